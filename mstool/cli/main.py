@@ -1,0 +1,55 @@
+"""`mstool`: the commands, and the one place that turns errors into messages and exit codes."""
+
+import sys
+
+import click
+import typer
+
+from mstool import __version__
+from mstool.cli.output import print_error, say
+from mstool.errors import MstoolError
+
+app = typer.Typer(
+    name="mstool",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="ManiSkill3 demos to LeRobot datasets that Pi0.5 understands the first time.",
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"mstool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line: exit code 0 fine, 1 the data or the work failed, 2 usage."""
+    try:
+        code = app(standalone_mode=False)
+    except MstoolError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted")
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

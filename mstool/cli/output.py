@@ -1,0 +1,32 @@
+"""Where a command's words go: data on stdout, everything else on stderr."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+
+from mstool.errors import MstoolError
+
+
+def print_json(data: object) -> None:
+    """Print one JSON document on stdout."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Print a line for a person on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_error(error: MstoolError) -> None:
+    """Print an error and, on its own line, what fixes it."""
+    say(f"error: {error.message}")
+    if error.fix:
+        say(f"fix: {error.fix}")
+
+
+def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
+    """Lay out rows as aligned text columns; a missing cell is empty."""
+    cells = [list(columns), *([str(row.get(name, "")) for name in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

@@ -1,0 +1,35 @@
+"""Every error a user can meet. Anything else that reaches a user is a bug and keeps its traceback."""
+
+
+class MstoolError(Exception):
+    """The data or the work failed (exit code 1).
+
+    Parameters
+    ----------
+    message
+        What is wrong, naming the file, episode or option at fault.
+    fix
+        The command (or the one sentence) that puts it right, filled in with the user's own arguments.
+
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+
+class UsageError(MstoolError):
+    """The command line asks for something that cannot be (exit code 2)."""
+
+    exit_code = 2
+
+
+class DataError(MstoolError):
+    """An input file is missing, damaged, or does not say what it must."""
+
+
+class SetupError(MstoolError):
+    """The machine lacks something: a driver, a package, a device."""
