@@ -1,1 +1,24 @@
-"""TODO."""
+"""Layouts: what state, actions and cameras mean. Adding one is one file and one line here."""
+
+import difflib
+
+from mstool.errors import UsageError
+from mstool.layouts.base import Camera, Layout, Vector
+from mstool.layouts.droid import DroidLayout
+from mstool.layouts.libero import LiberoLayout
+from mstool.layouts.maniskill import JointLayout, TcpLayout
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout for layout in (LiberoLayout(), DroidLayout(), JointLayout(), TcpLayout())
+}
+
+__all__ = ["LAYOUTS", "Camera", "Layout", "Vector", "get_layout"]
+
+
+def get_layout(name: str) -> Layout:
+    """Look a layout up; UsageError names the nearest."""
+    if name in LAYOUTS:
+        return LAYOUTS[name]
+    near = difflib.get_close_matches(name, LAYOUTS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise UsageError(f"unknown layout {name!r}.{hint} There are: {', '.join(LAYOUTS)}", fix="mstool layouts")

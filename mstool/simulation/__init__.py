@@ -1,1 +1,1 @@
-"""TODO."""
+"""ManiSkill and SAPIEN behind one small face. Nothing outside this package imports either of them."""

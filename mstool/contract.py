@@ -1,0 +1,70 @@
+"""THE table: what every array is called, and its shape, dtype, unit and range.
+
+Frame t holds the observation *before* action t: an episode of T actions has T frames, the last observation is dropped.
+fps is the simulator's control frequency.
+
+========================  ==========  =======  ==============================================================
+array                     shape       dtype    meaning
+========================  ==========  =======  ==============================================================
+image (each view)         (H, W, 3)   uint8    RGB, upright, not mirrored
+qpos                      (T, J)      float32  joint positions: rad, fingers m
+tcp_pose                  (T, 7)      float32  tool centre point in the world: m, quaternion wxyz
+maniskill action          (T, A)      float32  as the control mode executes it
+state                     (T, 8)      float32  as the layout says (`mstool.layouts`)
+action                    (T, D)      float32  as the layout says (`mstool.layouts`)
+goal                      (T, 3)      float32  goal marker in the world, m; only with `--goal state`
+timestamp                 (T,)        float32  frame_index / fps, s
+frame_index               (T,)        int64    0 .. T-1 within the episode
+episode_index             (T,)        int64    0 .. E-1, in demo order
+index                     (T,)        int64    0 .. N-1 over the dataset
+task_index                (T,)        int64    position of the instruction in the task table
+========================  ==========  =======  ==============================================================
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+INFO_KEY = "mstool"  # where a dataset's meta/info.json keeps its conventions
+EPISODES_FILE = "meta/mstool/episodes.jsonl"  # one line per episode: where it comes from
+INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
+
+
+@dataclass(frozen=True)
+class RobotReading:
+    """The robot at one moment: qpos (J,) rad and m; tcp_pose (7,) m and quaternion wxyz, in the world."""
+
+    qpos: np.ndarray
+    tcp_pose: np.ndarray
+
+
+@dataclass(frozen=True)
+class RobotTrack:
+    """The robot over an episode: qpos (T, J) rad and m; tcp_pose (T, 7) m and quaternion wxyz, in the world."""
+
+    qpos: np.ndarray
+    tcp_pose: np.ndarray
+
+
+@dataclass(frozen=True)
+class ControllerFacts:
+    """What one unit of a ManiSkill action does, as read from the controller itself.
+
+    A field is 0 where the control mode has no such part. `rotation_rad` carries the sign with which the controller
+    turns: ManiSkill 3.0.1 multiplies by `rot_lower` = -0.1, so a positive action turns negatively.
+    """
+
+    fps: int
+    # Metres per 1.0 of an end effector's position action.
+    position_m: float = 0.0
+    # Radians (Euler XYZ, base frame) per 1.0 of an end effector's rotation action.
+    rotation_rad: float = 0.0
+    # Radians per 1.0 of a joint delta action.
+    joint_rad: float = 0.0
+    # Finger targets at gripper action -1 and +1.
+    finger_closed_m: float = 0.0
+    finger_open_m: float = 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the fields for `meta/info.json`."""
+        return asdict(self)

@@ -1,0 +1,103 @@
+"""What a layout is: the meaning of state, actions and cameras, and the way back."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from mstool.contract import ControllerFacts, RobotTrack
+from mstool.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One view and the names under which the two formats store it."""
+
+    view: str  # as in `mstool.simulation.cameras`
+    openpi: str
+    lerobot: str
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The meaning of one vector: a name and a unit per dimension."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse names and units that do not pair up."""
+        assert len(self.names) == len(self.units), "one unit per name"
+
+    def __len__(self) -> int:
+        """Return the number of dimensions."""
+        return len(self.names)
+
+
+class Layout(ABC):
+    """A convention for one robot's state and actions, with its exact inverse.
+
+    A subclass declares the tables below and implements three functions. `encode_action` gives what the controller
+    will execute after its own clipping, so `decode_action` is its exact inverse.
+    """
+
+    # Its name on the command line and in `meta/info.json`.
+    name: str
+    # One sentence for `mstool layouts`.
+    summary: str
+    state: Vector
+    # The control modes in which the layout can be executed; the first is the default.
+    control_modes: tuple[str, ...]
+    cameras: tuple[Camera, ...]
+    # (height, width) in pixels.
+    image_size: tuple[int, int]
+    # Convention in words, one line each, for people and for `meta/info.json`.
+    conventions: dict[str, str]
+    # openpi's (v2.1) columns for the state: name and the dimensions it holds.
+    openpi_state: tuple[tuple[str, slice], ...] = (("state", slice(None)),)
+
+    @abstractmethod
+    def action(self, control_mode: str) -> Vector:
+        """Return names and units of the action, for one of `control_modes`."""
+
+    @abstractmethod
+    def encode_state(self, track: RobotTrack) -> np.ndarray:
+        """Return the state (T, S), float32, of a whole episode."""
+
+    @abstractmethod
+    def encode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:
+        """Turn ManiSkill actions (T, A) into the layout's (T, D), float32."""
+
+    @abstractmethod
+    def decode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:
+        """Turn the layout's actions (T, D) back into ManiSkill's (T, A), float32."""
+
+    def check_control_mode(self, control_mode: str) -> None:
+        """Raise UsageError unless the layout can be executed in `control_mode`."""
+        if control_mode not in self.control_modes:
+            raise UsageError(
+                f"layout {self.name!r} has no meaning in control mode {control_mode!r}",
+                fix=f"use --control-mode {self.control_modes[0]}",
+            )
+
+
+PANDA_JOINTS = tuple(f"joint_{i}" for i in range(1, 8))
+
+
+def clip_ee_delta(actions: np.ndarray) -> np.ndarray:
+    """Clip (T, 7) end effector actions as `PDEEPoseController` does: position and gripper by value, rotation by norm."""
+    clipped = np.array(actions, np.float64)
+    clipped[:, :3] = np.clip(clipped[:, :3], -1, 1)
+    norm = np.linalg.norm(clipped[:, 3:6], axis=1, keepdims=True)
+    clipped[:, 3:6] /= np.maximum(norm, 1)
+    clipped[:, 6:] = np.clip(clipped[:, 6:], -1, 1)
+    return clipped
+
+
+def tcp_or_fail(track: RobotTrack, layout: str) -> np.ndarray:
+    """Return the tcp poses (T, 7), or say that this robot has none."""
+    if not np.isfinite(track.tcp_pose).all():
+        raise UsageError(
+            f"layout {layout!r} needs the pose of a tool centre point, which this robot does not report"
+        )
+    return track.tcp_pose.astype(np.float64)

@@ -1,0 +1,110 @@
+"""Where the cameras are: the task's own base view, a second exterior view, and one on the hand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mstool.errors import UsageError
+
+# `panda_wristcam` carries its camera here (panda_v3.urdf: realsense_joint then camera_link_joint, below panda_hand).
+# The same pose on the plain Panda's hand gives the same view without the camera's 15 MB mesh, and the demo's dynamics stay.
+HAND_LINK = "panda_hand"
+HAND_CAMERA_P = (0.0464982, -0.0200011, 0.0360011)
+HAND_CAMERA_Q = (0.0, 0.70710678, 0.0, 0.70710678)  # wxyz
+HAND_CAMERA_FOV = np.pi / 2
+
+# The second exterior view stands at the other side: the base camera's pose turned by this angle about the table's vertical.
+BASE2_TURN_RAD = 0.7
+
+VIEWS = ("base", "base2", "wrist")
+
+
+def mount_cameras(env: Any, views: tuple[str, ...], image_size: tuple[int, int]) -> dict[str, Any]:
+    """Add one camera per view to a freshly built scene.
+
+    Parameters
+    ----------
+    env
+        The unwrapped ManiSkill environment.
+    views
+        Names out of `VIEWS`.
+    image_size
+        (height, width) in pixels.
+
+    Raises
+    ------
+    UsageError
+        An unknown view, or a wrist view on a robot that has neither a Panda hand nor a camera of its own.
+
+    """
+    if not views:
+        return {}
+    import sapien  # noqa: PLC0415
+    from mani_skill.render import PREBUILT_SHADER_CONFIGS, set_shader_pack  # noqa: PLC0415
+
+    # ManiSkill's own observations use this pack: flat 8-bit colour, equal to `obs_mode="rgb"` in every pixel.
+    set_shader_pack(PREBUILT_SHADER_CONFIGS["minimal"])
+    height, width = image_size
+    cameras = {}
+    for view in views:
+        mount = None
+        if view == "wrist":
+            mount, pose, fov = _wrist(env)
+        elif view in VIEWS:
+            config = next(iter(_exterior_configs(env).values()))
+            pose, fov = config.pose, config.fov
+            if view == "base2":
+                turn = sapien.Pose(q=[np.cos(BASE2_TURN_RAD / 2), 0, 0, np.sin(BASE2_TURN_RAD / 2)])
+                pose = turn * pose.sp
+        else:
+            raise UsageError(f"unknown camera {view!r}: choose from {', '.join(VIEWS)}")
+        cameras[view] = env.scene.add_camera(
+            name=f"mstool_{view}",
+            pose=pose,
+            width=width,
+            height=height,
+            near=0.01,
+            far=100,
+            fovy=fov,
+            mount=mount,
+        )
+    return cameras
+
+
+def take_pictures(env: Any, cameras: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Render every camera once: uint8 (H, W, 3) each, in the order in which they were mounted."""
+    env.scene.update_render(update_sensors=False, update_human_render_cameras=False)
+    for camera in cameras.values():
+        camera.take_picture()
+    return {
+        view: np.ascontiguousarray(camera._render_cameras[0].get_picture("Color")[..., :3])  # noqa: SLF001
+        for view, camera in cameras.items()
+    }
+
+
+def _exterior_configs(env: Any) -> dict[str, Any]:
+    configs = {
+        name: config
+        for name, config in env._sensor_configs.items()  # noqa: SLF001
+        if name not in env._agent_sensor_configs and config.mount is None  # noqa: SLF001
+    }
+    if not configs:
+        raise UsageError(f"{env.spec.id} has no exterior camera")
+    return configs
+
+
+def _wrist(env: Any) -> tuple[Any, Any, float]:
+    import sapien  # noqa: PLC0415
+
+    links = env.agent.robot.links_map
+    if HAND_LINK in links:
+        return links[HAND_LINK], sapien.Pose(HAND_CAMERA_P, HAND_CAMERA_Q), HAND_CAMERA_FOV
+    for config in env._agent_sensor_configs.values():  # noqa: SLF001
+        mount = config.mount or links.get(config.entity_uid)
+        if mount is not None:
+            return mount, config.pose, config.fov
+    raise UsageError(
+        f"the robot {env.agent.uid!r} has no hand link {HAND_LINK!r} and no camera of its own for a wrist view",
+        fix="add --cameras base",
+    )
