@@ -1,0 +1,174 @@
+"""The virtual environment: made, found half-made, filled from the lock, and stamped when it is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from setup_steps.driver import read_system
+from setup_steps.package_index import parse_pip_config, uv_environment
+from setup_steps.pythons import candidates, find_python, how_to_install
+from setup_steps.shell import SetupError, capture, run, say
+
+GIB = 1024**3
+NEEDED_GIB = 8.0
+LOCKS = ("requirements.lock", "pyproject.toml", "tools/uv.lock.txt")
+PIP_QUIET = ("-q", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:")
+
+
+class Environment:
+    """One checkout's `.venv`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / ".venv"
+        self.python = str(self.path / "bin" / "python")
+        self.uv = str(self.path / "bin" / "uv")
+        self.stamp = self.path / "mstool-setup.json"
+        # There while packages are being installed; found at the start of a run, the last one was cut off.
+        self.unfinished = self.path / "mstool-setup.unfinished"
+
+    def key(self) -> str:
+        """Hash what decides the installation: locks, project, interpreter, place (a venv cannot move)."""
+        digest = hashlib.sha256(str(self.root).encode())
+        for name in LOCKS:
+            digest.update((self.root / name).read_bytes())
+        config = self.path / "pyvenv.cfg"
+        digest.update(config.read_bytes() if config.is_file() else b"")
+        digest.update(os.path.realpath(self.python).encode())
+        return digest.hexdigest()
+
+    def read_stamp(self) -> dict[str, object]:
+        """Return what the last complete set-up left; {} when there is none or it is for something else."""
+        try:
+            stamp = json.loads(self.stamp.read_text())
+        except (OSError, ValueError):
+            return {}
+        fits = isinstance(stamp, dict) and Path(self.python).exists() and stamp.get("key") == self.key()
+        return stamp if fits else {}
+
+    def write_stamp(self, **facts: object) -> None:
+        """Say that the packages are complete, and what else is known."""
+        beside = self.stamp.with_suffix(".new")
+        beside.write_text(json.dumps({"key": self.key(), **facts}, indent=1))
+        beside.replace(self.stamp)
+
+    def works(self) -> bool:
+        """Whether what is there is a finished venv of the right Python with pip in it."""
+        if self.unfinished.exists() or not Path(self.python).exists():
+            return False
+        code, out, _ = capture([self.python, "-c", "import sys, pip; print(sys.version_info[:2] == (3, 12))"])
+        return code == 0 and out.strip() == "True"
+
+    def create(self) -> None:
+        """Make an empty `.venv`, in place of a broken one."""
+        python = choose_python(self.root)
+        if self.path.is_symlink() or self.path.is_file():
+            self.path.unlink()
+        elif self.path.exists():
+            say(f"{self.path} is incomplete or rests on another Python: making it again")
+            shutil.rmtree(self.path)
+        self.path.mkdir()
+        self.unfinished.touch()
+        say(f"Making .venv with {python}")
+        if run([python, "-m", "venv", str(self.path)]) != 0:
+            raise SetupError(f"{python} -m venv {self.path} failed (see above)")
+
+    def index(self) -> dict[str, str]:
+        """Return the process environment for uv, with pip's index settings in it."""
+        _, config, _ = capture([self.python, "-m", "pip", "config", "list"])
+        env = dict(os.environ)
+        env.update(uv_environment(parse_pip_config(config), env))
+        env["UV_PYTHON_DOWNLOADS"] = "never"
+        cache = Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv")
+        if not _same_disk_and_writable(cache, self.root):
+            # uv links files from its cache: on another disk it would copy all 6 GB a second time.
+            env["UV_CACHE_DIR"] = str(self.root / ".setup" / "uv-cache")
+        return env
+
+    def install_uv(self) -> bool:
+        """Put the pinned uv into the venv with the machine's own pip settings; False when it does not run."""
+        lock = self.root / "tools" / "uv.lock.txt"
+        wanted = next(line.split()[0].replace("==", " ") for line in lock.read_text().split("\n") if "==" in line)
+        if capture([self.uv, "--version"])[1].startswith(wanted):
+            return True
+        run([self.python, "-m", "pip", "install", *PIP_QUIET, "--require-hashes", "-r", str(lock)])
+        return capture([self.uv, "--version"])[0] == 0
+
+    def install(self) -> None:
+        """Make the venv hold what the lock names, nothing else, and this checkout in editable form."""
+        self.stamp.unlink(missing_ok=True)
+        fresh = self.unfinished.exists()
+        self.unfinished.touch()
+        if fresh:
+            check_disk(self.root)
+            say("Installing the locked packages: 6.1 GB on disk; under a minute from uv's cache, else minutes")
+        lock = str(self.root / "requirements.lock")
+        here = ["--no-deps", "--no-build-isolation", "-e", str(self.root)]
+        if self.install_uv():
+            env = self.index()
+            base = [self.uv, "pip"]
+            done = run([*base, "sync", "--python", self.python, "--require-hashes", lock], env=env, brief=True) == 0
+            done = done and run([*base, "install", "-q", "--python", self.python, *here], env=env, brief=True) == 0
+        else:
+            say("uv cannot be used here: installing with pip, which takes longer")
+            pip = [
+                self.python,
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--progress-bar",
+                "off",
+            ]
+            done = run([*pip, "--require-hashes", "--no-deps", "-r", lock]) == 0 and run([*pip, "-q", *here]) == 0
+        if not done:
+            raise SetupError(
+                "The packages could not be installed (see above). They come from where pip is told to look:\n"
+                f"  {self.python} -m pip config list    (PIP_INDEX_URL, PIP_CERT, ... change it)"
+            )
+        self.unfinished.unlink()
+
+
+def choose_python(root: Path) -> str:
+    """Return a Python 3.12, through uv if it can bring one, or raise with what to install."""
+    home = os.environ.get("HOME") or str(Path("~").expanduser())
+    python, refused = find_python(candidates(os.environ, home))
+    if not python:
+        uv = shutil.which("uv") or bootstrap_uv(root)
+        if uv:
+            say("No Python 3.12 here: letting uv fetch one (about 30 MB)")
+            run([uv, "python", "install", "3.12"])
+            python, refused = find_python(candidates(os.environ, home))
+    if not python:
+        raise SetupError(how_to_install(read_system(), refused))
+    return python
+
+
+def bootstrap_uv(root: Path) -> str:
+    """Install uv beside `.venv` with the Python that runs this file; "" when that Python cannot."""
+    folder = root / ".setup" / "uv"
+    if run([sys.executable, "-m", "venv", str(folder)]) != 0:
+        return ""
+    lock = str(root / "tools" / "uv.lock.txt")
+    run([str(folder / "bin" / "python"), "-m", "pip", "install", *PIP_QUIET, "--require-hashes", "-r", lock])
+    uv = folder / "bin" / "uv"
+    return str(uv) if uv.exists() else ""
+
+
+def check_disk(root: Path) -> None:
+    """Raise before the first byte is written when the packages cannot fit."""
+    free = shutil.disk_usage(root).free / GIB
+    if free < NEEDED_GIB:
+        raise SetupError(f"{root} has {free:.1f} GB free; the packages and their cache need {NEEDED_GIB:.0f} GB")
+
+
+def _same_disk_and_writable(cache: Path, root: Path) -> bool:
+    there = cache
+    while not there.exists():
+        there = there.parent
+    return os.access(there, os.W_OK) and there.stat().st_dev == root.stat().st_dev
