@@ -1,0 +1,106 @@
+"""`mstool stats`: exact normalisation statistics, for openpi and LeRobot alike."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mstool.cli.output import print_json, say, table
+
+if TYPE_CHECKING:
+    from mstool.norm_stats.check import Deviation
+
+
+def stats(  # noqa: PLR0917
+    datasets: Annotated[
+        list[Path], typer.Argument(help="Folders of LeRobot v2.1 or v3.0 datasets; several are pooled.")
+    ],
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="openpi training config (pi05_libero, pi05_droid, ...); by default the dataset's layout decides."
+        ),
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="Actions per window; by default the config's.")] = None,
+    delta: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MASK", help="Actions as differences from the state: `6,-1` for all of 7 but the last, or `none`."
+        ),
+    ] = None,
+    asset_id: Annotated[str | None, typer.Option(help="openpi's asset id; by default the folder's name.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write OUT/ASSET_ID/norm_stats.json; by default it goes into the dataset's folder."),
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Compare a norm_stats.json or stats.json instead of writing.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw histograms with q01 and q99 marked.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; write no statistics.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    r"""Compute exact q01/q99, mean and std over what training sees, report what is wrong with them, and write them.
+
+    Reads parquet columns only: seconds where openpi's script takes hours. Writes norm_stats.json for openpi and, for
+    v3.0 datasets, exact quantiles into LeRobot's meta/stats.json; image statistics stay.
+
+    Examples
+    --------
+    mstool stats data/pickcube
+
+    mstool stats data/pickcube --config pi05_libero --out assets/pi05_libero --asset-id me/pickcube
+
+    mstool stats data/a data/b --config pi0_libero --delta none --out assets/pi0_libero --asset-id both
+
+    mstool stats data/pickcube --check old/norm_stats.json
+
+    mstool stats data/pickcube --dry-run --plot stats.png --json
+
+    """
+    from mstool.norm_stats.check import compare, deviation_rows
+    from mstool.norm_stats.compute import compute
+    from mstool.norm_stats.output import norm_stats_path, write
+    from mstool.norm_stats.plot import check_plot
+    from mstool.norm_stats.plot import plot as draw
+    from mstool.norm_stats.report import document, headline, problem_lines, rows
+
+    writes = check is None and not dry_run
+    if writes:
+        norm_stats_path(tuple(datasets), out, asset_id)
+    if plot is not None:
+        check_plot(plot)
+    result = compute(
+        datasets, config=config, horizon=horizon, delta=delta, features=writes or check is not None, progress=True
+    )
+    deviations: list[Deviation] = compare(check, result) if check is not None else []
+    if plot is not None:
+        draw(result, plot)
+        say(f"wrote {plot}")
+    if writes and result.ok:
+        result = write(result, out=out, asset_id=asset_id)
+    if as_json:
+        extra = {"check": [asdict(d) | {"fine": d.fine} for d in deviations]} if check is not None else {}
+        print_json(document(result) | extra)
+    else:
+        say(headline(result))
+        lines = rows(result) if check is None else deviation_rows(deviations)
+        print(table(lines, list(lines[0])))
+    for line in [*problem_lines(result.problems), *(f"wrote {path}" for path in result.written)]:
+        say(line)
+    fix = " ".join(["mstool stats", *map(str, datasets), *(["--config", config] if config else [])])
+    if _say_failures(result.ok, deviations, fix):
+        raise typer.Exit(1)
+
+
+def _say_failures(ok: bool, deviations: "list[Deviation]", fix: str) -> bool:
+    if not ok:
+        say("the data has errors: nothing was written")
+    off = [deviation for deviation in deviations if not deviation.fine]
+    if off:
+        worst = max(off, key=lambda d: abs(d.off))
+        say(f"{len(off)} of {len(deviations)} dimensions are off")
+        say(f"the worst, {worst.key}[{worst.dim}] {worst.name}, by {worst.off:+.3g} where the normalised range is 2")
+        say(f"fix: {fix}")
+    return bool(off) or not ok

@@ -1,0 +1,135 @@
+"""How far an existing statistics file is from the exact values."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mstool.errors import DataError, UsageError
+from mstool.norm_stats.compute import StatsResult
+from mstool.norm_stats.shape import EPSILON
+from mstool.norm_stats.summary import VectorStats
+
+# In units in which q01..q99 is -1..1, so 2 wide: a hundredth of that width.
+TOLERANCE = 0.02
+_COMPARED = ("q01", "q99", "mean", "std")
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One dimension of a file against the exact values."""
+
+    key: str
+    dim: int
+    name: str
+    # Which of q01, q99, mean and std is furthest off.
+    worst: str
+    file: float
+    exact: float
+    # (file - exact) / (q99 - q01 + 1e-6) * 2 with the exact q01 and q99: how far the file moves the edge of [-1, 1].
+    off: float
+    # The same for each statistic the file has.
+    each: Mapping[str, float]
+
+    @property
+    def fine(self) -> bool:
+        """Whether it is within the tolerance; NaN is not."""
+        return abs(self.off) <= TOLERANCE
+
+
+def compare(path: Path, result: StatsResult) -> list[Deviation]:
+    """Compare openpi's `norm_stats.json` or LeRobot's `stats.json` with exact values, dimension by dimension.
+
+    Parameters
+    ----------
+    path
+        The file. openpi's is compared over the training population, LeRobot's over the frames.
+    result
+        Exact statistics; with `features` where the file is LeRobot's.
+
+    Raises
+    ------
+    UsageError
+        There is no such file, or LeRobot's file of one dataset is compared with several.
+    DataError
+        The file is neither format, or has too few dimensions.
+
+    """
+    document = _read(path)
+    if isinstance(document.get("norm_stats"), dict):
+        vectors = (result.state, result.actions)
+        exact = {vector.key: (vector.stats, vector.names) for vector in vectors}
+        entries = document["norm_stats"]
+    else:
+        if len(result.datasets) > 1:
+            raise UsageError(f"{path} is one dataset's stats.json", fix="compare it with that dataset alone")
+        features = result.datasets[0].features
+        exact = {name: (stats, features[name].names) for name, stats in result.features[0].items()}
+        entries = document
+    found = [key for key in exact if isinstance(entries.get(key), dict) and "mean" in entries[key]]
+    if not found:
+        raise DataError(
+            f"{path}: neither openpi's norm_stats.json nor this dataset's stats.json (no {', '.join(exact)})",
+            fix="give the file a training reads",
+        )
+    return [deviation for key in found for deviation in _deviations(path, key, entries[key], *exact[key])]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UsageError(f"--check {path}: no such file", fix="give a norm_stats.json or a LeRobot stats.json")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}", fix="the file is damaged: mstool stats writes a new one") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path}: holds no JSON object", fix="give a norm_stats.json or a LeRobot stats.json")
+    return document
+
+
+def _deviations(
+    path: Path, key: str, entry: Mapping[str, Any], exact: VectorStats, names: tuple[str, ...]
+) -> Iterator[Deviation]:
+    true = {"q01": exact.q01, "q99": exact.q99, "mean": exact.mean, "std": exact.std}
+    theirs = {}
+    for name in _COMPARED:
+        if entry.get(name) is None:
+            continue
+        try:
+            values = np.ravel(np.array(entry[name], dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"{path}: {key}.{name} is no list of numbers", fix="the file is damaged: write it again"
+            ) from error
+        # More dimensions than the data are padding, as in openpi's released assets.
+        if values.size < len(names):
+            raise DataError(
+                f"{path}: {key}.{name} has {values.size} dimensions, the data {len(names)}",
+                fix="the file is of another dataset or config: give --config as it was trained",
+            )
+        theirs[name] = values
+    gap = exact.q99 - exact.q01 + EPSILON
+    for dim, label in enumerate(names):
+        each = {name: float((values[dim] - true[name][dim]) / gap[dim] * 2) for name, values in theirs.items()}
+        worst = max(each, key=lambda name: np.inf if np.isnan(each[name]) else abs(each[name]))
+        yield Deviation(key, dim, label, worst, float(theirs[worst][dim]), float(true[worst][dim]), each[worst], each)
+
+
+def deviation_rows(deviations: list[Deviation]) -> list[dict[str, object]]:
+    """Lay deviations out for a table."""
+    return [
+        {
+            "key": deviation.key,
+            "dim": deviation.dim,
+            "name": deviation.name,
+            "worst": deviation.worst,
+            "file": f"{deviation.file:.6g}",
+            "exact": f"{deviation.exact:.6g}",
+            **{f"off {name}": f"{deviation.each[name]:+.4f}" for name in deviation.each},
+            "": "" if deviation.fine else "OFF",
+        }
+        for deviation in deviations
+    ]

@@ -1,0 +1,168 @@
+"""A LeRobot dataset on disk, v2.1 or v3.0, as its `meta/info.json` describes it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.errors import DataError, UsageError
+
+VERSIONS = ("v2.1", "v3.0")
+# Columns that hold pictures, text or nothing countable; every other dtype gets statistics.
+_NOT_NUMERIC = {"image", "video", "string", "language"}
+_NARROW = {"float16", "float32", "bool", "int8", "uint8", "int16", "uint16"}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A numeric feature of a dataset."""
+
+    name: str
+    dtype: str
+    # As stored per frame; a scalar is (1,).
+    shape: tuple[int, ...]
+    # One per dimension; dimension numbers where the dataset has no names.
+    names: tuple[str, ...]
+    # One per dimension, empty where the dataset does not say.
+    units: tuple[str, ...]
+
+    @property
+    def dims(self) -> int:
+        """How many numbers a frame holds."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+    @property
+    def width(self) -> int:
+        """32 where every value is a float32 exactly, else 64."""
+        return 32 if self.dtype in _NARROW else 64
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What statistics need to know about a dataset; nothing of its columns is read yet."""
+
+    root: Path
+    version: str
+    fps: float
+    episodes: int
+    frames: int
+    features: Mapping[str, Feature]
+    # The layout `mstool convert` wrote, or "" for datasets made elsewhere.
+    layout: str
+    files: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.root.resolve().name
+
+
+def open_dataset(root: Path) -> Dataset:
+    """Read a dataset's description and find its parquet files.
+
+    Raises
+    ------
+    UsageError
+        `root` does not exist or is a file.
+    DataError
+        `root` is no LeRobot dataset, is of another version, is empty, or lacks files its description names.
+
+    """
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        fix = f"hf download --repo-type dataset {root} --local-dir data/{root.name}" if len(root.parts) == 2 else ""
+        raise UsageError(f"{root}: {what}; a dataset is a local folder", fix=fix or "give the dataset's folder")
+    info = _read_info(root)
+    version = str(info.get("codebase_version"))
+    if version not in VERSIONS:
+        raise DataError(
+            f"{root}: LeRobot version {version!r} is none of {', '.join(VERSIONS)}",
+            fix="convert it with the LeRobot release that wrote it, then run: mstool stats " + str(root),
+        )
+    try:
+        episodes, frames = int(info["total_episodes"]), int(info["total_frames"])
+        features = {name: _feature(name, spec, info) for name, spec in info["features"].items() if _numeric(spec)}
+        fps = float(info["fps"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{root}/meta/info.json: {error!r} is missing or malformed", fix="convert the dataset again"
+        ) from error
+    if episodes < 1 or frames < 1:
+        raise DataError(
+            f"{root}: the dataset is empty ({episodes} episodes, {frames} frames)",
+            fix="record or convert episodes first",
+        )
+    layout = str(_ours(info).get("layout", ""))
+    files = _episode_files(root, info, episodes) if version == "v2.1" else _data_files(root)
+    return Dataset(root, version, fps, episodes, frames, features, layout, files)
+
+
+def _read_info(root: Path) -> dict[str, Any]:
+    path = root / "meta" / "info.json"
+    if not path.is_file():
+        raise DataError(
+            f"{root}: not a LeRobot dataset (no meta/info.json)",
+            fix="give the folder that holds data/ and meta/; mstool convert makes one",
+        )
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}", fix="restore the file, or convert the dataset again") from error
+    if not isinstance(info, dict):
+        raise DataError(f"{path}: holds no JSON object", fix="restore the file, or convert the dataset again")
+    return info
+
+
+def _numeric(spec: Mapping[str, Any]) -> bool:
+    return spec["dtype"] not in _NOT_NUMERIC
+
+
+def _ours(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    ours = info.get("mstool")
+    return ours if isinstance(ours, dict) else {}
+
+
+def _feature(name: str, spec: Mapping[str, Any], info: Mapping[str, Any]) -> Feature:
+    shape = tuple(int(length) for length in spec["shape"]) or (1,)
+    feature = Feature(name, str(spec["dtype"]), shape, (), ())
+    names = _flat_names(spec.get("names"))
+    units = _ours(info).get("units") or {}
+    units = units.get(name) if isinstance(units, dict) else None
+    return Feature(
+        name,
+        feature.dtype,
+        shape,
+        tuple(names) if len(names) == feature.dims else tuple(str(dim) for dim in range(feature.dims)),
+        tuple(map(str, units)) if units and len(units) == feature.dims else ("",) * feature.dims,
+    )
+
+
+def _flat_names(names: object) -> list[str]:
+    # LeRobot datasets name dimensions as a list or, by group, as {"motors": [...]}.
+    if isinstance(names, dict):
+        return [name for group in names.values() for name in _flat_names(group)]
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _episode_files(root: Path, info: Mapping[str, Any], episodes: int) -> tuple[Path, ...]:
+    pattern = str(info.get("data_path") or "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet")
+    size = int(info.get("chunks_size") or 1000)
+    files = tuple(root / pattern.format(episode_chunk=i // size, episode_index=i) for i in range(episodes))
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"{root}: {len(missing)} of {episodes} episode files are missing, first {missing[0].relative_to(root)}",
+            fix="download or convert the dataset again",
+        )
+    return files
+
+
+def _data_files(root: Path) -> tuple[Path, ...]:
+    files = tuple(sorted((root / "data").glob("chunk-*/file-*.parquet")))
+    if not files:
+        raise DataError(f"{root}: no data/chunk-*/file-*.parquet", fix="download or convert the dataset again")
+    return files

@@ -1,0 +1,49 @@
+"""Is the delta transform on where actions are targets, and off where they are differences already? (NS108, NS109)."""
+
+from collections.abc import Iterator
+
+from mstool.norm_stats.configs import Mask
+from mstool.norm_stats.problems import WARNING, Problem
+from mstool.norm_stats.relation import Relation
+
+
+def delta_problems(
+    relation: Relation, delta: Mask, names: tuple[str, ...], config: str, command: str
+) -> Iterator[Problem]:
+    """Compare the mask in use with how actions relate to the state.
+
+    Parameters
+    ----------
+    relation
+        Per paired dimension, whether the action follows the state.
+    delta
+        The mask in use; () for none.
+    names
+        The action dimensions' names.
+    config
+        The training config's name, for the message.
+    command
+        The user's command line without --delta, for the fix.
+
+    """
+    dims = range(len(relation.absolute))
+    masked = [dim for dim in dims if dim < len(delta) and delta[dim]]
+    twice = [dim for dim in masked if relation.relative[dim]]
+    missing = [dim for dim in dims if dim not in masked and relation.absolute[dim]]
+    # One stray dimension is a coincidence; most of them are a convention.
+    if masked and len(twice) > len(masked) / 2:
+        listed = ", ".join(names[dim] for dim in twice)
+        public = config.startswith(("pi0_libero", "pi0_fast_libero"))
+        note = (
+            f" ({config}'s public checkpoint was trained this way; keep it only to continue from that one)"
+            if public
+            else ""
+        )
+        message = f"delta applied twice: {listed} do not follow the state, so they are differences already{note}"
+        yield Problem("NS108", WARNING, "actions", None, listed, message, f"{command} --delta none")
+    if missing and len(missing) > len(dims) / 2:
+        listed = ", ".join(names[dim] for dim in missing)
+        message = f"delta missing: {listed} follow the state: absolute targets, where the config expects differences"
+        mask = f"{len(dims)},-{len(names) - len(dims)}" if len(names) > len(dims) else str(len(dims))
+        fix = f"{command} --delta {mask}   (and the same DeltaActions in the training config)"
+        yield Problem("NS109", WARNING, "actions", None, listed, message, fix)

@@ -1,0 +1,88 @@
+"""Where a result goes on disk, and the one call other commands use."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from mstool.errors import DataError, UsageError
+from mstool.norm_stats.atomic import replace_json
+from mstool.norm_stats.compute import StatsResult, compute
+from mstool.norm_stats.problems import ERROR
+from mstool.norm_stats.summary import VectorStats
+from mstool.norm_stats.writers import FILE, lerobot_document, openpi_document, stats_path
+
+
+def write_exact_stats(root: Path) -> StatsResult:
+    """Replace a dataset's statistics by exact ones: `<root>/norm_stats.json`, and `meta/stats.json` of a v3.0 dataset.
+
+    The training config, and with it the horizon, is the one the dataset's layout is made for.
+
+    Parameters
+    ----------
+    root
+        Folder of a finished LeRobot v2.1 or v3.0 dataset.
+
+    Returns
+    -------
+    The statistics, their problems, and which files were written.
+
+    Raises
+    ------
+    DataError
+        The dataset is damaged or holds NaN or infinity; nothing is written then.
+
+    """
+    return write(compute([root]), out=None, asset_id=None)
+
+
+def norm_stats_path(roots: tuple[Path, ...], out: Path | None, asset_id: str | None) -> Path:
+    """Tell where `norm_stats.json` goes: `<out>/<asset-id>/`, or the dataset's own folder where neither is given.
+
+    openpi looks in `assets/<config>/<asset-id>/`: give `assets/<config>` as `out` (`TrainConfig.assets_dirs`).
+
+    Raises
+    ------
+    UsageError
+        Several datasets without `out`, a file as `out`, or an asset id that leaves the folder.
+
+    """
+    if out is None and len(roots) > 1:
+        raise UsageError(
+            "pooled statistics belong to none of the datasets' folders", fix="add --out assets/CONFIG --asset-id ID"
+        )
+    if out is not None and out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file", fix="give a folder; norm_stats.json is written below it")
+    if asset_id is not None:
+        parts = PurePosixPath(asset_id).parts
+        if not parts or asset_id.startswith("/") or ".." in parts:
+            raise UsageError(f"--asset-id {asset_id!r} is no name or user/name", fix="--asset-id my_dataset")
+    if out is None:
+        return roots[0] / (asset_id or "") / FILE
+    return out / (asset_id or roots[0].resolve().name) / FILE
+
+
+def write(result: StatsResult, *, out: Path | None, asset_id: str | None) -> StatsResult:
+    """Write openpi's file and, for each v3.0 dataset whose features were computed, LeRobot's; all or none.
+
+    Raises
+    ------
+    DataError
+        The statistics have an error, or a file cannot be written.
+
+    """
+    if not result.ok:
+        worst = next(problem for problem in result.problems if problem.severity == ERROR)
+        raise DataError(f"{worst.key}[{worst.dim}] {worst.name}: {worst.message}; nothing was written", fix=worst.fix)
+    path = norm_stats_path(tuple(dataset.root for dataset in result.datasets), out, asset_id)
+    documents: dict[Path, object] = {
+        path: openpi_document(result.state.stats, result.actions.stats, result.provenance),
+    }
+    for dataset, features in zip(result.datasets, result.features, strict=True):
+        # v2.1 keeps statistics per episode (episodes_stats.jsonl); they are right as they are.
+        if dataset.version == "v3.0" and features:
+            documents[stats_path(dataset.root)] = lerobot_document(dataset, _finite(features))
+    return replace(result, written=replace_json(documents))
+
+
+def _finite(features: Mapping[str, VectorStats]) -> dict[str, VectorStats]:
+    return {name: stats for name, stats in features.items() if not stats.nonfinite.any()}

@@ -1,0 +1,85 @@
+"""Histograms of every dimension with q01 and q99 marked."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mstool.errors import DataError, SetupError, UsageError
+from mstool.norm_stats.compute import StatsResult
+from mstool.norm_stats.problems import Vector
+from mstool.norm_stats.shape import BINS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ENDINGS = (".png", ".svg", ".pdf")
+_ACROSS = 4
+
+
+def check_plot(path: Path) -> None:
+    """Check, before any work, that a plot can be made.
+
+    Raises
+    ------
+    UsageError
+        The file is no picture by its name, or its folder does not exist.
+    SetupError
+        matplotlib is not installed.
+
+    """
+    if path.suffix not in _ENDINGS:
+        raise UsageError(f"--plot {path}: the name ends in none of {', '.join(_ENDINGS)}", fix="--plot stats.png")
+    if not path.resolve().parent.is_dir():
+        raise UsageError(f"--plot {path}: no such folder", fix=f"mkdir -p {path.parent}")
+    try:
+        import matplotlib as mpl  # noqa: F401
+    except ImportError as error:
+        raise SetupError("--plot needs matplotlib", fix="pip install matplotlib") from error
+
+
+def plot(result: StatsResult, path: Path) -> None:
+    """Draw one histogram per dimension of state and actions; counts on a logarithmic axis, or rare outliers vanish.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written.
+
+    """
+    # Drawing on a canvas of one's own leaves pyplot's global state, and any display, alone.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    cells = [(vector, dim) for vector in (result.state, result.actions) for dim in range(len(vector.names))]
+    down = -(-len(cells) // _ACROSS)
+    figure = Figure(figsize=(4 * _ACROSS, 2.4 * down), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, (vector, dim) in enumerate(cells):
+        _draw(figure.add_subplot(down, _ACROSS, place + 1), vector, dim)
+    try:
+        figure.savefig(path, dpi=110)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path}: {error.strerror}", fix="--plot a file in a folder you can write to"
+        ) from error
+
+
+def _draw(axes: "Axes", vector: Vector, dim: int) -> None:
+    stats = vector.stats
+    low, high = float(stats.min[dim]), float(stats.max[dim])
+    unit = f" [{vector.units[dim]}]" if vector.units[dim] else ""
+    axes.set_title(f"{vector.key}[{dim}] {vector.names[dim]}{unit}", fontsize=9)
+    axes.tick_params(labelsize=7)
+    if not np.isfinite(low):
+        return
+    # A constant gets a bar of some width.
+    edges = np.linspace(low, high, BINS + 1) if high > low else low + np.linspace(-0.5, 0.5, BINS + 1)
+    counts = vector.shape.histogram[dim] if high > low else np.roll(vector.shape.histogram[dim], BINS // 2)
+    axes.stairs(counts, edges, fill=True, color="#7a9cc6")
+    axes.set_yscale("symlog")
+    for value, name in ((stats.q01[dim], "q01"), (stats.q99[dim], "q99")):
+        axes.axvline(float(value), color="#c0392b", linewidth=1)
+        axes.annotate(
+            f"{name} {value:.3g}", (float(value), 1), xycoords=("data", "axes fraction"), fontsize=6, va="top"
+        )
