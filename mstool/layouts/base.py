@@ -97,7 +97,5 @@ def clip_ee_delta(actions: np.ndarray) -> np.ndarray:
 def tcp_or_fail(track: RobotTrack, layout: str) -> np.ndarray:
     """Return the tcp poses (T, 7), or say that this robot has none."""
     if not np.isfinite(track.tcp_pose).all():
-        raise UsageError(
-            f"layout {layout!r} needs the pose of a tool centre point, which this robot does not report"
-        )
+        raise UsageError(f"layout {layout!r} needs the pose of a tool centre point, which this robot does not report")
     return track.tcp_pose.astype(np.float64)

@@ -65,9 +65,7 @@ class TcpLayout(_ManiSkillActions):
 
     name = "tcp"
     summary = "tcp position, quaternion wxyz, mean finger; ManiSkill's own actions"
-    state = Vector(
-        ("x", "y", "z", "qw", "qx", "qy", "qz", "finger"), ("m", "m", "m", "1", "1", "1", "1", "m")
-    )
+    state = Vector(("x", "y", "z", "qw", "qx", "qy", "qz", "finger"), ("m", "m", "m", "1", "1", "1", "1", "m"))
     conventions: ClassVar[dict[str, str]] = {
         "rotation": "quaternion wxyz, sign continuous within an episode, first frame on the side of (0, 1, 0, 0)",
         "action": "as ManiSkill executes it: end effector rotation turns negatively for a positive action",

@@ -1,1 +1,1 @@
-"""TODO."""
+"""ManiSkill demos to LeRobot datasets: demos -> replay -> episode shards -> dataset on disk."""

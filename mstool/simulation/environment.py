@@ -1,5 +1,6 @@
 """One ManiSkill environment as conversion and evaluation need it: step, read the robot, take pictures."""
 
+import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class Simulator:
         self._env.reset(seed=seed, options={**(options or {}), "reconfigure": True})
         if state is not None and not self._is_at(state):
             self._env.set_state_dict(_as_batched(state))
-        for marker in self._env._hidden_objects:  # noqa: SLF001 - ManiSkill has no public name for its goal markers
+        for marker in self._env._hidden_objects:
             marker.show_visual() if self.spec.goal_visible else marker.hide_visual()
         self._cameras = mount_cameras(self._env, self.spec.views, self.spec.image_size)
 
@@ -132,8 +133,10 @@ class Simulator:
 
 
 def _make(spec: SimulatorSpec) -> Any:
-    import gymnasium  # noqa: PLC0415 - a second of imports that `--help` must not pay
-    import mani_skill.envs  # noqa: F401, PLC0415 - registers the environments
+    # ManiSkill warns about its own tasks' missing initial poses at every reset.
+    logging.getLogger("mani_skill").setLevel(logging.ERROR)
+    import gymnasium
+    import mani_skill.envs  # noqa: F401 - registers the environments
 
     kwargs = {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})}
     try:
@@ -159,7 +162,7 @@ def _make(spec: SimulatorSpec) -> Any:
 
 
 def _as_batched(state: State) -> dict[str, dict[str, Any]]:
-    import torch  # noqa: PLC0415
+    import torch
 
     return {
         kind: {name: torch.from_numpy(np.asarray(value, np.float32)[None]) for name, value in bodies.items()}
@@ -168,19 +171,15 @@ def _as_batched(state: State) -> dict[str, dict[str, Any]]:
 
 
 def _controller_facts(agent: Any, fps: int) -> ControllerFacts:
-    import torch  # noqa: PLC0415
+    import torch
 
     facts: dict[str, float] = {}
     parts = getattr(agent.controller, "controllers", {})
     arm, gripper = parts.get("arm"), parts.get("gripper")
-    if (
-        arm is not None
-        and hasattr(arm, "_clip_and_scale_action")
-        and getattr(arm, "_normalize_action", False)
-    ):
+    if arm is not None and hasattr(arm, "_clip_and_scale_action") and getattr(arm, "_normalize_action", False):
         width = arm.single_action_space.shape[0]
         unit = torch.eye(width, device=agent.device)
-        scaled = arm._clip_and_scale_action(unit).cpu().numpy().diagonal()  # noqa: SLF001
+        scaled = arm._clip_and_scale_action(unit).cpu().numpy().diagonal()
         if "ee" in agent.control_mode:
             facts["position_m"] = float(scaled[0])
             facts["rotation_rad"] = float(scaled[3]) if width > 3 else 0.0

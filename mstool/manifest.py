@@ -1,0 +1,82 @@
+"""`datasets_manifest.yaml`: what is known of each task by name."""
+
+import difflib
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mstool.errors import DataError
+
+_PACKAGED = Path(__file__).parent / "datasets_manifest.yaml"
+_CHECKOUT = Path(__file__).parent.parent / "datasets_manifest.yaml"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One environment's entry."""
+
+    env_id: str
+    # The sentence a policy is trained on.
+    instruction: str
+    # The most control steps an episode may take.
+    horizon: int
+    # View names (`mstool.simulation.cameras`).
+    cameras: tuple[str, ...] = ("base", "wrist")
+    # ManiSkill's name of the goal marker that it hides from cameras, empty when there is none.
+    hidden_goal: str = ""
+
+
+def load_manifest(path: Path | None = None) -> dict[str, Task]:
+    """Read and check a manifest, the shipped one by default: {env_id: Task}.
+
+    Raises
+    ------
+    DataError
+        The file is missing, is not YAML, or an entry has an unknown, missing or ill-typed field; all are listed.
+
+    """
+    return _load(path or (_PACKAGED if _PACKAGED.exists() else _CHECKOUT))
+
+
+def find_task(env_id: str) -> Task | None:
+    """Look an environment up in the shipped manifest."""
+    return load_manifest().get(env_id)
+
+
+@cache
+def _load(path: Path) -> dict[str, Task]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"no manifest at {path}") from error
+    except yaml.YAMLError as error:
+        raise DataError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(raw, dict) or not isinstance(raw.get("tasks"), dict):
+        raise DataError(f"{path} must hold `tasks:` with one entry per environment")
+    problems: list[str] = []
+    tasks = {env_id: _task(str(env_id), entry, problems) for env_id, entry in raw["tasks"].items()}
+    if problems:
+        raise DataError(f"{path}:\n  " + "\n  ".join(problems))
+    return {env_id: task for env_id, task in tasks.items() if task is not None}
+
+
+def _task(env_id: str, entry: Any, problems: list[str]) -> Task | None:
+    if not isinstance(entry, dict):
+        problems.append(f"{env_id}: expected fields, found {entry!r}")
+        return None
+    known = [field.name for field in fields(Task) if field.name != "env_id"]
+    before = len(problems)
+    for name in entry:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            problems.append(f"{env_id}: unknown field {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+    if not isinstance(entry.get("instruction"), str) or not entry["instruction"].strip():
+        problems.append(f"{env_id}: instruction must be a sentence")
+    if not isinstance(entry.get("horizon"), int) or entry["horizon"] <= 0:
+        problems.append(f"{env_id}: horizon must be a positive number of steps")
+    if len(problems) > before:
+        return None
+    return Task(**{**entry, "env_id": env_id, "cameras": tuple(entry.get("cameras", Task.cameras))})

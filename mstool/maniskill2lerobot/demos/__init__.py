@@ -1,0 +1,1 @@
+"""Where demos come from: a file, the hub, or the planner."""

@@ -1,0 +1,174 @@
+"""Make demos instead of downloading them: ManiSkill's own solutions, from as many seeds as it takes."""
+
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mstool.errors import MstoolError, UsageError
+from mstool.simulation.record import DemoRecorder
+from mstool.simulation.solve import Outcome, check_solvable
+
+FILES = ("trajectory.h5", "trajectory.json")
+# Give up after this many failures in a row; the hardest task, PlaceSphere, solves half of its seeds.
+HOPELESS = 50
+
+
+@dataclass(frozen=True)
+class GenerateReport:
+    """What was made, and what it took."""
+
+    env_id: str
+    h5: Path
+    json: Path
+    # Seed and length (control steps) of every kept episode, in the order of the files.
+    seeds: tuple[int, ...]
+    steps: tuple[int, ...]
+    # How many seeds failed, by reason (see `Outcome.failure`).
+    failures: dict[str, int]
+    seconds: float
+
+    @property
+    def episodes(self) -> int:
+        """Number of episodes kept."""
+        return len(self.seeds)
+
+    @property
+    def attempts(self) -> int:
+        """Number of seeds tried."""
+        return self.episodes + sum(self.failures.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything above as JSON types."""
+        counts = {"episodes": self.episodes, "attempts": self.attempts}
+        return {**asdict(self), **counts, "h5": str(self.h5), "json": str(self.json)}
+
+
+def generate_demos(
+    env_id: str,
+    *,
+    episodes: int,
+    seed: int = 0,
+    out_dir: str | Path,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> GenerateReport:
+    """Solve consecutive seeds until there are enough successes, and write them as ManiSkill would.
+
+    The same arguments give the same bits. The pair of files appears in `out_dir` at the end, whole; an
+    interruption or a failure leaves `out_dir` as it was.
+
+    Parameters
+    ----------
+    env_id
+        An environment that ManiSkill has a Panda solution for.
+    episodes
+        How many successful episodes to keep.
+    seed
+        The first seed to try, 0 or more.
+    out_dir
+        Folder for `trajectory.h5` and `trajectory.json`; made if it is missing.
+    overwrite
+        Whether to replace a pair that is there.
+    progress
+        Whether to show a progress bar on stderr, if that is a terminal.
+
+    Raises
+    ------
+    UsageError
+        No solution for the environment, a number out of range, or a pair is there and `overwrite` is False.
+    MstoolError
+        Too many seeds failed: 50 in a row, or all but a few of max(50, 20 * episodes).
+
+    """
+    out_dir = Path(out_dir)
+    _check(env_id, episodes, seed, out_dir, overwrite=overwrite)
+    started = time.monotonic()
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, because a rename is only atomic within one file system.
+    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
+        made = Path(scratch) / "new"
+        made.mkdir()
+        with DemoRecorder(env_id, made) as recorder:
+            outcomes = _attempt(recorder, episodes, seed, progress=progress)
+        _install(made, out_dir, backup=Path(scratch) / "old")
+    kept = [outcome for outcome in outcomes if outcome.success]
+    return GenerateReport(
+        env_id=env_id,
+        h5=out_dir / FILES[0],
+        json=out_dir / FILES[1],
+        seeds=tuple(outcome.seed for outcome in kept),
+        steps=tuple(outcome.steps for outcome in kept),
+        failures=_count(outcomes),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: bool) -> None:
+    check_solvable(env_id)
+    command = f"mstool demos generate --env {env_id} --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
+    if episodes < 1:
+        raise UsageError(f"--episodes must be 1 or more, not {episodes}", fix=command)
+    if seed < 0:
+        raise UsageError(f"--seed must be 0 or more, not {seed}", fix=command)
+    if out_dir.exists() and not out_dir.is_dir():
+        raise UsageError(f"{out_dir} is a file, not a folder")
+    there = [name for name in FILES if (out_dir / name).exists()]
+    if there and not overwrite:
+        raise UsageError(f"{out_dir} already holds {' and '.join(there)}", fix=f"{command} --out {out_dir} --overwrite")
+
+
+def _attempt(recorder: DemoRecorder, episodes: int, seed: int, *, progress: bool) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    kept = in_a_row = 0
+    most = max(50, 20 * episodes)
+    # None: only if stderr is a terminal.
+    hide = None if progress else True
+    with tqdm(total=episodes, desc=recorder.env_id, unit="episode", disable=hide, file=sys.stderr) as bar:
+        while kept < episodes:
+            if in_a_row >= HOPELESS or len(outcomes) >= most:
+                reasons = ", ".join(f"{reason} {count}" for reason, count in _count(outcomes).items())
+                raise MstoolError(
+                    f"{recorder.env_id}: gave up after {len(outcomes)} seeds from {seed} with {kept} of {episodes} "
+                    f"episodes solved, the last {in_a_row} seeds all failed ({reasons})",
+                    fix="start from another seed (--seed) or ask for fewer episodes (--episodes)",
+                )
+            outcome = recorder.attempt(seed + len(outcomes))
+            outcomes.append(outcome)
+            if outcome.success:
+                kept, in_a_row = kept + 1, 0
+                bar.update()
+            else:
+                in_a_row += 1
+                bar.set_postfix(failed=len(outcomes) - kept)
+    return outcomes
+
+
+def _count(outcomes: list[Outcome]) -> dict[str, int]:
+    return dict(Counter(outcome.failure for outcome in outcomes if not outcome.success).most_common())
+
+
+def _install(made: Path, out_dir: Path, *, backup: Path) -> None:
+    """Move the pair in `made` to `out_dir`; on any failure, an interrupt included, put back what was there."""
+    if not out_dir.exists():
+        made.rename(out_dir)
+        return
+    backup.mkdir()
+    try:
+        for name in FILES:
+            if (out_dir / name).exists():
+                (out_dir / name).rename(backup / name)
+        for name in FILES:
+            (made / name).rename(out_dir / name)
+    except BaseException:
+        for name in FILES:
+            (out_dir / name).unlink(missing_ok=True)
+            if (backup / name).exists():
+                shutil.move(backup / name, out_dir / name)
+        raise

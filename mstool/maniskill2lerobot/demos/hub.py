@@ -1,0 +1,84 @@
+"""The official demos, from `haosulab/ManiSkill_Demonstrations` or a mirror of it."""
+
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from mstool.errors import DataError, MstoolError
+from mstool.maniskill2lerobot.demos.reader import find_h5
+
+REPO = "haosulab/ManiSkill_Demonstrations"
+# A demo archive is worth waiting for, but not a connection that does not open.
+PROBE_SECONDS = 3.0
+
+
+def endpoint() -> str:
+    """Return the hub's address: `HF_ENDPOINT`, else the library's own default."""
+    from huggingface_hub import constants
+
+    return os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+
+
+def reachable() -> bool:
+    """Tell whether the hub answers within `PROBE_SECONDS`."""
+    if os.environ.get("HF_HUB_OFFLINE", "") in {"1", "true", "True"}:
+        return False
+    try:
+        request = Request(f"{endpoint()}/api/datasets/{REPO}", method="HEAD")  # noqa: S310 - the user's own endpoint
+        with urlopen(request, timeout=PROBE_SECONDS):  # noqa: S310
+            return True
+    except (URLError, OSError, ValueError):
+        return False
+
+
+def download_demos(env_id: str, folder: Path) -> Path:
+    """Fetch and unpack the archive of `env_id` into `folder`, once; return the motion-planning `.h5` in it.
+
+    Raises
+    ------
+    DataError
+        There is no archive for this environment, or it holds no demos.
+    MstoolError
+        The hub cannot be reached or breaks off.
+
+    """
+    target = folder / "hub"
+    if not target.is_dir():
+        archive = _fetch(env_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".hub.", dir=folder))
+        try:
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(aside)  # noqa: S202 - zipfile strips absolute and parent paths
+            aside.rename(target)
+        except zipfile.BadZipFile as error:
+            raise DataError(f"{archive} is not a zip archive; delete it and try again", fix=f"rm {archive}") from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    planned = [path for path in target.rglob("*.h5") if "motionplanning" in path.parts]
+    return find_h5(planned[0] if len(planned) == 1 else target)
+
+
+def _fetch(env_id: str) -> Path:
+    import httpx
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    name = f"demos/{env_id}.zip"
+    try:
+        return Path(hf_hub_download(REPO, name, repo_type="dataset", endpoint=endpoint()))
+    except (LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+        if isinstance(error, HfHubHTTPError) and not isinstance(error, LocalEntryNotFoundError):
+            if isinstance(error, EntryNotFoundError):
+                raise DataError(
+                    f"{REPO} has no {name}", fix=f"mstool convert --env {env_id} --demos generate"
+                ) from error
+            raise MstoolError(f"{endpoint()} refused {REPO}: {error}", fix="check HF_ENDPOINT and HF_TOKEN") from error
+        raise MstoolError(
+            f"{endpoint()} cannot be reached: {error}",
+            fix=f"set HF_ENDPOINT to a mirror, or: mstool convert --env {env_id} --demos generate",
+        ) from error

@@ -1,0 +1,179 @@
+"""Read ManiSkill demos: an HDF5 file of trajectories and the `.json` beside it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mstool.errors import DataError
+
+# Arguments of the environment that conversion decides itself; everything else in a demo's `env_kwargs` is kept.
+_OURS = {
+    "obs_mode", "control_mode", "render_mode", "reward_mode", "sensor_configs", "human_render_camera_configs",
+    "viewer_camera_configs", "sim_backend", "render_backend", "shader_dir", "num_envs", "max_episode_steps",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One demonstrated episode."""
+
+    env_id: str
+    # `episode_id` in the `.json`: the h5 group is `traj_<id>`.
+    episode_id: int
+    seed: int
+    control_mode: str
+    # (T, A) float32, as ManiSkill executed them.
+    actions: np.ndarray
+    # The environment's state before the first action: {"actors": {name: (13,)}, "articulations": {name: (n,)}}.
+    first_state: Mapping[str, Mapping[str, np.ndarray]] | None = None
+    reset_options: Mapping[str, Any] = field(default_factory=dict)
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+class DemoFile:
+    """A ManiSkill trajectory pair, checked when it is opened.
+
+    Parameters
+    ----------
+    path
+        The `.h5` file, or a folder that holds exactly one (at any depth).
+
+    Raises
+    ------
+    DataError
+        A file is missing, damaged, or does not hold what a ManiSkill demo holds.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = find_h5(path)
+        self._info = _read_json(self.path.with_suffix(".json"))
+        env_info = self._info.get("env_info")
+        if not isinstance(env_info, dict) or not env_info.get("env_id"):
+            raise DataError(f"{self.path.with_suffix('.json')} does not name its environment (env_info.env_id)")
+        self.env_id = str(env_info["env_id"])
+        self.env_kwargs = {k: v for k, v in (env_info.get("env_kwargs") or {}).items() if k not in _OURS}
+        self.control_mode = str((env_info.get("env_kwargs") or {}).get("control_mode", ""))
+        self.episodes = self._episodes()
+        with self._open() as file:
+            self._groups = {name for name in file if name.startswith("traj_")}
+        if not self._groups:
+            raise DataError(f"{self.path} holds no trajectory: it has no group named traj_0, traj_1, ...")
+
+    def __len__(self) -> int:
+        """Return the number of episodes that the `.json` lists."""
+        return len(self.episodes)
+
+    def problems(self, *, limit: int | None = None) -> dict[int, str]:
+        """Say what is wrong with each of the first `limit` episodes: {position: problem}, empty when all is well."""
+        found = {}
+        for position in range(len(self.episodes[:limit])):
+            try:
+                self.read(position)
+            except DataError as error:
+                found[position] = error.message
+        return found
+
+    def read(self, position: int) -> Demo:
+        """Read the episode at `position` in the `.json`'s list."""
+        return self.read_many([position])[0]
+
+    def read_many(self, positions: Sequence[int]) -> list[Demo]:
+        """Read several episodes, opening the file once."""
+        with self._open() as file:
+            return [self._read(file, position) for position in positions]
+
+    def _read(self, file: h5py.File, position: int) -> Demo:
+        episode = self.episodes[position]
+        name = f"traj_{episode['episode_id']}"
+        if name not in self._groups:
+            raise DataError(f"{name} is listed in {self.path.with_suffix('.json').name} but missing in {self.path.name}")
+        group = file[name]
+        if "actions" not in group or not isinstance(group["actions"], h5py.Dataset):
+            raise DataError(f"{name} in {self.path.name} has no actions (dict-valued actions are several robots)")
+        actions = np.asarray(group["actions"], np.float32)
+        if actions.ndim != 2 or not len(actions):
+            raise DataError(f"{name} in {self.path.name} has actions of shape {actions.shape}, expected (steps, width)")
+        if not np.isfinite(actions).all():
+            step = int(np.argwhere(~np.isfinite(actions))[0, 0])
+            raise DataError(f"{name} in {self.path.name} has NaN or infinite actions, first at step {step}")
+        return Demo(
+            env_id=self.env_id,
+            episode_id=int(episode["episode_id"]),
+            seed=_seed(episode),
+            control_mode=str(episode.get("control_mode") or self.control_mode),
+            actions=actions,
+            first_state=_first_state(group),
+            reset_options=(episode.get("reset_kwargs") or {}).get("options") or {},
+            env_kwargs=self.env_kwargs,
+        )
+
+    def _episodes(self) -> list[dict[str, Any]]:
+        episodes = self._info.get("episodes")
+        if not isinstance(episodes, list) or not episodes:
+            raise DataError(f"{self.path.with_suffix('.json')} lists no episodes")
+        for i, episode in enumerate(episodes):
+            if not isinstance(episode, dict) or not {"episode_id", "episode_seed"} & episode.keys():
+                raise DataError(f"{self.path.with_suffix('.json')}: episode {i} has no episode_id")
+        return episodes
+
+    def _open(self) -> h5py.File:
+        try:
+            return h5py.File(self.path, "r")
+        except OSError as error:
+            raise DataError(f"{self.path} is not a readable HDF5 file (truncated, or not HDF5): {error}") from error
+
+
+def find_h5(path: Path) -> Path:
+    """Return the one `.h5` file that `path` is or holds; DataError when there is none or more than one."""
+    if not path.exists():
+        raise DataError(f"no such file or folder: {path}", fix="give --demos the .h5 file, `hub` or `generate`")
+    if path.is_file():
+        return path
+    found = sorted(path.rglob("*.h5"))
+    if not found:
+        raise DataError(f"{path} holds no .h5 file", fix="give --demos the .h5 file, `hub` or `generate`")
+    if len(found) > 1:
+        names = "\n  ".join(str(name) for name in found)
+        raise DataError(f"{path} holds {len(found)} .h5 files:\n  {names}", fix=f"choose one: --demos {found[0]}")
+    return found[0]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(f"{path} is missing: ManiSkill keeps an episode's seed and control mode there")
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(info, dict):
+        raise DataError(f"{path} holds a {type(info).__name__}, expected an object with env_info and episodes")
+    return info
+
+
+def _seed(episode: Mapping[str, Any]) -> int:
+    seed = (episode.get("reset_kwargs") or {}).get("seed", episode.get("episode_seed"))
+    seed = seed[0] if isinstance(seed, list) else seed
+    if seed is None:
+        raise DataError(f"episode {episode['episode_id']} has no seed")
+    return int(seed)
+
+
+def _first_state(group: h5py.Group) -> dict[str, dict[str, np.ndarray]] | None:
+    if "env_states" not in group:
+        return None
+    return {
+        kind: {name: np.asarray(states[0], np.float32) for name, states in _datasets(group["env_states"][kind])}
+        for kind in group["env_states"]
+    }
+
+
+def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset):
+            yield name, item

@@ -1,0 +1,85 @@
+"""Kept episodes on their way into a dataset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mstool.maniskill2lerobot.features import Features, arrow_schema, vector_columns
+from mstool.maniskill2lerobot.image_stats import QUANTILES
+from mstool.maniskill2lerobot.pngs import read_pngs
+from mstool.maniskill2lerobot.recipe import Recipe
+from mstool.maniskill2lerobot.shard import EpisodeMark, read_rows
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One complete shard and the recipe it was made by."""
+
+    shard: Path
+    mark: EpisodeMark
+    recipe: Recipe
+
+
+def instructions(episodes: Sequence[Episode]) -> list[str]:
+    """Return the distinct instructions in order of first use: position is task index."""
+    return list(dict.fromkeys(episode.recipe.instruction for episode in episodes))
+
+
+def episode_arrays(
+    episode: Episode, version: Any, *, index: int, first_row: int, task_index: int, fps: int
+) -> dict[str, np.ndarray]:
+    """Return every numeric column of one episode: vectors (T, D) float32 and the five index columns (T,)."""
+    rows = read_rows(episode.shard)
+    length = episode.mark.frames
+    frame = np.arange(length, dtype=np.int64)
+    columns: dict[str, np.ndarray] = {}
+    for column, (array, part) in vector_columns(episode.recipe, version).items():
+        values = rows[array]
+        # The goal stands still: one row is repeated for every frame.
+        columns[column] = np.broadcast_to(values, (length, len(values))) if array == "goal" else values[:, part]
+    return {
+        **columns,
+        # In double precision first: |dt - 1/fps| must stay below 1e-4 s however long the episode.
+        "timestamp": (frame / fps).astype(np.float32),
+        "frame_index": frame,
+        "episode_index": np.full(length, index, np.int64),
+        "index": frame + first_row,
+        "task_index": np.full(length, task_index, np.int64),
+    }
+
+
+def episode_table(
+    episode: Episode, columns: dict[str, np.ndarray], table: Features, version: Any, views: dict[str, str]
+) -> pa.Table:
+    """Return one episode's parquet rows; pictures become PNG structs where the table stores images."""
+    schema = arrow_schema(table, version)
+    arrays = []
+    for field in schema:
+        if field.name in columns:
+            values = np.ascontiguousarray(columns[field.name])
+            flat = pa.array(values.ravel())
+            arrays.append(
+                flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1]).cast(field.type)
+            )
+        else:
+            pngs = list(read_pngs(episode.shard / f"{views[field.name]}.parquet"))
+            names = [f"frame-{k:06d}.png" for k in range(len(pngs))]
+            arrays.append(pa.StructArray.from_arrays([pa.array(pngs, pa.binary()), pa.array(names)], ["bytes", "path"]))
+    return pa.table(arrays, schema=schema)
+
+
+def vector_stats(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Return LeRobot's statistics of one episode's column (T,) or (T, D): arrays (1,) or (D,), `count` (1,)."""
+    values = values.reshape(len(values), -1).astype(np.float64)
+    return {
+        "min": values.min(axis=0),
+        "max": values.max(axis=0),
+        "mean": values.mean(axis=0),
+        "std": values.std(axis=0),
+        **dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=0), strict=True)),
+        "count": np.array([len(values)]),
+    }

@@ -1,0 +1,48 @@
+"""Lossless frames: one PNG per frame, in a parquet file of bytes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# Level 1: the PNG is a fifth larger than at the default level and takes a quarter of the time.
+COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+_SCHEMA = pa.schema([("png", pa.binary())])
+_BATCH = 16
+
+
+class PngWriter:
+    """Compress one camera of one episode frame by frame, keeping at most 16 frames in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = pq.ParquetWriter(path, _SCHEMA, compression="none")
+        self._pending: list[bytes] = []
+
+    def add(self, image: np.ndarray) -> None:
+        """Append one frame, uint8 (H, W, 3) RGB."""
+        self._pending.append(cv2.imencode(".png", image[..., ::-1], COMPRESSION)[1].tobytes())
+        if len(self._pending) == _BATCH:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._flush()
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Close the file; what was written is of no use."""
+        self._writer.close()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.table({"png": pa.array(self._pending, pa.binary())}, _SCHEMA))
+        self._pending = []
+
+
+def read_pngs(path: Path) -> Iterator[bytes]:
+    """Yield the PNG of every frame."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BATCH):
+            yield from batch.column(0).to_pylist()

@@ -1,0 +1,67 @@
+"""What a dataset says of itself: `meta/info.json`'s key `mstool` and one line per episode."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mstool.contract import EPISODES_FILE
+from mstool.maniskill2lerobot.demos.source import DemoSource
+from mstool.maniskill2lerobot.episodes import Episode
+from mstool.maniskill2lerobot.features import units
+
+MANISKILL_CONVENTIONS = {
+    "gripper_action": "+1 open, -1 close (finger target, see controller)",
+    "quaternion": "wxyz",
+    "rotation_action": "Euler XYZ in the base frame, times controller.rotation_rad: its sign is the simulator's own",
+}
+
+
+def conventions(
+    episodes: Sequence[Episode], source: DemoSource, dropped: dict[str, int], version: str
+) -> dict[str, Any]:
+    """Return everything that a reader, or an evaluation that must invert it, needs to know of the data."""
+    first = episodes[0]
+    recipe = first.recipe
+    return {
+        "version": version,
+        "layout": recipe.layout_name,
+        "conventions": recipe.layout.conventions,
+        "units": units(recipe, "v3.0"),
+        "control_mode": recipe.control_mode,
+        "controller": dict(first.mark.controller),
+        "maniskill": MANISKILL_CONVENTIONS,
+        "robot": first.mark.robot,
+        "robot_uids": recipe.robot,
+        "env_ids": list(dict.fromkeys(episode.recipe.env_id for episode in episodes)),
+        "goal": recipe.goal,
+        "views": {camera.lerobot: camera.view for camera in recipe.cameras},
+        "image_size": list(recipe.image_size),
+        "horizon": {episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
+        "demos": {"origin": source.origin, "file": source.demos.path.name, "env_kwargs": source.demos.env_kwargs},
+        "dropped": dropped,
+        "psnr_db": {
+            camera.view: round(min(e.mark.psnr_db[camera.view]["min_psnr_db"] for e in episodes), 2)
+            for camera in recipe.cameras
+            if camera.view in first.mark.psnr_db
+        },
+    }
+
+
+def write_episode_log(episodes: Sequence[Episode], root: Path) -> None:
+    """Write where every episode comes from: environment, seed, demo, steps before and after conversion."""
+    path = root / EPISODES_FILE
+    path.parent.mkdir(parents=True)
+    lines = [
+        {
+            "episode_index": index,
+            "env_id": episode.recipe.env_id,
+            "seed": episode.mark.seed,
+            "source_episode": episode.mark.source_episode,
+            "source_steps": episode.mark.source_steps,
+            "frames": episode.mark.frames,
+            "fingerprint": episode.mark.fingerprint,
+        }
+        for index, episode in enumerate(episodes)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

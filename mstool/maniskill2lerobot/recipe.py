@@ -1,0 +1,88 @@
+"""A recipe: everything that decides what an episode's shard holds, and nothing else."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from mstool import __version__
+from mstool.layouts import Camera, Layout, get_layout
+from mstool.maniskill2lerobot.demos.reader import Demo
+from mstool.simulation.environment import SimulatorSpec
+
+Goal = Literal["visible", "hidden", "state"]
+Storage = Literal["video", "image"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How demos of one environment become episodes."""
+
+    env_id: str
+    # The sentence stored with every frame.
+    instruction: str
+    # The most steps an episode may take; longer ones are dropped.
+    horizon: int
+    layout_name: str = "libero"
+    # The controller that executes the stored actions.
+    control_mode: str = "pd_ee_delta_pose"
+    # None is the environment's default robot.
+    robot: str | None = None
+    # The layout's views that are rendered, a subset in the layout's order.
+    views: tuple[str, ...] = ("base", "wrist")
+    # (height, width) in pixels.
+    image_size: tuple[int, int] = (256, 256)
+    # `visible` draws the goal marker, `hidden` leaves it out, `state` leaves it out and stores its position.
+    goal: Goal = "visible"
+    # How pictures are kept: H.264, PNG, or both for two formats from one replay.
+    storages: tuple[Storage, ...] = ("video",)
+
+    def __post_init__(self) -> None:
+        """Check what the fields must agree on.
+
+        Raises
+        ------
+        UsageError
+            The layout is unknown or cannot be executed in the control mode.
+
+        """
+        self.layout.check_control_mode(self.control_mode)
+
+    @property
+    def layout(self) -> Layout:
+        """The layout itself."""
+        return get_layout(self.layout_name)
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The layout's cameras that are rendered."""
+        return tuple(camera for camera in self.layout.cameras if camera.view in self.views)
+
+    def simulator_spec(self, demo: Demo) -> SimulatorSpec:
+        """Return the environment in which `demo` is replayed."""
+        return SimulatorSpec(
+            env_id=self.env_id,
+            control_mode=self.control_mode,
+            robot=self.robot,
+            views=tuple(camera.view for camera in self.cameras),
+            image_size=self.image_size,
+            goal_visible=self.goal == "visible",
+            env_kwargs=demo.env_kwargs,
+        )
+
+    def fingerprint(self, demo: Demo) -> str:
+        """Hash of the recipe, the demo's content and the tool's version: equal fingerprints, equal shards."""
+        digest = hashlib.sha256()
+        digest.update(_canonical([__version__, asdict(self)]))
+        digest.update(_canonical([demo.env_id, demo.seed, demo.control_mode, demo.reset_options, demo.env_kwargs]))
+        digest.update(np.ascontiguousarray(demo.actions).tobytes())
+        for kind, bodies in sorted((demo.first_state or {}).items()):
+            for name, state in sorted(bodies.items()):
+                digest.update(_canonical([kind, name]) + np.ascontiguousarray(state).tobytes())
+        return digest.hexdigest()
+
+
+def _canonical(data: Any) -> bytes:
+    return json.dumps(data, sort_keys=True, default=str).encode()

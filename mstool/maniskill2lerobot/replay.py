@@ -1,0 +1,64 @@
+"""Execute a demo in the target control mode and hand out every frame as it happens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mstool.contract import RobotTrack
+from mstool.maniskill2lerobot.demos.reader import Demo
+from mstool.simulation.action_conversion import conversion
+from mstool.simulation.environment import Simulator
+
+TIMEOUT = "timeout"
+NOT_SUCCESSFUL = "not successful"
+
+type FrameSink = Callable[[dict[str, np.ndarray]], None]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What an episode turned out to be.
+
+    `actions` is (T, A) in the simulator's control mode; `goal` is (3,) m or None; `failure` is empty when the task was
+    solved within the horizon, else the reason for which the episode must be dropped.
+    """
+
+    track: RobotTrack
+    actions: np.ndarray
+    goal: np.ndarray | None
+    failure: str
+
+
+def replay(simulator: Simulator, demo: Demo, *, horizon: int, on_frame: FrameSink | None = None) -> Replay:
+    """Replay `demo` in `simulator`, whose control mode may differ from the demo's.
+
+    The observation of frame t (robot reading and pictures) is taken from the environment that then executes action t.
+    Pictures go to `on_frame` one frame at a time, so memory does not grow with the episode.
+
+    Raises
+    ------
+    UsageError
+        The demo's control mode cannot be converted to the simulator's.
+
+    """
+    convert = conversion(demo.control_mode, simulator.spec.control_mode)
+    simulator.reset(demo.seed, demo.reset_options, demo.first_state)
+    goal = simulator.goal_position()
+    qpos, tcp, executed = [], [], []
+    success = False
+    for action in convert(simulator.agent, demo.actions):
+        if len(executed) == horizon:
+            return Replay(_track(qpos, tcp), np.stack(executed), goal, TIMEOUT)
+        reading = simulator.reading()
+        qpos.append(reading.qpos)
+        tcp.append(reading.tcp_pose)
+        if on_frame is not None:
+            on_frame(simulator.images())
+        success = simulator.step(action)
+        executed.append(action)
+    return Replay(_track(qpos, tcp), np.stack(executed), goal, "" if success else NOT_SUCCESSFUL)
+
+
+def _track(qpos: list[np.ndarray], tcp: list[np.ndarray]) -> RobotTrack:
+    return RobotTrack(qpos=np.stack(qpos), tcp_pose=np.stack(tcp))

@@ -1,0 +1,150 @@
+"""Episode shards: one folder per episode, complete or absent.
+
+    episode_000123/
+        rows.npz          state (T, S), action (T, D), goal (3,) where stored
+        <view>.mp4        one video per view, or
+        <view>.parquet    one PNG per frame
+        episode.json      the marker, written last: fingerprint, where it comes from, counts, statistics of the pictures
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mstool.maniskill2lerobot.demos.reader import Demo
+from mstool.maniskill2lerobot.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.pngs import PngWriter
+from mstool.maniskill2lerobot.recipe import Recipe
+from mstool.maniskill2lerobot.replay import replay
+from mstool.maniskill2lerobot.video import VideoWriter
+from mstool.simulation.environment import Simulator
+
+MARKER = "episode.json"
+
+
+@dataclass(frozen=True)
+class EpisodeMark:
+    """What the marker says of an episode."""
+
+    fingerprint: str
+    # `episode_id` in the demo file, and the seed it was reset with.
+    source_episode: int
+    seed: int
+    source_steps: int
+    # Frames stored; 0 for a dropped episode.
+    frames: int
+    # Why the episode was dropped, empty for one that was kept.
+    dropped: str = ""
+    # ManiSkill's robot and what its controller does per unit of action.
+    robot: str = ""
+    controller: Mapping[str, float] = field(default_factory=dict)
+    # Per view: histogram counts (3, 256), and the video's PSNR in dB where there is one.
+    histograms: Mapping[str, list[list[int]]] = field(default_factory=dict)
+    psnr_db: Mapping[str, dict[str, float]] = field(default_factory=dict)
+
+
+class _Sink(Protocol):
+    def add(self, image: np.ndarray) -> None: ...
+    def close(self) -> Any: ...
+    def abort(self) -> None: ...
+
+
+def shard_path(work: Path, position: int) -> Path:
+    """Return the folder of the episode at `position` in the demo file."""
+    return work / f"episode_{position:06d}"
+
+
+def read_mark(shard: Path) -> EpisodeMark | None:
+    """Return what the shard's marker says, None when the shard is absent or was left unfinished."""
+    try:
+        return EpisodeMark(**json.loads((shard / MARKER).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def read_rows(shard: Path) -> dict[str, np.ndarray]:
+    """Return the shard's arrays: state (T, S), action (T, D), goal (3,) where stored; all float32."""
+    with np.load(shard / "rows.npz") as rows:
+        return dict(rows)
+
+
+def convert_episode(simulator: Simulator, recipe: Recipe, demo: Demo, shard: Path) -> EpisodeMark:
+    """Own one episode from demo to shard: skip if complete, replay, write aside, rename, marker inside.
+
+    An episode that fails leaves a marker with its reason and no data. Whatever interrupts this function leaves at most
+    a temporary folder, which the next attempt replaces.
+    """
+    fingerprint = recipe.fingerprint(demo)
+    done = read_mark(shard)
+    if done is not None and done.fingerprint == fingerprint:
+        return done
+    aside = shard.with_name(shard.name + ".partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    mark = _convert(simulator, recipe, demo, aside, fingerprint)
+    if mark.dropped:
+        for path in aside.iterdir():
+            path.unlink()
+    (aside / MARKER).write_text(json.dumps(asdict(mark)), encoding="utf-8")
+    shutil.rmtree(shard, ignore_errors=True)
+    aside.rename(shard)
+    return mark
+
+
+def _convert(simulator: Simulator, recipe: Recipe, demo: Demo, folder: Path, fingerprint: str) -> EpisodeMark:
+    sinks = {
+        camera.view: [_open_sink(storage, folder, camera.view, simulator.fps) for storage in recipe.storages]
+        for camera in recipe.cameras
+    }
+    histograms = {view: ImageHistogram() for view in sinks}
+
+    def on_frame(images: dict[str, np.ndarray]) -> None:
+        for view, image in images.items():
+            histograms[view].add(image)
+            for sink in sinks[view]:
+                sink.add(image)
+
+    source = {"source_episode": demo.episode_id, "seed": demo.seed, "source_steps": len(demo.actions)}
+    try:
+        result = replay(simulator, demo, horizon=recipe.horizon, on_frame=on_frame)
+    except BaseException:
+        for sink in (sink for per_view in sinks.values() for sink in per_view):
+            sink.abort()
+        raise
+    psnr = {}
+    for view, per_view in sinks.items():
+        for sink in per_view:
+            quality = sink.close()
+            if quality is not None:
+                psnr[view] = asdict(quality)
+    if result.failure:
+        return EpisodeMark(fingerprint=fingerprint, frames=0, dropped=result.failure, **source)
+
+    facts = simulator.controller_facts()
+    rows = {
+        "state": recipe.layout.encode_state(result.track),
+        "action": recipe.layout.encode_action(result.actions, facts, recipe.control_mode),
+    }
+    if recipe.goal == "state" and result.goal is not None:
+        rows["goal"] = result.goal.astype(np.float32)
+    np.savez(folder / "rows.npz", **rows)  # type: ignore[arg-type]
+    return EpisodeMark(
+        fingerprint=fingerprint,
+        frames=len(result.actions),
+        robot=simulator.robot,
+        controller=facts.as_dict(),
+        histograms={view: histogram.counts.tolist() for view, histogram in histograms.items()},
+        psnr_db=psnr,
+        **source,
+    )
+
+
+def _open_sink(storage: str, folder: Path, view: str, fps: int) -> _Sink:
+    if storage == "video":
+        return VideoWriter(folder / f"{view}.mp4", fps)
+    return PngWriter(folder / f"{view}.parquet")
