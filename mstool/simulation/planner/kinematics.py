@@ -50,9 +50,7 @@ def read_joints(urdf: Path) -> list[Joint]:
 def _joint(element: ET.Element, urdf: Path) -> Joint:
     name, type_ = element.get("name", ""), element.get("type", "")
     if type_ not in (*MOVING_TYPES, "fixed"):
-        raise DataError(
-            f"{urdf}: joint {name!r} is {type_!r}; the planner knows fixed, revolute and prismatic"
-        )
+        raise DataError(f"{urdf}: joint {name!r} is {type_!r}; the planner knows fixed, revolute and prismatic")
     roll, pitch, yaw = _numbers(element.find("origin"), "rpy", "0 0 0")
     axis = np.array(_numbers(element.find("axis"), "xyz", "1 0 0"))
     (lower,) = _numbers(element.find("limit"), "lower", "0")

@@ -63,7 +63,7 @@ class Planner:
         self.joint_vel_limits = ones if joint_vel_limits is None else np.asarray(joint_vel_limits)
         self.joint_acc_limits = ones if joint_acc_limits is None else np.asarray(joint_acc_limits)
         self._base_pose: Float64 = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
-        self._qpos = np.zeros(len(self._chain.joint_names))
+        self._qpos: Float64 = np.zeros(len(self._chain.joint_names))
 
     def set_base_pose(self, pose: npt.ArrayLike) -> None:
         """Say where the robot's base is: (7,) position (m) and quaternion w, x, y, z in the world."""
@@ -108,9 +108,7 @@ class Planner:
 
         """
         if use_point_cloud:
-            raise MstoolError(
-                "this planner knows no obstacles: plan_screw(use_point_cloud=True) is not supported"
-            )
+            raise MstoolError("this planner knows no obstacles: plan_screw(use_point_cloud=True) is not supported")
         start: Array = self._full_qpos(qpos)
         self._qpos = start.astype(np.float64)
         target: Array = pose_in_frame(target_pose, self._base_pose) if wrt_world else target_pose
@@ -135,7 +133,7 @@ class Planner:
         float32.
         """
         if len(qpos) == len(self.move_group_joint_indices):
-            padded: Float64 = self._qpos.copy()
+            padded = self._qpos.copy()
             padded[: len(qpos)] = qpos
             return padded
         if len(qpos) != len(self._qpos):

@@ -1,15 +1,20 @@
 """From a joint path to joint positions at every control step, as fast as the limits allow."""
 
 import logging
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import toppra
-from toppra.algorithm import TOPPRA
-from toppra.constraint import JointAccelerationConstraint, JointVelocityConstraint
 
 from mstool.errors import MstoolError
 from mstool.simulation.planner.rotations import Array, Float64
+
+with warnings.catch_warnings():
+    # Its docstrings hold backslashes that CPython 3.12 warns about.
+    warnings.simplefilter("ignore", SyntaxWarning)
+    import toppra
+    from toppra.algorithm import TOPPRA
+    from toppra.constraint import JointAccelerationConstraint, JointVelocityConstraint
 
 # toppra reports every path it retimes.
 logging.getLogger("toppra").setLevel(logging.WARNING)
@@ -31,9 +36,7 @@ class Trajectory:
     duration: float
 
 
-def retime(
-    path: Array, velocity_limits: Array, acceleration_limits: Array, *, time_step: float
-) -> Trajectory:
+def retime(path: Array, velocity_limits: Array, acceleration_limits: Array, *, time_step: float) -> Trajectory:
     """Time-optimal parametrization of a joint path, from rest to rest.
 
     Source: TOPP-RA (Pham and Pham, 2018) as the package `toppra` has it, on a cubic spline through the path's

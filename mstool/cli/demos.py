@@ -1,0 +1,54 @@
+"""`mstool demos`: where demonstrations come from."""
+
+from pathlib import Path
+
+import typer
+
+from mstool.cli.output import print_json, say
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Make demonstrations.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `generate` a sub-command while it is the only one."""
+
+
+@app.command()
+def generate(
+    *,
+    env: str = typer.Option(..., "--env", "-e", help="ManiSkill environment, for example PickCube-v1."),
+    episodes: int = typer.Option(10, "--episodes", "-n", help="How many successful episodes to keep."),
+    seed: int = typer.Option(0, "--seed", help="First seed; failures are skipped and the next is tried."),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning"
+    ),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace demonstrations that are there."),
+    as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
+) -> None:
+    """Solve a task with ManiSkill's own motion-planning solution and record it, no GPU needed.
+
+    Writes `trajectory.h5` and `trajectory.json` as ManiSkill does, ready for `mstool convert`. The same seed
+    gives the same demonstration, bit for bit.
+
+    For example:
+
+        mstool demos generate --env PickCube-v1 --episodes 100
+
+        mstool demos generate --env StackCube-v1 --episodes 20 --seed 1000 --out demos/stack --json
+    """
+    from mstool.maniskill2lerobot.demos.generate import generate_demos
+
+    folder = out or Path("data/demos") / env / "motionplanning"
+    report = generate_demos(env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite)
+    if as_json:
+        print_json(report.to_json())
+        return
+    mean = sum(report.steps) / report.episodes
+    say(
+        f"{report.episodes} episodes from {report.attempts} seeds in {report.seconds:.1f} s, "
+        f"{mean:.0f} steps each on average"
+    )
+    for reason, count in report.failures.items():
+        say(f"  failed: {count} x {reason}")
+    print(report.h5)

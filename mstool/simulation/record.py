@@ -1,0 +1,85 @@
+"""Solved episodes as ManiSkill writes them: `trajectory.h5` and `trajectory.json`."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mstool.simulation.solve import CONTROL_MODE, Outcome, make_planning_env, solve_episode
+
+# How ManiSkill's own planner demos were made, so that whatever reads those reads ours. Our environment has no
+# renderer; a reader that replays a demo with pictures chooses one itself.
+_ENV_KWARGS = {
+    "obs_mode": "none",
+    "control_mode": CONTROL_MODE,
+    "render_mode": "rgb_array",
+    "sensor_configs": {"shader_pack": "default"},
+    "human_render_camera_configs": {"shader_pack": "default"},
+    "viewer_camera_configs": {"shader_pack": "default"},
+    "sim_backend": "physx_cpu",
+}
+_SOURCE = "official motion planning solution from ManiSkill contributors"
+
+
+class DemoRecorder:
+    """Attempts episodes and keeps the successful ones in `<folder>/trajectory.h5` and `.json`.
+
+    The files are complete once the recorder is closed, which leaving its `with` block does.
+
+    Parameters
+    ----------
+    env_id
+        An environment of `solvable_envs`.
+    folder
+        An existing, empty folder.
+
+    Raises
+    ------
+    UsageError
+        ManiSkill has no solution for the environment.
+
+    """
+
+    def __init__(self, env_id: str, folder: Path) -> None:
+        self.env_id = env_id
+        env = make_planning_env(env_id)
+        from mani_skill.utils.wrappers.record import RecordEpisode
+
+        self._json = folder / "trajectory.json"
+        self._env: Any = RecordEpisode(
+            env,
+            output_dir=str(folder),
+            trajectory_name="trajectory",
+            save_video=False,
+            save_on_reset=False,
+            record_reward=False,
+            record_env_state=True,
+            source_type="motionplanning",
+            source_desc=_SOURCE,
+        )
+
+    def attempt(self, seed: int) -> Outcome:
+        """Run the solution on one seed; a success becomes the next trajectory, a failure leaves no trace."""
+        outcome = solve_episode(self._env, self.env_id, seed)
+        self._env.flush_trajectory(save=outcome.success)
+        return outcome
+
+    def close(self) -> None:
+        """Finish both files."""
+        self._env.close()
+        document = json.loads(self._json.read_text())
+        document["env_info"]["env_kwargs"] = _ENV_KWARGS
+        self._json.write_text(json.dumps(document, indent=2) + "\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            # Interrupted half-way through an episode, the two files need not agree: leave them unfinished.
+            self._env.clean_on_close = False
+            self._env.close()
+            return
+        self.close()

@@ -1,0 +1,166 @@
+"""ManiSkill's own motion-planning solutions for the Panda, one seed at a time."""
+
+import contextlib
+import difflib
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+
+from mstool.errors import UsageError
+
+CONTROL_MODE = "pd_joint_pos"
+
+_SOLUTIONS = "mani_skill.examples.motionplanning.panda.solutions"
+# Environment: the module in that package which solves it. DrawTriangle's and DrawSVG's are left out: the
+# former stops with an error in ManiSkill 3.0.1, and both draw with a stick, which no policy here is made for.
+_MODULES = {
+    "LiftPegUpright-v1": "lift_peg_upright",
+    "PegInsertionSide-v1": "peg_insertion_side",
+    "PickCube-v1": "pick_cube",
+    "PlaceSphere-v1": "place_sphere",
+    "PlugCharger-v1": "plug_charger",
+    "PullCube-v1": "pull_cube",
+    "PullCubeTool-v1": "pull_cube_tool",
+    "PushCube-v1": "push_cube",
+    "StackCube-v1": "stack_cube",
+    "StackPyramid-v1": "stack_pyramid",
+}
+
+# What a solution returns: the last step's (observation, reward, terminated, truncated, info), or -1.
+type Solution = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt at one seed ended."""
+
+    seed: int
+    # Whether ManiSkill's task counts as solved after the solution's last motion.
+    success: bool
+    # Control steps executed.
+    steps: int
+    # Empty on success; else "planner" (no motion was found), "not successful", or "solver error: ...".
+    failure: str = ""
+
+
+def solvable_envs() -> tuple[str, ...]:
+    """Return the environments that ManiSkill has a working Panda solution for, sorted."""
+    return tuple(sorted(_MODULES))
+
+
+def check_solvable(env_id: str) -> None:
+    """Raise UsageError, with the nearest name and all the others, unless `env_id` has a solution."""
+    if env_id in _MODULES:
+        return
+    near = difflib.get_close_matches(env_id, _MODULES, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise UsageError(
+        f"ManiSkill has no motion-planning solution for {env_id!r}.{hint} "
+        f"It has one for: {', '.join(solvable_envs())}.",
+        fix=f"mstool demos generate --env {near[0] if near else 'PickCube-v1'}",
+    )
+
+
+def load_solution(env_id: str) -> Solution:
+    """Import ManiSkill's solution of an environment, planning with our planner.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+
+    """
+    check_solvable(env_id)
+    from mstool.simulation.planner.inject import import_with_planner
+
+    solution: Solution = import_with_planner(f"{_SOLUTIONS}.{_MODULES[env_id]}").solve
+    return solution
+
+
+class _RebuiltScene(gymnasium.Wrapper):  # type: ignore[misc]  # gymnasium is untyped here
+    """Builds the scene anew at every reset.
+
+    PhysX keeps contacts and solver state that ManiSkill's reset does not clear, so an episode would depend on
+    the ones before it, in the last bit at first and, after a few contacts, in whether it succeeds.
+    """
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        first: tuple[Any, dict[str, Any]] = super().reset(seed=seed, options={**(options or {}), "reconfigure": True})
+        return first
+
+
+def make_planning_env(env_id: str) -> gymnasium.Env:
+    """Make the environment that a solution acts in: physics on the CPU, no renderer, joint position control.
+
+    An episode in it is a function of its seed and actions alone, whatever ran before.
+
+    Raises
+    ------
+    UsageError
+        ManiSkill has no solution for the environment.
+
+    """
+    check_solvable(env_id)
+    import mani_skill.envs  # noqa: F401 - registers the environments
+
+    # ManiSkill warns about its own tasks' missing initial poses whenever a scene is built. Its import sets the level.
+    logging.getLogger("mani_skill").setLevel(logging.ERROR)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        env = gymnasium.make(
+            env_id,
+            obs_mode="none",
+            control_mode=CONTROL_MODE,
+            sim_backend="physx_cpu",
+            render_backend="none",
+        )
+    return _RebuiltScene(env)
+
+
+def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Outcome:
+    """Run ManiSkill's solution on one seed.
+
+    Parameters
+    ----------
+    env
+        What `make_planning_env` made, possibly wrapped.
+    env_id
+        The environment's name.
+    seed
+        Seed of the episode.
+
+    """
+    solution = load_solution(env_id)
+    try:
+        with _silent():
+            result = solution(env, seed=seed)
+    except Exception as error:  # noqa: BLE001 -- after a failed plan, solutions stop with anything
+        text = str(error).splitlines()
+        return _failed(env, seed, f"solver error: {type(error).__name__}: {text[0] if text else ''}".rstrip(": "))
+    if isinstance(result, int):
+        return _failed(env, seed, "planner")
+    if not bool(result[-1]["success"].item()):
+        return _failed(env, seed, "not successful")
+    return Outcome(seed=seed, success=True, steps=_steps(env))
+
+
+def _failed(env: gymnasium.Env, seed: int, reason: str) -> Outcome:
+    return Outcome(seed=seed, success=False, steps=_steps(env), failure=reason)
+
+
+def _steps(env: gymnasium.Env) -> int:
+    base: Any = env.unwrapped
+    return int(base.elapsed_steps[0])
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Solutions print every failed plan; standard output belongs to the command's result."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+        yield
