@@ -131,7 +131,14 @@ class Environment:
                 "The packages could not be installed (see above). They come from where pip is told to look:\n"
                 f"  {self.python} -m pip config list    (PIP_INDEX_URL, PIP_CERT, ... change it)"
             )
+        self.quiet_first_import()
         self.unfinished.unlink()
+
+    def quiet_first_import(self) -> None:
+        """Compile the packages whose doc strings make Python warn, once, when they are first compiled."""
+        where = capture([self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])[1].strip()
+        folders = [str(Path(where) / name) for name in ("toppra", "sapien", "mani_skill")]
+        capture([self.python, "-W", "ignore", "-m", "compileall", "-q", *folders], timeout=300)
 
 
 def choose_python(root: Path) -> str:

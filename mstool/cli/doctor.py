@@ -1,0 +1,33 @@
+"""`mstool doctor`."""
+
+from pathlib import Path
+
+import typer
+
+from mstool.cli.output import print_json, say, table
+
+
+def doctor(
+    json: bool = typer.Option(False, "--json", help="Print one JSON document instead of a table."),
+    draw: bool = typer.Option(True, "--draw/--no-draw", help="Draw with SAPIEN and time it (about 20 s)."),
+) -> None:
+    """Say what this machine has and lacks. Exit code 0 when nothing is missing, 1 otherwise.
+
+    Example: `mstool doctor`, or in a script `mstool doctor --json --no-draw`
+    """
+    from mstool.doctor.examine import examine
+
+    if draw and not json:
+        say("Drawing a scene, encoding a video, asking the hub: about 25 s ...")
+    lines = examine(Path.cwd(), draw=draw)
+    missing = [line.name for line in lines if line.status == "missing"]
+    if json:
+        print_json({"ok": not missing, "lines": [line.as_dict() for line in lines]})
+    else:
+        print(table([line.as_dict() for line in lines], ["name", "status", "found"]))
+        for line in lines:
+            if line.fix:
+                say(f"fix {line.name}: {line.fix}")
+        say(f"missing: {', '.join(missing)}" if missing else "Nothing is missing.")
+    if missing:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""`mstool doctor`: what this machine has, what it lacks, and the command that puts it right."""

@@ -1,0 +1,33 @@
+"""Put all lines together."""
+
+from pathlib import Path
+
+from mstool.doctor.hub import hub_lines
+from mstool.doctor.line import Line
+from mstool.doctor.machine import machine_lines
+from mstool.doctor.rendering import rendering_lines
+from mstool.doctor.versions import installed, opencv_line, package_lines, python_line, ray_line
+from mstool.doctor.video import video_lines
+
+
+def examine(folder: Path, *, draw: bool = True) -> list[Line]:
+    """Look at everything mstool stands on.
+
+    Parameters
+    ----------
+    folder
+        An existing folder on the disk that datasets are written to.
+    draw
+        Also draw with SAPIEN and time it, which takes about twenty seconds on two cores.
+
+    """
+    return [
+        python_line(),
+        *package_lines(),
+        opencv_line(installed("opencv-python"), installed("opencv-python-headless")),
+        ray_line(installed("ray")),
+        *rendering_lines(draw=draw),
+        *video_lines(),
+        *hub_lines(),
+        *machine_lines(folder),
+    ]

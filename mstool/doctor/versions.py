@@ -1,0 +1,75 @@
+"""Installed packages against what mstool asks for."""
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+from mstool.doctor.line import Line
+
+DISTRIBUTION = "maniskill2lerobot"
+SHOWN = ("numpy", "torch", "lerobot", "mani_skill", "sapien", "datasets", "av")
+SETUP = "make setup"
+
+
+def python_line() -> Line:
+    """Python itself: lerobot >= 0.5 needs 3.12, and the lock is for that one."""
+    found = f"{platform.python_version()} ({sys.executable})"
+    return Line("python", "ok", found) if sys.version_info[:2] == (3, 12) else Line("python", "missing", found, SETUP)
+
+
+def installed(name: str) -> str:
+    """Return a distribution's version, "" when it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def wanted() -> dict[str, Requirement]:
+    """Return what mstool's own metadata asks for, by normalised name; {} when mstool itself is not installed."""
+    try:
+        texts = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        return {}
+    parsed = [Requirement(text) for text in texts]
+    return {_normal(r.name): r for r in parsed if r.marker is None or r.marker.evaluate({"extra": ""})}
+
+
+def package_line(name: str, found: str, requirement: Requirement | None) -> Line:
+    """One package: there, and in a version that mstool's metadata allows."""
+    if not found:
+        return Line(name, "missing", "not installed", SETUP)
+    if requirement is not None and not requirement.specifier.contains(found, prereleases=True):
+        return Line(name, "missing", f"{found}, wanted {requirement.specifier}", SETUP)
+    return Line(name, "ok", found)
+
+
+def package_lines() -> list[Line]:
+    """One line for each package that a dataset's content depends on."""
+    requirements = wanted()
+    return [package_line(name, installed(name), requirements.get(_normal(name))) for name in SHOWN]
+
+
+def opencv_line(plain: str, headless: str) -> Line:
+    """Two distributions own the folder `cv2`: the one installed last overwrites the other's files."""
+    if plain and headless and plain != headless:
+        return Line(
+            "cv2",
+            "missing",
+            f"opencv-python {plain} over opencv-python-headless {headless}",
+            "make setup ARGS=--force  (keeps the headless one)",
+        )
+    if not plain and not headless:
+        return Line("cv2", "missing", "not installed", SETUP)
+    return Line("cv2", "ok", f"opencv-python-headless {headless}" if headless else f"opencv-python {plain}")
+
+
+def ray_line(found: str) -> Line:
+    """Ray spreads a conversion over a cluster; one machine does without."""
+    return Line("ray", "ok", found or "not installed (optional: conversion on a cluster)")
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")

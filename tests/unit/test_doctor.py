@@ -1,0 +1,173 @@
+"""What each line of the doctor says, from what it is told."""
+
+import http.server
+import json
+import threading
+from pathlib import Path
+
+import pytest
+import typer
+from packaging.requirements import Requirement
+from typer.testing import CliRunner
+
+from mstool.cli.doctor import doctor
+from mstool.doctor import hub, line, machine, rendering, versions, video
+from mstool.simulation.probe import device_name
+
+LAVAPIPE = {"name": "llvmpipe (LLVM 15.0.6, 256 bits)", "driver": "llvmpipe Mesa 25.0.7-2 (LLVM 15.0.6)"}
+SUMMARY = """\
+GPU: NVIDIA H100
+  Supported: 1
+  Present:   0
+  cudaId:    0
+GPU: llvmpipe (LLVM 15.0.6, 256 bits)
+  Supported: 1
+  Present:   0
+  cudaId:    -1
+"""
+
+
+@pytest.fixture
+def cli():
+    app = typer.Typer()
+    app.command()(doctor)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("found", "status"), [("2.2.6", "ok"), ("2.3.0", "missing"), ("1.26.4", "missing"), ("", "missing")]
+)
+def test_package_versions(found, status):
+    assert versions.package_line("numpy", found, Requirement("numpy>=2.2,<2.3")).status == status
+
+
+def test_a_package_without_a_requirement_only_has_to_be_there():
+    assert versions.package_line("torch", "2.11.0+cpu", None).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("plain", "headless", "status"),
+    [
+        ("", "4.13.0.92", "ok"),
+        ("4.13.0.92", "4.13.0.92", "ok"),
+        ("4.14.0", "4.13.0.92", "missing"),
+        ("", "", "missing"),
+    ],
+)
+def test_opencv_conflict(plain, headless, status):
+    assert versions.opencv_line(plain, headless).status == status
+
+
+def test_ray_is_optional():
+    assert versions.ray_line("").status == "ok"
+    assert "optional" in versions.ray_line("").found
+
+
+@pytest.mark.parametrize(
+    ("devices", "problem", "status"),
+    [
+        ([LAVAPIPE], "", "ok"),
+        ([{**LAVAPIPE, "driver": "llvmpipe Mesa 22.3.6 (LLVM 15.0.6)"}], "", "missing"),
+        ([{"name": "NVIDIA H100", "driver": "NVIDIA 550.54"}], "", "ok"),
+        ([], "", "missing"),
+        ([], "libvulkan.so.1: cannot open shared object file", "missing"),
+    ],
+)
+def test_vulkan(devices, problem, status):
+    assert rendering.vulkan_line({"devices": devices, "problem": problem}, "").status == status
+
+
+def test_rendering_line():
+    drawn = {"backend": "cpu", "device": "llvmpipe", "ms_per_frame": 34.0, "problem": ""}
+    assert rendering.rendering_line(drawn, "") == line.Line(
+        "rendering", "ok", "llvmpipe (cpu): 34.0 ms per 256x256 frame"
+    )
+    missing = rendering.rendering_line({"problem": "no device to render on"}, "")
+    assert (missing.status, missing.found) == ("missing", "no device to render on")
+    assert "make setup" in missing.fix
+
+
+def test_a_crash_is_a_line_and_not_a_crash():
+    answer, problem = rendering.read_answer(-11, "", "")
+    assert rendering.rendering_line(answer, problem).found == "the driver crashed (signal 11)"
+    assert rendering.read_answer(1, "", "Traceback\n  File\nOSError: libX11.so.6\n")[1] == "OSError: libX11.so.6"
+    assert rendering.read_answer(0, "", "")[1] == "exit status 0"
+    assert rendering.read_answer(0, 'warning\n{"problem": ""}\n', "") == ({"problem": ""}, "")
+
+
+def test_a_module_that_hangs_is_stopped():
+    # A server on a free port would never end by itself.
+    assert rendering.ask_module("http.server", timeout=0.5)[1] == "no answer in 0 s"
+
+
+@pytest.mark.parametrize(("backend", "name"), [("gpu", "NVIDIA H100"), ("cpu", "llvmpipe (LLVM 15.0.6, 256 bits)")])
+def test_device_name(backend, name):
+    assert device_name(SUMMARY, backend) == name
+    assert device_name("", backend) == backend
+
+
+def test_unknown_encoder_is_a_line():
+    assert video.encoder_line("libnosuch").status == "missing"
+
+
+def test_h264_encodes():
+    assert video.encoder_line("libx264").status == "ok"
+
+
+class _Refuses(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.send_error(405)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_http_error_is_an_answer():
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Refuses)
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    try:
+        assert hub.answers(f"http://127.0.0.1:{server.server_port}") == ""
+    finally:
+        server.server_close()
+
+
+def test_nobody_there_is_a_warning():
+    problem = hub.answers("http://127.0.0.1:1")
+    assert problem
+    assert hub.endpoint_line("http://127.0.0.1:1", problem).status == "warning"
+    assert hub.answers("file:///etc/passwd") == "not an http(s) address"
+
+
+def test_the_token_is_never_shown(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(hub, "answers", lambda _: "")
+    lines = hub.hub_lines()
+    assert lines[1].found == "there"
+    assert "secret" not in str(lines)
+
+
+def test_a_full_disk_is_a_warning():
+    assert machine.disk_line(Path("/data"), 1 << 30).status == "warning"
+    assert machine.disk_line(Path("/data"), 1 << 40).status == "ok"
+
+
+def _lines(status):
+    return lambda *_, **__: [line.Line("vulkan", status, "what", "make setup" if status != "ok" else "")]
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warning", 0), ("missing", 1)])
+def test_exit_code_and_json(monkeypatch, cli, status, code):
+    monkeypatch.setattr("mstool.doctor.examine.examine", _lines(status))
+    result = cli("--json")
+    assert result.exit_code == code
+    answer = json.loads(result.stdout)
+    assert answer["ok"] is (code == 0)
+    assert answer["lines"][0]["status"] == status
+
+
+def test_table_on_stdout_and_fixes_on_stderr(monkeypatch, cli):
+    monkeypatch.setattr("mstool.doctor.examine.examine", _lines("missing"))
+    result = cli()
+    assert "vulkan  missing  what" in result.stdout
+    assert "fix vulkan: make setup" in result.stderr
+    assert "make setup" not in result.stdout
