@@ -144,13 +144,17 @@ class Environment:
 def choose_python(root: Path) -> str:
     """Return a Python 3.12, through uv if it can bring one, or raise with what to install."""
     home = os.environ.get("HOME") or str(Path("~").expanduser())
-    python, refused = find_python(candidates(os.environ, home))
+    env = dict(os.environ)
+    if not os.access(home, os.W_OK):
+        env.setdefault("UV_CACHE_DIR", str(root / ".setup" / "uv-cache"))
+        env.setdefault("UV_PYTHON_INSTALL_DIR", str(root / ".setup" / "python"))
+    python, refused = find_python(candidates(env, home))
     if not python:
         uv = shutil.which("uv") or bootstrap_uv(root)
         if uv:
             say("No Python 3.12 here: letting uv fetch one (about 30 MB)")
-            run([uv, "python", "install", "3.12"])
-            python, refused = find_python(candidates(os.environ, home))
+            run([uv, "python", "install", "--no-config", "3.12"], env=env)
+            python, refused = find_python(candidates(env, home))
     if not python:
         raise SetupError(how_to_install(read_system(), refused))
     return python

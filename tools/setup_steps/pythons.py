@@ -47,7 +47,7 @@ def candidates(environ: Mapping[str, str], home: str) -> Iterator[str]:
         (managed, "cpython-3.12*/bin/python3.12"),
     ):
         yield from sorted(_glob(root, pattern), reverse=True)
-    yield from ("/usr/bin/python3.12", "/usr/local/bin/python3.12")
+    yield from (path for path in ("/usr/bin/python3.12", "/usr/local/bin/python3.12") if Path(path).exists())
     uv = shutil.which("uv", path=environ.get("PATH"))
     if uv:
         yield capture([uv, "python", "find", "--managed-python", "3.12"])[1].strip()
