@@ -6,7 +6,11 @@ import click
 import typer
 
 from mstool import __version__
+from mstool.cli import demos
+from mstool.cli.convert import convert
+from mstool.cli.doctor import doctor
 from mstool.cli.output import print_error, say
+from mstool.cli.stats import stats
 from mstool.errors import MstoolError
 
 app = typer.Typer(
@@ -31,6 +35,12 @@ def _root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     pass
+
+
+app.command()(convert)
+app.add_typer(demos.app, name="demos")
+app.command()(stats)
+app.command()(doctor)
 
 
 def main() -> None:

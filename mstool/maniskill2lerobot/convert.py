@@ -41,12 +41,34 @@ class ConvertReport:
     fps: int
     seconds: float
     size_bytes: int
+    instruction: str
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+    cameras: tuple[str, ...]
+    image_size: tuple[int, int]
     # Lowest and mean PSNR in dB per view.
     psnr_db: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON data."""
         return {**self.__dict__, "root": str(self.root), "ms_per_frame": self.ms_per_frame}
+
+    def text(self) -> str:
+        """Return the report for a person: where the dataset is, what is in it, how to open it."""
+        lost = ", ".join(f"{count} x {reason}" for reason, count in self.dropped.items()) or "none"
+        quality = ", ".join(f"{view} {value['mean']:.1f} dB" for view, value in self.psnr_db.items())
+        lines = [
+            f"dataset   {self.root}  ({self.size_bytes / 1e6:.1f} MB)",
+            f"task      {self.instruction}",
+            f"episodes  {self.converted} of {self.asked} demos, dropped: {lost}",
+            f"frames    {self.frames} at {self.fps} fps, {self.ms_per_frame:.0f} ms each",
+            f"state     {', '.join(self.state_names)}",
+            f"action    {', '.join(self.action_names)}",
+            f"cameras   {', '.join(self.cameras)} at {self.image_size[0]}x{self.image_size[1]}",
+            *([f"quality   PSNR {quality}"] if quality else []),
+            f'open      LeRobotDataset("{self.repo_id}", root="{self.root}")',
+        ]
+        return "\n".join(lines)
 
     @property
     def ms_per_frame(self) -> float:
@@ -117,6 +139,11 @@ def convert(
         fps=int(kept[0].mark.controller["fps"]),
         seconds=time.monotonic() - started,
         size_bytes=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
+        instruction=recipe.instruction,
+        state_names=recipe.layout.state.names,
+        action_names=recipe.layout.action(recipe.control_mode).names,
+        cameras=tuple(camera.lerobot for camera in recipe.cameras),
+        image_size=recipe.image_size,
         psnr_db=_quality(kept),
     )
 
@@ -127,7 +154,8 @@ def _invalid(source: DemoSource, limit: int, *, skip_invalid: bool) -> dict[int,
         listed = "\n  ".join(list(problems.values())[:10])
         more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise DataError(
-            f"{len(problems)} of {limit} demos cannot be used:\n  {listed}{more}", fix="repair the file, or add --skip-invalid"
+            f"{len(problems)} of {limit} demos cannot be used:\n  {listed}{more}",
+            fix="repair the file, or add --skip-invalid",
         )
     return problems
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mstool.contract import Array
 from mstool.maniskill2lerobot.features import Features, arrow_schema, vector_columns
 from mstool.maniskill2lerobot.image_stats import QUANTILES
 from mstool.maniskill2lerobot.pngs import read_pngs
@@ -31,12 +32,12 @@ def instructions(episodes: Sequence[Episode]) -> list[str]:
 
 def episode_arrays(
     episode: Episode, version: Any, *, index: int, first_row: int, task_index: int, fps: int
-) -> dict[str, np.ndarray]:
+) -> dict[str, Array]:
     """Return every numeric column of one episode: vectors (T, D) float32 and the five index columns (T,)."""
     rows = read_rows(episode.shard)
     length = episode.mark.frames
     frame = np.arange(length, dtype=np.int64)
-    columns: dict[str, np.ndarray] = {}
+    columns: dict[str, Array] = {}
     for column, (array, part) in vector_columns(episode.recipe, version).items():
         values = rows[array]
         # The goal stands still: one row is repeated for every frame.
@@ -53,7 +54,7 @@ def episode_arrays(
 
 
 def episode_table(
-    episode: Episode, columns: dict[str, np.ndarray], table: Features, version: Any, views: dict[str, str]
+    episode: Episode, columns: dict[str, Array], table: Features, version: Any, views: dict[str, str]
 ) -> pa.Table:
     """Return one episode's parquet rows; pictures become PNG structs where the table stores images."""
     schema = arrow_schema(table, version)
@@ -72,7 +73,7 @@ def episode_table(
     return pa.table(arrays, schema=schema)
 
 
-def vector_stats(values: np.ndarray) -> dict[str, np.ndarray]:
+def vector_stats(values: Array) -> dict[str, Array]:
     """Return LeRobot's statistics of one episode's column (T,) or (T, D): arrays (1,) or (D,), `count` (1,)."""
     values = values.reshape(len(values), -1).astype(np.float64)
     return {

@@ -28,7 +28,7 @@ def vector_columns(recipe: Recipe, version: Version) -> dict[str, tuple[str, sli
     goal = {"goal": ("goal", slice(None))} if recipe.goal == "state" else {}
     if version == "v3.0":
         state = {"observation.state": ("state", slice(None))}
-        goal = {"observation.environment_state": part for part in goal.values()}
+        goal = {"observation.environment_state": goal["goal"]} if goal else {}
         return {**state, **goal, "action": ("action", slice(None))}
     state = {column: ("state", part) for column, part in recipe.layout.openpi_state}
     return {**state, **goal, "actions": ("action", slice(None))}
@@ -44,7 +44,7 @@ def features(recipe: Recipe, version: Version, storage: Storage, fps: int) -> Fe
     layout = recipe.layout
     names = {"state": layout.state.names, "action": layout.action(recipe.control_mode).names, "goal": GOAL_NAMES}
     table: Features = {}
-    for column, view in camera_columns(recipe, version).items():
+    for column in camera_columns(recipe, version):
         height, width = recipe.image_size
         table[column] = {
             "dtype": storage,
@@ -53,7 +53,6 @@ def features(recipe: Recipe, version: Version, storage: Storage, fps: int) -> Fe
         }
         if storage == "video":
             table[column]["info"] = _video_info(height, width, fps)
-        assert view
     for column, (array, part) in vector_columns(recipe, version).items():
         chosen = list(names[array][part])
         table[column] = {"dtype": "float32", "shape": [len(chosen)], "names": chosen}

@@ -1,6 +1,9 @@
 """Exact statistics of images from 256-bin histograms, which add up over frames and episodes."""
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from mstool.contract import Array
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 
@@ -8,11 +11,11 @@ QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 class ImageHistogram:
     """How often each 8-bit value occurs in each colour channel: counts (3, 256) int64, and frames seen."""
 
-    def __init__(self, counts: np.ndarray | None = None, frames: int = 0) -> None:
+    def __init__(self, counts: ArrayLike | None = None, frames: int = 0) -> None:
         self.counts = np.zeros((3, 256), np.int64) if counts is None else np.asarray(counts, np.int64)
         self.frames = frames
 
-    def add(self, image: np.ndarray) -> None:
+    def add(self, image: Array) -> None:
         """Count one image, uint8 (H, W, 3)."""
         for channel in range(3):
             self.counts[channel] += np.bincount(image[..., channel].ravel(), minlength=256)
@@ -22,7 +25,7 @@ class ImageHistogram:
         """Return the histogram of both."""
         return ImageHistogram(self.counts + other.counts, self.frames + other.frames)
 
-    def stats(self) -> dict[str, np.ndarray]:
+    def stats(self) -> dict[str, Array]:
         """Return LeRobot's image statistics: (3, 1, 1) in [0, 1], and `count` (1,) frames.
 
         A quantile is numpy.quantile's linear one over all pixels, read off the cumulative counts.
@@ -41,7 +44,7 @@ class ImageHistogram:
         }
         return {name: value.reshape(3, 1, 1) for name, value in stats.items()} | {"count": np.array([self.frames])}
 
-    def _quantile(self, q: float, values: np.ndarray) -> np.ndarray:
+    def _quantile(self, q: float, values: Array) -> Array:
         cumulative = self.counts.cumsum(axis=1)
         position = q * (cumulative[:, -1] - 1)
         below = np.floor(position).astype(np.int64)

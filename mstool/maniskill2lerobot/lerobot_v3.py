@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from mstool.contract import INFO_KEY
 from mstool.maniskill2lerobot.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
-from mstool.maniskill2lerobot.features import Features, camera_columns, features
+from mstool.maniskill2lerobot.features import Features, Version, camera_columns, features
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.recipe import Storage
 from mstool.maniskill2lerobot.video import concatenate
 
-VERSION = "v3.0"
+VERSION: Version = "v3.0"
 # LeRobot's own limits: files per chunk folder, and megabytes after which a new file is begun.
 CHUNK_FILES = 1000
 DATA_FILE_MB = 100
@@ -30,7 +30,9 @@ EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.par
 type Row = dict[str, Any]
 
 
-def write_v3(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps: int, conventions: dict[str, Any]) -> None:
+def write_v3(
+    episodes: Sequence[Episode], root: Path, *, storage: Storage, fps: int, conventions: dict[str, Any]
+) -> None:
     """Write the dataset into the empty folder `root`.
 
     Parameters
@@ -92,9 +94,7 @@ def _write_data(
         writer.close()
 
 
-def _write_videos(
-    episodes: Sequence[Episode], rows: list[Row], root: Path, column: str, view: str, fps: int
-) -> None:
+def _write_videos(episodes: Sequence[Episode], rows: list[Row], root: Path, column: str, view: str, fps: int) -> None:
     paths = [episode.shard / f"{view}.mp4" for episode in episodes]
     for number, members in enumerate(_by_size(paths, VIDEO_FILE_MB * _MB)):
         target = root / VIDEO_PATH.format(video_key=column, **_place(number))
@@ -109,11 +109,20 @@ def _write_videos(
 
 
 def _write_meta(
-    rows: list[Row], root: Path, table: Features, tasks: list[str], fps: int, conventions: dict[str, Any], *, has_video: bool
+    rows: list[Row],
+    root: Path,
+    table: Features,
+    tasks: list[str],
+    fps: int,
+    conventions: dict[str, Any],
+    *,
+    has_video: bool,
 ) -> None:
     meta = root / "meta"
     meta.mkdir(exist_ok=True)
-    pd.DataFrame({"task_index": range(len(tasks))}, index=pd.Index(tasks, name="task")).to_parquet(meta / "tasks.parquet")
+    pd.DataFrame({"task_index": range(len(tasks))}, index=pd.Index(tasks, name="task")).to_parquet(
+        meta / "tasks.parquet"
+    )
     path = root / EPISODES_PATH.format(**_place(0))
     path.parent.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist([_flat(row) for row in rows]), path)

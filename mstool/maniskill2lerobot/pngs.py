@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from mstool.contract import Array
 
 # Level 1: the PNG is a fifth larger than at the default level and takes a quarter of the time.
 COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -21,7 +22,7 @@ class PngWriter:
         self._writer = pq.ParquetWriter(path, _SCHEMA, compression="none")
         self._pending: list[bytes] = []
 
-    def add(self, image: np.ndarray) -> None:
+    def add(self, image: Array) -> None:
         """Append one frame, uint8 (H, W, 3) RGB."""
         self._pending.append(cv2.imencode(".png", image[..., ::-1], COMPRESSION)[1].tobytes())
         if len(self._pending) == _BATCH:

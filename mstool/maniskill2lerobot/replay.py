@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mstool.contract import RobotTrack
+from mstool.contract import Array, RobotTrack
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.simulation.action_conversion import conversion
 from mstool.simulation.environment import Simulator
@@ -13,7 +13,7 @@ from mstool.simulation.environment import Simulator
 TIMEOUT = "timeout"
 NOT_SUCCESSFUL = "not successful"
 
-type FrameSink = Callable[[dict[str, np.ndarray]], None]
+type FrameSink = Callable[[dict[str, Array]], None]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Replay:
     """
 
     track: RobotTrack
-    actions: np.ndarray
-    goal: np.ndarray | None
+    actions: Array
+    goal: Array | None
     failure: str
 
 
@@ -45,7 +45,9 @@ def replay(simulator: Simulator, demo: Demo, *, horizon: int, on_frame: FrameSin
     convert = conversion(demo.control_mode, simulator.spec.control_mode)
     simulator.reset(demo.seed, demo.reset_options, demo.first_state)
     goal = simulator.goal_position()
-    qpos, tcp, executed = [], [], []
+    qpos: list[Array] = []
+    tcp: list[Array] = []
+    executed: list[Array] = []
     success = False
     for action in convert(simulator.agent, demo.actions):
         if len(executed) == horizon:
@@ -60,5 +62,5 @@ def replay(simulator: Simulator, demo: Demo, *, horizon: int, on_frame: FrameSin
     return Replay(_track(qpos, tcp), np.stack(executed), goal, "" if success else NOT_SUCCESSFUL)
 
 
-def _track(qpos: list[np.ndarray], tcp: list[np.ndarray]) -> RobotTrack:
+def _track(qpos: list[Array], tcp: list[Array]) -> RobotTrack:
     return RobotTrack(qpos=np.stack(qpos), tcp_pose=np.stack(tcp))

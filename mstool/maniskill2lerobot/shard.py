@@ -1,21 +1,22 @@
 """Episode shards: one folder per episode, complete or absent.
 
-    episode_000123/
-        rows.npz          state (T, S), action (T, D), goal (3,) where stored
-        <view>.mp4        one video per view, or
-        <view>.parquet    one PNG per frame
-        episode.json      the marker, written last: fingerprint, where it comes from, counts, statistics of the pictures
+episode_000123/
+    rows.npz          state (T, S), action (T, D), goal (3,) where stored
+    <view>.mp4        one video per view, or
+    <view>.parquet    one PNG per frame
+    episode.json      the marker, written last: fingerprint, where it comes from, counts, statistics of the pictures
 """
 
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from mstool.contract import Array
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pngs import PngWriter
@@ -49,7 +50,7 @@ class EpisodeMark:
 
 
 class _Sink(Protocol):
-    def add(self, image: np.ndarray) -> None: ...
+    def add(self, image: Array) -> None: ...
     def close(self) -> Any: ...
     def abort(self) -> None: ...
 
@@ -67,7 +68,7 @@ def read_mark(shard: Path) -> EpisodeMark | None:
         return None
 
 
-def read_rows(shard: Path) -> dict[str, np.ndarray]:
+def read_rows(shard: Path) -> dict[str, Array]:
     """Return the shard's arrays: state (T, S), action (T, D), goal (3,) where stored; all float32."""
     with np.load(shard / "rows.npz") as rows:
         return dict(rows)
@@ -103,13 +104,19 @@ def _convert(simulator: Simulator, recipe: Recipe, demo: Demo, folder: Path, fin
     }
     histograms = {view: ImageHistogram() for view in sinks}
 
-    def on_frame(images: dict[str, np.ndarray]) -> None:
+    def on_frame(images: dict[str, Array]) -> None:
         for view, image in images.items():
             histograms[view].add(image)
             for sink in sinks[view]:
                 sink.add(image)
 
-    source = {"source_episode": demo.episode_id, "seed": demo.seed, "source_steps": len(demo.actions)}
+    mark = EpisodeMark(
+        fingerprint=fingerprint,
+        source_episode=demo.episode_id,
+        seed=demo.seed,
+        source_steps=len(demo.actions),
+        frames=0,
+    )
     try:
         result = replay(simulator, demo, horizon=recipe.horizon, on_frame=on_frame)
     except BaseException:
@@ -123,7 +130,7 @@ def _convert(simulator: Simulator, recipe: Recipe, demo: Demo, folder: Path, fin
             if quality is not None:
                 psnr[view] = asdict(quality)
     if result.failure:
-        return EpisodeMark(fingerprint=fingerprint, frames=0, dropped=result.failure, **source)
+        return replace(mark, dropped=result.failure)
 
     facts = simulator.controller_facts()
     rows = {
@@ -133,14 +140,13 @@ def _convert(simulator: Simulator, recipe: Recipe, demo: Demo, folder: Path, fin
     if recipe.goal == "state" and result.goal is not None:
         rows["goal"] = result.goal.astype(np.float32)
     np.savez(folder / "rows.npz", **rows)  # type: ignore[arg-type]
-    return EpisodeMark(
-        fingerprint=fingerprint,
+    return replace(
+        mark,
         frames=len(result.actions),
         robot=simulator.robot,
         controller=facts.as_dict(),
         histograms={view: histogram.counts.tolist() for view, histogram in histograms.items()},
         psnr_db=psnr,
-        **source,
     )
 
 

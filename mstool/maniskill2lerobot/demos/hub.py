@@ -53,7 +53,7 @@ def download_demos(env_id: str, folder: Path) -> Path:
         aside = Path(tempfile.mkdtemp(prefix=".hub.", dir=folder))
         try:
             with zipfile.ZipFile(archive) as packed:
-                packed.extractall(aside)  # noqa: S202 - zipfile strips absolute and parent paths
+                packed.extractall(aside)
             aside.rename(target)
         except zipfile.BadZipFile as error:
             raise DataError(f"{archive} is not a zip archive; delete it and try again", fix=f"rm {archive}") from error

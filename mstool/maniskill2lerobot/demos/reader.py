@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from mstool.contract import Array
 from mstool.errors import DataError
 
 # Arguments of the environment that conversion decides itself; everything else in a demo's `env_kwargs` is kept.
@@ -28,9 +29,9 @@ class Demo:
     seed: int
     control_mode: str
     # (T, A) float32, as ManiSkill executed them.
-    actions: np.ndarray
+    actions: Array
     # The environment's state before the first action: {"actors": {name: (13,)}, "articulations": {name: (n,)}}.
-    first_state: Mapping[str, Mapping[str, np.ndarray]] | None = None
+    first_state: Mapping[str, Mapping[str, Array]] | None = None
     reset_options: Mapping[str, Any] = field(default_factory=dict)
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -92,7 +93,9 @@ class DemoFile:
         episode = self.episodes[position]
         name = f"traj_{episode['episode_id']}"
         if name not in self._groups:
-            raise DataError(f"{name} is listed in {self.path.with_suffix('.json').name} but missing in {self.path.name}")
+            raise DataError(
+                f"{name} is listed in {self.path.with_suffix('.json').name} but missing in {self.path.name}"
+            )
         group = file[name]
         if "actions" not in group or not isinstance(group["actions"], h5py.Dataset):
             raise DataError(f"{name} in {self.path.name} has no actions (dict-valued actions are several robots)")
@@ -164,7 +167,7 @@ def _seed(episode: Mapping[str, Any]) -> int:
     return int(seed)
 
 
-def _first_state(group: h5py.Group) -> dict[str, dict[str, np.ndarray]] | None:
+def _first_state(group: h5py.Group) -> dict[str, dict[str, Array]] | None:
     if "env_states" not in group:
         return None
     return {

@@ -58,9 +58,7 @@ def open_demos(env_id: str, where: str | None, *, episodes: int | None, seed: in
     return DemoSource(demos, origin)
 
 
-def _resolve(
-    env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify
-) -> tuple[str, Path]:
+def _resolve(env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify) -> tuple[str, Path]:
     if where == "generate":
         return "generate", _generated(env_id, episodes or 10, seed, notify)
     if where == "hub":

@@ -1,0 +1,80 @@
+"""From what a user typed to a recipe; everything that is wrong is said at once."""
+
+from typing import cast, get_args
+
+from mstool.errors import UsageError
+from mstool.layouts import get_layout
+from mstool.manifest import find_task, load_manifest
+from mstool.maniskill2lerobot.recipe import Goal, Recipe
+from mstool.simulation.registry import check_env_id
+
+
+def make_recipe(
+    env_id: str,
+    *,
+    layout: str = "libero",
+    control_mode: str | None = None,
+    image_size: str | None = None,
+    cameras: str | None = None,
+    goal: str = "visible",
+    instruction: str | None = None,
+    horizon: int | None = None,
+) -> Recipe:
+    """Fill in what was not given from the manifest and the layout.
+
+    Raises
+    ------
+    UsageError
+        An unknown environment, layout, view or goal mode, a size that is none, or no sentence for the task.
+
+    """
+    task = find_task(env_id)
+    if task is None:
+        check_env_id(env_id)
+        if instruction is None:
+            raise UsageError(
+                f"{env_id} has no sentence in the manifest, which knows {', '.join(load_manifest())}",
+                fix=f'add --instruction "..." to say what a policy should be told for {env_id}',
+            )
+    chosen = get_layout(layout)
+    if goal not in get_args(Goal):
+        raise UsageError(f"--goal {goal!r} is unknown", fix="choose --goal visible, hidden or state")
+    views = _views(cameras, tuple(camera.view for camera in chosen.cameras))
+    size = parse_image_size(image_size) if image_size else chosen.image_size
+    return Recipe(
+        env_id=env_id,
+        instruction=instruction or (task.instruction if task else ""),
+        # Without a manifest entry the horizon only has to stop a runaway episode.
+        horizon=horizon or (task.horizon if task else 1000),
+        layout_name=layout,
+        control_mode=control_mode or chosen.control_modes[0],
+        views=views,
+        image_size=size,
+        goal=cast("Goal", goal),
+    )
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """Read `256` or `180x320` as (height, width) in pixels."""
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() for part in parts):
+        raise UsageError(
+            f"--image-size {text!r} is not a size", fix="use --image-size 256, or HEIGHTxWIDTH as in 180x320"
+        )
+    height, width = int(parts[0]), int(parts[-1])
+    if height % 2 or width % 2 or not (16 <= height <= 4096 and 16 <= width <= 4096):
+        raise UsageError(f"--image-size {text!r}: height and width must be even, 16 to 4096", fix="--image-size 256")
+    return height, width
+
+
+def _views(text: str | None, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    if text is None:
+        return allowed
+    chosen = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in chosen if name not in allowed]
+    if unknown or not chosen:
+        raise UsageError(
+            f"--cameras {text!r}: the layout has no view {', '.join(unknown) or 'named'}",
+            fix=f"choose from --cameras {','.join(allowed)}",
+        )
+    return tuple(view for view in allowed if view in chosen)
