@@ -43,17 +43,25 @@ def convert(
     goal: str = typer.Option("visible", help="Hidden goal markers: visible, hidden, or state (position stored)."),
     instruction: str | None = typer.Option(None, help="The task's sentence.", show_default="the manifest's"),
     horizon: int | None = typer.Option(None, min=1, help="Drop longer episodes.", show_default="the manifest's"),
+    version: str = typer.Option("v3.0", "--format", help="LeRobot version: v3.0, v2.1 (openpi), or both."),
+    storage: str | None = typer.Option(
+        None, help="Pictures as video or image.", show_default="video for v3.0, image for v2.1"
+    ),
+    workers: int | None = typer.Option(None, min=1, help="Processes.", show_default="by cores and memory"),
+    fresh: bool = typer.Option(False, "--fresh", help="Forget what an interrupted run finished."),
     skip_invalid: bool = typer.Option(False, "--skip-invalid", help="Drop damaged demos instead of stopping."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace the dataset that is there."),
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
 ) -> None:
     """Replay ManiSkill demos into a LeRobot dataset: RGB views, 8D state, actions, exact norm stats."""
+    from mstool.maniskill2lerobot.convert import Batch
     from mstool.maniskill2lerobot.convert import convert as run
     from mstool.maniskill2lerobot.demos.source import open_demos
-    from mstool.maniskill2lerobot.options import make_recipe
+    from mstool.maniskill2lerobot.options import make_recipe, parse_formats
     from mstool.maniskill2lerobot.target import check_target
 
     target = root or Path("data") / env
+    formats = parse_formats(version, storage)
     recipe = make_recipe(
         env,
         layout=layout,
@@ -63,17 +71,19 @@ def convert(
         goal=goal,
         instruction=instruction,
         horizon=horizon,
+        storages=tuple(dict.fromkeys(formats.values())),
     )
     check_target(target, overwrite=overwrite)
     source = open_demos(env, demos, episodes=episodes, seed=seed, notify=say)
     report = run(
-        source,
-        recipe,
+        [Batch(source, recipe, episodes)],
         target,
         repo_id=repo_id or f"local/{env}",
-        episodes=episodes,
+        formats=formats,
         overwrite=overwrite,
         skip_invalid=skip_invalid,
+        fresh=fresh,
+        workers=workers,
         notify=say,
     )
     if as_json:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from mstool.contract import Array
-from mstool.maniskill2lerobot.features import Features, arrow_schema, vector_columns
+from mstool.maniskill2lerobot.features import Features, Version, arrow_schema, vector_columns
 from mstool.maniskill2lerobot.image_stats import QUANTILES
 from mstool.maniskill2lerobot.pngs import read_pngs
 from mstool.maniskill2lerobot.recipe import Recipe
@@ -31,7 +30,7 @@ def instructions(episodes: Sequence[Episode]) -> list[str]:
 
 
 def episode_arrays(
-    episode: Episode, version: Any, *, index: int, first_row: int, task_index: int, fps: int
+    episode: Episode, version: Version, *, index: int, first_row: int, task_index: int, fps: int
 ) -> dict[str, Array]:
     """Return every numeric column of one episode: vectors (T, D) float32 and the five index columns (T,)."""
     rows = read_rows(episode.shard)
@@ -54,7 +53,7 @@ def episode_arrays(
 
 
 def episode_table(
-    episode: Episode, columns: dict[str, Array], table: Features, version: Any, views: dict[str, str]
+    episode: Episode, columns: dict[str, Array], table: Features, version: Version, views: dict[str, str]
 ) -> pa.Table:
     """Return one episode's parquet rows; pictures become PNG structs where the table stores images."""
     schema = arrow_schema(table, version)

@@ -5,8 +5,12 @@ from typing import cast, get_args
 from mstool.errors import UsageError
 from mstool.layouts import get_layout
 from mstool.manifest import find_task, load_manifest
-from mstool.maniskill2lerobot.recipe import Goal, Recipe
+from mstool.maniskill2lerobot.features import Version
+from mstool.maniskill2lerobot.recipe import Goal, Recipe, Storage
 from mstool.simulation.registry import check_env_id
+
+# v3.0 as LeRobot records it; v2.1 as openpi's examples do.
+DEFAULT_STORAGE: dict[Version, Storage] = {"v3.0": "video", "v2.1": "image"}
 
 
 def make_recipe(
@@ -19,6 +23,7 @@ def make_recipe(
     goal: str = "visible",
     instruction: str | None = None,
     horizon: int | None = None,
+    storages: tuple[Storage, ...] = ("video",),
 ) -> Recipe:
     """Fill in what was not given from the manifest and the layout.
 
@@ -51,7 +56,18 @@ def make_recipe(
         views=views,
         image_size=size,
         goal=cast("Goal", goal),
+        storages=storages,
     )
+
+
+def parse_formats(text: str, storage: str | None) -> dict[Version, Storage]:
+    """Read `--format` and `--storage`: {format: storage}; v3.0 keeps videos and v2.1 images unless told otherwise."""
+    if storage not in {None, *get_args(Storage)}:
+        raise UsageError(f"--storage {storage!r} is unknown", fix="choose --storage video or image")
+    chosen = {name: default for name, default in DEFAULT_STORAGE.items() if text in {name, "both"}}
+    if not chosen:
+        raise UsageError(f"--format {text!r} is unknown", fix="choose --format v3.0, v2.1 or both")
+    return {name: cast("Storage", storage) if storage else default for name, default in chosen.items()}
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

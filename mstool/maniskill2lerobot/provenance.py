@@ -8,7 +8,7 @@ from typing import Any
 from mstool.contract import EPISODES_FILE
 from mstool.maniskill2lerobot.demos.source import DemoSource
 from mstool.maniskill2lerobot.episodes import Episode
-from mstool.maniskill2lerobot.features import units
+from mstool.maniskill2lerobot.features import Version, camera_columns, units
 
 MANISKILL_CONVENTIONS = {
     "gripper_action": "+1 open, -1 close (finger target, see controller)",
@@ -18,7 +18,7 @@ MANISKILL_CONVENTIONS = {
 
 
 def conventions(
-    episodes: Sequence[Episode], source: DemoSource, dropped: dict[str, int], version: str
+    episodes: Sequence[Episode], fmt: Version, sources: Sequence[DemoSource], dropped: dict[str, int], version: str
 ) -> dict[str, Any]:
     """Return everything that a reader, or an evaluation that must invert it, needs to know of the data."""
     first = episodes[0]
@@ -27,7 +27,7 @@ def conventions(
         "version": version,
         "layout": recipe.layout_name,
         "conventions": recipe.layout.conventions,
-        "units": units(recipe, "v3.0"),
+        "units": units(recipe, fmt),
         "control_mode": recipe.control_mode,
         "controller": dict(first.mark.controller),
         "maniskill": MANISKILL_CONVENTIONS,
@@ -35,10 +35,13 @@ def conventions(
         "robot_uids": recipe.robot,
         "env_ids": list(dict.fromkeys(episode.recipe.env_id for episode in episodes)),
         "goal": recipe.goal,
-        "views": {camera.lerobot: camera.view for camera in recipe.cameras},
+        "views": camera_columns(recipe, fmt),
         "image_size": list(recipe.image_size),
         "horizon": {episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
-        "demos": {"origin": source.origin, "file": source.demos.path.name, "env_kwargs": source.demos.env_kwargs},
+        "demos": [
+            {"env_id": source.demos.env_id, "origin": source.origin, "env_kwargs": source.demos.env_kwargs}
+            for source in sources
+        ],
         "dropped": dropped,
         "psnr_db": {
             camera.view: round(min(e.mark.psnr_db[camera.view]["min_psnr_db"] for e in episodes), 2)

@@ -36,7 +36,7 @@ class Recipe:
     image_size: tuple[int, int] = (256, 256)
     # `visible` draws the goal marker, `hidden` leaves it out, `state` leaves it out and stores its position.
     goal: Goal = "visible"
-    # How pictures are kept: H.264, PNG, or both for two formats from one replay.
+    # How pictures are kept in a shard: H.264, PNG, or both for two formats from one replay.
     storages: tuple[Storage, ...] = ("video",)
 
     def __post_init__(self) -> None:

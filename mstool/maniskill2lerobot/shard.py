@@ -8,8 +8,9 @@ episode_000123/
 """
 
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,20 +75,21 @@ def read_rows(shard: Path) -> dict[str, Array]:
         return dict(rows)
 
 
-def convert_episode(simulator: Simulator, recipe: Recipe, demo: Demo, shard: Path) -> EpisodeMark:
+def convert_episode(open_simulator: Callable[[], Simulator], recipe: Recipe, demo: Demo, shard: Path) -> EpisodeMark:
     """Own one episode from demo to shard: skip if complete, replay, write aside, rename, marker inside.
 
     An episode that fails leaves a marker with its reason and no data. Whatever interrupts this function leaves at most
-    a temporary folder, which the next attempt replaces.
+    a temporary folder, which the next attempt replaces. `open_simulator` is called only when there is something to do.
     """
     fingerprint = recipe.fingerprint(demo)
     done = read_mark(shard)
     if done is not None and done.fingerprint == fingerprint:
         return done
-    aside = shard.with_name(shard.name + ".partial")
+    # A name of our own: a worker whose parent was killed may still be finishing the same episode.
+    aside = shard.with_name(f".{shard.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    mark = _convert(simulator, recipe, demo, aside, fingerprint)
+    mark = _convert(open_simulator(), recipe, demo, aside, fingerprint)
     if mark.dropped:
         for path in aside.iterdir():
             path.unlink()

@@ -1,10 +1,18 @@
 """The folder a dataset goes to: checked before any work, filled by one rename."""
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mstool.errors import UsageError
+
+
+def _is_ours(root: Path) -> bool:
+    """Tell whether a folder is a LeRobot dataset, or one per format as `--format both` writes them."""
+    return any((folder / "meta" / "info.json").is_file() for folder in (root, root / "v3.0", root / "v2.1"))
 
 
 def work_folder(root: Path) -> Path:
@@ -24,7 +32,7 @@ def check_target(root: Path, *, overwrite: bool) -> None:
     if root.exists():
         if not overwrite:
             raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --root")
-        if not (root / "meta" / "info.json").is_file() and any(root.iterdir() if root.is_dir() else [root]):
+        if not _is_ours(root) and any(root.iterdir() if root.is_dir() else [root]):
             raise UsageError(
                 f"{root} is not a LeRobot dataset (no meta/info.json), so --overwrite does not touch it",
                 fix="choose another --root",
@@ -36,6 +44,25 @@ def check_target(root: Path, *, overwrite: bool) -> None:
         writable = False
     if not writable:
         raise UsageError(f"{root.parent} cannot be written to", fix="choose another --root")
+
+
+@contextmanager
+def locked(work: Path) -> Iterator[None]:
+    """Hold the work folder for one run at a time, whatever way that run ends.
+
+    Raises
+    ------
+    UsageError
+        Another run is at work on the same dataset.
+
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"another run is writing the dataset of {work}", fix="wait for it to end") from error
+        yield
 
 
 def put_in_place(built: Path, root: Path, *, overwrite: bool) -> None:

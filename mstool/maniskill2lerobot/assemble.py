@@ -1,0 +1,42 @@
+"""From finished shards to datasets in place."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mstool import __version__
+from mstool.maniskill2lerobot.demos.source import DemoSource
+from mstool.maniskill2lerobot.episodes import Episode
+from mstool.maniskill2lerobot.features import Version
+from mstool.maniskill2lerobot.lerobot_v3 import write_v3
+from mstool.maniskill2lerobot.lerobot_v21 import write_v21
+from mstool.maniskill2lerobot.provenance import conventions, write_episode_log
+from mstool.maniskill2lerobot.recipe import Storage
+from mstool.maniskill2lerobot.target import put_in_place
+from mstool.norm_stats.output import write_exact_stats
+
+WRITERS = {"v3.0": write_v3, "v2.1": write_v21}
+
+
+def assemble(
+    episodes: Sequence[Episode],
+    root: Path,
+    work: Path,
+    formats: Mapping[Version, Storage],
+    sources: Sequence[DemoSource],
+    dropped: dict[str, int],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write every format from the same shards, add exact statistics, and rename the whole to `root`."""
+    fps = int(episodes[0].mark.controller["fps"])
+    built = work / "dataset"
+    shutil.rmtree(built, ignore_errors=True)
+    for version, storage in formats.items():
+        folder = built if len(formats) == 1 else built / version
+        folder.mkdir(parents=True)
+        described = conventions(episodes, version, sources, dropped, __version__)
+        WRITERS[version](episodes, folder, storage=storage, fps=fps, conventions=described)
+        write_episode_log(episodes, folder)
+        write_exact_stats(folder)
+    put_in_place(built, root, overwrite=overwrite)

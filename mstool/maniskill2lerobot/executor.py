@@ -1,0 +1,137 @@
+"""Do jobs in worker processes that may die without taking the run with them."""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from mstool.errors import MstoolError
+from mstool.maniskill2lerobot.shard import EpisodeMark
+from mstool.maniskill2lerobot.work import Job, serve
+
+# A worker's peak with two 256 px views (measured, see benchmarks/convert.py), with room to spare.
+WORKER_BYTES = 2 * 1024**3
+ATTEMPTS = 2
+# How long a worker may take to leave by itself once its pipe is closed.
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job's outcome: a marker, or why there is none after `ATTEMPTS` attempts."""
+
+    job: Job
+    mark: EpisodeMark | None
+    failure: str = ""
+
+
+type Executor = Callable[[Sequence[Job], int], Iterator[Done]]
+
+
+def auto_workers() -> int:
+    """Choose a number of workers: one per core this process may use, as far as memory reaches."""
+    cores = len(os.sched_getaffinity(0))
+    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(cores, int(memory // WORKER_BYTES)))
+
+
+def run_local(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
+    """Do `jobs` in `workers` spawned processes; yields in the order in which they finish.
+
+    A worker that dies (segfault, killed for memory) or fails on an episode costs that episode one more attempt in a
+    fresh process. A MstoolError (no device, disk full, ...) would meet every episode: it ends the run.
+
+    Raises
+    ------
+    MstoolError
+        A worker met something that only the user can put right.
+
+    """
+    pool = _Pool(jobs)
+    try:
+        pool.start(min(workers, len(jobs)))
+        while pool.busy:
+            yield from pool.collect()
+    finally:
+        pool.stop()
+
+
+class _Pool:
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._waiting: deque[tuple[Job, int]] = deque((job, 1) for job in jobs)
+        self.busy: dict[Connection, tuple[BaseProcess, Job, int]] = {}
+
+    def start(self, workers: int) -> None:
+        for _ in range(workers):
+            self._hire()
+
+    def collect(self) -> Iterator[Done]:
+        """Wait for at least one worker, yield what is finished and hand out the next jobs."""
+        for pipe in wait(list(self.busy)):
+            assert isinstance(pipe, Connection)
+            process, job, attempt = self.busy.pop(pipe)
+            try:
+                answer = pipe.recv()
+            except (EOFError, OSError):
+                process.join()
+                answer = f"its worker died ({_exit_words(process.exitcode)})"
+            if isinstance(answer, MstoolError):
+                self._fire(pipe, process)
+                raise answer
+            if isinstance(answer, EpisodeMark):
+                self._next(pipe, process)
+                yield Done(job, answer)
+                continue
+            # A fresh process: this one is dead, or what it holds may be what failed.
+            self._fire(pipe, process)
+            if attempt < ATTEMPTS:
+                self._waiting.appendleft((job, attempt + 1))
+            else:
+                yield Done(job, None, answer)
+            self._hire()
+
+    def stop(self) -> None:
+        """End the workers that are still at it; their unfinished shards are of no use and do no harm."""
+        for pipe, (process, _, _) in self.busy.items():
+            pipe.close()
+            process.kill()
+            process.join()
+        self.busy.clear()
+
+    def _hire(self) -> None:
+        if not self._waiting:
+            return
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(theirs,), daemon=True)
+        process.start()
+        theirs.close()
+        self._next(ours, process)
+
+    def _next(self, pipe: Connection, process: BaseProcess) -> None:
+        if not self._waiting:
+            self._fire(pipe, process)
+            return
+        job, attempt = self._waiting.popleft()
+        self.busy[pipe] = (process, job, attempt)
+        try:
+            pipe.send(job)
+        except OSError:  # it died between two jobs: `collect` will see the closed pipe
+            return
+
+    @staticmethod
+    def _fire(pipe: Connection, process: BaseProcess) -> None:
+        pipe.close()
+        process.join(GRACE_SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _exit_words(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {-code}"
+    return f"exit code {code}"

@@ -1,0 +1,92 @@
+"""The unit of work, one demo to one shard, and the process that does it again and again."""
+
+import errno
+import os
+import signal
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from mstool.errors import MstoolError
+from mstool.maniskill2lerobot.demos.reader import DemoFile
+from mstool.maniskill2lerobot.recipe import Recipe
+from mstool.maniskill2lerobot.shard import EpisodeMark, convert_episode
+from mstool.simulation.environment import Simulator, SimulatorSpec
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to convert; everything a process on another machine with the same storage needs."""
+
+    demos: Path
+    # Position in the demo file's list.
+    position: int
+    recipe: Recipe
+    shard: Path
+
+
+class Worker:
+    """Does jobs one after another, keeping the simulator and the demo file between them."""
+
+    def __init__(self) -> None:
+        self._simulator: tuple[SimulatorSpec, Simulator] | None = None
+        self._demos: DemoFile | None = None
+
+    def do(self, job: Job) -> EpisodeMark:
+        """Convert one episode, or return its marker when that was done before."""
+        if self._demos is None or self._demos.path != job.demos:
+            self._demos = DemoFile(job.demos)
+        demo = self._demos.read(job.position)
+        spec = job.recipe.simulator_spec(demo)
+        return convert_episode(lambda: self._simulator_for(spec), job.recipe, demo, job.shard)
+
+    def close(self) -> None:
+        """Free the simulator."""
+        if self._simulator is not None:
+            self._simulator[1].close()
+            self._simulator = None
+
+    def _simulator_for(self, spec: SimulatorSpec) -> Simulator:
+        if self._simulator is None or self._simulator[0] != spec:
+            self.close()
+            self._simulator = (spec, Simulator(spec))
+        return self._simulator[1]
+
+
+def disk_full(work: Path) -> MstoolError:
+    """Say that the disk is full and that nothing is lost."""
+    return MstoolError(
+        f"the disk that holds {work} is full; the episodes finished so far are kept there",
+        fix="free space and run the same command again: it goes on where it stopped",
+    )
+
+
+def serve(pipe: Connection) -> None:
+    """Answer jobs from `pipe` until it closes: an EpisodeMark, a MstoolError, or a traceback as text.
+
+    The main function of a worker process. Ctrl-C belongs to the parent, which closes the pipe.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Several workers share the cores; one thread each leaves them to the renderer.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    worker = Worker()
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            break
+        try:
+            answer: EpisodeMark | MstoolError | str = worker.do(job)
+        except MstoolError as error:
+            answer = error
+        except OSError as error:
+            full = error.errno == errno.ENOSPC
+            answer = disk_full(job.shard.parent) if full else traceback.format_exc()
+        except Exception:  # noqa: BLE001 - whatever it was, the parent reports it and the run goes on
+            answer = traceback.format_exc()
+        try:
+            pipe.send(answer)
+        except (BrokenPipeError, OSError):
+            break
+    worker.close()
