@@ -1,6 +1,8 @@
 """`mstool stats`: exact normalisation statistics, for openpi and LeRobot alike."""
 
+import shlex
 from dataclasses import asdict
+from math import inf, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from mstool.norm_stats.check import Deviation
 
 
-def stats(  # noqa: PLR0917
+def stats(
     datasets: Annotated[
         list[Path], typer.Argument(help="Folders of LeRobot v2.1 or v3.0 datasets; several are pooled.")
     ],
@@ -59,7 +61,7 @@ def stats(  # noqa: PLR0917
     mstool stats data/pickcube --dry-run --plot stats.png --json
 
     """
-    from mstool.norm_stats.check import compare, deviation_rows
+    from mstool.norm_stats.check import compare, deviation_rows, differing_settings, read_file
     from mstool.norm_stats.compute import compute
     from mstool.norm_stats.output import norm_stats_path, write
     from mstool.norm_stats.plot import check_plot
@@ -69,6 +71,8 @@ def stats(  # noqa: PLR0917
     writes = check is None and not dry_run
     if writes:
         norm_stats_path(tuple(datasets), out, asset_id)
+    if check is not None:
+        read_file(check)
     if plot is not None:
         check_plot(plot)
     result = compute(
@@ -89,8 +93,11 @@ def stats(  # noqa: PLR0917
         print(table(lines, list(lines[0])))
     for line in [*problem_lines(result.problems), *(f"wrote {path}" for path in result.written)]:
         say(line)
-    fix = " ".join(["mstool stats", *map(str, datasets), *(["--config", config] if config else [])])
-    if _say_failures(result.ok, deviations, fix):
+    for line in differing_settings(check, result) if check is not None else []:
+        say(line)
+    options = {"--config": config, "--horizon": horizon, "--delta": delta, "--asset-id": asset_id, "--out": out}
+    words = [*map(str, datasets), *(str(w) for pair in options.items() if pair[1] is not None for w in pair)]
+    if _say_failures(result.ok, deviations, shlex.join(["mstool", "stats", *words])):
         raise typer.Exit(1)
 
 
@@ -99,7 +106,7 @@ def _say_failures(ok: bool, deviations: "list[Deviation]", fix: str) -> bool:
         say("the data has errors: nothing was written")
     off = [deviation for deviation in deviations if not deviation.fine]
     if off:
-        worst = max(off, key=lambda d: abs(d.off))
+        worst = max(off, key=lambda d: inf if isnan(d.off) else abs(d.off))
         say(f"{len(off)} of {len(deviations)} dimensions are off")
         say(f"the worst, {worst.key}[{worst.dim}] {worst.name}, by {worst.off:+.3g} where the normalised range is 2")
         say(f"fix: {fix}")

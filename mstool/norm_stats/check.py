@@ -58,7 +58,7 @@ def compare(path: Path, result: StatsResult) -> list[Deviation]:
         The file is neither format, or has too few dimensions.
 
     """
-    document = _read(path)
+    document = read_file(path)
     if isinstance(document.get("norm_stats"), dict):
         vectors = (result.state, result.actions)
         exact = {vector.key: (vector.stats, vector.names) for vector in vectors}
@@ -67,7 +67,10 @@ def compare(path: Path, result: StatsResult) -> list[Deviation]:
         if len(result.datasets) > 1:
             raise UsageError(f"{path} is one dataset's stats.json", fix="compare it with that dataset alone")
         features = result.datasets[0].features
-        exact = {name: (stats, features[name].names) for name, stats in result.features[0].items()}
+        exact = {
+            name: (stats, features[name].names if features[name].dims > 1 else (name,))
+            for name, stats in result.features[0].items()
+        }
         entries = document
     found = [key for key in exact if isinstance(entries.get(key), dict) and "mean" in entries[key]]
     if not found:
@@ -78,7 +81,17 @@ def compare(path: Path, result: StatsResult) -> list[Deviation]:
     return [deviation for key in found for deviation in _deviations(path, key, entries[key], *exact[key])]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Any]:
+    """Read a statistics file of either format as it is.
+
+    Raises
+    ------
+    UsageError
+        There is no such file.
+    DataError
+        It is not a JSON object.
+
+    """
     if not path.is_file():
         raise UsageError(f"--check {path}: no such file", fix="give a norm_stats.json or a LeRobot stats.json")
     try:
@@ -129,7 +142,20 @@ def deviation_rows(deviations: list[Deviation]) -> list[dict[str, object]]:
             "file": f"{deviation.file:.6g}",
             "exact": f"{deviation.exact:.6g}",
             **{f"off {name}": f"{deviation.each[name]:+.4f}" for name in deviation.each},
-            "": "" if deviation.fine else "OFF",
+            "verdict": "ok" if deviation.fine else "OFF",
         }
         for deviation in deviations
+    ]
+
+
+def differing_settings(path: Path, result: StatsResult) -> list[str]:
+    """Say which settings a file written by `mstool stats` notes otherwise than this result; nothing for other files."""
+    noted = read_file(path).get("mstool")
+    if not isinstance(noted, dict):
+        return []
+    ours = result.provenance
+    return [
+        f"{path} was computed with {name} {noted[name]}, this is {name} {ours[name]}"
+        for name in ("config", "horizon", "delta", "episodes", "frames")
+        if name in noted and noted[name] != ours[name]
     ]

@@ -127,7 +127,7 @@ def compute(
     return StatsResult(datasets, chosen, window, mask, *vectors, each, problems)
 
 
-def _vectors(  # noqa: PLR0917
+def _vectors(
     sweep: Sweep, state: Columns, actions: Columns, horizon: int, mask: Mask, gripper: tuple[int, ...]
 ) -> tuple[Vector, Vector]:
     streams: list[Stream] = [

@@ -1,8 +1,8 @@
 """What openpi's training configs do to a dataset before they look at its statistics.
 
 Read in openpi's `src/openpi/training/config.py` and `src/openpi/policies/*_policy.py`: which columns become `state`
-and `actions` (repack and policy inputs), whether actions become deltas, how long a window is, and whether z-scores or quantiles
-normalise (`use_quantile_norm` is on for every model type but PI0).
+and `actions` (repack and policy inputs), whether actions become deltas, how long a window is, and whether z-scores or
+quantiles normalise (`use_quantile_norm` is on for every model type but PI0).
 """
 
 import difflib

@@ -78,7 +78,9 @@ def range_problems(vector: Vector) -> Iterator[Problem]:
             continue
         extreme = float(vector.shape.extreme[dim])
         if stats.min[dim] == stats.max[dim]:
-            message = f"constant at {stats.min[dim]:.6g}: becomes -1, and any other value at run time is blown up 2e6 times"
+            message = (
+                f"constant at {stats.min[dim]:.6g}: becomes -1, and any other value at run time is blown up 2e6 times"
+            )
             fix = "check that the layout fills this dimension; if so, set q01 and q99 by hand to a physical range"
             yield Problem("NS102", WARNING, vector.key, dim, name, message, fix)
         elif gap <= NEAR_CONSTANT:
@@ -150,5 +152,5 @@ def size_problems(frames: int, one_frame: int) -> Iterator[Problem]:
             "NS110", WARNING, "", None, "", message, "record more episodes before training on these statistics"
         )
     if one_frame:
-        message = f"{one_frame} episodes have one frame: each counts as one action repeated over the whole window"
+        message = f"episodes of one frame: {one_frame}; each counts as one action repeated over the whole window"
         yield Problem("NS111", WARNING, "", None, "", message, "drop them unless they are meant")

@@ -29,7 +29,8 @@ class Relation:
 def relate(sweep: Sweep, state: Sequence[str], actions: Sequence[str], dims: int) -> Relation:
     """Compare the first `dims` dimensions of actions and state over all frames.
 
-    With a = s + e (a target near the state) var(a - s) is small against var(s); for independent a it is var(a) + var(s).
+    With a = s + e (a target near the state) var(a - s) is small against var(s); for independent a
+    it is var(a) + var(s).
     """
     # Sums of 1, s, a - s and their squares, each about the first frame's values so that little cancels.
     sums = np.zeros((4, dims), dtype=np.float64)

@@ -84,7 +84,9 @@ class _Dimension:
 
     def add(self, values: npt.NDArray[np.floating], weights: npt.NDArray[np.int64] | None) -> None:
         # One NaN or infinity anywhere shows in the sum: cheaper than looking at every value.
-        if not np.isfinite(values.sum(dtype=np.float64)):
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = values.sum(dtype=np.float64)
+        if not np.isfinite(total):
             fine = np.isfinite(values)
             if self.selector.level == 0:
                 bad = ~fine

@@ -2,7 +2,8 @@
 
 openpi asks LeRobot for the actions at t, t+1, ..., t+H-1 of every frame t, and LeRobot repeats the episode's last
 action where that runs over the end (`create_torch_dataset` in openpi's `src/openpi/training/data_loader.py`). So an
-episode of T frames contributes T * H action vectors; no frame is left out. Two cases, neither of which builds the windows:
+episode of T frames contributes T * H action vectors; no frame is left out. Two cases,
+neither of which builds the windows:
 
 * absolute: the value does not depend on t, so the population is the frames themselves, each with a weight;
 * delta (openpi's `DeltaActions`): a[t+k] - s[t], in float32 as openpi computes it, for the masked dimensions; one
