@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from setup_steps.driver import read_system
-from setup_steps.package_index import parse_pip_config, uv_environment
+from setup_steps.package_index import EXTRA, parse_pip_config, uv_environment
 from setup_steps.pythons import candidates, find_python, how_to_install
 from setup_steps.shell import SetupError, capture, run, say
 
@@ -78,11 +78,13 @@ class Environment:
         if run([python, "-m", "venv", str(self.path)]) != 0:
             raise SetupError(f"{python} -m venv {self.path} failed (see above)")
 
-    def index(self) -> dict[str, str]:
-        """Return the process environment for uv, with pip's index settings in it."""
+    def index(self, *, extra: bool = False) -> dict[str, str]:
+        """Return the process environment for uv with pip's index settings in it, its extra indexes if asked."""
         _, config, _ = capture([self.python, "-m", "pip", "config", "list"])
         env = dict(os.environ)
-        env.update(uv_environment(parse_pip_config(config), env))
+        settings = uv_environment(parse_pip_config(config), env)
+        only_local = "UV_NO_INDEX" in settings
+        env.update({name: v for name, v in settings.items() if extra or only_local or name not in EXTRA})
         env["UV_PYTHON_DOWNLOADS"] = "never"
         cache = Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uv")
         if not _same_disk_and_writable(cache, self.root):
@@ -110,10 +112,11 @@ class Environment:
         lock = str(self.root / "requirements.lock")
         here = ["--no-deps", "--no-build-isolation", "-e", str(self.root)]
         if self.install_uv():
-            env = self.index()
-            base = [self.uv, "pip"]
-            done = run([*base, "sync", "--python", self.python, "--require-hashes", lock], env=env, brief=True) == 0
-            done = done and run([*base, "install", "-q", "--python", self.python, *here], env=env, brief=True) == 0
+            env, wider = self.index(), self.index(extra=True)
+            sync = [self.uv, "pip", "sync", "--python", self.python, "--require-hashes", lock]
+            done = run(sync, env=env, brief=True) == 0 or (wider != env and run(sync, env=wider, brief=True) == 0)
+            install = [self.uv, "pip", "install", "-q", "--python", self.python, *here]
+            done = done and run(install, env=env, brief=True) == 0
         else:
             say("uv cannot be used here: installing with pip, which takes longer")
             pip = [

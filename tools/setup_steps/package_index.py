@@ -18,6 +18,9 @@ ONE_VALUE = {
     "proxy": "ALL_PROXY",
     "keyring-provider": "UV_KEYRING_PROVIDER",
 }
+# What pip has besides its main index. uv takes a version's files from one index only: a local index with another
+# Python's wheel of that version hides the right one. Installing tries without these first; locking never uses them.
+EXTRA = ("UV_INDEX", "UV_INDEX_STRATEGY", "UV_FIND_LINKS")
 KEY = re.compile(r"^(global|install|:env:)\.([\w-]+)=(.*)$")
 
 
@@ -54,7 +57,7 @@ def uv_environment(
         del env["UV_KEYRING_PROVIDER"]
     extra = [url for url in pip.get("extra-index-url", "").split() if _usable(url, exists)]
     if extra:
-        # uv takes all versions from the first index that has the name; pip looks at every index, as here.
+        # uv takes all versions from the first index that has the name; pip looks at every index, as this nearly does.
         # The lock's hashes decide in the end, whichever index answers.
         env["UV_INDEX"] = " ".join(extra)
         env["UV_INDEX_STRATEGY"] = "unsafe-best-match"
