@@ -94,10 +94,16 @@ class _RebuiltScene(gymnasium.Wrapper):  # type: ignore[misc]  # gymnasium is un
         return first
 
 
-def make_planning_env(env_id: str) -> gymnasium.Env:
+def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
     """Make the environment that a solution acts in: physics on the CPU, no renderer, joint position control.
 
-    An episode in it is a function of its seed and actions alone, whatever ran before.
+    Parameters
+    ----------
+    env_id
+        One of `solvable_envs`.
+    rebuild
+        Whether every reset builds the scene anew (0.1 to 0.5 s), which makes an episode a function of its seed and
+        actions alone. Without it, episodes depend on those before them, as in ManiSkill's own script.
 
     Raises
     ------
@@ -120,7 +126,7 @@ def make_planning_env(env_id: str) -> gymnasium.Env:
             sim_backend="physx_cpu",
             render_backend="none",
         )
-    return _RebuiltScene(env)
+    return _RebuiltScene(env) if rebuild else env
 
 
 def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Outcome:
