@@ -121,7 +121,7 @@ class DemoFile:
         if not isinstance(episodes, list) or not episodes:
             raise DataError(f"{self.path.with_suffix('.json')} lists no episodes")
         for i, episode in enumerate(episodes):
-            if not isinstance(episode, dict) or not {"episode_id", "episode_seed"} & episode.keys():
+            if not isinstance(episode, dict) or "episode_id" not in episode:
                 raise DataError(f"{self.path.with_suffix('.json')}: episode {i} has no episode_id")
         return episodes
 

@@ -1,0 +1,80 @@
+"""The import direction, and that the command line starts fast."""
+
+import ast
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "mstool"
+# Each part may import these parts of mstool (and itself); `contract`, `errors` and `manifest` are everybody's.
+COMMON = {"contract", "errors", "manifest", "fingerprint", ""}
+ALLOWED = {
+    "simulation": {"layouts"},
+    "layouts": set(),
+    "norm_stats": {"layouts"},
+    "validators": {"norm_stats", "layouts"},
+    "maniskill2lerobot": {"simulation", "layouts", "norm_stats"},
+    "doctor": {"simulation"},
+    "hub": {"validators", "norm_stats", "layouts"},
+    "finetune": {"validators", "norm_stats", "layouts"},
+    "evaluation": {"validators", "norm_stats", "layouts", "simulation"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def modules():
+    return [path for path in PACKAGE.rglob("*.py")]
+
+
+def part(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_import_direction(path):
+    own = part(path)
+    if own == "cli":
+        return
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("mstool.")}
+    used -= {"__version__"}
+    assert "cli" not in used
+    assert used <= COMMON | {own} | ALLOWED.get(own, set()), f"{path} imports {used}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_simulation_knows_the_simulator(path):
+    roots = {name.split(".")[0] for name in imports(path)}
+    if part(path) not in {"simulation"}:
+        assert not roots & {"mani_skill", "sapien"}, path
+
+
+def test_command_line_imports_nothing_heavy():
+    code = "import sys, mstool.cli.main; print([m for m in ('torch', 'numpy', 'pyarrow', 'h5py') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_help_is_fast():
+    # Processor time, the best of three: the machine may be busy, the imports are the same.
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "mstool.cli", "--help"], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 0.5

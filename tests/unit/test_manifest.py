@@ -1,0 +1,41 @@
+import pytest
+
+from mstool.errors import DataError
+from mstool.manifest import find_task, load_manifest
+
+TEN = {
+    "PickCube-v1", "StackCube-v1", "PushCube-v1", "PullCube-v1", "PullCubeTool-v1", "PlaceSphere-v1",
+    "PegInsertionSide-v1", "PlugCharger-v1", "LiftPegUpright-v1", "StackPyramid-v1",
+}  # fmt: skip
+
+
+def test_shipped_manifest_knows_the_ten_tasks():
+    tasks = load_manifest()
+    assert set(tasks) >= TEN
+    for env_id, task in tasks.items():
+        assert task.env_id == env_id
+        assert "-v" not in task.instruction
+        assert task.horizon > 100  # ManiSkill's own 50 is shorter than most demos
+    assert find_task("PickCube-v1").hidden_goal == "goal_site"
+    assert find_task("NoSuch-v1") is None
+
+
+def test_every_problem_is_listed_at_once(tmp_path):
+    path = tmp_path / "m.yaml"
+    path.write_text("tasks:\n  A-v1: {instruction: '', horizn: 3}\n  B-v1: 7\n")
+    with pytest.raises(DataError) as error:
+        load_manifest(path)
+    message = error.value.message
+    assert "A-v1: unknown field 'horizn', did you mean 'horizon'?" in message
+    assert "A-v1: instruction must be a sentence" in message
+    assert "A-v1: horizon must be a positive number of steps" in message
+    assert "B-v1: expected fields, found 7" in message
+
+
+@pytest.mark.parametrize(("text", "message"), [("tasks: [", "not valid YAML"), ("a: 1", "must hold `tasks:`")])
+def test_a_file_that_is_no_manifest(tmp_path, text, message):
+    (tmp_path / "m.yaml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_manifest(tmp_path / "m.yaml")
+    with pytest.raises(DataError, match="no manifest"):
+        load_manifest(tmp_path / "none.yaml")

@@ -1,0 +1,104 @@
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from mstool.maniskill2lerobot.image_stats import QUANTILES, ImageHistogram
+from mstool.maniskill2lerobot.pngs import PngWriter, read_pngs
+from mstool.maniskill2lerobot.video import VideoWriter, concatenate, decode, psnr_db
+
+
+def scene(frames: int, seed: int = 0) -> np.ndarray:
+    """A smooth background with a small saturated square that moves: what a render is made of."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:64, :96]
+    base = np.stack([x * 2, y * 3, 255 - x], axis=-1) + rng.integers(0, 3, (64, 96, 3))
+    images = np.repeat(base[None].clip(0, 255).astype(np.uint8), frames, axis=0)
+    for k, image in enumerate(images):
+        image[20:28, 10 + k : 18 + k] = (255, 0, 0)
+    return images
+
+
+def write(path, images, fps=20):
+    writer = VideoWriter(path, fps)
+    for image in images:
+        writer.add(image)
+    return writer.close()
+
+
+def test_video_keeps_frames_time_and_small_coloured_objects(tmp_path):
+    images = scene(23)
+    quality = write(tmp_path / "v.mp4", images)
+    shown = np.stack(list(decode(tmp_path / "v.mp4")))
+    assert shown.shape == images.shape
+    assert quality.min_psnr_db > 38
+    assert quality.min_psnr_db == pytest.approx(min(psnr_db(images[k], shown[k]) for k in range(0, 23, 10)))
+    square = shown[5][22:26, 17:21].reshape(-1, 3).mean(axis=0)
+    np.testing.assert_allclose(square, (255, 0, 0), atol=12)
+    with av.open(str(tmp_path / "v.mp4")) as container:
+        times = [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.pts is not None]
+    assert times == [Fraction(k, 20) for k in range(23)]
+
+
+def test_same_frames_same_bytes(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        write(tmp_path / name, scene(7))
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_concatenation_copies_packets(tmp_path):
+    parts = [scene(5, 1), scene(1, 2), scene(12, 3)]
+    paths = []
+    for i, images in enumerate(parts):
+        write(tmp_path / f"{i}.mp4", images)
+        paths.append((tmp_path / f"{i}.mp4", len(images)))
+    concatenate(paths, tmp_path / "all.mp4", 20)
+    expected = np.concatenate([list(decode(path)) for path, _ in paths])
+    np.testing.assert_array_equal(np.stack(list(decode(tmp_path / "all.mp4"))), expected)
+    with av.open(str(tmp_path / "all.mp4")) as container:
+        times = [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.pts is not None]
+    assert times == [Fraction(k, 20) for k in range(18)]
+
+
+def test_concatenation_refuses_a_short_video(tmp_path):
+    write(tmp_path / "v.mp4", scene(4))
+    with pytest.raises(RuntimeError, match="holds 4 frames, its episode has 5"):
+        concatenate([(tmp_path / "v.mp4", 5)], tmp_path / "all.mp4", 20)
+
+
+def test_psnr_formula():
+    black = np.zeros((4, 4, 3), np.uint8)
+    assert psnr_db(black, black) == 99
+    assert psnr_db(black, black + 1) == pytest.approx(20 * np.log10(255))
+
+
+def test_pngs_are_lossless_and_batched(tmp_path):
+    import cv2
+
+    images = scene(35)
+    writer = PngWriter(tmp_path / "v.parquet")
+    for image in images:
+        writer.add(image)
+    writer.close()
+    back = [
+        cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        for png in read_pngs(tmp_path / "v.parquet")
+    ]
+    np.testing.assert_array_equal(np.stack(back), images)
+
+
+def test_histogram_statistics_equal_numpy_and_add_up():
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 6, 3), dtype=np.uint8)
+    images[..., 2] //= 5
+    parts = [ImageHistogram(), ImageHistogram()]
+    for k, image in enumerate(images):
+        parts[k % 2].add(image)
+    stats = (parts[0] + parts[1]).stats()
+    pixels = images.reshape(-1, 3) / 255
+    expected = {"min": pixels.min(0), "max": pixels.max(0), "mean": pixels.mean(0), "std": pixels.std(0)}
+    expected |= {name: np.quantile(pixels, q, axis=0) for name, q in QUANTILES.items()}
+    for name, value in expected.items():
+        assert stats[name].shape == (3, 1, 1)
+        np.testing.assert_allclose(stats[name].ravel(), value, atol=1e-12, err_msg=name)
+    assert stats["count"].tolist() == [9]
