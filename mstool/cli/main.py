@@ -9,6 +9,7 @@ from mstool import __version__
 from mstool.cli import demos
 from mstool.cli.convert import convert
 from mstool.cli.doctor import doctor
+from mstool.cli.layouts import layouts
 from mstool.cli.output import print_error, say
 from mstool.cli.stats import stats
 from mstool.errors import MstoolError
@@ -39,6 +40,7 @@ def _root(
 
 app.command()(convert)
 app.add_typer(demos.app, name="demos")
+app.command()(layouts)
 app.command()(stats)
 app.command()(doctor)
 

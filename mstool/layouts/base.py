@@ -1,11 +1,12 @@
 """What a layout is: the meaning of state, actions and cameras, and the way back."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import ControllerFacts, RobotTrack
+from mstool.contract import Array, ControllerFacts, RobotTrack
 from mstool.errors import UsageError
 
 
@@ -52,7 +53,7 @@ class Layout(ABC):
     # (height, width) in pixels.
     image_size: tuple[int, int]
     # Convention in words, one line each, for people and for `meta/info.json`.
-    conventions: dict[str, str]
+    conventions: ClassVar[dict[str, str]]
     # openpi's (v2.1) columns for the state: name and the dimensions it holds.
     openpi_state: tuple[tuple[str, slice], ...] = (("state", slice(None)),)
 
@@ -61,16 +62,28 @@ class Layout(ABC):
         """Return names and units of the action, for one of `control_modes`."""
 
     @abstractmethod
-    def encode_state(self, track: RobotTrack) -> np.ndarray:
+    def encode_state(self, track: RobotTrack) -> Array:
         """Return the state (T, S), float32, of a whole episode."""
 
     @abstractmethod
-    def encode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:
+    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """Turn ManiSkill actions (T, A) into the layout's (T, D), float32."""
 
     @abstractmethod
-    def decode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:
+    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """Turn the layout's actions (T, D) back into ManiSkill's (T, A), float32."""
+
+    def describe(self) -> dict[str, object]:
+        """Return the whole declaration as plain JSON data."""
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "state": asdict(self.state),
+            "actions": {mode: asdict(self.action(mode)) for mode in self.control_modes},
+            "cameras": [asdict(camera) for camera in self.cameras],
+            "image_size": list(self.image_size),
+            "conventions": self.conventions,
+        }
 
     def check_control_mode(self, control_mode: str) -> None:
         """Raise UsageError unless the layout can be executed in `control_mode`."""
@@ -84,8 +97,8 @@ class Layout(ABC):
 PANDA_JOINTS = tuple(f"joint_{i}" for i in range(1, 8))
 
 
-def clip_ee_delta(actions: np.ndarray) -> np.ndarray:
-    """Clip (T, 7) end effector actions as `PDEEPoseController` does: position and gripper by value, rotation by norm."""
+def clip_ee_delta(actions: Array) -> Array:
+    """Clip actions (T, 7) as `PDEEPoseController` does: position and gripper by value, rotation by norm."""
     clipped = np.array(actions, np.float64)
     clipped[:, :3] = np.clip(clipped[:, :3], -1, 1)
     norm = np.linalg.norm(clipped[:, 3:6], axis=1, keepdims=True)
@@ -94,7 +107,7 @@ def clip_ee_delta(actions: np.ndarray) -> np.ndarray:
     return clipped
 
 
-def tcp_or_fail(track: RobotTrack, layout: str) -> np.ndarray:
+def tcp_or_fail(track: RobotTrack, layout: str) -> Array:
     """Return the tcp poses (T, 7), or say that this robot has none."""
     if not np.isfinite(track.tcp_pose).all():
         raise UsageError(f"layout {layout!r} needs the pose of a tool centre point, which this robot does not report")

@@ -58,6 +58,7 @@ def write_v3(
         for column, view in camera_columns(recipe, VERSION).items():
             _write_videos(episodes, rows, root, column, view, fps)
     _write_meta(rows, root, table, tasks, fps, conventions, has_video=storage == "video")
+    _write_image_stats(episodes, root)
 
 
 def _index_row(episode: Episode, index: int, tasks: list[str]) -> Row:
@@ -143,6 +144,17 @@ def _write_meta(
         INFO_KEY: conventions,
     }
     (meta / "info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
+
+
+def _write_image_stats(episodes: Sequence[Episode], root: Path) -> None:
+    """Write exact statistics of the pictures; those of the numeric columns are `mstool.norm_stats`' to add."""
+    stats = {}
+    for column, view in camera_columns(episodes[0].recipe, VERSION).items():
+        total = ImageHistogram()
+        for episode in episodes:
+            total += ImageHistogram(episode.mark.histograms[view], episode.mark.frames)
+        stats[column] = {name: value.tolist() for name, value in total.stats().items()}
+    (root / "meta" / "stats.json").write_text(json.dumps(stats, indent=2), encoding="utf-8")
 
 
 def _flat(row: Row) -> Row:
