@@ -66,17 +66,18 @@ class RadixSelector:
         self.width = width
         self.passes = width // DIGIT_BITS
         self.level = 0
-        self.count = 0
-        self._first: Ints = np.zeros(DIGITS, dtype=np.int64)
         self._ranks: list[int] = []
-        self._below: list[int] = []
+        # Per rank: the digits settled so far, and how many values are smaller than anything that begins with them.
         self._prefix: list[int] = []
+        self._below: list[int] = []
+        # The different prefixes, ascending; a value's slot is its prefix's place here.
         self._active: Ints = np.zeros(0, dtype=np.int64)
-        self._later: Ints = np.zeros((0, DIGITS), dtype=np.int64)
         self._lookup = np.full(DIGITS, _NO_SLOT, dtype=np.uint8)
-        self._codes: list[npt.NDArray[np.signedinteger]] = []
+        # This pass: codes (slot, digit) not yet counted with their weights, and counts per code once there are many.
+        self._codes: list[Ints] = []
         self._weights: list[Ints] = []
         self._gathered = 0
+        self._counts: Ints | None = None
 
     @property
     def done(self) -> bool:
@@ -88,7 +89,7 @@ class RadixSelector:
         keys = sort_keys(values)
         first = (keys >> (self.width - DIGIT_BITS)) + (DIGITS >> 1)
         if self.level == 0:
-            self._first += _count(first, weights, DIGITS)
+            self._add_counts(_count(first, weights, DIGITS))
             return
         slots = self._lookup.take(first)
         hit = np.flatnonzero(slots != _NO_SLOT)
@@ -103,7 +104,7 @@ class RadixSelector:
             slot = np.searchsorted(self._active, prefix).clip(max=len(self._active) - 1)
             same = np.flatnonzero(self._active[slot] == prefix)
             hit, kept, slot = hit.take(same), kept.take(same), slot.take(same)
-        self._codes.append((slot << DIGIT_BITS) | ((kept >> shift) & LOW))
+        self._codes.append((slot << DIGIT_BITS) | ((kept >> shift) & LOW).astype(np.int64))
         if weights is not None:
             self._weights.append(weights.take(hit))
         self._gathered += hit.size
@@ -118,41 +119,64 @@ class RadixSelector:
 
     def total(self) -> int:
         """Count the stream, weights included; after the first pass's last `add`."""
-        return int(self._first.sum())
+        return 0 if self._counts is None else int(self._counts.sum())
 
     def end_pass(self) -> None:
         """Settle one more digit of every wanted value."""
-        self._flush()
+        codes, upto = self._cumulated()
         for i, rank in enumerate(self._ranks):
-            if self.level == 0:
-                digits = self._first
-            else:
-                digits = self._later[int(np.searchsorted(self._active, self._prefix[i]))]
-            upto = np.cumsum(digits)
-            digit = int(np.searchsorted(upto, rank - self._below[i], side="right"))
-            self._below[i] += int(upto[digit] - digits[digit])
-            self._prefix[i] = (self._prefix[i] << DIGIT_BITS) | digit
+            slot = 0 if self.level == 0 else int(np.searchsorted(self._active, self._prefix[i]))
+            begin = int(np.searchsorted(codes, slot << DIGIT_BITS))
+            base = int(upto[begin - 1]) if begin else 0
+            at = int(np.searchsorted(upto, base + rank - self._below[i], side="right"))
+            self._below[i] += (int(upto[at - 1]) if at else 0) - base
+            self._prefix[i] = (self._prefix[i] << DIGIT_BITS) | int(codes[at] & LOW)
         self.level += 1
         self._active = np.unique(np.array(self._prefix, dtype=np.uint64)).astype(np.int64)
         if not self.done:
-            self._later = np.zeros((len(self._active), DIGITS), dtype=np.int64)
             self._lookup.fill(_NO_SLOT)
             heads = self._active >> (DIGIT_BITS * (self.level - 1))
             # Past the second digit several prefixes share a first one: the lookup only says "look closer".
             self._lookup[heads] = np.arange(len(heads)) if self.level == 1 else 0
-        else:
-            self._later = np.zeros((0, DIGITS), dtype=np.int64)
 
     def values(self) -> list[float]:
         """Give the value at each wanted rank, in the order the ranks were given; once `done`."""
         return [value_of(prefix, self.width) for prefix in self._prefix]
 
-    def _flush(self) -> None:
-        if not self._codes:
-            return
+    def _cumulated(self) -> tuple[Ints, Ints]:
+        """Give the codes that occurred in this pass, ascending, and how many values lie at or below each."""
+        if self._counts is None and self._gathered < self._size() >> 3:
+            # Few values: sorting them is quicker than clearing and adding up a counter for every code.
+            codes, weights = self._take()
+            order = np.argsort(codes)
+            codes = codes[order]
+            upto = np.cumsum(np.ones(codes.size, dtype=np.int64) if weights is None else weights[order])
+            ends = np.flatnonzero(np.append(codes[1:] != codes[:-1], codes.size > 0))
+            return codes[ends], upto[ends]
+        self._flush()
+        counts = self._counts if self._counts is not None else np.zeros(0, dtype=np.int64)
+        self._counts = None
+        codes = np.flatnonzero(counts)
+        return codes, np.cumsum(counts[codes])
+
+    def _size(self) -> int:
+        return max(1, len(self._active)) << DIGIT_BITS
+
+    def _take(self) -> tuple[Ints, Ints | None]:
+        codes = np.concatenate(self._codes) if self._codes else np.zeros(0, dtype=np.int64)
         weights = np.concatenate(self._weights) if self._weights else None
-        self._later += _count(np.concatenate(self._codes), weights, self._later.size).reshape(self._later.shape)
         self._codes, self._weights, self._gathered = [], [], 0
+        return codes, weights
+
+    def _flush(self) -> None:
+        if self._gathered:
+            self._add_counts(_count(*self._take(), self._size()))
+
+    def _add_counts(self, counts: Ints) -> None:
+        if self._counts is None:
+            self._counts = counts
+        else:
+            self._counts += counts
 
 
 def _count(codes: npt.NDArray[np.signedinteger], weights: Ints | None, size: int) -> Ints:
