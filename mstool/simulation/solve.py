@@ -40,7 +40,7 @@ class Outcome:
     """How one attempt at one seed ended."""
 
     seed: int
-    # Whether ManiSkill's task counts as solved after the solution's last motion.
+    # Whether ManiSkill's task counts as solved when the solution has ended.
     success: bool
     # Control steps executed.
     steps: int
@@ -113,9 +113,10 @@ def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
     """
     check_solvable(env_id)
     import mani_skill.envs  # noqa: F401 - registers the environments
+    from mani_skill.utils.logging_utils import logger
 
-    # ManiSkill warns about its own tasks' missing initial poses whenever a scene is built. Its import sets the level.
-    logging.getLogger("mani_skill").setLevel(logging.ERROR)
+    # ManiSkill warns about its own tasks' missing initial poses whenever a scene is built.
+    logger.setLevel(logging.ERROR)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -151,7 +152,9 @@ def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Outcome:
         return _failed(env, seed, f"solver error: {type(error).__name__}: {text[0] if text else ''}".rstrip(": "))
     if isinstance(result, int):
         return _failed(env, seed, "planner")
-    if not bool(result[-1]["success"].item()):
+    # Not the step that the solution returns: LiftPegUpright's lets go of the peg after it.
+    base: Any = env.unwrapped
+    if not bool(base.get_info()["success"].item()):
         return _failed(env, seed, "not successful")
     return Outcome(seed=seed, success=True, steps=_steps(env))
 
