@@ -27,6 +27,11 @@ class Task:
     cameras: tuple[str, ...] = ("base", "wrist")
     # ManiSkill's name of the goal marker that it hides from cameras, empty when there is none.
     hidden_goal: str = ""
+    # Where `mstool push` and `mstool pull` find the dataset: owner/name on a hub, the hub's address (empty: the
+    # machine's default), and the commit that was pushed last.
+    repo_id: str = ""
+    endpoint: str = ""
+    revision: str = ""
 
 
 def load_manifest(path: Path | None = None) -> dict[str, Task]:
@@ -39,6 +44,11 @@ def load_manifest(path: Path | None = None) -> dict[str, Task]:
 
     """
     return _load(path or (_PACKAGED if _PACKAGED.exists() else _CHECKOUT))
+
+
+def forget() -> None:
+    """Drop what was read: a manifest was changed on disk."""
+    _load.cache_clear()
 
 
 def find_task(env_id: str) -> Task | None:
@@ -77,6 +87,9 @@ def _task(env_id: str, entry: Any, problems: list[str]) -> Task | None:
         problems.append(f"{env_id}: instruction must be a sentence")
     if not isinstance(entry.get("horizon"), int) or entry["horizon"] <= 0:
         problems.append(f"{env_id}: horizon must be a positive number of steps")
+    where = ("repo_id", "endpoint", "revision")
+    unquoted = [name for name in where if not isinstance(entry.get(name, ""), str)]
+    problems += [f"{env_id}: {name} must be text, put it in quotes" for name in unquoted]
     if len(problems) > before:
         return None
     return Task(**{**entry, "env_id": env_id, "cameras": tuple(entry.get("cameras", Task.cameras))})

@@ -1,0 +1,77 @@
+"""`mstool pull`: a dataset from a hub or a mirror."""
+
+from pathlib import Path
+
+import typer
+
+from mstool.cli.output import print_json, say, table
+
+EXAMPLES = """
+Examples:
+
+    mstool pull me/pickcube
+
+    mstool pull me/pickcube --root data/pickcube --revision v3.0 --endpoint https://hub.lab.example
+
+    mstool pull me/pickcube --dry-run --json
+
+    mstool pull PickCube-v1 --manifest datasets_manifest.yaml
+"""
+
+
+def pull(
+    name: str = typer.Argument(..., metavar="REPO", help="OWNER/NAME, or an environment that the manifest places."),
+    endpoint: str | None = typer.Option(
+        None, help="The hub's address.", show_default="the manifest's, HF_ENDPOINT, or https://huggingface.co"
+    ),
+    revision: str | None = typer.Option(
+        None, help="Branch, tag or commit.", show_default="the manifest's, else the newest version tag"
+    ),
+    root: Path | None = typer.Option(None, help="Folder of the dataset.", show_default="data/NAME"),
+    manifest: Path | None = typer.Option(
+        None, help="The manifest that names repo_id, endpoint and revision.", show_default="the shipped one"
+    ),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace another dataset, or version, that is there."),
+    open_it: bool = typer.Option(True, "--open/--no-open", help="Open the result with LeRobot's reader."),
+    jobs: int = typer.Option(4, "--jobs", "-j", min=1, help="Downloads at a time."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show files, sizes and what would change; write nothing."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """Pull a dataset, resume within files, verify every file, open it with LeRobot; it appears whole or not at all."""
+    from mstool.errors import UsageError
+    from mstool.hub.endpoint import choose, use
+    from mstool.hub.options import PullOptions
+    from mstool.hub.pull import pull as run
+    from mstool.hub.write_back import find_entry
+
+    entry = find_entry(manifest, env_id=name, repo_id=name)
+    repo_id = entry.repo_id if entry and entry.repo_id else name
+    if entry and not entry.repo_id:
+        raise UsageError(f"the manifest does not say where {name} is", fix="mstool pull OWNER/NAME")
+    server = entry.endpoint if entry else ""
+    use(choose(endpoint, server))
+    options = PullOptions(
+        repo_id=repo_id,
+        root=root or Path("data") / repo_id.rpartition("/")[2],
+        endpoint=endpoint,
+        revision=revision or (entry.revision if entry else "") or None,
+        overwrite=overwrite,
+        open_it=open_it,
+        jobs=jobs,
+    )
+    report = run(options, dry_run=dry_run, endpoint=server, say=say)
+    if as_json:
+        print_json(report.to_json())
+        return
+    if dry_run:
+        print(table(report.changes, ["change", "bytes", "path"]))
+        say(f"would fetch {report.download_bytes} of {report.bytes} bytes in {report.files} files")
+        return
+    opened = report.opened or {}
+    if opened:
+        say(f"opened ({opened['reader']}): {opened['episodes']} episodes, {opened['frames']} frames")
+    say(f"{report.verified} files verified, {report.repo_id} {report.asked_revision} {report.revision}")
+    print(report.root)
+
+
+pull.__doc__ = (pull.__doc__ or "") + EXAMPLES

@@ -1,0 +1,104 @@
+"""`mstool push`: a dataset to a hub or a mirror."""
+
+from pathlib import Path
+
+import typer
+
+from mstool.cli.output import print_json, say, table
+
+EXAMPLES = """
+Examples:
+
+    mstool push data/PickCube-v1 --repo-id me/pickcube
+
+    mstool push data/PickCube-v1 --repo-id me/pickcube --dry-run
+
+    mstool push data/PickCube-v1 --repo-id lab/pickcube --endpoint https://hub.lab.example --private --json
+
+    mstool push data/PickCube-v1 --manifest datasets_manifest.yaml --write-revision
+"""
+
+
+def push(
+    dataset: Path = typer.Argument(..., help="Folder of a LeRobot v3.0 or v2.1 dataset."),
+    repo_id: str | None = typer.Option(None, help="Its name there, OWNER/NAME.", show_default="the manifest's"),
+    endpoint: str | None = typer.Option(
+        None, help="The hub's address.", show_default="the manifest's, HF_ENDPOINT, or https://huggingface.co"
+    ),
+    private: bool = typer.Option(False, "--private", help="Make a new repository private."),
+    revision: str = typer.Option("main", help="The branch that gets the commit."),
+    tag: bool | None = typer.Option(
+        None, "--tag/--no-tag", help="Move the version tag by which LeRobot finds the dataset.", show_default="on main"
+    ),
+    license_: str = typer.Option("apache-2.0", "--license", help="The card's license, as hubs abbreviate it."),
+    manifest: Path | None = typer.Option(
+        None, help="The manifest that names repo_id and endpoint.", show_default="the shipped one"
+    ),
+    write_revision: bool = typer.Option(
+        False, "--write-revision", help="Write repo_id, endpoint and the pushed commit into --manifest's entry."
+    ),
+    force: bool = typer.Option(False, "--force", help="Push what was not validated, or is not valid."),
+    read_back: bool = typer.Option(
+        False, "--read-back", help="Download every file again and hash it; slow, for servers that check nothing."
+    ),
+    jobs: int = typer.Option(4, "--jobs", "-j", min=1, help="Uploads at a time."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show files, sizes and what would change; push nothing."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """Push a validated dataset with a card, resume, verify every file, and tag it last so that LeRobot finds it.
+
+    The token comes from HF_TOKEN or `hf auth login`.
+    """
+    from mstool.contract import INFO_KEY
+    from mstool.errors import UsageError
+    from mstool.hub.endpoint import choose, use
+    from mstool.hub.gate import read_info
+    from mstool.hub.options import PushOptions
+    from mstool.hub.push import push as run
+    from mstool.hub.write_back import check_writable, find_entry, write_back
+
+    env_ids = (read_info(dataset).get(INFO_KEY) or {}).get("env_ids") or [""]
+    entry = find_entry(manifest, env_id=str(env_ids[0]), repo_id=repo_id or "")
+    name = repo_id or (entry.repo_id if entry else "")
+    if not name:
+        raise UsageError(f"no name for {dataset} on a hub", fix=f"mstool push {dataset} --repo-id OWNER/NAME")
+    # The manifest's server is meant for the manifest's name only.
+    server = entry.endpoint if entry and entry.repo_id == name else ""
+    if write_revision:
+        if manifest is None:
+            raise UsageError(
+                "--write-revision needs a manifest to write to", fix="add --manifest datasets_manifest.yaml"
+            )
+        check_writable(manifest, entry.env_id if entry else str(env_ids[0]))
+    use(choose(endpoint, server))
+    options = PushOptions(
+        dataset=dataset,
+        repo_id=name,
+        endpoint=endpoint,
+        private=private,
+        revision=revision,
+        tag=tag,
+        license=license_,
+        force=force,
+        read_back=read_back,
+        jobs=jobs,
+    )
+    report = run(options, dry_run=dry_run, endpoint=server, say=say)
+    if write_revision and entry and manifest and not dry_run:
+        # Only a server that was named: the default of this machine is not a fact about the dataset.
+        named = {"endpoint": report.endpoint} if endpoint or server else {}
+        write_back(manifest, entry.env_id, {"repo_id": name, **named, "revision": report.revision})
+        say(f"{manifest}: {entry.env_id} is at {report.revision}")
+    if as_json:
+        print_json(report.to_json())
+        return
+    if report.changes:
+        print(table(report.changes, ["change", "bytes", "path"]))
+    did = "would send" if dry_run else "sent"
+    say(f"{did} {report.upload_bytes} of {report.bytes} bytes in {report.files} files to {report.endpoint}")
+    if not dry_run:
+        tagged = f", tag {report.tag}" if report.tagged else ", no tag"
+        say(f"{report.verified} files verified at {name} {report.branch} {report.revision}{tagged}")
+
+
+push.__doc__ = (push.__doc__ or "") + EXAMPLES

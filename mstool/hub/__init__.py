@@ -1,0 +1,12 @@
+"""Datasets to and from a Hugging Face hub or a mirror of it, verified file by file.
+
+endpoint      which server, chosen before huggingface_hub is imported
+client        the library, calmed: timeouts, no bars of its own, no words of its own
+options       what a user asked for, and the command that asks for it again
+errors        what went wrong, in words that end with the command that fixes it
+gate          the validation report that a push demands
+inventory     files here and there: sizes, hashes, what differs
+card          the dataset's README; contact_sheet: the pictures in it
+push          plan, upload, commit once, verify, tag last
+pull          download with resume, verify, open, rename into place
+"""

@@ -1,0 +1,186 @@
+"""The dataset's README on a hub: what it is, what its numbers mean, how it was made, how to load it.
+
+The same dataset gives the same card, so that pushing again sends nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mstool.contract import INFO_KEY
+from mstool.fingerprint import CONTACT_SHEET_FILE
+from mstool.hub.card_facts import Vector, drops, episode_log, ranges, tasks, vectors
+
+# A README with this line is ours to write again; any other is its author's and goes up as it is.
+MARK = "<!-- written by mstool push: edits are overwritten, remove this line to keep yours -->"
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card says beyond the dataset's own files."""
+
+    repo_id: str
+    license: str
+    # The validation target, empty when there is no valid report.
+    target: str
+    has_sheet: bool
+
+
+def write_card(root: Path, info: dict[str, Any], facts: CardFacts) -> str:
+    """Return the card of the dataset at `root` as Markdown with its YAML head."""
+    own: dict[str, Any] = info.get(INFO_KEY) or {}
+    parts = [
+        _head(info, own, facts),
+        f"# {facts.repo_id.rpartition('/')[2]}",
+        MARK,
+        _summary(info, own, facts),
+        _tasks(root),
+        _features(info, own),
+        _conventions(own),
+        _statistics(root, info),
+        _making(root, own),
+        _loading(info, own, facts),
+        _license(facts, own),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def is_ours(text: str) -> bool:
+    """Tell whether a README was written by `write_card`."""
+    return MARK in text
+
+
+def _head(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str:
+    frames = int(info.get("total_frames", 0))
+    size = next((name for limit, name in _SIZES if frames < limit), "1M<n<10M")
+    tags = ["LeRobot", "mstool", *(["ManiSkill", *own.get("env_ids", [])] if own else [])]
+    head = {
+        "license": facts.license,
+        "task_categories": ["robotics"],
+        "tags": tags,
+        "size_categories": [size],
+        "configs": [{"config_name": "default", "data_files": "data/*/*.parquet"}],
+    }
+    return f"---\n{yaml.safe_dump(head, sort_keys=False)}---"
+
+
+def _summary(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str:
+    fps, frames = info.get("fps", 0), int(info.get("total_frames", 0))
+    lines = [
+        f"{info.get('total_episodes', 0)} episodes, {frames} frames at {fps} Hz"
+        + (f" ({frames / fps / 60:.1f} minutes)" if fps else "")
+        + f", LeRobot {info['codebase_version']}, robot `{info.get('robot_type') or 'unknown'}`."
+    ]
+    if own:
+        envs = ", ".join(f"`{name}`" for name in own.get("env_ids", []))
+        lines.append(
+            f"Demonstrations of ManiSkill3's {envs}, replayed and rendered; layout `{own.get('layout')}`, "
+            f"control mode `{own.get('control_mode')}`."
+        )
+    if facts.target:
+        lines.append(f"Valid for `{facts.target}` (`mstool validate`).")
+    if facts.has_sheet:
+        lines.append(f"\n![every camera at the start, the middle and the end of an episode]({CONTACT_SHEET_FILE})")
+    return "\n".join(lines)
+
+
+def _tasks(root: Path) -> str:
+    found = tasks(root)
+    return "## Tasks\n\n" + "\n".join(f"- {task}" for task in found) if found else ""
+
+
+def _features(info: dict[str, Any], own: dict[str, Any]) -> str:
+    units = own.get("units", {})
+    rows = []
+    for name, feature in info["features"].items():
+        shape = " x ".join(str(n) for n in feature.get("shape", []))
+        if feature.get("dtype") in {"video", "image"}:
+            means = f"camera `{own['views'][name]}`" if name in own.get("views", {}) else "camera"
+        else:
+            names = feature.get("names") or []
+            pairs = zip(names, units.get(name) or [""] * len(names), strict=False)
+            means = ", ".join(f"{n} ({u})" if u else str(n) for n, u in pairs)
+        rows.append((f"`{name}`", feature.get("dtype", ""), shape, means))
+    return "## Features\n\n" + _table(("feature", "dtype", "shape", "meaning"), rows)
+
+
+def _conventions(own: dict[str, Any]) -> str:
+    if not own:
+        return ""
+    rows = [(key.replace("_", " "), str(value)) for key, value in (own.get("conventions") or {}).items()]
+    rows += [("goal", f"{own.get('goal')} (markers that ManiSkill hides from cameras)")] if own.get("goal") else []
+    rows += [("frame t", "the observation before action t; the last observation is dropped")]
+    rows += [("images", "RGB, upright, not mirrored")]
+    return f"## Conventions of layout `{own.get('layout')}`\n\n" + _table(("what", "how"), rows)
+
+
+def _statistics(root: Path, info: dict[str, Any]) -> str:
+    blocks = []
+    for vector in vectors(root, info):
+        columns = ("dimension", *vector.columns)
+        blocks.append(f"`{vector.name}`\n\n" + _table(columns, _rows(vector)))
+    return "## Statistics\n\n" + "\n\n".join(blocks) if blocks else ""
+
+
+def _rows(vector: Vector) -> Iterable[tuple[str, ...]]:
+    for i, dimension in enumerate(vector.dimensions):
+        yield (dimension, *(f"{vector.columns[key][i]:.4g}" for key in vector.columns))
+
+
+def _making(root: Path, own: dict[str, Any]) -> str:
+    if not own:
+        return ""
+    demos, log = own.get("demos") or {}, episode_log(root)
+    rows = [("tool", f"mstool {own.get('version', '')}")]
+    rows += [("demos", f"{demos.get('origin', '')} `{demos.get('file', '')}`")] if demos else []
+    rows += [("demo file's SHA-256", f"`{demos['sha256']}`")] if demos.get("sha256") else []
+    rows += [("simulator", f"`{demos['env_kwargs']}`")] if demos.get("env_kwargs") else []
+    for env_id, entries in log.by_env.items():
+        rows.append((f"{env_id} seeds", ranges(entries)))
+    rows += [("episodes' fingerprint", f"`{log.digest}` (recipe, demo content, tool version)")] if log.digest else []
+    rows.append(("dropped", drops(own.get("dropped") or {})))
+    if own.get("psnr_db"):
+        worst = ", ".join(f"{view} {value} dB" for view, value in own["psnr_db"].items())
+        rows.append(("video against the rendered frames, worst PSNR", worst))
+    return "## How it was made\n\n" + _table(("what", "how"), rows)
+
+
+def _loading(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str:
+    version = str(info["codebase_version"])
+    pull = f"mstool pull {facts.repo_id}"
+    lerobot = (
+        "```python\nfrom lerobot.datasets.lerobot_dataset import LeRobotDataset\n\n"
+        f'dataset = LeRobotDataset("{facts.repo_id}")\n```'
+    )
+    config = "pi05_droid" if own.get("layout") == "droid" else "pi05_libero"
+    openpi = (
+        f'openpi reads LeRobot v2.1, as this is: set `repo_id="{facts.repo_id}"` in a copy of its `{config}` config, '
+        "and use this repository's `norm_stats.json`."
+    )
+    if version.startswith("v2"):
+        body = f"{openpi}\n\nLeRobot >= 0.4 reads v3.0 only and cannot open this version."
+    else:
+        body = (
+            f"LeRobot >= 0.4:\n\n{lerobot}\n\nopenpi reads LeRobot v2.1: `mstool convert --format v2.1` writes it from "
+            "the same demos; `norm_stats.json` here is in openpi's format already."
+        )
+    return f"## How to load it\n\nFrom a hub or a mirror, verified file by file:\n\n```bash\n{pull}\n```\n\n{body}"
+
+
+def _license(facts: CardFacts, own: dict[str, Any]) -> str:
+    text = f"## License\n\n`{facts.license}`."
+    if own:
+        text += (
+            " ManiSkill's assets, which these images show, are under licenses of their own (see ManiSkill's README)."
+        )
+    return text
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heads = list(columns)
+    lines = [heads, ["---"] * len(heads), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,109 @@
+"""Facts for the card, read from the dataset's files in either format; what is not there is left out."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mstool.contract import EPISODES_FILE, INDEX_COLUMNS
+
+_COLUMNS = ("min", "q01", "mean", "std", "q99", "max")
+_NORM_NAMES = {"state": ("observation.state", "state"), "actions": ("action", "actions")}
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One vector's statistics: a name per dimension, and per column a number for each."""
+
+    name: str
+    dimensions: tuple[str, ...]
+    columns: dict[str, list[float]]
+
+
+@dataclass
+class EpisodeLog:
+    """Where the episodes come from: seeds per environment, and one hash over all fingerprints."""
+
+    by_env: dict[str, list[int]] = field(default_factory=dict)
+    digest: str = ""
+
+
+def tasks(root: Path) -> list[str]:
+    """Return the instructions in the task table's order."""
+    lines = root / "meta" / "tasks.jsonl"
+    if lines.is_file():
+        return [str(json.loads(line)["task"]) for line in lines.read_text(encoding="utf-8").splitlines() if line]
+    table = root / "meta" / "tasks.parquet"
+    if not table.is_file():
+        return []
+    import pyarrow.parquet as pq
+
+    columns = pq.read_table(table).to_pydict()
+    # LeRobot keeps the sentence as a pandas index, called `task` or left without a name.
+    words: list[Any] = next((columns[name] for name in ("task", "__index_level_0__") if name in columns), [])
+    order = columns.get("task_index", range(len(words)))
+    return [str(word) for _, word in sorted(zip(order, words, strict=False))]
+
+
+def vectors(root: Path, info: dict[str, Any]) -> list[Vector]:
+    """Return the statistics of state and actions: LeRobot's `meta/stats.json`, else openpi's `norm_stats.json`."""
+    stats = _json(root / "meta" / "stats.json")
+    if not stats:
+        norm = _json(root / "norm_stats.json").get("norm_stats", {})
+        stats = {
+            next((n for n in names if n in info["features"]), key): norm[key]
+            for key, names in _NORM_NAMES.items()
+            if key in norm
+        }
+    found = []
+    for name, values in stats.items():
+        feature = info["features"].get(name, {})
+        if name in INDEX_COLUMNS or feature.get("dtype") in {"video", "image"}:
+            continue
+        columns = {key: [float(v) for v in values[key]] for key in _COLUMNS if isinstance(values.get(key), list)}
+        width = min((len(column) for column in columns.values()), default=0)
+        names = feature.get("names") or []
+        labels = [str(names[i]) if len(names) == width else str(i) for i in range(width)]
+        if width:
+            found.append(Vector(name, tuple(labels), columns))
+    return found
+
+
+def episode_log(root: Path) -> EpisodeLog:
+    """Read `meta/mstool/episodes.jsonl`; an empty log where there is none."""
+    path, log = root / EPISODES_FILE, EpisodeLog()
+    if not path.is_file():
+        return log
+    digest = hashlib.sha256()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        if isinstance(entry.get("seed"), int):
+            log.by_env.setdefault(str(entry.get("env_id", "")), []).append(entry["seed"])
+        digest.update(str(entry.get("fingerprint", "")).encode())
+    log.digest = digest.hexdigest()
+    return log
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write numbers as ranges: `0-3, 7, 9-10`."""
+    groups: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if groups and number == groups[-1][1] + 1:
+            groups[-1][1] = number
+        else:
+            groups.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in groups)
+
+
+def drops(counts: dict[str, Any]) -> str:
+    """Say how many demos were dropped and why."""
+    return ", ".join(f"{count} x {reason}" for reason, count in counts.items()) or "none"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return data if isinstance(data, dict) else {}

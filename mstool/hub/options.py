@@ -1,0 +1,87 @@
+"""What a user asked for, and the command line that asks for it (again, or otherwise)."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from mstool.errors import UsageError
+
+# As huggingface_hub checks it: two parts of letters, digits, `-`, `_`, `.`; neither `--` nor `..`, at most 96 letters.
+_REPO_ID = re.compile(r"(?=[^/]+/[^/]+$)[\w\-.]{1,96}/[\w\-.]{1,96}", re.ASCII)
+_REVISION = re.compile(r"[\w\-.][\w\-./]*", re.ASCII)
+
+
+def check_repo_id(repo_id: str) -> None:
+    """Raise UsageError unless `repo_id` is `owner/name` as hubs allow it."""
+    name = repo_id.rpartition("/")[2]
+    bad = not _REPO_ID.fullmatch(repo_id) or "--" in repo_id or ".." in repo_id
+    if bad or len(repo_id) > 96 or any(part[0] in "-." or part[-1] in "-." for part in repo_id.split("/")):
+        hint = re.sub(r"[^\w\-.]+|--+|\.\.+", "-", name or "dataset", flags=re.ASCII).strip("-.") or "dataset"
+        raise UsageError(f"{repo_id!r} is no name of a dataset on a hub", fix=f"write owner/name, as in me/{hint}")
+
+
+def check_revision(revision: str) -> None:
+    """Raise UsageError unless `revision` can be the name of a branch, a tag or a commit."""
+    if not _REVISION.fullmatch(revision) or ".." in revision:
+        raise UsageError(f"{revision!r} is no name of a branch, a tag or a commit", fix="for example --revision main")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushOptions:
+    """One push."""
+
+    dataset: Path
+    repo_id: str
+    endpoint: str | None = None
+    private: bool = False
+    # The branch that gets the commit.
+    revision: str = "main"
+    # Whether the version tag follows; None: on `main` only.
+    tag: bool | None = None
+    license: str = "apache-2.0"
+    force: bool = False
+    # Download every file again and hash it, where a server's own word on hashes is not enough.
+    read_back: bool = False
+    # Uploads at a time.
+    jobs: int = 4
+
+    def command(self) -> str:
+        """Return the command line that asks for this."""
+        words = ["mstool", "push", str(self.dataset), "--repo-id", self.repo_id]
+        words += ["--endpoint", self.endpoint] if self.endpoint else []
+        words += ["--revision", self.revision] if self.revision != "main" else []
+        words += ["--private"] if self.private else []
+        words += [] if self.tag is None else ["--tag" if self.tag else "--no-tag"]
+        words += ["--license", self.license] if self.license != "apache-2.0" else []
+        words += ["--force"] if self.force else []
+        words += ["--read-back"] if self.read_back else []
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullOptions:
+    """One pull."""
+
+    repo_id: str
+    root: Path
+    endpoint: str | None = None
+    # Branch, tag or commit; None: the newest version tag that LeRobot reads, else `main`.
+    revision: str | None = None
+    overwrite: bool = False
+    # Open the result with LeRobot's reader at the end.
+    open_it: bool = True
+    # Downloads at a time.
+    jobs: int = 4
+
+    def command(self) -> str:
+        """Return the command line that asks for this."""
+        words = ["mstool", "pull", self.repo_id, "--root", str(self.root)]
+        words += ["--endpoint", self.endpoint] if self.endpoint else []
+        words += ["--revision", self.revision] if self.revision else []
+        words += ["--overwrite"] if self.overwrite else []
+        words += [] if self.open_it else ["--no-open"]
+        return shlex.join(words)
+
+
+type Options = PushOptions | PullOptions

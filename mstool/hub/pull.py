@@ -1,0 +1,236 @@
+"""Pull a dataset: download beside its place, compare every file, open it, rename it into place.
+
+What is unfinished lies in `.NAME.pull` beside the dataset, so the dataset's own folder is there whole or not at all,
+and the same command goes on where the last one stopped, within a file too.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mstool.errors import UsageError
+from mstool.fingerprint import dataset_files, hash_file
+from mstool.hub.client import connect, quiet
+from mstool.hub.download import download
+from mstool.hub.endpoint import choose
+from mstool.hub.errors import Asked, HubError, explained
+from mstool.hub.gate import read_info
+from mstool.hub.inventory import RemoteFile, is_same, remote_files
+from mstool.hub.options import PullOptions, check_repo_id, check_revision
+from mstool.hub.tags import newest_version, refs
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+type Say = Callable[[str], object]
+_PARTS = ".parts"
+
+
+@dataclass
+class PullReport:
+    """What a pull did, or with `dry_run` would do."""
+
+    repo_id: str
+    endpoint: str
+    root: str
+    dry_run: bool
+    # The branch, tag or commit that was asked for, and the commit it stood for.
+    asked_revision: str = ""
+    revision: str = ""
+    files: int = 0
+    bytes: int = 0
+    # Rows of {"change": "add" | "change" | "delete", "path", "bytes"}, against what lies at `root`.
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    download_bytes: int = 0
+    verified: int = 0
+    # {"reader": "lerobot" | "metadata", "episodes", "frames"}; None: not opened.
+    opened: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report for `--json`."""
+        return asdict(self)
+
+
+def pull(options: PullOptions, *, dry_run: bool = False, endpoint: str = "", say: Say = lambda _: None) -> PullReport:
+    """Pull a dataset.
+
+    Parameters
+    ----------
+    options
+        What to pull, where from and where to.
+    dry_run
+        Ask the server what it has, and write nothing.
+    endpoint
+        The manifest entry's server, where `options` names none.
+    say
+        Hears of every step.
+
+    Raises
+    ------
+    UsageError
+        A name or an address cannot be, or the folder is taken.
+    DataError
+        What came is not a dataset that LeRobot opens.
+    HubError
+        The server, or the way to it, refused or failed; the message says what to do.
+
+    """
+    started = time.monotonic()
+    check_repo_id(options.repo_id)
+    if options.revision:
+        check_revision(options.revision)
+    server = choose(options.endpoint, endpoint)
+    asked = Asked(options, server)
+    api = connect(server)
+    report = PullReport(options.repo_id, server.url, str(options.root), dry_run)
+    with explained(asked), quiet():
+        report.asked_revision = options.revision or _default_revision(api, options.repo_id, say)
+        info = api.repo_info(options.repo_id, repo_type="dataset", revision=report.asked_revision)
+        report.revision = info.sha or report.asked_revision
+        files = _wanted(api, asked, report.revision)
+        report.files, report.bytes = len(files), sum(file.size for file in files.values())
+        here = _same_files(options.root, files)
+        _describe(options.root, files, here, report)
+        if dry_run:
+            return report
+        if not report.changes:
+            say(f"{options.root} is what {server.url} has")
+            report.verified = len(files)
+            report.opened = _open(options.root, options)
+        else:
+            _check_target(asked)
+            _fill(asked, files, here, report, say)
+    report.seconds = round(time.monotonic() - started, 3)
+    return report
+
+
+def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: PullReport, say: Say) -> None:
+    options = asked.options
+    assert isinstance(options, PullOptions)
+    staging = options.root.with_name(f".{options.root.name}.pull")
+    staging.mkdir(parents=True, exist_ok=True)
+    with _alone(staging, asked):
+        done = _same_files(staging, files)
+        for path in set(dataset_files(staging)) - done:
+            (staging / path).unlink()
+        for path in here - done:
+            _link(options.root / path, staging / path)
+        missing = [files[path] for path in sorted(set(files) - done - here)]
+        report.download_bytes = sum(file.size for file in missing)
+        say(f"{options.repo_id} {report.asked_revision} from {report.endpoint}: {len(missing)} of {len(files)} files")
+        download(asked, missing, report.revision, staging, staging / _PARTS, options.jobs)
+        # Each file was compared when it came; what an earlier run or `root` gave was compared above.
+        report.verified = len(files)
+        shutil.rmtree(staging / _PARTS, ignore_errors=True)
+        report.opened = _open(staging, options)
+        _put_in_place(staging, options.root)
+
+
+def _default_revision(api: "HfApi", repo_id: str, say: Say) -> str:
+    tags = refs(api, repo_id)
+    version = newest_version(tags) if tags else None
+    if version is None:
+        why = "the server keeps no refs" if tags is None else "it has no version tag"
+        say(f"warning: {repo_id}: {why}, so its branch main is pulled, which may be half a push")
+    return version or "main"
+
+
+def _wanted(api: "HfApi", asked: Asked, revision: str) -> dict[str, RemoteFile]:
+    files = remote_files(api, asked.repo, revision)
+    # Git's own files are the repository's, not the dataset's.
+    files = {p: f for p, f in files.items() if not any(part.startswith(".") for part in p.split("/"))}
+    if "meta/info.json" not in files:
+        raise HubError(
+            f"{asked.endpoint.url}: {asked.repo} is no LeRobot dataset at {revision[:12]} (no meta/info.json)",
+            fix=asked.again(revision="main"),
+        )
+    return files
+
+
+def _same_files(root: Path, files: dict[str, RemoteFile]) -> set[str]:
+    """Return the paths below `root` that hold what the server has."""
+    same = set()
+    for path, file in files.items():
+        local = root / path
+        if local.is_file() and local.stat().st_size == file.size:
+            found = hash_file(local)
+            if is_same(local, found.size, found.sha256, file):
+                same.add(path)
+    return same
+
+
+def _describe(root: Path, files: dict[str, RemoteFile], here: set[str], report: PullReport) -> None:
+    present = dict.fromkeys(dataset_files(root)) if root.is_dir() else {}
+    rows = [
+        {"change": "change" if path in present else "add", "path": path, "bytes": files[path].size}
+        for path in sorted(set(files) - here)
+    ]
+    extra = [{"change": "delete", "path": path, "bytes": (root / path).stat().st_size} for path in present]
+    report.changes = rows + [row for row in extra if row["path"] not in files]
+    report.download_bytes = sum(files[path].size for path in set(files) - here)
+
+
+def _check_target(asked: Asked) -> None:
+    options = asked.options
+    assert isinstance(options, PullOptions)
+    root = options.root
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file", fix="choose another --root")
+    if root.exists() and any(root.iterdir()):
+        if not (root / "meta" / "info.json").is_file():
+            raise UsageError(f"{root} holds something that is no dataset", fix="choose another --root")
+        if not options.overwrite:
+            raise UsageError(f"{root} holds another dataset or another version", fix=asked.again(overwrite=True))
+    parent = root.parent
+    while not parent.exists():
+        parent = parent.parent
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{parent} cannot be written to", fix="choose another --root")
+
+
+def _open(root: Path, options: PullOptions) -> dict[str, Any] | None:
+    info = read_info(root)
+    if not options.open_it:
+        return None
+    from mstool.hub.open_dataset import open_dataset
+
+    return open_dataset(root, info)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+@contextlib.contextmanager
+def _alone(staging: Path, asked: Asked) -> Iterator[None]:
+    """Keep a second pull into the same place out."""
+    with (staging / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"another pull fills {asked.options}", fix="wait for it, or choose another --root"
+            ) from error
+        yield
+
+
+def _put_in_place(staging: Path, root: Path) -> None:
+    (staging / ".lock").unlink(missing_ok=True)
+    old = root.with_name(f".{root.name}.old")
+    if root.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        root.rename(old)
+    staging.rename(root)
+    shutil.rmtree(old, ignore_errors=True)

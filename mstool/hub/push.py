@@ -1,0 +1,200 @@
+"""Push a dataset: check, plan, upload, one commit, verify, tag last.
+
+A large file goes to the server's store first, where nobody sees it; one commit then makes the whole dataset visible.
+LeRobot finds a dataset by the tag named after its version, which moves only after every file was compared with the
+server's. So a push that stops anywhere leaves what was loadable before, and the same command goes on from there.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mstool.errors import DataError
+from mstool.fingerprint import CARD_FILE, CONTACT_SHEET_FILE, combine, hash_file
+from mstool.hub.card import CardFacts, is_ours, write_card
+from mstool.hub.client import connect, quiet
+from mstool.hub.contact_sheet import contact_sheet
+from mstool.hub.endpoint import choose
+from mstool.hub.errors import Asked, HubError, explained
+from mstool.hub.gate import check_validation, read_info
+from mstool.hub.identity import identify
+from mstool.hub.inventory import Difference, LocalFile, compare, differing, local_files, remote_files
+from mstool.hub.options import PushOptions, check_repo_id, check_revision
+from mstool.hub.tags import move_tag
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+type Say = Callable[[str], object]
+
+
+@dataclass
+class PushReport:
+    """What a push did, or with `dry_run` would do."""
+
+    repo_id: str
+    endpoint: str
+    branch: str
+    # The tag that follows, empty for none; `tagged` once it stands.
+    tag: str
+    dry_run: bool
+    files: int = 0
+    bytes: int = 0
+    # Rows of {"change": "add" | "change" | "delete", "path", "bytes"}.
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    upload_bytes: int = 0
+    # The commit that holds the dataset.
+    revision: str = ""
+    verified: int = 0
+    read_back: int = 0
+    tagged: bool = False
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report for `--json`."""
+        return asdict(self)
+
+
+def push(options: PushOptions, *, dry_run: bool = False, endpoint: str = "", say: Say = lambda _: None) -> PushReport:
+    """Push a dataset.
+
+    Parameters
+    ----------
+    options
+        What to push, where to, and how.
+    dry_run
+        Ask the server what it has, and change nothing there.
+    endpoint
+        The manifest entry's server, where `options` names none.
+    say
+        Hears of every step.
+
+    Raises
+    ------
+    UsageError
+        A name or an address cannot be.
+    DataError
+        The dataset is not there, not validated, or cannot be read.
+    HubError
+        The server, or the way to it, refused or failed; the message says what to do.
+
+    """
+    started = time.monotonic()
+    check_repo_id(options.repo_id)
+    check_revision(options.revision)
+    info = read_info(options.dataset)
+    server = choose(options.endpoint, endpoint)
+    asked = Asked(options, server)
+    api = connect(server)
+    files = local_files(options.dataset)
+    target = _gate(options, info, files, say)
+    with tempfile.TemporaryDirectory(prefix="mstool-push-") as folder, explained(asked), quiet():
+        files |= _about(options, info, target, Path(folder), say)
+        if server.in_the_clear:
+            say(f"warning: {server.url} is not https: the token and the data can be read on the way")
+        tag = str(info["codebase_version"]) if _wants_tag(options) else ""
+        report = PushReport(options.repo_id, server.url, options.revision, tag, dry_run)
+        report.files, report.bytes = len(files), sum(file.hash.size for file in files.values())
+        asked = identify(api, asked, needed=not dry_run)
+        # From here on the messages know whose token it is.
+        with explained(asked):
+            _push(api, asked, files, report, say)
+    report.seconds = round(time.monotonic() - started, 3)
+    return report
+
+
+def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Say) -> None:
+    from mstool.hub.upload import ensure_branch, upload
+
+    options = asked.options
+    assert isinstance(options, PushOptions)
+    if report.dry_run:
+        plan, report.revision = _plan(api, options, files)
+        _describe(plan, report)
+        return
+    ensure_branch(api, options)
+    plan, head = _plan(api, options, files)
+    _describe(plan, report)
+    say(
+        f"{options.repo_id} at {report.endpoint} (from {asked.endpoint.named_by}): {len(plan.upload)} files to send, "
+        f"{len(plan.stale)} to remove, {len(plan.same)} there already"
+    )
+    report.revision = head if plan.empty else upload(api, options, plan, head)
+    _verify(api, asked, files, report, say)
+    if report.tag:
+        move_tag(api, asked, report.tag, report.revision)
+        report.tagged = True
+
+
+def _verify(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Say) -> None:
+    options = asked.options
+    assert isinstance(options, PushOptions)
+    there = remote_files(api, options.repo_id, report.revision)
+    problems = differing(files.values(), there)
+    if not problems and options.read_back:
+        from mstool.hub.download import read_back
+
+        say("reading every file back")
+        problems = read_back(asked, files, there, report.revision)
+        report.read_back = len(files) - len(problems)
+    if problems:
+        raise HubError(
+            f"{report.endpoint} does not hold what was sent, so no tag points to it:\n  " + "\n  ".join(problems),
+            fix=asked.again(),
+        )
+    report.verified = len(files)
+
+
+def _gate(options: PushOptions, info: dict[str, Any], files: dict[str, LocalFile], say: Say) -> str:
+    content = combine({path: file.hash for path, file in files.items()})
+    try:
+        return check_validation(options.dataset, info, content)
+    except DataError as error:
+        if not options.force:
+            raise
+        say(f"warning: {error.message}; pushed all the same (--force)")
+        return ""
+
+
+def _about(options: PushOptions, info: dict[str, Any], target: str, folder: Path, say: Say) -> dict[str, LocalFile]:
+    """Write card and contact sheet into `folder`, the dataset's own folder stays as it is: {path: file}."""
+    sheet = contact_sheet(options.dataset, info)
+    about = {CONTACT_SHEET_FILE: sheet} if sheet else {}
+    own = options.dataset / CARD_FILE
+    if own.is_file() and not is_ours(own.read_text(encoding="utf-8", errors="replace")):
+        say(f"{own} is not mstool's: it goes up as it is")
+    else:
+        facts = CardFacts(options.repo_id, options.license, target, sheet is not None)
+        about[CARD_FILE] = write_card(options.dataset, info, facts).encode()
+    files = {}
+    for path, data in about.items():
+        source = folder / Path(path).name
+        source.write_bytes(data)
+        files[path] = LocalFile(path, source, hash_file(source))
+    return files
+
+
+def _plan(api: "HfApi", options: PushOptions, files: dict[str, LocalFile]) -> tuple[Difference, str]:
+    """Compare with the branch: what differs, and the commit it was compared with (empty: no such repository yet)."""
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        head = api.repo_info(options.repo_id, repo_type="dataset", revision=options.revision).sha or ""
+        return compare(files, remote_files(api, options.repo_id, head)), head
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        return compare(files, {}), ""
+
+
+def _describe(plan: Difference, report: PushReport) -> None:
+    rows = [("add", f.path, f.hash.size) for f in plan.added]
+    rows += [("change", f.path, f.hash.size) for f in plan.changed]
+    rows += [("delete", f.path, f.size) for f in plan.stale]
+    report.changes = [{"change": change, "path": path, "bytes": size} for change, path, size in rows]
+    report.upload_bytes = sum(file.hash.size for file in plan.upload)
+
+
+def _wants_tag(options: PushOptions) -> bool:
+    return options.tag if options.tag is not None else options.revision == "main"
