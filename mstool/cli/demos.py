@@ -4,14 +4,26 @@ from pathlib import Path
 
 import typer
 
-from mstool.cli.output import print_json, say
+from mstool.cli.output import print_json, say, table
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Make demonstrations.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `generate` a sub-command while it is the only one."""
+@app.command("list")
+def list_(as_json: bool = typer.Option(False, "--json", help="Print the tasks as JSON.")) -> None:
+    """List the tasks that mstool knows by name: their sentence, horizon and hidden goal.
+
+    Every one of them has a motion-planning solution, so demos can be generated.
+    """
+    from dataclasses import asdict
+
+    from mstool.manifest import load_manifest
+
+    rows = [asdict(task) for task in load_manifest().values()]
+    if as_json:
+        print_json(rows)
+        return
+    print(table(rows, ["env_id", "horizon", "hidden_goal", "instruction"]))
 
 
 @app.command()

@@ -15,7 +15,7 @@ def layouts(
         mstool layouts
 
         mstool layouts --json
-    """  # noqa: D405, D410, D411, D412, D413, D214 - read by people, as the command's help
+    """
     from mstool.layouts import LAYOUTS
 
     if as_json:

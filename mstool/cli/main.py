@@ -58,7 +58,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
+        say("interrupted; what was finished is kept: run the same command again to go on")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import ControllerFacts, RobotTrack
+from mstool.contract import Array, ControllerFacts, RobotTrack
 from mstool.layouts.base import PANDA_JOINTS, Camera, Layout, Vector
 
 # DROID's joint velocity action: 1.0 is 0.2 rad per step at 15 Hz.
@@ -27,10 +27,10 @@ class DroidLayout(Layout):
     image_size = (180, 320)
     openpi_state = (("joint_position", slice(0, 7)), ("gripper_position", slice(7, 8)))
     conventions: ClassVar[dict[str, str]] = {
-        "action_joints": "pd_joint_delta_pos: velocity, 1.0 = 3 rad/s (0.2 rad per step at 15 Hz); pd_joint_pos: position, rad",
+        "action_joints": "pd_joint_delta_pos: velocity, 1.0 = 3 rad/s, 0.2 rad per step at 15 Hz; pd_joint_pos: rad",
         "gripper_state": "measured, 0 open .. 1 closed",
         "gripper_action": "commanded, 0 open .. 1 closed",
-        "fps": "20 Hz in ManiSkill, 15 Hz in DROID: velocities keep their physical value, a step is 0.05 s here and 0.067 s there",
+        "fps": "20 Hz here, 15 Hz in DROID: velocities keep their physical value, a step is 0.05 s here, 0.067 s there",
     }
 
     def action(self, control_mode: str) -> Vector:
@@ -41,12 +41,12 @@ class DroidLayout(Layout):
         names = tuple(f"{joint}_velocity" for joint in PANDA_JOINTS)
         return Vector((*names, "gripper"), (*["3 rad/s"] * 7, "0 open .. 1 closed"))
 
-    def encode_state(self, track: RobotTrack) -> np.ndarray:
+    def encode_state(self, track: RobotTrack) -> Array:
         """Return (T, 8): joints rad, closure of the mean finger."""
         closure = 1 - track.qpos[:, 7:9].mean(axis=1, keepdims=True) / FINGER_OPEN_M
         return np.concatenate([track.qpos[:, :7], np.clip(closure, 0, 1)], axis=1).astype(np.float32)
 
-    def encode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:
+    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """Velocity = delta * joint_rad * fps / 3 rad/s; closure = (1 - g) / 2."""
         self.check_control_mode(control_mode)
         actions = np.array(actions, np.float64)
@@ -55,7 +55,7 @@ class DroidLayout(Layout):
             actions[:, :7] = np.clip(actions[:, :7], -1, 1) * _velocity_unit(facts)
         return actions.astype(np.float32)
 
-    def decode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:
+    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """Invert `encode_action`."""
         self.check_control_mode(control_mode)
         actions = np.array(actions, np.float64)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import ControllerFacts, RobotTrack
+from mstool.contract import Array, ControllerFacts, RobotTrack
 from mstool.layouts.base import Camera, Layout, Vector, clip_ee_delta, tcp_or_fail
 from mstool.layouts.rotations import (
     axis_angle_to_quat,
@@ -53,14 +53,14 @@ class LiberoLayout(Layout):
         self.check_control_mode(control_mode)
         return self._action
 
-    def encode_state(self, track: RobotTrack) -> np.ndarray:
+    def encode_state(self, track: RobotTrack) -> Array:
         """Return (T, 8): position m, axis-angle rad, fingers (+, -) m."""
         pose = tcp_or_fail(track, self.name)
         turn = continuous_axis_angle(quat_to_axis_angle(pose[:, 3:]), np.array(GRIPPER_DOWN))
         fingers = track.qpos[:, -2:] * [1.0, -1.0]
         return np.concatenate([pose[:, :3], turn, fingers], axis=1).astype(np.float32)
 
-    def encode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:
+    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """ManiSkill turns by Euler XYZ angles of `rotation_rad` * r; LIBERO by the rotation vector of the same turn."""
         self.check_control_mode(control_mode)
         clipped = clip_ee_delta(actions)
@@ -70,7 +70,7 @@ class LiberoLayout(Layout):
             axis=1,
         ).astype(np.float32)
 
-    def decode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:
+    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """Invert `encode_action`."""
         self.check_control_mode(control_mode)
         actions = np.asarray(actions, np.float64)

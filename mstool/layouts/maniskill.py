@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import ControllerFacts, RobotTrack
+from mstool.contract import Array, ControllerFacts, RobotTrack
 from mstool.layouts.base import PANDA_JOINTS, Camera, Layout, Vector, tcp_or_fail
 from mstool.layouts.rotations import continuous_quat
 
@@ -33,12 +33,12 @@ class _ManiSkillActions(Layout):
         self.check_control_mode(control_mode)
         return _ACTIONS[control_mode]
 
-    def encode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:  # noqa: ARG002
+    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
         """Return the actions as they are."""
         self.check_control_mode(control_mode)
         return np.asarray(actions, np.float32)
 
-    def decode_action(self, actions: np.ndarray, facts: ControllerFacts, control_mode: str) -> np.ndarray:  # noqa: ARG002
+    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
         """Return the actions as they are."""
         self.check_control_mode(control_mode)
         return np.asarray(actions, np.float32)
@@ -55,7 +55,7 @@ class JointLayout(_ManiSkillActions):
         "gripper_action": _GRIPPER,
     }
 
-    def encode_state(self, track: RobotTrack) -> np.ndarray:
+    def encode_state(self, track: RobotTrack) -> Array:
         """Return (T, 8): joints rad, left finger m."""
         return track.qpos[:, :8].astype(np.float32)
 
@@ -72,7 +72,7 @@ class TcpLayout(_ManiSkillActions):
         "gripper_action": _GRIPPER,
     }
 
-    def encode_state(self, track: RobotTrack) -> np.ndarray:
+    def encode_state(self, track: RobotTrack) -> Array:
         """Return (T, 8): position m, quaternion wxyz, mean finger m."""
         pose = tcp_or_fail(track, self.name)
         quat = continuous_quat(pose[:, 3:], np.array([0.0, 1.0, 0.0, 0.0]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-Array = np.ndarray
+from mstool.contract import Array
 
 
 def quat_to_axis_angle(quat: Array) -> Array:
@@ -79,13 +79,13 @@ def continuous_axis_angle(vectors: Array, reference: Array) -> Array:
     """
     out = np.array(vectors, np.float64)
     previous = np.asarray(reference, np.float64)
-    for row in out:
-        angle = np.linalg.norm(row)
+    for t, vector in enumerate(out):
+        angle = np.linalg.norm(vector)
         if angle > 1e-9:
-            other = row * (1 - 2 * np.pi / angle)
-            if np.linalg.norm(other - previous) < np.linalg.norm(row - previous):
-                row[:] = other
-        previous = row
+            other = vector * (1 - 2 * np.pi / angle)
+            if np.linalg.norm(other - previous) < np.linalg.norm(vector - previous):
+                out[t] = other
+        previous = out[t]
     return out
 
 
@@ -93,8 +93,8 @@ def continuous_quat(quats: Array, reference: Array) -> Array:
     """Choose each quaternion's sign (T, 4) to stay close to the one before; the first is close to `reference`, (4,)."""
     out = np.array(quats, np.float64)
     previous = np.asarray(reference, np.float64)
-    for row in out:
-        if row @ previous < 0:
-            row *= -1
-        previous = row
+    for t, quat in enumerate(out):
+        if quat @ previous < 0:
+            out[t] = -quat
+        previous = out[t]
     return out

@@ -93,6 +93,10 @@ def convert(
     """
     started = time.monotonic()
     check_target(root, overwrite=overwrite)
+    for batch in batches:
+        if batch.episodes is not None and len(batch.positions) < batch.episodes:
+            found = f"{batch.source.demos.path} holds {len(batch.positions)} episodes"
+            notify(f"{found}, fewer than the {batch.episodes} asked for")
     invalid = [_invalid(batch, skip_invalid=skip_invalid) for batch in batches]
     work = work_folder(root)
     if fresh:

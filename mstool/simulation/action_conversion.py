@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from mstool.errors import UsageError
+from mstool.contract import Array
+from mstool.errors import DataError, UsageError
 
 # ManiSkill tries up to this many target steps for one source action whose conversion had to be clipped.
 MAX_EE_STEPS = 4
 MAX_JOINT_STEPS = 2
 
-type Converter = Callable[[Any, np.ndarray], Iterator[np.ndarray]]
+type Converter = Callable[[Any, Array], Iterator[Array]]
 
 
 def conversion(source: str, target: str) -> Converter:
@@ -31,23 +32,35 @@ def conversion(source: str, target: str) -> Converter:
     """
     if source == target:
         return _identity
-    if source == "pd_joint_pos" and target in {"pd_ee_delta_pose", "pd_ee_delta_pos"}:
-        return _joint_pos_to_ee_delta
-    if source == "pd_joint_pos" and target == "pd_joint_delta_pos":
-        return _joint_pos_to_joint_delta
-    if source == "pd_joint_delta_pos" and target == "pd_joint_pos":
-        return _joint_delta_to_joint_pos
-    raise UsageError(
-        f"demos recorded in control mode {source!r} cannot be converted to {target!r}: ManiSkill knows no such conversion",
-        fix=f"use --control-mode {source} with a layout that allows it (mstool layouts)",
-    )
+    if target not in _CONVERSIONS.get(source, {}):
+        raise UsageError(
+            f"demos in control mode {source!r} cannot be converted to {target!r}: ManiSkill has no such conversion",
+            fix=f"use --control-mode {source} with a layout that allows it (mstool layouts)",
+        )
+    convert = _CONVERSIONS[source][target]
+
+    def checked(agent: Any, actions: Array) -> Iterator[Array]:
+        # Every source mode above is one value per arm joint and one for the gripper.
+        _check_width(actions, len(agent.arm_joint_names) + 1, source)
+        yield from convert(agent, actions)
+
+    return checked
 
 
-def _identity(agent: Any, actions: np.ndarray) -> Iterator[np.ndarray]:  # noqa: ARG001
+def _check_width(actions: Array, expected: int, control_mode: str) -> None:
+    if actions.shape[1] != expected:
+        raise DataError(
+            f"the demo's actions are {actions.shape[1]} wide, control mode {control_mode!r} takes {expected}: "
+            "the .json names another control mode or robot than the one that was recorded"
+        )
+
+
+def _identity(agent: Any, actions: Array) -> Iterator[Array]:
+    _check_width(actions, agent.single_action_space.shape[0], agent.control_mode)
     yield from actions
 
 
-def _joint_pos_to_ee_delta(agent: Any, actions: np.ndarray) -> Iterator[np.ndarray]:
+def _joint_pos_to_ee_delta(agent: Any, actions: Array) -> Iterator[Array]:
     import sapien
     from mani_skill.trajectory.utils.actions.conversion import delta_pose_to_pd_ee_delta
 
@@ -71,7 +84,7 @@ def _joint_pos_to_ee_delta(agent: Any, actions: np.ndarray) -> Iterator[np.ndarr
                 break
 
 
-def _clip_ee(move: np.ndarray, *, pos_only: bool) -> bool:
+def _clip_ee(move: Array, *, pos_only: bool) -> bool:
     """Clip in place, position by value and rotation by norm; True when something was cut off."""
     clipped = bool(np.abs(move[:3]).max() > 1)
     move[:3] = np.clip(move[:3], -1, 1)
@@ -82,7 +95,7 @@ def _clip_ee(move: np.ndarray, *, pos_only: bool) -> bool:
     return clipped
 
 
-def _joint_pos_to_joint_delta(agent: Any, actions: np.ndarray) -> Iterator[np.ndarray]:
+def _joint_pos_to_joint_delta(agent: Any, actions: Array) -> Iterator[Array]:
     from mani_skill.trajectory.utils.actions.conversion import qpos_to_pd_joint_delta_pos
 
     arm = agent.controller.controllers["arm"]
@@ -94,11 +107,21 @@ def _joint_pos_to_joint_delta(agent: Any, actions: np.ndarray) -> Iterator[np.nd
                 break
 
 
-def _joint_delta_to_joint_pos(agent: Any, actions: np.ndarray) -> Iterator[np.ndarray]:
+def _joint_delta_to_joint_pos(agent: Any, actions: Array) -> Iterator[Array]:
     arm = agent.controller.controllers["arm"]
     # The source controller's range: +-0.1 rad per step on the Panda (`arm_pd_joint_delta_pos`).
-    source_arm = agent._controller_configs["pd_joint_delta_pos"]["arm"]  # noqa: SLF001
+    source_arm = agent._controller_configs["pd_joint_delta_pos"]["arm"]
     middle, half = (source_arm.upper + source_arm.lower) / 2, (source_arm.upper - source_arm.lower) / 2
     for source in actions:
         qpos = arm.qpos[0].numpy()
         yield np.concatenate([qpos + middle + half * np.clip(source[:-1], -1, 1), source[-1:]]).astype(np.float32)
+
+
+_CONVERSIONS: dict[str, dict[str, Converter]] = {
+    "pd_joint_pos": {
+        "pd_ee_delta_pose": _joint_pos_to_ee_delta,
+        "pd_ee_delta_pos": _joint_pos_to_ee_delta,
+        "pd_joint_delta_pos": _joint_pos_to_joint_delta,
+    },
+    "pd_joint_delta_pos": {"pd_joint_pos": _joint_delta_to_joint_pos},
+}

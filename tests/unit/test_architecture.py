@@ -37,7 +37,7 @@ def imports(path: Path) -> set[str]:
 
 
 def modules():
-    return [path for path in PACKAGE.rglob("*.py")]
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def part(path: Path) -> str:
@@ -59,7 +59,7 @@ def test_import_direction(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_simulation_knows_the_simulator(path):
     roots = {name.split(".")[0] for name in imports(path)}
-    if part(path) not in {"simulation"}:
+    if part(path) != "simulation":
         assert not roots & {"mani_skill", "sapien"}, path
 
 
@@ -77,4 +77,4 @@ def test_help_is_fast():
         subprocess.run([sys.executable, "-m", "mstool.cli", "--help"], capture_output=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(times) < 0.5
+    assert min(times) < 1.0

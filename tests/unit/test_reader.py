@@ -39,11 +39,11 @@ def test_missing_path(tmp_path):
 
 
 def test_folder_without_and_with_several_h5(tmp_path):
-    with pytest.raises(DataError, match="holds no .h5 file"):
+    with pytest.raises(DataError, match="holds no"):
         find_h5(tmp_path)
     for name in ("a.h5", "b.h5"):
         (tmp_path / name).touch()
-    with pytest.raises(DataError, match="holds 2 .h5 files") as error:
+    with pytest.raises(DataError, match="holds 2") as error:
         find_h5(tmp_path)
     assert "a.h5" in error.value.fix
 
@@ -63,7 +63,7 @@ def test_truncated(demo_copy):
 
 def test_missing_json(demo_copy):
     (demo_copy / "trajectory.json").unlink()
-    with pytest.raises(DataError, match="trajectory.json is missing"):
+    with pytest.raises(DataError, match=r"trajectory\.json is missing"):
         DemoFile(demo_copy)
 
 

@@ -1,6 +1,7 @@
 """Read ManiSkill demos: an HDF5 file of trajectories and the `.json` beside it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,13 +73,20 @@ class DemoFile:
 
     def problems(self, *, limit: int | None = None) -> dict[int, str]:
         """Say what is wrong with each of the first `limit` episodes: {position: problem}, empty when all is well."""
-        found = {}
-        for position in range(len(self.episodes[:limit])):
-            try:
-                self.read(position)
-            except DataError as error:
-                found[position] = error.message
-        return found
+        found: dict[int, str] = {}
+        widths: dict[int, int] = {}
+        with self._open() as file:
+            for position in range(len(self.episodes[:limit])):
+                try:
+                    widths[position] = self._read(file, position).actions.shape[1]
+                except DataError as error:
+                    found[position] = error.message
+        usual = Counter(widths.values()).most_common(1)
+        for position, width in widths.items():
+            if width != usual[0][0]:
+                name = f"traj_{self.episodes[position]['episode_id']}"
+                found[position] = f"{name} has actions {width} wide, the other episodes {usual[0][0]}"
+        return dict(sorted(found.items()))
 
     def read(self, position: int) -> Demo:
         """Read the episode at `position` in the `.json`'s list."""
