@@ -1,0 +1,249 @@
+"""MS502 to MS505: does the commanded motion agree with what the robot then does?"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.meanings import Meaning
+from mstool.validators.regression import Fit, fit
+from mstool.validators.report import Curve, Issue, Note
+from mstool.validators.tracks import AXES, Track, tracks
+from mstool.validators.vectors import action_columns, dimension
+
+# An axis tells something from this much motion on (root mean square per step): m, rad.
+_STILL = {"position": 2e-4, "rotation": 1e-3, "joint": 1e-3}
+_FEW = 40
+# A controller reaches part of a commanded step within it: 0.39 for ManiSkill's Panda, up to 1 for others.
+_LEAST_GAIN, _MOST_GAIN = 0.15, 1.3
+# How far a known gain may be off: half of a factor of two, geometrically, plus contacts.
+_GAIN_FACTOR = 1.6
+
+
+def axis_fits(meaning: Meaning, found: list[Track]) -> dict[int, Fit]:
+    """Fit each axis that moves: step t on the commands of t and t - 1, because the arm lags behind."""
+    moved, commanded, previous = _stacked(found)
+    fits = {}
+    for axis, name in enumerate(AXES[meaning.action]):
+        size = np.sqrt(np.mean(moved[:, axis] ** 2))
+        if len(moved) >= _FEW and size > _STILL[kind_of(name)]:
+            x = np.stack([commanded[:, axis], previous[:, axis]], axis=1)
+            fits[axis] = fit(x, moved[:, axis])
+    return fits
+
+
+def kind_of(axis: str) -> str:
+    """Return `position`, `rotation` or `joint` for an axis' name."""
+    return "position" if axis in {"x", "y", "z"} else axis.split()[0]
+
+
+def _stacked(found: list[Track]) -> tuple[Array, Array, Array]:
+    usable = [track for track in found if len(track.moved) > 2]
+    if not usable:
+        raise Skip("no episode is long enough")
+    moved = np.concatenate([track.moved[1:] for track in usable])
+    commanded = np.concatenate([track.commanded[1:] for track in usable])
+    previous = np.concatenate([track.commanded[:-1] for track in usable])
+    return moved, commanded, previous
+
+
+class _Directions(Check):
+    """What MS502 and MS504 share: the sign of each axis of one kind."""
+
+    kinds: tuple[str, ...]
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Fit each axis and look at the sign."""
+        meaning, found = tracks(context)
+        names = AXES[meaning.action]
+        if not any(kind_of(name) in self.kinds for name in names):
+            raise Skip(f"the actions ({meaning.action}) have no such axis")
+        fits = {axis: f for axis, f in axis_fits(meaning, found).items() if kind_of(names[axis]) in self.kinds}
+        if not fits:
+            raise Skip("too little motion on these axes to tell")
+        columns = action_columns(context.data)
+        told = []
+        for axis, result in fits.items():
+            column, index, name = dimension(context.data, columns, axis)
+            text = f"{names[axis]}: gain {result.gain:+.2f} ± {2 * result.gain_error:.2f} (95 %, {result.n} steps, R² {result.r2:.2f})"
+            if result.r2 < 0.3 or not result.certain_sign:
+                told.append(f"{names[axis]}: unclear")
+                continue
+            told.append(text)
+            if result.gain < 0:
+                yield Issue(
+                    f"a positive command moves {names[axis]} ({name}) negatively: {text}",
+                    feature=column,
+                    dimension=index,
+                    observed=f"gain {result.gain:+.2f}",
+                    expected="positive",
+                    evidence=(scatter(meaning, found, axis),),
+                )
+        yield Note(f"meaning {meaning.source}; " + "; ".join(told))
+
+
+def scatter(meaning: Meaning, found: list[Track], axis: int) -> Curve:
+    """Plot what was done against what was commanded."""
+    moved, commanded, _ = _stacked(found)
+    name = AXES[meaning.action][axis]
+    unit = "m" if kind_of(name) == "position" else "rad"
+    pick = np.linspace(0, len(moved) - 1, min(len(moved), 400)).round().astype(int)
+    points = (name, commanded[pick, axis], moved[pick, axis])
+    return Curve(
+        f"{name}: commanded and measured step", f"commanded, {unit}", f"measured, {unit}", (points,), scatter=True
+    )
+
+
+@register
+class PositionDirection(_Directions):
+    """MS502."""
+
+    code, family = "MS502", "meaning"
+    kinds = ("position", "joint")
+    title = "a positive position or joint command moves the robot positively"
+    meaning = "the model learns to move away from where the pictures say; pretrained weights make it worse"
+    fix = "negate the axis, or write the actions in the frame of the state (mstool convert does both)"
+
+
+@register
+class RotationDirection(_Directions):
+    """MS504."""
+
+    code, family = "MS504", "meaning"
+    kinds = ("rotation",)
+    title = "a positive rotation command turns the end effector positively"
+    meaning = "ManiSkill's Panda turns negatively for a positive action, LIBERO's positively: a pretrained policy turns the wrong way"
+    fix = (
+        "mstool convert --layout libero inverts the sign; do not store ManiSkill's own rotation actions for pi05_libero"
+    )
+
+
+@register
+class ActionScale(Check):
+    """MS503."""
+
+    code, family = "MS503", "meaning"
+    title = "one unit of action is as large as it should be"
+    meaning = "the executed motion is too large or too small by the same factor in every step"
+    fix = "rescale the actions to the layout's units (LIBERO: 0.05 m and 0.5 rad per 1.0; DROID: 3 rad/s)"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Compare the pooled gain with what the controller reaches in one step."""
+        meaning, found = tracks(context)
+        if meaning.action == "joint_position":
+            raise Skip("absolute joint targets have no unit to get wrong beside rad (MS404)")
+        moved, commanded, previous = _stacked(found)
+        names = AXES[meaning.action]
+        fits = axis_fits(meaning, found)
+        gains = {}
+        for kind in ("position", "rotation", "joint"):
+            axes = [axis for axis, f in fits.items() if kind_of(names[axis]) == kind and f.r2 > 0.3]
+            if not axes:
+                continue
+            # Directions are another check's: each axis enters with the sign it has.
+            sign = np.sign([fits[axis].gain for axis in axes])
+            x = np.stack([(commanded[:, axes] * sign).ravel(), (previous[:, axes] * sign).ravel()], axis=1)
+            gains[kind] = fit(x, moved[:, axes].ravel())
+        if not gains:
+            raise Skip("too little motion that follows the commands")
+        for kind, result in gains.items():
+            low, high = _LEAST_GAIN, _MOST_GAIN
+            if meaning.gain is not None:
+                low, high = meaning.gain / _GAIN_FACTOR, meaning.gain * _GAIN_FACTOR
+            text = f"{kind}: {result.gain:.3f} ± {2 * result.gain_error:.3f} of the commanded step is reached (95 %)"
+            yield Note(text)
+            if not low <= result.gain <= high:
+                factor = result.gain / (meaning.gain or 0.5)
+                yield Issue(
+                    f"{text}: the actions' {kind} unit is about {factor:.2g} times what is assumed",
+                    feature=action_columns(context.data)[0],
+                    observed=f"{result.gain:.3f}",
+                    expected=f"{low:.2f} to {high:.2f}",
+                    evidence=(scatter(meaning, found, next(a for a in fits if kind_of(names[a]) == kind)),),
+                )
+
+
+@register
+class Alignment(Check):
+    """MS505."""
+
+    code, family = "MS505", "meaning"
+    title = "frame t holds the action that is executed after its observation"
+    meaning = "with actions one frame off the policy learns to answer late, or to know what it cannot"
+    fix = "pair observation t with action t and drop the last observation; never pair source observations with converted actions"
+    LAGS = range(-4, 5)
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """See at which shift the commands explain the motion, and whether the future explains the present."""
+        meaning, found = tracks(context)
+        if meaning.action == "joint_position":
+            raise Skip("an absolute target is compared with the state itself (MS507)")
+        axes = [a for a, name in enumerate(AXES[meaning.action]) if self._moves(found, a, name)]
+        explained = {lag: self._r2(found, axes, [lag]) for lag in self.LAGS}
+        if not axes or max(len(track.moved) for track in found) < 20:
+            raise Skip("too little motion to tell")
+        best = max(explained, key=lambda lag: explained[lag])
+        # What the action one frame ahead and the present one add to all others.
+        causal = self._r2(found, axes, [0, 1, 2])
+        late, early = self._r2(found, axes, [-1, 0, 1, 2]), self._r2(found, axes, [1, 2, 3])
+        text = f"commands explain {causal:.0%} of the motion after them; best at a shift of {best} frames"
+        yield Note(text, (self._curve(explained),))
+        column = action_columns(context.data)[0]
+        if max(explained.values()) < 0.3:
+            yield Issue(
+                f"the actions do not explain the motion at any shift from {self.LAGS[0]} to {self.LAGS[-1]} frames (R² {explained[best]:.2f})",
+                feature=column,
+                observed=f"R² {explained[best]:.2f}",
+                expected="above 0.3",
+                evidence=(self._curve(explained),),
+            )
+        elif (1 - late) < 0.5 * (1 - causal) and late - causal > 0.005:
+            yield Issue(
+                f"motion is explained by the action of the frame after it: actions are late by {max(1, -best)} (R² {causal:.3f} without, {late:.3f} with it)",
+                feature=column,
+                observed=f"shift {min(best, -1)}",
+                expected="shift 0 or 1",
+                evidence=(self._curve(explained),),
+            )
+        elif (1 - early) < 1.02 * (1 - causal):
+            yield Issue(
+                f"the action of a frame has no part in the motion that follows it: actions are early by {max(1, best)} (R² {causal:.3f} with, {early:.3f} without it)",
+                feature=column,
+                observed=f"shift {best}",
+                expected="shift 0 or 1",
+                evidence=(self._curve(explained),),
+            )
+
+    @staticmethod
+    def _moves(found: list[Track], axis: int, name: str) -> bool:
+        moved = np.concatenate([track.moved[:, axis] for track in found]) if found else np.zeros(1)
+        return bool(np.sqrt(np.mean(moved**2)) > _STILL[kind_of(name)])
+
+    @staticmethod
+    def _r2(found: list[Track], axes: list[int], lags: list[int]) -> float:
+        """Share of motion, each axis scaled to one, that commands `lags` frames before explain."""
+        left = total = 0.0
+        for axis in axes:
+            y, x = [], []
+            for track in found:
+                n = len(track.moved)
+                rows = np.arange(5, n - 5)
+                if len(rows) > 2:
+                    y.append(track.moved[rows, axis])
+                    x.append(np.stack([track.commanded[rows - lag, axis] for lag in lags], axis=1))
+            if not y:
+                continue
+            values, inputs = np.concatenate(y), np.concatenate(x)
+            coefficients = np.linalg.lstsq(inputs, values, rcond=None)[0]
+            square = float((values**2).sum())
+            if square > 0:
+                left += float(((values - inputs @ coefficients) ** 2).sum()) / square
+                total += 1
+        return 1 - left / total if total else 0.0
+
+    @staticmethod
+    def _curve(explained: dict[int, float]) -> Curve:
+        lags = np.array(list(explained))
+        line = ("explained share", lags, np.array([explained[lag] for lag in explained]))
+        return Curve("motion explained by the command some frames before", "shift, frames", "R²", (line,))

@@ -1,0 +1,169 @@
+"""MS105 to MS109: the files, and the columns in them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.data import DatasetView
+from mstool.validators.files import video_file
+from mstool.validators.report import Issue
+
+
+def short(data: DatasetView, path: Any) -> str:
+    """Return a file's name within the dataset."""
+    return str(path.relative_to(data.root))
+
+
+@register
+class DataFilesThere(Check):
+    """MS105."""
+
+    code, family = "MS105", "structure"
+    title = "every data and video file that the episode table names is there"
+    meaning = "training stops at the first episode whose file is missing, or silently trains on fewer"
+    fix = "download or convert the dataset again"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look for each."""
+        data = context.data
+        for path in data.data_files:
+            if not path.is_file():
+                yield Issue("a data file is missing", feature=short(data, path))
+        seen = set()
+        for row in data.episodes:
+            for camera, span in row.videos.items():
+                path = video_file(data.root, data.info, span.place, camera)
+                if path not in seen and not path.is_file():
+                    yield Issue("a video file is missing", feature=short(data, path), episode=row.index)
+                seen.add(path)
+
+
+@register
+class DataFilesReadable(Check):
+    """MS106."""
+
+    code, family = "MS106", "structure"
+    title = "every data file is a whole parquet file"
+    meaning = "a file whose writer was not closed, or a broken download, has no footer and cannot be read"
+    fix = "call LeRobotDataset.finalize() at the end of recording; download or convert the dataset again"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Read every footer, and the first rows."""
+        data = context.data
+        files = [path for path in data.data_files if path.is_file()]
+        if not files:
+            raise Skip("there are no data files")
+        for path in data.some_files(files):
+            try:
+                with pq.ParquetFile(path) as file:
+                    for _ in file.iter_batches(batch_size=1024, columns=file.schema_arrow.names[-1:]):
+                        break
+            except Exception as error:  # noqa: BLE001  # arrow raises many kinds
+                yield Issue(f"unreadable parquet: {str(error).splitlines()[0]}", feature=short(data, path))
+
+
+@register
+class ColumnsAsDeclared(Check):
+    """MS107."""
+
+    code, family = "MS107", "structure"
+    title = "the columns of the data files are those of info.json, in dtype and shape"
+    meaning = "readers cast what they find to what info.json says: they fail, or fill with something else"
+    fix = "convert the dataset again, or correct the feature in meta/info.json"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare schemas, then values that a schema does not show."""
+        data = context.data
+        wanted = {name: f for name, f in data.features.items() if f["dtype"] != "video"}
+        files = [path for path in data.some_files(data.data_files) if path in data.row_counts]
+        if not files:
+            raise Skip("no data file can be read")
+        odd: set[str] = set()
+        for path in files:
+            schema = pq.read_schema(path)
+            for name, feature in wanted.items():
+                if name in odd:
+                    continue
+                problem = _problem(schema, name, feature)
+                if problem:
+                    odd.add(name)
+                    yield Issue(problem[0], feature=name, observed=problem[1], expected=problem[2])
+            for name in schema.names:
+                if name not in data.features and name not in odd and name != "__index_level_0__":
+                    odd.add(name)
+                    yield Issue(
+                        "a column that info.json does not declare", "warning", feature=name, observed=short(data, path)
+                    )
+        for name, why in data.unreadable_columns.items():
+            if name not in odd:
+                yield Issue(why.split(": ", 1)[-1], feature=name)
+
+
+def _problem(schema: pa.Schema, name: str, feature: dict[str, Any]) -> tuple[str, str | None, str | None] | None:
+    if name not in schema.names:
+        return "info.json declares a column that the data lacks", None, f"{feature['dtype']} {feature['shape']}"
+    kind = schema.field(name).type
+    if feature["dtype"] == "image":
+        if not (pa.types.is_struct(kind) and {field.name for field in kind} >= {"bytes", "path"}):
+            return "pictures must be a struct of bytes and path", str(kind), "struct<bytes, path>"
+        return None
+    size = None
+    while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):
+        size = kind.list_size if pa.types.is_fixed_size_list(kind) and size is None else size
+        kind = kind.value_type
+    expected = {"string": "string", "float32": "float", "float64": "double"}.get(feature["dtype"], feature["dtype"])
+    if str(kind) not in {expected, f"large_{expected}"}:
+        return "another dtype than declared", str(kind), feature["dtype"]
+    if size is not None and [size] != feature["shape"]:
+        return "another length than declared", str(size), str(feature["shape"])
+    return None
+
+
+@register
+class Totals(Check):
+    """MS108."""
+
+    code, family = "MS108", "structure"
+    title = "info.json's totals are those of the files"
+    meaning = "an index built from the totals runs past the end, or leaves frames out"
+    fix = "convert the dataset again; a count alone can be corrected in meta/info.json"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Count rows by the footers, episodes and tasks by their tables."""
+        data = context.data
+        counted = {"total_episodes": len(data.episodes), "total_tasks": len(data.tasks)}
+        if set(data.row_counts) == set(data.data_files):
+            counted["total_frames"] = sum(data.row_counts.values())
+        for name, number in counted.items():
+            if data.info.get(name) != number:
+                yield Issue(f"{name} is wrong", feature=name, observed=repr(data.info.get(name)), expected=str(number))
+
+
+@register
+class ListMetadata(Check):
+    """MS109."""
+
+    code, family = "MS109", "structure"
+    title = "the parquet schema names types that the reader's `datasets` knows"
+    meaning = "openpi pins datasets 3.6, which does not know `List` (since 4.0): it refuses the file"
+    fix = "mstool convert --format v2.1 writes `Sequence`; or rewrite the files with datasets < 4"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Read the `huggingface` metadata of a few files."""
+        data = context.data
+        if data.version != "v2.1":
+            raise Skip("LeRobot v3.0 is read with datasets >= 4")
+        for path in data.data_files[:3]:
+            if path in data.row_counts:
+                metadata = pq.read_schema(path).metadata or {}
+                if b'"List"' in metadata.get(b"huggingface", b""):
+                    yield Issue(
+                        "the type `List` is unknown to datasets 3.6",
+                        feature=short(data, path),
+                        observed="List",
+                        expected="Sequence",
+                    )
+                    return

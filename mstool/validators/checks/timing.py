@@ -1,0 +1,198 @@
+"""MS201 to MS205: frames per second, timestamps, lengths."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.report import Issue, Note
+
+# LeRobot's `tolerance_s`, lerobot 0.6.1 datasets/lerobot_dataset.py.
+TOLERANCE_S = 1e-4
+
+
+@register
+class Timestamps(Check):
+    """MS201."""
+
+    code, family = "MS201", "timing"
+    title = "timestamps are frame_index / fps"
+    meaning = "video frames and action windows are found by timestamp: LeRobot raises, or takes a neighbour"
+    fix = "write timestamp = frame_index / fps, starting at 0 in every episode"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare within LeRobot's own tolerance."""
+        data = context.data
+        data.need_columns("timestamp")
+        fps = data.fps
+        for rows in data.rows():
+            values = rows.columns["timestamp"][:, 0].astype(np.float64)
+            off = np.abs(values - np.arange(len(values)) / fps)
+            # float32 seconds: a long episode's timestamps are rounded by more than nothing.
+            wrong = np.flatnonzero(~(off <= TOLERANCE_S + 1e-6 * np.abs(values)))
+            if wrong.size:
+                at = int(wrong[0])
+                yield Issue(
+                    "a timestamp is not frame / fps",
+                    episode=rows.episode,
+                    frame=at,
+                    feature="timestamp",
+                    observed=f"{values[at]:.4f} s",
+                    expected=f"{at / fps:.4f} s",
+                )
+
+
+@register
+class ControlFrequency(Check):
+    """MS202."""
+
+    code, family = "MS202", "timing"
+    title = "fps is the simulator's control frequency"
+    meaning = "actions are trained at one rate and executed at another: a robot that is too fast or too slow"
+    fix = "write the environment's control frequency (ManiSkill: 20 Hz) as fps, and timestamps to match"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare fps with the recorded controller and, for a simulator's target, with the simulator."""
+        data = context.data
+        recorded = (data.ours.get("controller") or {}).get("fps")
+        if isinstance(recorded, int | float):
+            if recorded != data.fps:
+                yield Issue(
+                    "fps is not the recorded control frequency",
+                    feature="fps",
+                    observed=f"{data.fps:g}",
+                    expected=f"{recorded:g}",
+                )
+            return
+        expected = context.target.fps
+        if expected.value is None:
+            raise Skip("neither the dataset nor the target says what the control frequency was")
+        if data.fps != expected.value:
+            yield Issue(
+                f"fps is not that of {context.target.name} ({expected.source})",
+                feature="fps",
+                observed=f"{data.fps:g}",
+                expected=f"{expected.value:g}",
+            )
+
+
+@register
+class EpisodeLengths(Check):
+    """MS203."""
+
+    code, family = "MS203", "timing"
+    title = "episodes are longer than an action window and within the recorded horizon"
+    meaning = "short episodes are mostly padding (the last action repeated); longer ones than the horizon cannot be repeated in evaluation"
+    fix = "drop one-frame episodes; raise the evaluation's horizon (ManiSkill's own 50 is shorter than most demos)"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Check every length."""
+        data, chunk = context.data, context.target.chunk.value
+        lengths = np.array([row.length for row in data.episodes])
+        if not lengths.size:
+            raise Skip("there are no episodes")
+        yield Note(
+            f"lengths {lengths.min()} to {lengths.max()}, median {int(np.median(lengths))}; action window {chunk}"
+        )
+        for row in data.episodes:
+            if row.length < max(2, chunk // 4):
+                yield Issue(
+                    "an episode is far shorter than the action window",
+                    "warning",
+                    episode=row.index,
+                    feature="length",
+                    observed=str(row.length),
+                    expected=f"window {chunk}",
+                )
+        horizon = data.ours.get("horizon")
+        if isinstance(horizon, dict) and horizon:
+            most = max((h for h in horizon.values() if isinstance(h, int)), default=0)
+            for row in data.episodes:
+                if most and row.length > most:
+                    yield Issue(
+                        "an episode is longer than the recorded horizon",
+                        episode=row.index,
+                        feature="length",
+                        observed=str(row.length),
+                        expected=f"at most {most}",
+                    )
+
+
+@register
+class VideoSpans(Check):
+    """MS204."""
+
+    code, family = "MS204", "timing"
+    title = "every episode's span within its video file matches its length"
+    meaning = (
+        "pictures are fetched at from_timestamp + timestamp: a shifted span shows another moment, or another episode"
+    )
+    fix = "convert the dataset again; spans must follow each other as lengths / fps"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Check that spans follow each other within each file."""
+        data = context.data
+        if not any(row.videos for row in data.episodes):
+            if any(f["dtype"] == "video" for f in data.features.values()):
+                yield Issue("the episode table does not say where the videos are", feature="videos/*")
+                return
+            raise Skip("there are no videos")
+        if data.version.startswith("v2"):
+            raise Skip("in v2.1 an episode fills its own video file")
+        shown: dict[tuple[str, tuple[int, ...]], float] = {}
+        for row in data.episodes:
+            for camera, span in row.videos.items():
+                key = (camera, tuple(span.place.values()))
+                start = shown.get(key, 0.0)
+                end = span.start + row.length / data.fps
+                # Half a frame: nearer, and the right frame is found.
+                if abs(span.start - start) > 0.5 / data.fps or abs(span.end - end) > 0.5 / data.fps:
+                    yield Issue(
+                        "the span in the video file does not follow from the lengths",
+                        episode=row.index,
+                        feature=camera,
+                        observed=f"{span.start:.3f} to {span.end:.3f} s",
+                        expected=f"{start:.3f} to {start + row.length / data.fps:.3f} s",
+                    )
+                shown[key] = span.end
+            missing = {c for c, f in data.features.items() if f["dtype"] == "video"} - set(row.videos)
+            for camera in sorted(missing):
+                yield Issue("the episode table does not say where this video is", episode=row.index, feature=camera)
+
+
+@register
+class VideoRate(Check):
+    """MS205."""
+
+    code, family = "MS205", "timing"
+    title = "videos run at the dataset's fps"
+    meaning = "the frame at a timestamp is another than the row's"
+    fix = "encode the videos at the dataset's fps; set video.fps in info.json to it"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare the declared rate and the files' own."""
+        from mstool.validators.frames import video_files, video_header
+
+        data = context.data
+        videos = [name for name, f in data.features.items() if f["dtype"] == "video"]
+        if not videos:
+            raise Skip("there are no videos")
+        for name in videos:
+            declared = (data.features[name].get("info") or {}).get("video.fps")
+            if declared is not None and declared != data.fps:
+                yield Issue(
+                    "info.json's video.fps is not its fps",
+                    feature=name,
+                    observed=str(declared),
+                    expected=f"{data.fps:g}",
+                )
+        for path, camera in video_files(data):
+            header = video_header(path)
+            if header is not None and abs(header.rate - Fraction(data.fps).limit_denominator(1000)) > Fraction(1, 100):
+                yield Issue(
+                    "a video runs at another rate",
+                    feature=camera,
+                    observed=f"{float(header.rate):g} in {path.name}",
+                    expected=f"{data.fps:g}",
+                )

@@ -1,0 +1,216 @@
+"""A dataset as checks see it: every part is read once, when first asked for, and may be missing or damaged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from mstool.contract import EPISODES_FILE, INDEX_COLUMNS, INFO_KEY, Array
+from mstool.errors import DataError
+from mstool.norm_stats.columns import ColumnReader
+from mstool.norm_stats.dataset import Dataset, open_dataset
+from mstool.validators.episodes import EpisodeRow, read_episodes, read_tasks
+from mstool.validators.files import Unavailable, data_file, read_json, read_jsonl
+
+# Above this many frames only some of the data files are read, unless everything is asked for.
+MANY_FRAMES = 2_000_000
+# Episodes that checks of meaning look at.
+SAMPLED_EPISODES = 64
+# Episodes whose pictures are decoded, pictures of each, and files that are opened.
+PICTURED_EPISODES = 6
+PICTURES = 8
+OPENED_FILES = 100
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one episode."""
+
+    episode: int
+    # {column: (T, D)} in the column's own dtype.
+    columns: dict[str, Array]
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(next(iter(self.columns.values())))
+
+
+class _Reader(ColumnReader):
+    """Reads what is there: another check compares the totals with info.json."""
+
+    def _check_totals(self, frames: int, episodes: int) -> None:
+        pass
+
+
+class DatasetView:
+    """A dataset on disk. Every property raises `Unavailable` with the reason where its part cannot be read."""
+
+    def __init__(self, root: Path, *, full: bool = False) -> None:
+        self.root = root
+        self.full = full
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """`meta/info.json`."""
+        info = read_json(self.root / "meta" / "info.json")
+        if not isinstance(info, dict):
+            raise Unavailable("meta/info.json holds no JSON object")
+        return info
+
+    @property
+    def version(self) -> str:
+        """`v2.1`, `v3.0`, or what else the dataset says."""
+        return str(self.info.get("codebase_version", ""))
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        fps = self.info.get("fps")
+        if isinstance(fps, bool) or not isinstance(fps, int | float) or not fps > 0:
+            raise Unavailable(f"info.json's fps is {fps!r}")
+        return float(fps)
+
+    @cached_property
+    def features(self) -> dict[str, dict[str, Any]]:
+        """The well-formed part of info.json's feature table."""
+        table = self.info.get("features")
+        if not isinstance(table, dict):
+            raise Unavailable("info.json has no feature table")
+        return {
+            str(name): feature
+            for name, feature in table.items()
+            if isinstance(feature, dict) and isinstance(feature.get("shape"), list) and "dtype" in feature
+        }
+
+    @property
+    def ours(self) -> dict[str, Any]:
+        """What `mstool convert` wrote of the dataset, empty for one made elsewhere."""
+        ours = self.info.get(INFO_KEY)
+        return ours if isinstance(ours, dict) else {}
+
+    @property
+    def cameras(self) -> dict[str, dict[str, Any]]:
+        """The camera columns' features."""
+        return {name: f for name, f in self.features.items() if f["dtype"] in {"image", "video"}}
+
+    @cached_property
+    def episodes(self) -> list[EpisodeRow]:
+        """The episode table, in file order."""
+        return read_episodes(self.root, self.info)
+
+    @cached_property
+    def tasks(self) -> list[tuple[int, str]]:
+        """The task table in file order: (task_index, instruction)."""
+        return read_tasks(self.root, self.version)
+
+    @cached_property
+    def episode_log(self) -> list[dict[str, Any]]:
+        """`meta/mstool/episodes.jsonl`: where every episode comes from."""
+        return read_jsonl(self.root / EPISODES_FILE)
+
+    @cached_property
+    def data_files(self) -> list[Path]:
+        """Every parquet file that the episode table names, whether it is there or not, in order of first use."""
+        return list(dict.fromkeys(data_file(self.root, self.info, row.data) for row in self.episodes))
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        try:
+            dataset = open_dataset(self.root)
+        except DataError as error:
+            raise Unavailable(error.message) from error
+        if self.full or dataset.frames <= MANY_FRAMES:
+            return dataset
+        step = int(np.ceil(dataset.frames / MANY_FRAMES))
+        return replace(dataset, files=dataset.files[::step])
+
+    @cached_property
+    def _readable(self) -> tuple[_Reader, dict[str, str]]:
+        """Return a reader of every numeric column that has its declared shape, and why the others have not."""
+        dataset = self._dataset
+        reader = _Reader(dataset, dataset.features)
+        try:
+            for _ in reader.blocks():
+                pass
+        except DataError:
+            return self._readable_one_by_one(dataset)
+        return reader, {}
+
+    @staticmethod
+    def _readable_one_by_one(dataset: Dataset) -> tuple[_Reader, dict[str, str]]:
+        bad: dict[str, str] = {}
+        for name in dataset.features:
+            try:
+                for _ in _Reader(dataset, [name]).blocks():
+                    pass
+            except DataError as error:
+                bad[name] = error.message
+        return _Reader(dataset, [name for name in dataset.features if name not in bad]), bad
+
+    @property
+    def unreadable_columns(self) -> dict[str, str]:
+        """Numeric columns that are not what info.json says: {column: why}."""
+        return self._readable[1]
+
+    def need_columns(self, *names: str) -> None:
+        """Raise Unavailable unless all of `names` can be read."""
+        reader, bad = self._readable
+        for name in names:
+            if name in bad:
+                raise Unavailable(bad[name])
+            if name not in reader.features:
+                raise Unavailable(f"there is no column {name}")
+
+    def rows(self) -> Iterator[Rows]:
+        """Yield the numeric columns of every episode (of a part of the files on very large datasets)."""
+        reader, bad = self._readable
+        if not reader.features:
+            raise Unavailable(next(iter(bad.values()), "there are no numeric columns"))
+        for block in reader.blocks():
+            ends = np.cumsum(block.lengths)
+            for start, end in zip(ends - block.lengths, ends, strict=True):
+                columns = {name: values[:, start:end].T for name, values in block.columns.items()}
+                yield Rows(int(columns["episode_index"][0, 0]), columns)
+
+    @cached_property
+    def sample(self) -> list[Rows]:
+        """Some episodes, spread evenly, for checks of what the numbers mean; all of them with `full`."""
+        count = sum(1 for _ in self.rows())
+        keep = count if self.full else min(count, SAMPLED_EPISODES)
+        chosen = {int(i) for i in np.linspace(0, count - 1, keep).round()} if count else set()
+        return [
+            Rows(rows.episode, {name: np.array(v) for name, v in rows.columns.items() if name not in _SKIPPED})
+            for i, rows in enumerate(self.rows())
+            if i in chosen
+        ]
+
+    @cached_property
+    def pictured(self) -> list[EpisodeRow]:
+        """The episodes whose pictures are looked at."""
+        rows = [row for row in self.episodes if row.length]
+        keep = min(len(rows), PICTURED_EPISODES)
+        return [rows[int(i)] for i in np.linspace(0, len(rows) - 1, keep).round()] if rows else []
+
+    def some_files(self, files: list[Path]) -> list[Path]:
+        """Take at most `OPENED_FILES` of `files`, spread evenly; all of them with `full`."""
+        if self.full or len(files) <= OPENED_FILES:
+            return files
+        return [files[int(i)] for i in np.linspace(0, len(files) - 1, OPENED_FILES).round()]
+
+    @cached_property
+    def row_counts(self) -> dict[Path, int]:
+        """Rows per data file, from the footers of all files that can be read."""
+        found = {}
+        for path in self.data_files:
+            try:
+                found[path] = pq.read_metadata(path).num_rows
+            except Exception:  # noqa: BLE001, S112  # arrow raises many kinds; the check of the files reports them
+                continue
+        return found
+
+
+_SKIPPED = set(INDEX_COLUMNS) - {"timestamp", "episode_index"}

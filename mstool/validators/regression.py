@@ -1,0 +1,75 @@
+"""Robust least squares through the origin, with honest error bars on autocorrelated data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mstool.contract import Array
+
+
+@dataclass(frozen=True)
+class Fit:
+    """y = X b + e."""
+
+    # (K,) coefficients and their standard errors.
+    coefficients: Array
+    errors: Array
+    # Share of y's mean square that X explains.
+    r2: float
+    n: int
+
+    @property
+    def gain(self) -> float:
+        """The sum of the coefficients: what a constant command leads to."""
+        return float(self.coefficients.sum())
+
+    @property
+    def gain_error(self) -> float:
+        """Standard error of `gain`, taking the coefficients' errors as opposed at worst."""
+        return float(np.sqrt((self.errors**2).sum()))
+
+    @property
+    def certain_sign(self) -> bool:
+        """Whether the gain is more than four standard errors from zero."""
+        return abs(self.gain) > 4 * self.gain_error
+
+
+def fit(x: Array, y: Array) -> Fit:
+    """Fit with Huber's weights (iteratively reweighted, k = 1.345 of a robust standard deviation).
+
+    Contacts hold the arm back and lift outliers: their weight falls. Errors are inflated by sqrt((1 + r) / (1 - r)) of
+    the residuals' lag-one correlation r, since successive frames are not independent (Bartlett's formula for AR(1)).
+
+    Parameters
+    ----------
+    x
+        (n, K).
+    y
+        (n,).
+
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    weights = np.ones(len(y))
+    coefficients = np.zeros(x.shape[1])
+    for _ in range(8):
+        root = np.sqrt(weights)
+        coefficients = np.linalg.lstsq(x * root[:, None], y * root, rcond=None)[0]
+        residual = y - x @ coefficients
+        scale = 1.4826 * np.median(np.abs(residual)) + 1e-12
+        weights = 1 / np.maximum(1, np.abs(residual) / (1.345 * scale))
+    weighted = weights * residual
+    total = float((weights * y**2).sum())
+    r2 = 1 - float((weighted * residual).sum()) / total if total > 0 else 0.0
+    return Fit(coefficients, _errors(x, weights, residual), r2, len(y))
+
+
+def _errors(x: Array, weights: Array, residual: Array) -> Array:
+    square = (x * weights[:, None]).T @ x
+    free = max(len(residual) - x.shape[1], 1)
+    variance = float((weights * residual**2).sum()) / free
+    spread = float((residual**2).sum())
+    r = float(residual[1:] @ residual[:-1]) / spread if spread > 0 else 0.0
+    r = min(max(r, 0.0), 0.95)
+    inflation = (1 + r) / (1 - r)
+    result: Array = np.sqrt(np.diag(np.linalg.pinv(square)) * variance * inflation)
+    return result

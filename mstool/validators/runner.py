@@ -1,0 +1,169 @@
+"""Run checks over a dataset and collect a report."""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from mstool.errors import UsageError
+from mstool.validators.check import CHECKS, Check, Context, Replay, Skip
+from mstool.validators.checks import load_checks
+from mstool.validators.data import PICTURES, DatasetView
+from mstool.validators.files import Unavailable
+from mstool.validators.report import CheckResult, Issue, Note, Report, Status
+from mstool.validators.targets import get_target
+
+# Issues kept of one check, and counted at all: one mistake may repeat in every frame.
+KEPT = 20
+COUNTED = 100_000
+
+
+def all_checks() -> list[type[Check]]:
+    """Return every check, by code."""
+    load_checks()
+    return [CHECKS[code] for code in sorted(CHECKS)]
+
+
+def choose_checks(select: Sequence[str], ignore: Sequence[str]) -> list[type[Check]]:
+    """Choose checks by code or the beginning of one (`MS3` for all of video).
+
+    Raises
+    ------
+    UsageError
+        A code fits no check.
+
+    """
+    checks = all_checks()
+    for code in [*select, *ignore]:
+        if not any(check.code.startswith(code) for check in checks):
+            raise UsageError(f"no check has the code {code!r}", fix="mstool validate --list")
+    chosen = [check for check in checks if not select or check.code.startswith(tuple(select))]
+    return [check for check in chosen if not (ignore and check.code.startswith(tuple(ignore)))]
+
+
+def validate(
+    root: Path,
+    against: str,
+    *,
+    norm_stats: Path | None = None,
+    strict: bool = False,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    full: bool = False,
+    replay: Replay | None = None,
+    no_replay: str = "not asked for (--replay)",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Check a dataset against what a consumer expects.
+
+    Parameters
+    ----------
+    root
+        The dataset's folder.
+    against
+        Name of a target, see `mstool.validators.targets`.
+    norm_stats
+        openpi's statistics file; by default the dataset's own `norm_stats.json` if there is one.
+    strict
+        A warning makes the dataset invalid too.
+    select, ignore
+        Codes, or beginnings of codes, of the checks to run or leave out.
+    full
+        Look at every episode instead of a sample.
+    replay
+        Executes stored actions in a simulator.
+    no_replay
+        Why there is no `replay`.
+    progress
+        Told each check's title before it runs.
+
+    Raises
+    ------
+    UsageError
+        Unknown target or code, or `root` or `norm_stats` does not exist.
+
+    """
+    started = time.monotonic()
+    target = get_target(against)
+    checks = choose_checks(select, ignore)
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise UsageError(f"{root}: {what}; a dataset is a local folder", fix="give the dataset's folder")
+    if norm_stats is not None and not norm_stats.is_file():
+        raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {root}")
+    own = root / "norm_stats.json"
+    data = DatasetView(root, full=full)
+    context = Context(data, target, norm_stats or (own if own.is_file() else None), replay, no_replay)
+    results = []
+    for check in checks:
+        progress(f"{check.code} {check.title}")
+        results.append(run_check(check(), context))
+    return Report(
+        root=root.resolve().name,
+        target=target.name,
+        facts=_facts(data),
+        results=tuple(results),
+        strict=strict,
+        seconds=time.monotonic() - started,
+        coverage=_coverage(data),
+    )
+
+
+def run_check(check: Check, context: Context) -> CheckResult:
+    """Run one check; whatever it raises becomes a result."""
+    started = time.monotonic()
+    issues: list[Issue] = []
+    notes: list[Note] = []
+    found, reason = 0, ""
+    status: Status = "passed"
+    try:
+        for item in islice(_run(check, context), COUNTED):
+            if isinstance(item, Note):
+                notes.append(item)
+                continue
+            found += 1
+            if len(issues) < KEPT:
+                issues.append(item)
+    except (Skip, Unavailable) as why:
+        status, reason = "skipped", str(why)
+    except Exception:  # noqa: BLE001  # a bug of the check must not hide what the others find
+        status, reason = "error", traceback.format_exc()
+    if issues and status != "error":
+        status = "failed" if any(issue.severity == "error" for issue in issues) else "warned"
+    return CheckResult(
+        code=check.code,
+        family=check.family,
+        title=check.title,
+        meaning=check.meaning,
+        fix=check.fix,
+        status=status,
+        issues=tuple(issues),
+        found=found,
+        notes=tuple(notes),
+        reason=reason,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _run(check: Check, context: Context) -> Iterator[Issue | Note]:
+    yield from check.run(context)
+
+
+def _facts(data: DatasetView) -> dict[str, Any]:
+    try:
+        info = data.info
+    except Unavailable as why:
+        return {"unreadable": str(why)}
+    names = ("codebase_version", "robot_type", "total_episodes", "total_frames", "total_tasks", "fps")
+    facts = {name: info[name] for name in names if isinstance(info.get(name), str | int | float)}
+    return facts | {"layout": str(data.ours.get("layout") or "not declared")}
+
+
+def _coverage(data: DatasetView) -> str:
+    try:
+        pictured = f"{len(data.pictured)} of {len(data.episodes)} episodes with about {PICTURES} pictures each"
+        return f"numbers of {len(data.sample)} episodes, {pictured}" + (", all files" if data.full else "")
+    except Unavailable as why:
+        return str(why)

@@ -1,0 +1,143 @@
+"""The robot's motion beside what was commanded, in physical units."""
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.layouts.rotations import axis_angle_to_quat, quat_multiply, quat_to_axis_angle
+from mstool.validators.check import Context
+from mstool.validators.data import DatasetView
+from mstool.validators.kinematics import panda_tcp
+from mstool.validators.meanings import FINGER_OPEN_M, Meaning, meaning_of
+from mstool.validators.vectors import actions_of, state_of
+
+
+@dataclass(frozen=True)
+class Track:
+    """One episode: T frames, T - 1 steps between them."""
+
+    episode: int
+    state: Array
+    actions: Array
+    # Tool centre point (T, 3) m.
+    position: Array
+    # Change from frame t to t + 1, (T - 1, A), and the command of frame t for it, (T - 1, A): m and rad.
+    moved: Array
+    commanded: Array
+    # Distance between the fingers (T,) m, None where the state does not hold it.
+    opening: Array | None
+    # Commanded opening (T,): 0 closed .. 1 open.
+    wanted_opening: Array
+
+
+AXES = {
+    "ee_delta": ("x", "y", "z", "rotation x", "rotation y", "rotation z"),
+    "joint_delta": tuple(f"joint {i}" for i in range(1, 8)),
+    "joint_position": tuple(f"joint {i}" for i in range(1, 8)),
+}
+_cache: WeakKeyDictionary[DatasetView, dict[str, list[Track]]] = WeakKeyDictionary()
+
+
+def tracks(context: Context) -> tuple[Meaning, list[Track]]:
+    """Return the meaning and the sampled episodes' tracks; episodes with NaN are left out.
+
+    Raises
+    ------
+    Skip
+        The meaning is unknown.
+    Unavailable
+        Columns cannot be read, or are too narrow for the meaning.
+
+    """
+    meaning = meaning_of(context)
+    kept = _cache.setdefault(context.data, {})
+    key = repr(meaning)
+    if key not in kept:
+        found = []
+        for rows in context.data.sample:
+            state, actions = state_of(context.data, rows), actions_of(context.data, rows)
+            need_width(meaning, state, actions)
+            if len(state) > 2 and np.isfinite(state).all() and np.isfinite(actions).all():
+                found.append(_track(rows.episode, state, actions, meaning))
+        kept[key] = found
+    return meaning, kept[key]
+
+
+def need_width(meaning: Meaning, state: Array, actions: Array) -> None:
+    """Raise Unavailable where a vector is too narrow for what it should hold."""
+    from mstool.validators.files import Unavailable
+
+    need_state = 8 if meaning.state == "eef_quaternion" else 7
+    if state.shape[1] < need_state or actions.shape[1] <= meaning.gripper:
+        raise Unavailable(
+            f"state has {state.shape[1]} and actions {actions.shape[1]} dimensions, too few for {meaning.state} and {meaning.action}"
+        )
+
+
+def _track(episode: int, state: Array, actions: Array, meaning: Meaning) -> Track:
+    position, quat = _pose(state, meaning)
+    if meaning.action == "ee_delta":
+        turn = quat_to_axis_angle(quat_multiply(quat[1:], quat[:-1] * [1, -1, -1, -1]))
+        moved = np.concatenate([np.diff(position, axis=0), turn], axis=1)
+        units = np.array([meaning.position_unit] * 3 + [meaning.rotation_unit] * 3)
+        commanded = actions[:-1, :6] * units
+    else:
+        moved = np.diff(state[:, :7], axis=0)
+        commanded = actions[:-1, :7] * meaning.joint_unit
+        if meaning.action == "joint_position":
+            commanded = actions[:-1, :7] - state[:-1, :7]
+    command = actions[:, meaning.gripper]
+    wanted = (command - meaning.gripper_closed) / (meaning.gripper_open - meaning.gripper_closed)
+    return Track(episode, state, actions, position, moved, commanded, _opening(state, meaning), wanted)
+
+
+def _pose(state: Array, meaning: Meaning) -> tuple[Array, Array]:
+    if meaning.state == "joints":
+        position, rotation = panda_tcp(state[:, :7])
+        return position, _matrix_to_quat(rotation)
+    if meaning.state == "eef_quaternion":
+        return state[:, :3], state[:, 3:7] / np.maximum(np.linalg.norm(state[:, 3:7], axis=1, keepdims=True), 1e-9)
+    return state[:, :3], axis_angle_to_quat(state[:, 3:6])
+
+
+def _matrix_to_quat(matrix: Array) -> Array:
+    # Of the four forms of the same quaternion the one with the largest component is exact (Shepperd, 1978).
+    m = matrix
+    trace = np.stack(
+        [
+            1 + m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2],
+            1 + m[:, 0, 0] - m[:, 1, 1] - m[:, 2, 2],
+            1 - m[:, 0, 0] + m[:, 1, 1] - m[:, 2, 2],
+            1 - m[:, 0, 0] - m[:, 1, 1] + m[:, 2, 2],
+        ],
+        axis=1,
+    )
+    wx, wy, wz = m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]
+    xy, xz, yz = m[:, 0, 1] + m[:, 1, 0], m[:, 0, 2] + m[:, 2, 0], m[:, 1, 2] + m[:, 2, 1]
+    forms = np.stack(
+        [
+            np.stack([trace[:, 0], wx, wy, wz], axis=1),
+            np.stack([wx, trace[:, 1], xy, xz], axis=1),
+            np.stack([wy, xy, trace[:, 2], yz], axis=1),
+            np.stack([wz, xz, yz, trace[:, 3]], axis=1),
+        ],
+        axis=1,
+    )
+    best = forms[np.arange(len(m)), trace.argmax(axis=1)]
+    result: Array = best / np.linalg.norm(best, axis=1, keepdims=True)
+    return result
+
+
+def _opening(state: Array, meaning: Meaning) -> Array | None:
+    width = state.shape[1]
+    if meaning.layout == "droid":
+        return (1 - state[:, 7]) * 2 * FINGER_OPEN_M if width > 7 else None
+    first = 7 if meaning.state in {"joints", "eef_quaternion"} else 6
+    if width <= first:
+        return None
+    if width >= first + 2:
+        # Two fingers: of one sign in ManiSkill's qpos, of opposite signs in LIBERO's.
+        return np.abs(state[:, first]) + np.abs(state[:, first + 1])
+    return 2 * state[:, first]
