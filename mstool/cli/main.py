@@ -1,8 +1,8 @@
 """`mstool`: the commands, and the one place that turns errors into messages and exit codes."""
 
 import sys
+from typing import cast
 
-import click
 import typer
 
 from mstool import __version__
@@ -23,6 +23,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="ManiSkill3 demos to LeRobot datasets that Pi0.5 understands the first time.",
 )
+
+# What Typer raises for every word it does not understand; it exports only the subclass.
+_USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 
 
 def _version(show: bool) -> None:
@@ -52,12 +55,12 @@ def main() -> None:
     except MstoolError as error:
         print_error(error)
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as exit_:
+    except typer.Exit as exit_:
         sys.exit(exit_.exit_code)
-    except click.ClickException as error:
+    except _USAGE_ERROR as error:
         error.show()
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         say("interrupted; what was finished is kept: run the same command again to go on")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
