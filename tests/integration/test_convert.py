@@ -86,7 +86,12 @@ def test_the_views_are_maniskills_own_pixels():
     theirs.close()
 
     spec = SimulatorSpec(
-        "PickCube-v1", "pd_joint_pos", "panda_wristcam", views=("base", "wrist"), image_size=(96, 96), goal_visible=False
+        "PickCube-v1",
+        "pd_joint_pos",
+        "panda_wristcam",
+        views=("base", "wrist"),
+        image_size=(96, 96),
+        goal_visible=False,
     )
     ours = Simulator(spec)
     ours.reset(3)
@@ -174,7 +179,12 @@ def test_conversion_is_maniskills_bit_for_bit():
         executed: list[np.ndarray] = []
         envs = [
             gymnasium.make(
-                demo.env_id, obs_mode="none", control_mode=m, sim_backend="physx_cpu", render_backend="none", max_episode_steps=9999
+                demo.env_id,
+                obs_mode="none",
+                control_mode=m,
+                sim_backend="physx_cpu",
+                render_backend="none",
+                max_episode_steps=9999,
             )
             for m in (demo.control_mode, mode)
         ]
