@@ -85,6 +85,22 @@ class RunningHistogram:
         return np.array([edges[i] for edges, i in zip(self.edges, at, strict=True)])
 
 
+def reference(horizon: int, mask: str) -> dict[str, list[float]]:
+    """`numpy.quantile` over the small recording's windows, all built at once: what every way is measured against."""
+    from mstool.norm_stats.configs import parse_mask
+
+    state, action, lengths = recording(SMALL)
+    ends = np.repeat(np.cumsum(lengths) - 1, lengths)
+    windows = action[np.minimum(np.arange(SMALL)[:, None] + np.arange(horizon), ends[:, None])]
+    for dim, on in enumerate(parse_mask(mask)):
+        if on:
+            windows[:, :, dim] -= state[:, None, dim]
+    low, high = np.quantile(windows.reshape(-1, 7).astype(np.float64), [0.01, 0.99], axis=0)
+    frames_low, frames_high = np.quantile(action.astype(np.float64), [0.01, 0.99], axis=0)
+    found = {"q01": low, "q99": high, "frames_q01": frames_low, "frames_q99": frames_high}
+    return {name: values.tolist() for name, values in found.items()}
+
+
 def openpi_way(root: Path, horizon: int, mask: np.ndarray) -> dict[str, list[float]]:
     """Frames in order, in batches, windows built one by one as a data loader does."""
     import pyarrow.parquet as pq
@@ -115,6 +131,14 @@ def exact_way(root: Path, horizon: int, mask: str) -> dict[str, list[float]]:
         "frames_q01": frames.q01.tolist(),
         "frames_q99": frames.q99.tolist(),
     }
+
+
+def streamed_way(root: Path, horizon: int, mask: str) -> dict[str, list[float]]:
+    """`mstool stats` as it treats a dataset larger than it keeps in memory: read again for every pass."""
+    from mstool.norm_stats import columns
+
+    columns.KEEP_BYTES = 0
+    return exact_way(root, horizon, mask)
 
 
 def lerobot_way(root: Path) -> dict[str, list[float]]:
@@ -157,6 +181,7 @@ def child(job: str, root: Path, horizon: int, mask: str, repeat: int) -> None:
 
     jobs = {
         "exact": lambda: exact_way(root, horizon, mask),
+        "streamed": lambda: streamed_way(root, horizon, mask),
         "openpi": lambda: openpi_way(root, horizon, np.array(parse_mask(mask), dtype=bool)),
         "lerobot": lambda: lerobot_way(root),
         "record": lambda: record_with_lerobot(root, SMALL) or {},
@@ -217,24 +242,25 @@ def main() -> None:
         write_dataset(large, {"observation.state": state, "action": action}, lengths)
         del state, action
         rows = []
-        for mask in ("none", "6,-1"):
-            exact = run("exact", small, 10, mask, REPEAT)
-            rows.append({"way": "mstool stats", "delta": mask, **_cost(exact), "worst_error": 0.0})
+        plain = run("exact", small, 10, "none", REPEAT)
+        delta = run("exact", small, 10, "6,-1", REPEAT)
+        for mask, exact in (("none", plain), ("6,-1", delta)):
+            true = reference(10, mask)
+            rows.append({"way": "mstool stats", "delta": mask, **_cost(exact), **error(exact, true)})
             openpi = run("openpi", small, 10, mask, REPEAT)
-            rows.append({"way": "openpi, statistics only", "delta": mask, **_cost(openpi), **error(openpi, exact)})
+            rows.append({"way": "openpi, statistics only", "delta": mask, **_cost(openpi), **error(openpi, true)})
         lerobot = run("lerobot", small, repeat=REPEAT)
         way = "LeRobot augment_dataset_quantile_stats"
-        rows.append({"way": way, "delta": "per frame", **_cost(lerobot), **error(lerobot, exact, "frames_")})
-        rows.append({"way": "LeRobot, as recorded", "delta": "per frame", **error(recorded, exact, "frames_")})
+        rows.append({"way": way, "delta": "per frame", **_cost(lerobot), **error(lerobot, true, "frames_")})
+        rows.append({"way": "LeRobot, as recorded", "delta": "per frame", **error(recorded, true, "frames_")})
         big = run("exact", large, 50, "6,-1")
+        streamed = run("streamed", large, 50, "6,-1")
+    long = f"{options.frames:,} frames, H = 50, delta"
     targets = [
-        {"target": "10,000 frames, H = 10: < 1 s", "seconds": rows[0]["seconds"], "met": rows[0]["seconds"] < 1},
-        {"target": "10,000 frames, H = 10, delta: < 1 s", "seconds": rows[2]["seconds"], "met": rows[2]["seconds"] < 1},
-        {
-            "target": f"{options.frames:,} frames, H = 50, delta: < 60 s and < 2 GiB",
-            **_cost(big),
-            "met": big["seconds"] < 60 and big["peak_mib"] < 2048,
-        },
+        {"target": "10,000 frames, H = 10: < 1 s", **_cost(plain), "met": plain["seconds"] < 1},
+        {"target": "10,000 frames, H = 10, delta: < 1 s", **_cost(delta), "met": delta["seconds"] < 1},
+        {"target": f"{long}: < 60 s and < 2 GiB", **_cost(big), "met": _long_met(big)},
+        {"target": f"{long}, read again for every pass", **_cost(streamed), "met": _long_met(streamed)},
     ]
     result = {"machine": _machine(), "comparison": rows, "targets": targets}
     options.out.mkdir(parents=True, exist_ok=True)
@@ -244,6 +270,10 @@ def main() -> None:
     print(text)
     if not all(target["met"] for target in targets):
         raise SystemExit("a target was missed")
+
+
+def _long_met(found: dict) -> bool:
+    return found["seconds"] < 60 and found["peak_mib"] < 2048
 
 
 def _cost(found: dict) -> dict[str, float]:
@@ -268,24 +298,22 @@ def report(result: dict) -> str:
     lines = [
         "# `mstool stats`: time and error",
         "",
-        "Written by `benchmarks/stats.py`. "
-        + ", ".join(f"{key} {value}" for key, value in result["machine"].items())
-        + ".",
+        f"Written by `benchmarks/stats.py`: {', '.join(f'{key} {value}' for key, value in machine.items())}.",
         "",
         f"{SMALL:,} frames, {SMALL // EPISODE} episodes, 7 action dimensions, H = 10, no images. Error: the worst of",
-        "q01 and q99 over all dimensions, where the exact q01..q99 is the range -1..1. Times include reading parquet, not",
-        "starting Python. The load average says how much other programs shared the cores.",
+        "q01 and q99 over all dimensions against `numpy.quantile` of the built windows, where the exact q01..q99 is the",
+        "range -1..1. Times include reading parquet, not starting Python. The load average says how much other programs shared the cores.",
         "",
         "| way | delta | seconds | peak MiB | worst error |",
         "|---|---|---|---|---|",
     ]
     for row in result["comparison"]:
         cost = f"{row['seconds']:.2f} | {row['peak_mib']}" if "seconds" in row else "- | -"
-        lines.append(f"| {row['way']} | {row['delta']} | {cost} | {row['worst_error']:.4f} |")
+        lines.append(f"| {row['way']} | {row['delta']} | {cost} | {row['worst_error']:.4g} |")
     lines += ["", "| target | seconds | peak MiB | met |", "|---|---|---|---|"]
     for target in result["targets"]:
         met = "yes" if target["met"] else "no"
-        lines.append(f"| {target['target']} | {target['seconds']:.2f} | {target.get('peak_mib', '-')} | {met} |")
+        lines.append(f"| {target['target']} | {target['seconds']:.2f} | {target['peak_mib']} | {met} |")
     return "\n".join(lines) + "\n"
 
 

@@ -39,11 +39,11 @@ class ColumnReader:
 
     """
 
-    def __init__(self, dataset: Dataset, features: Iterable[str], *, keep_bytes: int = KEEP_BYTES) -> None:
+    def __init__(self, dataset: Dataset, features: Iterable[str]) -> None:
         self.dataset = dataset
         self.features = {name: dataset.features[name] for name in features}
         size = dataset.frames * sum(feature.dims * feature.width // 8 for feature in self.features.values())
-        self._keep = size <= keep_bytes
+        self._keep = size <= KEEP_BYTES
         self._kept: list[Block] | None = None
 
     def blocks(self) -> Iterator[Block]:

@@ -59,6 +59,7 @@ CONFIGS = {
         _libero("pi0_fast_libero", 10, delta=True, quantiles=True),
         _libero("pi0_fast_libero_low_mem_finetune", 10, delta=True, quantiles=True),
         _droid("pi05_droid", 15, quantiles=True),
+        # openpi advises to go on with DROID's own statistics here; these say how far the data is from them (--check).
         _droid("pi05_droid_finetune", 16, quantiles=True),
         _droid("pi0_droid", 10, quantiles=False),
         _droid("pi0_fast_droid", 10, quantiles=True),

@@ -87,10 +87,10 @@ def open_dataset(root: Path) -> Dataset:
         episodes, frames = int(info["total_episodes"]), int(info["total_frames"])
         features = {name: _feature(name, spec, info) for name, spec in info["features"].items() if _numeric(spec)}
         fps = float(info["fps"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(
-            f"{root}/meta/info.json: {error!r} is missing or malformed", fix="convert the dataset again"
-        ) from error
+    except KeyError as error:
+        raise DataError(f"{root}/meta/info.json: no {error}", fix="convert the dataset again") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{root}/meta/info.json: malformed ({error})", fix="convert the dataset again") from error
     if episodes < 1 or frames < 1:
         raise DataError(
             f"{root}: the dataset is empty ({episodes} episodes, {frames} frames)",
@@ -150,8 +150,14 @@ def _flat_names(names: object) -> list[str]:
 
 def _episode_files(root: Path, info: Mapping[str, Any], episodes: int) -> tuple[Path, ...]:
     pattern = str(info.get("data_path") or "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet")
-    size = int(info.get("chunks_size") or 1000)
-    files = tuple(root / pattern.format(episode_chunk=i // size, episode_index=i) for i in range(episodes))
+    try:
+        size = int(info.get("chunks_size") or 1000)
+        files = tuple(root / pattern.format(episode_chunk=i // size, episode_index=i) for i in range(episodes))
+    except (LookupError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{root}/meta/info.json: data_path {pattern!r} is no v2.1 pattern ({error})",
+            fix="convert the dataset again",
+        ) from error
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise DataError(

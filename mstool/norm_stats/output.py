@@ -72,16 +72,22 @@ def write(result: StatsResult, *, out: Path | None, asset_id: str | None) -> Sta
     """
     if not result.ok:
         worst = next(problem for problem in result.problems if problem.severity == ERROR)
-        raise DataError(f"{worst.key}[{worst.dim}] {worst.name}: {worst.message}; nothing was written", fix=worst.fix)
+        place = f"{worst.key}[{worst.dim}] {worst.name}"
+        raise DataError(f"{place}: {worst.message}; nothing was written", fix=worst.fix)
     path = norm_stats_path(tuple(dataset.root for dataset in result.datasets), out, asset_id)
     documents: dict[Path, object] = {
-        path: openpi_document(result.state.stats, result.actions.stats, result.provenance),
+        path: openpi_document(result.state.stats, result.actions.stats, _noted(result, inside=out is None)),
     }
     for dataset, features in zip(result.datasets, result.features, strict=True):
         # v2.1 keeps statistics per episode (episodes_stats.jsonl); they are right as they are.
         if dataset.version == "v3.0" and features:
             documents[stats_path(dataset.root)] = lerobot_document(dataset, _finite(features))
     return replace(result, written=replace_json(documents))
+
+
+def _noted(result: StatsResult, *, inside: bool) -> dict[str, object]:
+    # A file that travels with its dataset needs no name, and `convert` has another name for the folder until the end.
+    return {key: value for key, value in result.provenance.items() if not (inside and key == "datasets")}
 
 
 def _finite(features: Mapping[str, VectorStats]) -> dict[str, VectorStats]:

@@ -46,7 +46,9 @@ def test_writes_and_says_where(tmp_path, mstool):
     path = tmp_path / "assets/pi05_libero/me/d/norm_stats.json"
     assert f"wrote {path}" in err
     assert f"wrote {root / 'meta/stats.json'}" in err
-    assert set(json.loads(path.read_text())["norm_stats"]) == {"state", "actions"}
+    document = json.loads(path.read_text())
+    assert set(document["norm_stats"]) == {"state", "actions"}
+    assert document["mstool"]["datasets"] == ["d"]
     assert not (root / "norm_stats.json").exists()
 
 

@@ -68,7 +68,8 @@ def test_names_by_group(tmp_path):
 def test_blocks_hold_whole_episodes(tmp_path, monkeypatch, version, rows, keep_bytes):
     monkeypatch.setattr(columns_module, "ROWS", rows)
     dataset = open_dataset(make(tmp_path / "d", version))
-    reader = ColumnReader(dataset, ["action", "index"], keep_bytes=keep_bytes)
+    monkeypatch.setattr(columns_module, "KEEP_BYTES", keep_bytes)
+    reader = ColumnReader(dataset, ["action", "index"])
     table = pq.read_table(dataset.root / "data") if version == "v2.1" else pq.read_table(dataset.files[0])
     expected = np.stack(table["action"].to_numpy())
     for _ in range(2):
@@ -98,7 +99,7 @@ def test_both_versions_give_the_same(tmp_path, version):
 def test_reading_again_gives_the_same_as_keeping(tmp_path, monkeypatch):
     root = make(tmp_path / "d")
     kept = compute([root], config="pi0_libero")
-    monkeypatch.setattr(ColumnReader.__init__, "__kwdefaults__", {"keep_bytes": 0})
+    monkeypatch.setattr(columns_module, "KEEP_BYTES", 0)
     monkeypatch.setattr(columns_module, "ROWS", 3)
     again = compute([root], config="pi0_libero")
     for name in ("q01", "q10", "q50", "q90", "q99"):
@@ -286,6 +287,13 @@ def test_broken_datasets(tmp_path, version, break_it, said):
     assert caught.value.fix
     assert str(root) in caught.value.message
     assert contents(root) == before
+
+
+def test_data_path_of_another_version(tmp_path):
+    root = make(tmp_path / "d", "v2.1")
+    edit_info(root, data_path="data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet")
+    with pytest.raises(DataError, match=r"is no v2\.1 pattern"):
+        open_dataset(root)
 
 
 def test_missing_episode_file(tmp_path):

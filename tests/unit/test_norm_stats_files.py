@@ -47,6 +47,7 @@ def test_openpi_file(tmp_path):
     # Python's JSON floats round-trip: the file holds the very numbers.
     assert document["norm_stats"]["actions"]["q01"] == result.actions.stats.q01.tolist()
     assert document["mstool"]["horizon"] == 10
+    assert "datasets" not in document["mstool"]
     assert str(tmp_path) not in json.dumps(document)
     assert result.written == (root / "norm_stats.json", root / "meta/stats.json")
 
@@ -199,9 +200,8 @@ def test_check_of_other_files(tmp_path, text, error):
 
 
 def test_plot(tmp_path):
-    result = compute(
-        [make(tmp_path / "d", **{"observation.state": np.ones((FRAMES, 8), dtype=np.float32)})], features=False
-    )
+    data = {"observation.state": np.ones((9, 1), dtype=np.float32), "action": np.arange(9, dtype=np.float32)[:, None]}
+    result = compute([write_dataset(tmp_path / "d", data, [9])], features=False)
     plot(result, tmp_path / "stats.png")
     assert (tmp_path / "stats.png").read_bytes().startswith(b"\x89PNG")
     for path in (tmp_path / "stats.txt", tmp_path / "no/stats.png"):
