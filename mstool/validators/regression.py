@@ -11,9 +11,9 @@ from mstool.contract import Array
 class Fit:
     """y = X b + e."""
 
-    # (K,) coefficients and their standard errors.
+    # (K,) coefficients and their covariance (K, K).
     coefficients: Array
-    errors: Array
+    covariance: Array
     # Share of y's mean square that X explains.
     r2: float
     n: int
@@ -25,8 +25,8 @@ class Fit:
 
     @property
     def gain_error(self) -> float:
-        """Standard error of `gain`, taking the coefficients' errors as opposed at worst."""
-        return float(np.sqrt((self.errors**2).sum()))
+        """Standard error of `gain`."""
+        return float(np.sqrt(max(self.covariance.sum(), 0.0)))
 
     @property
     def certain_sign(self) -> bool:
@@ -60,10 +60,10 @@ def fit(x: Array, y: Array) -> Fit:
     weighted = weights * residual
     total = float((weights * y**2).sum())
     r2 = 1 - float((weighted * residual).sum()) / total if total > 0 else 0.0
-    return Fit(coefficients, _errors(x, weights, residual), r2, len(y))
+    return Fit(coefficients, _covariance(x, weights, residual), r2, len(y))
 
 
-def _errors(x: Array, weights: Array, residual: Array) -> Array:
+def _covariance(x: Array, weights: Array, residual: Array) -> Array:
     square = (x * weights[:, None]).T @ x
     free = max(len(residual) - x.shape[1], 1)
     variance = float((weights * residual**2).sum()) / free
@@ -71,5 +71,5 @@ def _errors(x: Array, weights: Array, residual: Array) -> Array:
     r = float(residual[1:] @ residual[:-1]) / spread if spread > 0 else 0.0
     r = min(max(r, 0.0), 0.95)
     inflation = (1 + r) / (1 - r)
-    result: Array = np.sqrt(np.diag(np.linalg.pinv(square)) * variance * inflation)
+    result: Array = np.linalg.pinv(square) * variance * inflation
     return result

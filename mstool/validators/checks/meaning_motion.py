@@ -177,8 +177,6 @@ class Alignment(Check):
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """See at which shift the commands explain the motion, and whether the future explains the present."""
         meaning, found = tracks(context)
-        if meaning.action == "joint_position":
-            raise Skip("an absolute target is compared with the state itself (MS507)")
         axes = [a for a, name in enumerate(AXES[meaning.action]) if self._moves(found, a, name)]
         explained = {lag: self._r2(found, axes, [lag]) for lag in self.LAGS}
         if not axes or max(len(track.moved) for track in found) < 20:

@@ -1,0 +1,218 @@
+"""MS501, MS506, MS507, MS509: the gripper's sign, what the state is, what the actions are, and of which episode."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.meanings import Meaning, classify_state, follows, meaning_of
+from mstool.validators.report import Curve, Issue, Note
+from mstool.validators.tracks import Track, tracks
+from mstool.validators.vectors import action_columns, actions_of, dimension, state_columns, state_of
+
+_KIND_WORDS = {
+    "eef_axis_angle": "an end effector position and axis-angle",
+    "eef_quaternion": "an end effector position and quaternion",
+    "joints": "seven joint positions",
+}
+# Fingers move when their distance changes by more than this share of what they ever do, in one step.
+_FINGERS_MOVE = 0.03
+
+
+@register
+class GripperSign(Check):
+    """MS501."""
+
+    code, family = "MS501", "meaning"
+    title = "the gripper's command opens and closes the fingers in the sense that is expected"
+    meaning = "ManiSkill opens at +1, LIBERO closes at +1, DROID closes at 1: the policy drops what it should grasp"
+    fix = "flip the gripper's action (mstool convert writes the layout's sense)"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Compare the sense of the command with that of the fingers' motion after it."""
+        meaning, found = tracks(context)
+        if not found or any(track.opening is None for track in found):
+            raise Skip("the state does not hold the fingers")
+        agree, moves = self._votes(found)
+        if moves < 2:
+            raise Skip(f"the fingers open or close {moves} times in the sampled episodes: too few to tell")
+        text = f"the command agrees with the fingers in {agree} of {moves} motions; meaning {meaning.source}"
+        yield Note(text, (self._curve(found[0]),))
+        column, index, _ = dimension(context.data, action_columns(context.data), meaning.gripper)
+        if agree <= 0.25 * moves:
+            yield Issue(
+                f"the gripper's command is flipped: {meaning.gripper_open:+g} should open; by chance {2.0**-moves:.2g}",
+                feature=column,
+                dimension=index,
+                observed=f"{moves - agree} of {moves} motions are opposite",
+                expected=f"{meaning.gripper_open:+g} open, {meaning.gripper_closed:+g} closed",
+                evidence=(self._curve(found[0]),),
+            )
+        elif agree < 0.75 * moves:
+            yield Issue(
+                "the gripper's command does not say which way the fingers move",
+                "warning",
+                feature=column,
+                dimension=index,
+                observed=f"{agree} of {moves} motions agree",
+                expected="nearly all",
+                evidence=(self._curve(found[0]),),
+            )
+
+    @staticmethod
+    def _votes(found: list[Track]) -> tuple[int, int]:
+        """Count the fingers' separate motions, and those that go where the command of the frames before points."""
+        reach = max(float(np.ptp(track.opening)) for track in found if track.opening is not None)
+        agree = moves = 0
+        for track in found:
+            if track.opening is None or reach < 1e-4:
+                continue
+            change = np.diff(track.opening)
+            moving = np.abs(change) > _FINGERS_MOVE * reach
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], moving.astype(int), [0]])))
+            for start, end in zip(edges[::2], edges[1::2], strict=True):
+                before = track.wanted_opening[max(start - 1, 0) : end]
+                moves += 1
+                agree += bool(np.sign(change[start:end].sum()) == np.sign(np.median(before) - 0.5))
+        return agree, moves
+
+    @staticmethod
+    def _curve(track: Track) -> Curve:
+        time = np.arange(len(track.actions))
+        opening = track.opening if track.opening is not None else np.zeros(len(time))
+        scaled = opening / max(float(opening.max()), 1e-9)
+        return Curve(
+            f"gripper, episode {track.episode}",
+            "frame",
+            "share open",
+            (("fingers", time, scaled), ("command", time, track.wanted_opening)),
+        )
+
+
+@register
+class StateKind(Check):
+    """MS506."""
+
+    code, family = "MS506", "meaning"
+    title = "the state is what it is taken for: joints, or an end effector pose"
+    meaning = "the model reads joint angles as metres (qpos[:8] where LIBERO has eef position, axis-angle and fingers): loss falls, success is 0 %"
+    fix = "convert with the layout of the target: --layout libero for eef, --layout droid for joints"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Classify by numbers alone: joint limits, unit quaternions."""
+        data = context.data
+        expected: Meaning | None
+        try:
+            expected = meaning_of(context)
+        except Skip:
+            expected = None
+        state = np.concatenate([state_of(data, rows) for rows in data.sample])
+        kind = classify_state(state)
+        words = _KIND_WORDS[kind] if kind else "neither joints nor an end effector pose"
+        yield Note(f"by its numbers the state is {words}")
+        if expected is None or expected.source == "inferred":
+            return
+        if kind != expected.state:
+            certain = kind is not None or expected.state != "eef_axis_angle"
+            yield Issue(
+                f"the state is {words}, not {_KIND_WORDS[expected.state]} ({expected.source}: {expected.layout})",
+                "error" if certain else "warning",
+                feature="+".join(state_columns(data)),
+                observed=words,
+                expected=_KIND_WORDS[expected.state],
+            )
+
+
+@register
+class ActionKind(Check):
+    """MS507."""
+
+    code, family = "MS507", "meaning"
+    title = "actions are differences or absolute targets, as expected"
+    meaning = "absolute targets executed as differences (or the reverse) move the arm at once to its limits"
+    fix = "convert with the control mode that the target executes (pd_ee_delta_pose, pd_joint_delta_pos, pd_joint_pos)"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """See whether the actions trail the state."""
+        meaning, data = meaning_of(context), context.data
+        state = np.concatenate([state_of(data, rows) for rows in data.sample])
+        actions = np.concatenate([actions_of(data, rows) for rows in data.sample])
+        width = 3 if meaning.action == "ee_delta" else 7
+        if min(state.shape[1], actions.shape[1]) < width:
+            raise Skip(f"fewer than {width} dimensions")
+        if meaning.action == "ee_delta" and meaning.state == "joints":
+            _, found = tracks(context)
+            where = np.concatenate([track.position for track in found])
+            actions = np.concatenate([track.actions for track in found])
+        else:
+            where = state[:, :width]
+        fine = np.isfinite(where).all(axis=1) & np.isfinite(actions).all(axis=1)
+        # Targets may be given in another frame or unit; trailing then shows as correlation with the state itself.
+        absolute = follows(actions[fine, :width], where[fine]) or self._tied(actions[fine, :width], where[fine])
+        yield Note(
+            f"actions {'trail' if absolute else 'do not trail'} the state; expected {meaning.action} ({meaning.source})"
+        )
+        wanted = meaning.action == "joint_position"
+        if absolute != wanted:
+            yield Issue(
+                f"actions are {'absolute targets' if absolute else 'differences'}, expected {'absolute targets' if wanted else 'differences'}",
+                feature=action_columns(data)[0],
+                observed="absolute" if absolute else "differences",
+                expected="absolute" if wanted else "differences",
+            )
+
+    @staticmethod
+    def _tied(actions: Array, where: Array) -> bool:
+        moves = (where.std(axis=0) > 1e-3) & (actions.std(axis=0) > 1e-9)
+        if not moves.any():
+            return False
+        pairs = zip(actions[:, moves].T, where[:, moves].T, strict=True)
+        return bool(min(abs(np.corrcoef(a, w)[0, 1]) for a, w in pairs) > 0.98)
+
+
+@register
+class EpisodeActions(Check):
+    """MS509."""
+
+    code, family = "MS509", "meaning"
+    title = "each episode's actions belong to its states"
+    meaning = "episodes whose rows were shuffled or paired with another's teach noise"
+    fix = "convert again; sort episodes by number, not by name (traj_10 comes before traj_2 as text)"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Predict each episode's motion from its commands, with coefficients of all."""
+        _, found = tracks(context)
+        usable = [track for track in found if len(track.moved) > 10]
+        if len(usable) < 2:
+            raise Skip("fewer than two episodes")
+        scores = self._scores(usable)
+        typical = float(np.median(scores))
+        if typical < 0.3:
+            raise Skip("commands explain the motion in no episode (MS505)")
+        yield Note(f"commands explain {min(scores):.0%} to {max(scores):.0%} of an episode's motion")
+        for track, score in zip(usable, scores, strict=True):
+            if score < 0.3 * typical:
+                yield Issue(
+                    "the actions do not explain this episode's motion, but the others'",
+                    episode=track.episode,
+                    feature=action_columns(context.data)[0],
+                    observed=f"R² {score:.2f}",
+                    expected=f"about {typical:.2f}",
+                )
+
+    @staticmethod
+    def _scores(usable: list[Track]) -> list[float]:
+        inputs = [np.stack([t.commanded[1:], t.commanded[:-1]], axis=2) for t in usable]
+        outputs = [t.moved[1:] for t in usable]
+        everything, moved = np.concatenate(inputs), np.concatenate(outputs)
+        left, total = np.zeros(len(usable)), np.zeros(len(usable))
+        for axis in range(moved.shape[1]):
+            scale = float((moved[:, axis] ** 2).mean())
+            if scale < 1e-12:
+                continue
+            coefficients = np.linalg.lstsq(everything[:, axis], moved[:, axis], rcond=None)[0]
+            for i, (x, y) in enumerate(zip(inputs, outputs, strict=True)):
+                left[i] += float(((y[:, axis] - x[:, axis] @ coefficients) ** 2).sum()) / scale
+                total[i] += float((y[:, axis] ** 2).sum()) / scale
+        return [float(1 - a / b) if b > 0 else 1.0 for a, b in zip(left, total, strict=True)]

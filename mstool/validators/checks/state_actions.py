@@ -1,0 +1,252 @@
+"""MS401 to MS406: dimensions, finite numbers, names, units, constants, idle frames."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.layouts import LAYOUTS
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.meanings import meaning_of
+from mstool.validators.report import Curve, Issue, Note
+from mstool.validators.vectors import action_columns, actions_of, dimension, name_of, names_of, state_columns, state_of
+
+# Larger than any arm's workspace in metres, or any turn in radians.
+_METRES, _RADIANS = 3.0, 2 * np.pi + 0.3
+_IDLE_SHARE = 0.5
+
+
+def both(context: Context) -> list[tuple[tuple[str, ...], Array]]:
+    """Return the sampled episodes' state and actions, (N, S) and (N, D), each with its columns."""
+    data = context.data
+    return [
+        (state_columns(data), np.concatenate([state_of(data, rows) for rows in data.sample])),
+        (action_columns(data), np.concatenate([actions_of(data, rows) for rows in data.sample])),
+    ]
+
+
+@register
+class Dimensions(Check):
+    """MS401."""
+
+    code, family = "MS401", "state and actions"
+    title = "state and actions have the number of dimensions that the target reads"
+    meaning = "the model pads or cuts the vector: every dimension after the missing one means something else"
+    fix = "convert with the target's layout: mstool convert --layout libero (8 and 7) or droid (8 and 8)"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare declared widths with the target's, or the declared layout's."""
+        data, target = context.data, context.target
+        layout = LAYOUTS.get(str(data.ours.get("layout")))
+        mode = str(data.ours.get("control_mode"))
+        for columns, wanted, what in (
+            (state_columns(data), target.state_dims.value or (len(layout.state) if layout else None), "state"),
+            (
+                action_columns(data),
+                target.action_dims.value
+                or (len(layout.action(mode)) if layout and mode in layout.control_modes else None),
+                "actions",
+            ),
+        ):
+            width = sum(int(np.prod(data.features[column]["shape"])) for column in columns)
+            if wanted is not None and width != wanted:
+                yield Issue(
+                    f"the {what} has another number of dimensions",
+                    feature="+".join(columns),
+                    observed=str(width),
+                    expected=str(wanted),
+                )
+            if width > target.max_dims.value:
+                yield Issue(
+                    f"the {what} is wider than the model ({target.max_dims.source})",
+                    feature="+".join(columns),
+                    observed=str(width),
+                    expected=f"at most {target.max_dims.value}",
+                )
+            for column in columns:
+                if not str(data.features[column]["dtype"]).startswith("float"):
+                    yield Issue(
+                        f"the {what} is not floating point",
+                        feature=column,
+                        observed=str(data.features[column]["dtype"]),
+                        expected="float32",
+                    )
+
+
+@register
+class Finite(Check):
+    """MS402."""
+
+    code, family = "MS402", "state and actions"
+    title = "every number is finite"
+    meaning = "one NaN in a batch makes the loss NaN, and the weights with it"
+    fix = "drop those episodes, or write the missing values"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look at every numeric column of every episode."""
+        for rows in context.data.rows():
+            for name, values in rows.columns.items():
+                if values.dtype.kind != "f":
+                    continue
+                bad = np.argwhere(~np.isfinite(values))
+                if bad.size:
+                    frame, dim = map(int, bad[0])
+                    yield Issue(
+                        f"{len(bad)} values are not finite, the first",
+                        feature=name,
+                        episode=rows.episode,
+                        frame=frame,
+                        dimension=dim,
+                        observed=str(values[frame, dim]),
+                    )
+
+
+@register
+class Names(Check):
+    """MS403."""
+
+    code, family = "MS403", "state and actions"
+    title = "every dimension has a name, and the names are those of the layout"
+    meaning = "nobody can tell later what a dimension was; LeRobot uses names to choose joints for relative actions"
+    fix = "write one name per dimension into info.json's features"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Count names, and compare with the declared layout's."""
+        data = context.data
+        layout = LAYOUTS.get(str(data.ours.get("layout")))
+        mode = str(data.ours.get("control_mode"))
+        for columns, what in ((state_columns(data), "state"), (action_columns(data), "actions")):
+            found = [name for column in columns for name in names_of(data, column)]
+            width = sum(int(np.prod(data.features[column]["shape"])) for column in columns)
+            if len(found) != width:
+                yield Issue(
+                    "there is not one name per dimension",
+                    "warning",
+                    feature="+".join(columns),
+                    observed=f"{len(found)} names",
+                    expected=f"{width}",
+                )
+                continue
+            if len(set(found)) < len(found):
+                yield Issue("a name is used twice", "warning", feature="+".join(columns), observed=", ".join(found))
+            if layout is None or mode not in layout.control_modes:
+                continue
+            wanted = list((layout.state if what == "state" else layout.action(mode)).names)
+            if found != wanted:
+                yield Issue(
+                    f"the names are not those of layout {layout.name}",
+                    feature="+".join(columns),
+                    observed=", ".join(found),
+                    expected=", ".join(wanted),
+                )
+
+
+@register
+class Units(Check):
+    """MS404."""
+
+    code, family = "MS404", "state and actions"
+    title = "lengths are metres and angles radians"
+    meaning = "degrees or millimetres are 57 or 1000 times too large for what the model and the controller know"
+    fix = "convert the column: numpy.deg2rad, or / 1000"
+    LENGTH = re.compile(r"finger|position|pos($|[_.])|(^|[_.])(x|y|z)($|[_.])")
+    ANGLE = re.compile(r"roll|pitch|yaw|rot|axis.?angle|joint|qpos")
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare magnitudes with what an arm can do, by declared unit or name; unnamed columns against both."""
+        data = context.data
+        units = data.ours.get("units") if isinstance(data.ours.get("units"), dict) else {}
+        for columns, values in both(context):
+            size = np.nanquantile(np.abs(np.where(np.isfinite(values), values, np.nan)), 0.98, axis=0)
+            for dim, large in enumerate(size):
+                column, index, name = dimension(data, columns, dim)
+                declared = (units or {}).get(column)
+                unit = str(declared[index]) if isinstance(declared, list) and index < len(declared) else ""
+                limit, what = self._limit(unit, name, columns == state_columns(data))
+                if large > limit:
+                    yield Issue(
+                        f"{name} is too large for {what}",
+                        feature=column,
+                        dimension=index,
+                        observed=f"98 % of values reach {large:.4g}",
+                        expected=f"below {limit:.3g}",
+                    )
+
+    def _limit(self, unit: str, name: str, state: bool) -> tuple[float, str]:
+        if unit and unit not in {"m", "rad"}:
+            # Actions in multiples of a unit: a controller clips at 1, a rotation reached by norm a little above.
+            return 10.0, f"a command in units of {unit}"
+        if unit == "m" or (state and self.LENGTH.search(name.lower()) and not self.ANGLE.search(name.lower())):
+            return _METRES, "metres"
+        if unit == "rad" or self.ANGLE.search(name.lower()):
+            return _RADIANS, "radians"
+        return 10.0, "metres, radians or a normalised command"
+
+
+@register
+class Constant(Check):
+    """MS405."""
+
+    code, family = "MS405", "state and actions"
+    title = "no dimension is constant"
+    meaning = "its q99 - q01 is 0: any other value at run time is blown up by 1e6; zeros in place of a state mean that it is missing"
+    fix = "fill the dimension, or leave it out; set its q01 and q99 by hand if the robot truly holds it still"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare least and greatest value over the sampled episodes."""
+        data = context.data
+        for columns, values in both(context):
+            for dim in np.flatnonzero(np.ptp(values, axis=0) == 0):
+                column, index, name = dimension(data, columns, int(dim))
+                zero = values[0, dim] == 0
+                yield Issue(
+                    f"{name} never changes",
+                    "error" if zero else "warning",
+                    feature=column,
+                    dimension=index,
+                    observed=f"always {values[0, dim]:.6g}",
+                )
+
+
+@register
+class Idle(Check):
+    """MS406."""
+
+    code, family = "MS406", "state and actions"
+    title = "the robot moves in most frames"
+    meaning = "a policy trained on idle frames learns to stand still (openpi filters them out of DROID)"
+    fix = "drop the idle frames at the beginning and end of episodes"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Count frames in which the state stays as it is."""
+        data = context.data
+        idle = total = 0
+        for rows in data.sample:
+            state = state_of(data, rows)
+            if len(state) > 1:
+                step = np.abs(np.diff(state, axis=0)).max(axis=1)
+                idle, total = idle + int((step < 1e-4).sum()), total + len(step)
+        if not total:
+            raise Skip("no episode has two frames")
+        share = idle / total
+        yield Note(f"{share:.0%} of frames are idle")
+        if share > _IDLE_SHARE:
+            yield Issue(
+                "most frames are idle",
+                "warning",
+                feature="+".join(state_columns(data)),
+                observed=f"{share:.0%}",
+                expected=f"below {_IDLE_SHARE:.0%}",
+            )
+
+
+def jump_curve(values: Array, names: list[str], episode: int, title: str) -> Curve:
+    """Plot some dimensions of one episode."""
+    time = np.arange(len(values))
+    return Curve(
+        f"{title}, episode {episode}",
+        "frame",
+        "value",
+        tuple((name, time, values[:, i]) for i, name in enumerate(names)),
+    )

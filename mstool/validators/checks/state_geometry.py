@@ -1,0 +1,272 @@
+"""MS407 to MS412: rotations, joint limits, fingers, the range of commands."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.layouts.rotations import quat_multiply, quat_to_axis_angle
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.checks.state_actions import jump_curve
+from mstool.validators.kinematics import PANDA_LOWER, PANDA_UPPER
+from mstool.validators.meanings import Meaning, meaning_of
+from mstool.validators.report import Issue, Note
+from mstool.validators.tracks import need_width, tracks
+from mstool.validators.vectors import action_columns, actions_of, dimension, state_columns, state_of
+
+# A turn between frames at which an arm would break: 20 Hz times this is 20 rad/s.
+_JUMP_RAD = 1.0
+
+
+def _expected(context: Context, kind: str) -> Meaning:
+    meaning = meaning_of(context)
+    if meaning.state != kind:
+        raise Skip(f"the state holds no {kind.removeprefix('eef_')} ({meaning.source} meaning: {meaning.state})")
+    return meaning
+
+
+@register
+class QuaternionNorm(Check):
+    """MS407."""
+
+    code, family = "MS407", "state and actions"
+    title = "quaternions have length 1 and do not change sign"
+    meaning = "a sign flip is the same rotation and another number: the model sees the arm jump"
+    fix = "normalise; choose in each frame the sign closest to the frame before"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Check norm and continuity of every sampled episode."""
+        meaning, data = _expected(context, "eef_quaternion"), context.data
+        for rows in data.sample:
+            quats = state_of(data, rows)[:, meaning.rotation]
+            norm = np.linalg.norm(quats, axis=1)
+            if quats.shape[1] < 4 or np.abs(norm - 1).max() > 0.02:
+                at = int(np.abs(norm - 1).argmax())
+                yield Issue(
+                    "a quaternion is not of length 1",
+                    feature=state_columns(data)[0],
+                    episode=rows.episode,
+                    frame=at,
+                    observed=f"{norm[at]:.3f}",
+                    expected="1",
+                )
+                continue
+            flips = np.flatnonzero((quats[1:] * quats[:-1]).sum(axis=1) < 0)
+            if flips.size:
+                curve = jump_curve(quats, ["w", "x", "y", "z"], rows.episode, "quaternion")
+                yield Issue(
+                    "a quaternion changes its sign",
+                    feature=state_columns(data)[0],
+                    episode=rows.episode,
+                    frame=int(flips[0]) + 1,
+                    evidence=(curve,),
+                )
+
+
+@register
+class QuaternionOrder(Check):
+    """MS408."""
+
+    code, family = "MS408", "state and actions"
+    title = "quaternions are in the declared order (wxyz)"
+    meaning = "ManiSkill and SAPIEN store wxyz, robosuite and scipy xyzw: read in the other order a pose is another"
+    fix = "reorder the four numbers"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Ask the commanded rotations; where they do not tell, that a gripper works from above."""
+        meaning = _expected(context, "eef_quaternion")
+        _, found = tracks(context)
+        quats = [track.state[:, meaning.rotation] for track in found]
+        if not quats:
+            raise Skip("no finite episode")
+        scores = {}
+        down = {}
+        for name, order in (("wxyz", [0, 1, 2, 3]), ("xyzw", [3, 0, 1, 2])):
+            ordered = [q[:, order] for q in quats]
+            turns = [quat_to_axis_angle(quat_multiply(q[1:], q[:-1] * [1, -1, -1, -1])) for q in ordered]
+            scores[name] = (
+                _correlation(turns, [track.commanded[:, 3:6] for track in found])
+                if meaning.action == "ee_delta"
+                else 0.0
+            )
+            _, x, y, _ = np.concatenate(ordered).T
+            # z component of the tool's own z axis: -1 where the gripper points down.
+            down[name] = float(np.median(1 - 2 * (x**2 + y**2)))
+        yield Note(
+            f"as wxyz: turns agree {scores['wxyz']:.2f}, tool axis {down['wxyz']:+.2f}; as xyzw: {scores['xyzw']:.2f}, {down['xyzw']:+.2f}"
+        )
+        by_turn = scores["xyzw"] > 0.7 and scores["wxyz"] < 0.5 * scores["xyzw"]
+        by_axis = down["xyzw"] < -0.7 and down["wxyz"] > 0.7
+        if by_turn or (by_axis and scores["wxyz"] <= 0.7):
+            reason = "its turns agree with the commands" if by_turn else "the gripper would point up"
+            yield Issue(
+                f"the quaternion is xyzw: {reason}",
+                feature=state_columns(context.data)[0],
+                observed="xyzw",
+                expected="wxyz",
+            )
+
+
+def _correlation(turns: list[Array], commanded: list[Array]) -> float:
+    """Return the greatest of the axes' correlations between what was commanded and turned, whatever the sign."""
+    a, b = np.concatenate(turns), np.concatenate(commanded)
+    best = 0.0
+    for axis in range(3):
+        if a[:, axis].std() > 1e-4 and b[:, axis].std() > 1e-3:
+            best = max(best, abs(float(np.corrcoef(a[:, axis], b[:, axis])[0, 1])))
+    return best
+
+
+@register
+class RotationJumps(Check):
+    """MS409."""
+
+    code, family = "MS409", "state and actions"
+    title = "axis-angles are continuous within an episode"
+    meaning = "a gripper that points down sits at angle pi, where the vector's sign flips from frame to frame: the state jumps by 2 pi"
+    fix = "choose in each frame the branch closest to the frame before (mstool convert does)"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look for steps no arm can make."""
+        meaning, data = _expected(context, "eef_axis_angle"), context.data
+        for rows in data.sample:
+            turn = state_of(data, rows)[:, meaning.rotation]
+            if len(turn) < 2:
+                continue
+            step = np.linalg.norm(np.diff(turn, axis=0), axis=1)
+            if step.max() > _JUMP_RAD:
+                at = int(step.argmax()) + 1
+                curve = jump_curve(turn, ["x", "y", "z"], rows.episode, "axis-angle")
+                yield Issue(
+                    "the axis-angle jumps",
+                    feature=state_columns(data)[0],
+                    episode=rows.episode,
+                    frame=at,
+                    observed=f"{step[at - 1]:.2f} rad in a frame",
+                    expected=f"below {_JUMP_RAD:g}",
+                    evidence=(curve,),
+                )
+
+
+@register
+class JointLimits(Check):
+    """MS410."""
+
+    code, family = "MS410", "state and actions"
+    title = "joints are within the robot's limits"
+    meaning = "joints in another order, unit or of another robot than the pretrained one"
+    fix = "write the seven joints in the robot's order, in rad"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare with the Panda's limits."""
+        _expected(context, "joints")
+        data = context.data
+        robot = str(data.ours.get("robot") or data.info.get("robot_type") or "panda")
+        if "panda" not in robot.lower() and "franka" not in robot.lower() and not context.target.layout.value:
+            raise Skip(f"the limits of {robot!r} are not known")
+        for rows in data.sample:
+            joints = state_of(data, rows)[:, :7]
+            if joints.shape[1] < 7:
+                raise Skip("the state has fewer than seven dimensions")
+            beyond = np.argwhere((joints < PANDA_LOWER - 0.05) | (joints > PANDA_UPPER + 0.05))
+            if beyond.size:
+                frame, dim = map(int, beyond[0])
+                column, index, name = dimension(data, state_columns(data), dim)
+                yield Issue(
+                    f"{name} is outside its limits",
+                    feature=column,
+                    dimension=index,
+                    episode=rows.episode,
+                    frame=frame,
+                    observed=f"{joints[frame, dim]:.3f} rad",
+                    expected=f"{PANDA_LOWER[dim]:.2f} to {PANDA_UPPER[dim]:.2f}",
+                )
+
+
+@register
+class Fingers(Check):
+    """MS411."""
+
+    code, family = "MS411", "state and actions"
+    title = "the fingers' state has the layout's sign and range"
+    meaning = "LIBERO's two fingers are + and -, DROID's gripper is 0 open to 1 closed: another sense reads as an impossible hand"
+    fix = "write the fingers as the layout says (mstool layouts)"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Check sign and size."""
+        meaning, data = meaning_of(context), context.data
+        state = np.concatenate([state_of(data, rows) for rows in data.sample])
+        if meaning.source == "inferred" or state.shape[1] != 8:
+            raise Skip(
+                "the meaning is not declared" if meaning.source == "inferred" else "the state has not 8 dimensions"
+            )
+        low, high = (0.0, 1.0) if meaning.layout == "droid" else (0.0, 0.05)
+        wanted = [(7, low, high)]
+        if meaning.layout == "libero":
+            wanted = [(6, 0.0, 0.05), (7, -0.05, 0.0)]
+        for dim, least, most in wanted:
+            # Fingers that touch are pressed together a little beyond zero.
+            slack = 0.05 * (most - least) + 0.002
+            q01, q99 = np.quantile(state[:, dim], [0.01, 0.99])
+            if q01 < least - slack or q99 > most + slack:
+                column, index, name = dimension(data, state_columns(data), dim)
+                yield Issue(
+                    f"{name} leaves the range of layout {meaning.layout}",
+                    feature=column,
+                    dimension=index,
+                    observed=f"{q01:.4g} to {q99:.4g}",
+                    expected=f"{least:g} to {most:g}",
+                )
+
+
+@register
+class CommandRange(Check):
+    """MS412."""
+
+    code, family = "MS412", "state and actions"
+    title = "commands are within what the controller executes, and the gripper's reach both ends"
+    meaning = "the controller clips larger commands: the arm falls behind what was recorded; a gripper in another range never closes"
+    fix = "rescale the dimension to the layout's range; record with a controller that clips as the evaluation's does"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Check the gripper's ends, and the size of normalised commands."""
+        meaning, data = meaning_of(context), context.data
+        state = np.concatenate([state_of(data, rows) for rows in data.sample])
+        actions = np.concatenate([actions_of(data, rows) for rows in data.sample])
+        need_width(meaning, state, actions)
+        columns = action_columns(data)
+        low, high = sorted((meaning.gripper_open, meaning.gripper_closed))
+        command = actions[:, meaning.gripper]
+        column, index, name = dimension(data, columns, meaning.gripper)
+        if command.min() < low - 0.02 or command.max() > high + 0.02:
+            yield Issue(
+                f"{name} leaves its range",
+                feature=column,
+                dimension=index,
+                observed=f"{command.min():.3g} to {command.max():.3g}",
+                expected=f"{low:g} to {high:g}",
+            )
+        elif low < 0 and command.min() > -0.02 and np.ptp(command) > 0.5:
+            yield Issue(
+                f"{name} is never negative: the range is 0 to 1",
+                feature=column,
+                dimension=index,
+                observed=f"{command.min():.3g} to {command.max():.3g}",
+                expected=f"{low:g} to {high:g}",
+            )
+        if meaning.action == "joint_position":
+            return
+        arm = actions[:, : meaning.gripper]
+        # A layout's unit may be smaller than the controller's own: 0.1 m is 2 in units of 0.05 m.
+        limit = 4.0
+        size = np.abs(arm).max(axis=0)
+        yield Note(f"arm commands reach {size.max():.2f}")
+        for dim in np.flatnonzero(size > limit):
+            column, index, name = dimension(data, columns, int(dim))
+            yield Issue(
+                f"{name} is beyond what a controller executes",
+                feature=column,
+                dimension=index,
+                observed=f"{size[dim]:.3g}",
+                expected=f"within ±{limit:g}",
+            )

@@ -1,0 +1,201 @@
+"""MS310, MS311: is the picture the right way up, and does it show the motion of its own rows?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.checks.video_views import is_wrist, seen, shows, uniform
+from mstool.validators.clips import Clip, motion
+from mstool.validators.report import Issue, Note
+from mstool.validators.tracks import Track, tracks
+
+# Frames between the two pictures of a step, so that the arm moves by pixels and not by their parts.
+_STRIDE = 2
+_FEW = 30
+_LEAST_R2 = 0.4
+
+
+@dataclass(frozen=True)
+class Projection:
+    """How a fixed camera shows the hand's motion: pixels per metre, linear."""
+
+    # World directions (3,) in which the picture's right and down grow, times pixels per metre.
+    right: Array
+    down: Array
+    # Share of the shifts that it explains, per picture axis.
+    r2: tuple[float, float]
+    n: int
+
+    @property
+    def forward(self) -> Array:
+        """Where the camera looks (3,), unit length: right x down, for a picture that is not mirrored."""
+        cross = np.cross(self.right, self.down)
+        result: Array = cross / max(float(np.linalg.norm(cross)), 1e-12)
+        return result
+
+
+def steps(clip: Clip, track: Track) -> tuple[Array, Array]:
+    """Return the hand's steps (n, 3) m and the picture's (n, 2) px for a film, where enough moves."""
+    film = clip.film[::_STRIDE]
+    shift = motion(film).shift
+    where = track.position[: len(clip.film)][::_STRIDE]
+    count = min(len(shift), len(where) - 1)
+    return np.diff(where, axis=0)[:count], shift[:count]
+
+
+def project(pairs: list[tuple[Array, Array]]) -> Projection | None:
+    """Fit a projection to hand and picture steps; None where too little moves."""
+    if not pairs:
+        return None
+    hand, picture = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    fine = np.isfinite(picture).all(axis=1)
+    hand, picture = hand[fine], picture[fine]
+    if len(hand) < _FEW:
+        return None
+    # Shifts of more than a quarter of the picture are not what this linear flow can see.
+    keep = np.abs(picture).max(axis=1) < 24
+    hand, picture = hand[keep], picture[keep]
+    weights = np.ones(len(hand))
+    matrix = np.zeros((3, 2))
+    for _ in range(6):
+        matrix = np.linalg.lstsq(hand * weights[:, None], picture * weights[:, None], rcond=None)[0]
+        off = np.linalg.norm(picture - hand @ matrix, axis=1)
+        weights = 1 / np.sqrt(np.maximum(1, off / (1.345 * 1.4826 * np.median(off) + 1e-9)))
+    left = (weights[:, None] * (picture - hand @ matrix)) ** 2
+    total = (weights[:, None] * picture) ** 2
+    r2 = 1 - left.sum(axis=0) / np.maximum(total.sum(axis=0), 1e-12)
+    return Projection(matrix[:, 0], matrix[:, 1], (float(r2[0]), float(r2[1])), len(hand))
+
+
+def _pairs(context: Context, found: list[Clip]) -> list[tuple[Array, Array]]:
+    _, all_tracks = tracks(context)
+    by_episode = {track.episode: track for track in all_tracks}
+    return [steps(clip, by_episode[clip.episode]) for clip in found if clip.episode in by_episode]
+
+
+@register
+class Upright(Check):
+    """MS310."""
+
+    code, family = "MS310", "video"
+    title = "fixed views are upright and not mirrored"
+    meaning = (
+        "raw OpenGL buffers are upside down (LIBERO turns them): pretrained weights have never seen the scene like that"
+    )
+    fix = "turn or flip the pictures back before storing them"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Fit picture motion to the hand's: up must be up, and the camera must look down on the table."""
+        fixed = {
+            c: found for c, found in seen(context).items() if is_wrist(context, c) is not True and not uniform(found)
+        }
+        if not fixed:
+            raise Skip("there is no fixed view")
+        unclear = []
+        for camera, found in fixed.items():
+            view = project(_pairs(context, found))
+            if view is None or min(view.r2) < _LEAST_R2 or np.linalg.norm(view.down) < 1e-9:
+                unclear.append(camera)
+                continue
+            lift = float(-view.down[2] / np.linalg.norm(view.down))
+            look = float(view.forward[2])
+            certain = f"R² {view.r2[0]:.2f} right, {view.r2[1]:.2f} down, {view.n} steps"
+            # A camera level with the hand, or one that looks straight down, leaves one of the two open.
+            flipped, mirrored = lift < -0.25, look > 0.25
+            what = {
+                (True, False): "turned by 180 degrees",
+                (True, True): "flipped upside down",
+                (False, True): "mirrored left to right",
+            }.get((flipped, mirrored))
+            yield Note(
+                f"{camera}: lifting the hand moves it {'up' if lift > 0 else 'down'} ({lift:+.2f}), the camera looks {'down' if look < 0 else 'up'} ({look:+.2f}); {certain}"
+            )
+            if what:
+                yield Issue(
+                    f"the view is {what}: {certain}",
+                    feature=camera,
+                    evidence=shows(found[0], camera),
+                    observed=f"up {lift:+.2f}, looks {look:+.2f}",
+                    expected="up above 0, looks below 0",
+                )
+        if len(unclear) == len(fixed):
+            raise Skip(f"the hand's motion in {', '.join(unclear)} is too small or too unlike its pixels' to tell")
+
+
+@register
+class PicturesOfTheirRows(Check):
+    """MS311."""
+
+    code, family = "MS311", "video"
+    title = "pictures show the motion of their own rows"
+    meaning = "videos of another episode, or some frames late: what the policy sees has nothing to do with what it does"
+    fix = "convert again; check the spans in the episode table and the order of the video files"
+    LAGS = range(-6, 7)
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Predict each episode's picture motion from the hand's, at several shifts."""
+        fixed = {
+            c: found for c, found in seen(context).items() if is_wrist(context, c) is not True and not uniform(found)
+        }
+        if not fixed:
+            raise Skip("there is no fixed view")
+        _, all_tracks = tracks(context)
+        by_episode = {track.episode: track for track in all_tracks}
+        told = False
+        for camera, found in fixed.items():
+            usable = [clip for clip in found if clip.episode in by_episode and len(clip.film) > 20]
+            if not usable:
+                continue
+            scores = {lag: self._scores(usable, by_episode, lag) for lag in self.LAGS}
+            pooled = {lag: float(np.mean(score)) for lag, score in scores.items()}
+            best = max(pooled, key=lambda lag: pooled[lag])
+            if pooled[best] < 0.35:
+                continue
+            told = True
+            yield Note(
+                f"{camera}: the hand explains {pooled[0]:.0%} of the picture's motion, best at a shift of {best} frames"
+            )
+            if abs(best) > 1 and pooled[best] > pooled[0] + 0.05:
+                yield Issue(
+                    f"pictures are {abs(best)} frames {'early' if best < 0 else 'late'}",
+                    feature=camera,
+                    observed=f"R² {pooled[best]:.2f} at a shift of {best}",
+                    expected=f"best at 0, where it is {pooled[0]:.2f}",
+                )
+            if len(usable) > 2:
+                typical = float(np.median(scores[0]))
+                for clip, score in zip(usable, scores[0], strict=True):
+                    if typical > 0.35 and score < 0.1:
+                        yield Issue(
+                            "pictures do not show this episode's motion",
+                            feature=camera,
+                            episode=clip.episode,
+                            observed=f"R² {score:.2f}",
+                            expected=f"about {typical:.2f}",
+                            evidence=shows(clip, camera),
+                        )
+        if not told:
+            raise Skip("the hand's motion explains too little of the pictures' to tell")
+
+    @staticmethod
+    def _scores(usable: list[Clip], by_episode: dict[int, Track], lag: int) -> list[float]:
+        """Share of each episode's picture motion explained by the hand's, fitted on all of them together."""
+        pairs = []
+        for clip in usable:
+            shift = motion(clip.film).shift
+            hand = np.diff(by_episode[clip.episode].position, axis=0)[: len(shift)]
+            shift = shift[: len(hand)]
+            rows = np.arange(6, len(hand) - 6)
+            good = rows[np.isfinite(shift[rows]).all(axis=1) & (np.abs(np.nan_to_num(shift[rows])).max(axis=1) < 12)]
+            pairs.append((hand[good - lag], shift[good]))
+        hand, picture = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        if len(hand) < _FEW:
+            return [0.0] * len(usable)
+        matrix = np.linalg.lstsq(hand, picture, rcond=None)[0]
+        return [
+            float(1 - ((p - h @ matrix) ** 2).sum() / max(float((p**2).sum()), 1e-9)) if len(h) else 0.0
+            for h, p in pairs
+        ]

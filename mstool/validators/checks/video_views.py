@@ -1,0 +1,307 @@
+"""MS304 to MS309: is there anything to see, does it move, is it the camera it says, in its colours?"""
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.checks.video_files import need_cameras
+from mstool.validators.clips import Clip, clips, motion
+from mstool.validators.files import Unavailable
+from mstool.validators.report import Issue, Note, Picture
+
+# Standard deviation of a picture's values (of 255) below which there is nothing to see.
+_UNIFORM = 4.0
+# Share of pixels that change from frame to frame: a fixed camera sees the arm move, one on the hand sees everything move.
+_FIXED, _ON_HAND = 0.12, 0.15
+_FROZEN = 0.3
+
+
+def seen(context: Context) -> dict[str, list[Clip]]:
+    """Return the films of every camera that can be decoded, or skip."""
+    found = {}
+    why = ""
+    for camera in need_cameras(context):
+        try:
+            found[camera] = clips(context.data, camera)
+        except Unavailable as error:
+            why = str(error)
+    if not found:
+        raise Skip(why)
+    return found
+
+
+def uniform(found: list[Clip]) -> bool:
+    """Whether a camera shows nothing in most episodes."""
+    return float(np.median([picture.std() for clip in found for picture in clip.pictures])) < _UNIFORM
+
+
+def is_wrist(context: Context, camera: str) -> bool | None:
+    """Whether a camera is on the hand, by declaration or name; None where neither says."""
+    views = context.data.ours.get("views")
+    view = views.get(camera) if isinstance(views, dict) else None
+    name = str(view or camera).lower()
+    if "wrist" in name or "hand" in name or "gripper" in name:
+        return True
+    if view is not None or re.search(r"exterior|base|third|front|agentview|top|(^|\.)image$", name):
+        return False
+    return None
+
+
+def shows(clip: Clip, caption: str) -> tuple[Picture, ...]:
+    """Return a film's first, middle and last picture as evidence."""
+    picks = sorted({0, len(clip.pictures) // 2, len(clip.pictures) - 1})
+    return tuple(Picture(f"{caption}, episode {clip.episode}, frame {clip.frames[i]}", clip.pictures[i]) for i in picks)
+
+
+@register
+class Empty(Check):
+    """MS304."""
+
+    code, family = "MS304", "video"
+    title = "no view is black or of one colour"
+    meaning = (
+        "a script filled in zeros where the robot has no such camera: the policy waits for a picture that never comes"
+    )
+    fix = "render the view (mstool convert mounts a wrist camera on the plain Panda), or leave the column out"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Measure the spread of each picture's values."""
+        for camera, found in seen(context).items():
+            for clip in found:
+                spread = float(np.median([picture.std() for picture in clip.pictures]))
+                if spread < _UNIFORM:
+                    value = float(np.median([picture.mean() for picture in clip.pictures]))
+                    what = "black" if value < 8 else "of one colour"
+                    yield Issue(
+                        f"the view is {what}",
+                        feature=camera,
+                        episode=clip.episode,
+                        observed=f"mean {value:.0f}, spread {spread:.1f} of 255",
+                        evidence=shows(clip, camera),
+                    )
+
+
+@register
+class Frozen(Check):
+    """MS305."""
+
+    code, family = "MS305", "video"
+    title = "views move while the robot moves"
+    meaning = "the same picture in every frame: the policy is blind and does not know"
+    fix = "update the renderer before each picture (ManiSkill: scene.update_render), then convert again"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look for pixels that change by more than noise, anywhere, at any time."""
+        for camera, found in seen(context).items():
+            if uniform(found):
+                continue
+            for clip in found:
+                film = clip.film.astype(np.int16)
+                most = float(np.abs(film - film[:1]).mean(axis=(1, 2, 3)).max()) if len(film) > 1 else 255.0
+                if most < _FROZEN:
+                    yield Issue(
+                        "the view never changes",
+                        feature=camera,
+                        episode=clip.episode,
+                        observed=f"largest mean change {most:.2f} of 255",
+                        evidence=shows(clip, camera),
+                    )
+
+
+@register
+class Identical(Check):
+    """MS306."""
+
+    code, family = "MS306", "video"
+    title = "no two cameras show the same picture"
+    meaning = "the second view adds nothing, and at run time a real second camera shows something else"
+    fix = "render each camera by itself"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare first episodes picture by picture."""
+        found = {camera: clip for camera, clip in seen(context).items() if not uniform(clip)}
+        if len(found) < 2:
+            raise Skip("fewer than two cameras show something")
+        for a, b in combinations(found, 2):
+            one, two = found[a][0], found[b][0]
+            if one.film.shape == two.film.shape:
+                gap = float(np.abs(one.film.astype(np.int16) - two.film).mean())
+                if gap < 2.0:
+                    yield Issue(
+                        f"{a} and {b} show the same",
+                        feature=b,
+                        observed=f"mean difference {gap:.1f} of 255",
+                        evidence=(*shows(one, a), *shows(two, b)),
+                    )
+
+
+@register
+class CameraPlace(Check):
+    """MS307."""
+
+    code, family = "MS307", "video"
+    title = "the wrist camera moves with the hand, and the others stand still"
+    meaning = "views that changed places: the pretrained model looks for the scene in the hand's picture"
+    fix = "swap the columns, or name them as they are"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Measure how much of the picture changes in a typical moving step."""
+        changed = {}
+        for camera, found in seen(context).items():
+            if not uniform(found):
+                steps = np.concatenate([motion(clip.film).changed for clip in found])
+                moving = steps[steps > 0.001]
+                if moving.size >= 10:
+                    changed[camera] = float(np.quantile(moving, 0.75))
+        if not changed:
+            raise Skip("too little moves in the pictures")
+        yield Note("changing pixels: " + ", ".join(f"{camera} {share:.0%}" for camera, share in changed.items()))
+        for camera, share in changed.items():
+            wrist = is_wrist(context, camera)
+            picture = shows(seen(context)[camera][0], camera)
+            if wrist is True and share < _FIXED:
+                yield Issue(
+                    "this wrist view stands still",
+                    feature=camera,
+                    observed=f"{share:.0%} of pixels change",
+                    expected=f"above {_ON_HAND:.0%}",
+                    evidence=picture,
+                )
+            elif wrist is False and share > max(_ON_HAND, 2 * min(changed.values())):
+                yield Issue(
+                    "this fixed view moves like one on the hand",
+                    feature=camera,
+                    observed=f"{share:.0%} of pixels change",
+                    expected=f"below {_FIXED:.0%}",
+                    evidence=picture,
+                )
+
+
+@register
+class ChannelOrder(Check):
+    """MS308."""
+
+    code, family = "MS308", "video"
+    title = "pictures are RGB, not BGR"
+    meaning = (
+        "red and blue change places (OpenCV reads and writes BGR): the instruction names a colour that is not there"
+    )
+    fix = "reverse the channels before storing: image[..., ::-1]"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Compare with the stored statistics, and with the colours that the instruction names."""
+        told = False
+        for camera, found in seen(context).items():
+            if uniform(found):
+                continue
+            pictures = [picture for clip in found for picture in clip.pictures]
+            mean = np.mean([p.reshape(-1, 3).mean(axis=0) for p in pictures], axis=0) / 255
+            stored = self._stored(context, camera)
+            if stored is not None and abs(mean[0] - mean[2]) > 0.03:
+                told = True
+                straight, turned = np.abs(mean - stored).max(), np.abs(mean[::-1] - stored).max()
+                if turned < 0.3 * straight:
+                    yield Issue(
+                        "the stored statistics are those of the reversed channels",
+                        feature=camera,
+                        observed=_three(mean),
+                        expected=_three(stored),
+                        evidence=shows(found[0], camera),
+                    )
+                    continue
+            yield from self._by_words(context, camera, found, pictures)
+        if not told:
+            yield Note("no stored image statistics to compare with")
+
+    @staticmethod
+    def _stored(context: Context, camera: str) -> Array | None:
+        rows = {
+            clip.stats[camera]["mean"] is not None and clip.index: clip
+            for clip in context.data.pictured
+            if "mean" in clip.stats.get(camera, {})
+        }
+        if not rows:
+            return None
+        means = [np.ravel(np.array(_flat(row.stats[camera]["mean"]), dtype=np.float64)) for row in rows.values()]
+        stacked = np.array([mean for mean in means if mean.shape == (3,)])
+        return stacked.mean(axis=0) if len(stacked) else None
+
+    @staticmethod
+    def _by_words(context: Context, camera: str, found: list[Clip], pictures: list[Array]) -> Iterator[Issue]:
+        words = " ".join(task for _, task in context.data.tasks).lower()
+        red, blue = bool(re.search(r"\bred\b", words)), bool(re.search(r"\bblue\b", words))
+        if red == blue or is_wrist(context, camera):
+            return
+        pixels = np.concatenate([p.reshape(-1, 3)[::7] for p in pictures]).astype(np.int16)
+        r, g, b = pixels.T
+        share = {
+            "red": float(((r > 120) & (g < 90) & (b < 90)).mean()),
+            "blue": float(((b > 120) & (r < 90) & (g < 90)).mean()),
+        }
+        named, other = ("red", "blue") if red else ("blue", "red")
+        if share[other] > 0.001 and share[other] > 5 * share[named]:
+            yield Issue(
+                f"the instruction names something {named}, and the picture shows {other} but no {named}",
+                feature=camera,
+                observed=f"{share[named]:.2%} {named}, {share[other]:.2%} {other}",
+                evidence=shows(found[0], camera),
+            )
+
+
+def _flat(value: object) -> list[float]:
+    if isinstance(value, list):
+        return [number for part in value for number in _flat(part)]
+    return [float(value)]  # type: ignore[arg-type]
+
+
+def _three(values: Array) -> str:
+    return "R {:.2f}, G {:.2f}, B {:.2f}".format(*values)
+
+
+@register
+class BlownUp(Check):
+    """MS309."""
+
+    code, family = "MS309", "video"
+    title = "pictures have the detail that their size promises"
+    meaning = "small renders blown up (128 px to 640x480) cost space and show the model nothing more"
+    fix = "render at the size that is stored"
+    LEAST = 0.55
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Compare the finest octave of detail with the next one."""
+        for camera, found in seen(context).items():
+            if uniform(found) or min(found[0].pictures[0].shape[:2]) < 48:
+                continue
+            ratio = float(np.median([fineness(p) for clip in found for p in clip.pictures[:3]]))
+            yield Note(f"{camera}: finest octave has {ratio:.2f} of the next one's detail")
+            if ratio < self.LEAST:
+                yield Issue(
+                    "pictures look blown up from a smaller size",
+                    "warning",
+                    feature=camera,
+                    observed=f"{ratio:.2f}",
+                    expected=f"above {self.LEAST}",
+                    evidence=shows(found[0], camera)[:1],
+                )
+
+
+def fineness(picture: Array) -> float:
+    """Return the detail lost by halving a picture (H, W, 3), against that lost by halving it again."""
+    from PIL import Image
+
+    grey = picture.astype(np.float32).mean(axis=-1)
+    levels = [grey]
+    for _ in range(2):
+        height, width = (n // 2 * 2 for n in levels[-1].shape)
+        cut = levels[-1][:height, :width]
+        levels.append(cut.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)))
+    lost = []
+    for fine, coarse in zip(levels[:-1], levels[1:], strict=True):
+        again = np.asarray(Image.fromarray(coarse).resize(fine.shape[::-1], Image.Resampling.BILINEAR))
+        lost.append(float(np.sqrt(np.mean((fine - again) ** 2))))
+    return lost[0] / max(lost[1], 1e-6)
