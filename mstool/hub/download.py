@@ -9,19 +9,19 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from mstool.fingerprint import hash_file
 from mstool.hub.client import token
 from mstool.hub.errors import Asked, HubError
 from mstool.hub.inventory import LocalFile, RemoteFile, is_same
+from mstool.hub.transfers import Transfers
 
-# Attempts per file in one run; http_get resumes by itself when a connection ends early, we when it is reset.
+# Attempts in a row that bring nothing.
 ATTEMPTS = 5
+
+type Moved = Callable[[int], object]
 
 
 def download(asked: Asked, files: Iterable[RemoteFile], revision: str, folder: Path, parts: Path, jobs: int) -> None:
@@ -35,47 +35,41 @@ def download(asked: Asked, files: Iterable[RemoteFile], revision: str, folder: P
     """
     wanted = list(files)
     parts.mkdir(parents=True, exist_ok=True)
-    with (
-        tqdm(total=sum(f.size for f in wanted), unit="B", unit_scale=True, desc="download", disable=None) as bar,
-        ThreadPoolExecutor(max_workers=jobs) as pool,
-    ):
-        try:
-            work = [pool.submit(_fetch, asked, file, revision, folder, parts, bar) for file in wanted]
-            for done in as_completed(work):
-                done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Transfers("download", sum(file.size for file in wanted), jobs) as transfers:
+        transfers.run(lambda file: _fetch(asked, file, revision, folder, parts, transfers.moved), wanted)
 
 
 def read_back(asked: Asked, files: dict[str, LocalFile], there: dict[str, RemoteFile], revision: str) -> list[str]:
     """Download every file into a hash and return what is wrong with those that differ from the local ones."""
-    problems = []
-    with tqdm(total=sum(f.hash.size for f in files.values()), unit="B", unit_scale=True, disable=None) as bar:
-        for path, file in sorted(files.items()):
-            sink = _HashSink(bar.update)
-            try:
-                _get(asked, there[path], revision, sink, 0)
-            except OSError as error:
-                if "Consistency check failed" not in str(error):
-                    raise
-            if sink.digest.hexdigest() != file.hash.sha256:
-                problems.append(f"{path}: what comes back has another hash")
-    return problems
+    problems: list[str] = []
+
+    def check(path: str) -> None:
+        sink = _HashSink(transfers.moved)
+        try:
+            _get(asked, there[path], revision, sink, 0)
+        except OSError as error:
+            if "Consistency check failed" not in str(error):
+                raise
+        if sink.digest.hexdigest() != files[path].hash.sha256:
+            problems.append(f"{path}: what comes back has another hash")
+
+    with Transfers("read back", sum(file.hash.size for file in files.values()), asked.options.jobs) as transfers:
+        transfers.run(check, sorted(files))
+    return sorted(problems)
 
 
-def _fetch(asked: Asked, file: RemoteFile, revision: str, folder: Path, parts: Path, bar: Any) -> None:
+def _fetch(asked: Asked, file: RemoteFile, revision: str, folder: Path, parts: Path, moved: Moved) -> None:
     # Parts are named by content: one begun for another revision is never continued for this one.
     part = parts / f"{file.key}.{hashlib.sha256(file.path.encode()).hexdigest()[:16]}.part"
     for _ in range(2):
-        _complete(asked, file, revision, part, bar)
+        _complete(asked, file, revision, part, moved)
         found = hash_file(part)
         if is_same(part, found.size, found.sha256, file):
             target = folder / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
             return
-        bar.update(-part.stat().st_size)
+        moved(-part.stat().st_size)
         part.unlink()
     raise HubError(
         f"{asked.endpoint.url}: {file.path} arrives damaged: its hash is not {file.key}, which the server announces",
@@ -83,7 +77,7 @@ def _fetch(asked: Asked, file: RemoteFile, revision: str, folder: Path, parts: P
     )
 
 
-def _complete(asked: Asked, file: RemoteFile, revision: str, part: Path, bar: Any) -> None:
+def _complete(asked: Asked, file: RemoteFile, revision: str, part: Path, moved: Moved) -> None:
     """Fetch what is missing of a part."""
     import httpx
 
@@ -91,30 +85,27 @@ def _complete(asked: Asked, file: RemoteFile, revision: str, part: Path, bar: An
     if have > file.size:
         part.unlink()
         have = 0
-    bar.update(have)
-    for attempt in range(ATTEMPTS):
+    moved(have)
+    failures = 0
+    while not part.exists() or part.stat().st_size != file.size:
         before = part.stat().st_size if part.exists() else 0
-        if before == file.size and (before or part.exists()):
-            return
         try:
             with part.open("r+b" if part.exists() else "w+b", buffering=0) as raw:
                 raw.seek(0, os.SEEK_END)
-                _get(asked, file, revision, _Counting(raw, bar.update), before)
-        except httpx.TransportError:
-            got = part.stat().st_size - before
-            if attempt + 1 == ATTEMPTS and got == 0:
+                _get(asked, file, revision, _Counting(raw, moved), before)
+        except (httpx.ReadError, httpx.WriteError):
+            # A reset; a connection that merely ends early, or cannot be made, http_get has retried itself.
+            failures = 0 if part.stat().st_size > before else failures + 1
+            if failures == ATTEMPTS:
                 raise
             time.sleep(1)
         except OSError as error:
             if "Consistency check failed" not in str(error):
                 raise
             # More, less or something else than announced: it cannot be continued.
-            bar.update(-part.stat().st_size)
+            moved(-part.stat().st_size)
             part.unlink()
             raise
-        else:
-            return
-    raise HubError(f"{asked.endpoint.url} keeps cutting {file.path} off", fix=f"{asked.again()} (it goes on)")
 
 
 def _get(asked: Asked, file: RemoteFile, revision: str, sink: Any, have: int) -> None:
@@ -130,9 +121,9 @@ def _get(asked: Asked, file: RemoteFile, revision: str, sink: Any, have: int) ->
 
 
 class _Counting:
-    """A file that tells a bar what is written; what `http_get` takes back when a server ignores ranges counts too."""
+    """A file that tells what is written; what `http_get` takes back when a server ignores ranges counts too."""
 
-    def __init__(self, raw: Any, on_bytes: Callable[[int], object]) -> None:
+    def __init__(self, raw: Any, on_bytes: Moved) -> None:
         self._raw, self._on_bytes = raw, on_bytes
 
     def write(self, data: bytes) -> int:
@@ -158,7 +149,7 @@ class _Counting:
 class _HashSink(io.RawIOBase):
     """A file of which only the hash and the length are kept."""
 
-    def __init__(self, on_bytes: Callable[[int], object]) -> None:
+    def __init__(self, on_bytes: Moved) -> None:
         super().__init__()
         self.digest, self._at, self._on_bytes = hashlib.sha256(), 0, on_bytes
 

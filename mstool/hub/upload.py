@@ -3,15 +3,14 @@
 import io
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tqdm import tqdm
-
 from mstool.hub.inventory import Difference, LocalFile
 from mstool.hub.options import PushOptions
+from mstool.hub.transfers import Transfers
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 # More files than this would make one commit that hubs refuse or time out on (they advise against far fewer): then
 # huggingface_hub's large-folder upload makes many, and only the tag, which comes last, shows a whole dataset.
 ONE_COMMIT = 1000
+_SMALL = 1 << 20
+_BATCH = 64
 
 
 def ensure_branch(api: "HfApi", options: PushOptions) -> None:
@@ -33,59 +34,45 @@ def upload(api: "HfApi", options: PushOptions, plan: Difference, head: str) -> s
     from huggingface_hub import CommitOperationDelete
 
     deletions = [CommitOperationDelete(file.path) for file in plan.stale]
-    with tqdm(
-        total=sum(f.hash.size for f in plan.upload), unit="B", unit_scale=True, desc="upload", disable=None
-    ) as bar:
-        if len(plan.upload) > ONE_COMMIT:
-            _many_commits(api, options, plan.upload)
-            additions, parent = [], None
-            if not deletions:
-                return _head(api, options)
-        else:
-            additions, parent = [_addition(file, bar) for file in plan.upload], head or None
-            _preupload(api, options, additions, bar)
-        commit = api.create_commit(
-            options.repo_id,
-            operations=[*deletions, *additions],
-            commit_message="mstool push",
-            repo_type="dataset",
-            revision=options.revision,
-            parent_commit=parent,
-        )
+    if len(plan.upload) > ONE_COMMIT:
+        _many_commits(api, options, plan.upload)
+        if not deletions:
+            return _head(api, options)
+        additions, parent = [], None
+    else:
+        with Transfers("upload", sum(file.hash.size for file in plan.upload), options.jobs) as transfers:
+            additions, parent = [_addition(file, transfers) for file in plan.upload], head or None
+            _preupload(api, options, additions, transfers)
+    commit = api.create_commit(
+        options.repo_id,
+        operations=[*deletions, *additions],
+        commit_message="mstool push",
+        repo_type="dataset",
+        revision=options.revision,
+        parent_commit=parent,
+    )
     return commit.oid or _head(api, options)
 
 
-def _preupload(api: "HfApi", options: PushOptions, additions: list["CommitOperationAdd"], bar: Any) -> None:
+def _preupload(api: "HfApi", options: PushOptions, additions: list[Any], transfers: Transfers) -> None:
     """Send large files to the store. What it holds already (an interrupted push) is not sent again.
 
-    One file at a time per worker: the addresses that a server gives for an upload expire, on a slow link before a
-    batch of them is used.
+    Large files go one by one: the addresses that a server gives for an upload expire, on a slow link before a batch
+    of them is used. Small ones go in batches, since each batch costs two round trips.
     """
 
-    def send(addition: "CommitOperationAdd") -> "CommitOperationAdd":
+    def send(batch: list[Any]) -> None:
         api.preupload_lfs_files(
-            options.repo_id,
-            [addition],
-            repo_type="dataset",
-            revision=options.revision,
-            num_threads=1,
-            free_memory=False,
+            options.repo_id, batch, repo_type="dataset", revision=options.revision, num_threads=1, free_memory=False
         )
-        return addition
+        for addition in batch:
+            # What was not read through Python: small text files, files that the server had, Xet uploads.
+            transfers.moved(addition.upload_info.size - addition.counted)
+            addition.counted = addition.upload_info.size
 
-    with ThreadPoolExecutor(max_workers=options.jobs) as pool:
-        try:
-            for done in as_completed([pool.submit(send, addition) for addition in additions]):
-                finish(done.result(), bar)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def finish(addition: Any, bar: Any) -> None:
-    """Count what was not read through Python: small files, files that the server had, Xet uploads."""
-    bar.update(addition.upload_info.size - addition.counted)
-    addition.counted = addition.upload_info.size
+    large = [[addition] for addition in additions if addition.upload_info.size > _SMALL]
+    small = [addition for addition in additions if addition.upload_info.size <= _SMALL]
+    transfers.run(send, [*large, *(list(batch) for batch in batched(small, _BATCH))])
 
 
 def _many_commits(api: "HfApi", options: PushOptions, files: tuple[LocalFile, ...]) -> None:
@@ -118,11 +105,11 @@ def _head(api: "HfApi", options: PushOptions) -> str:
     return api.repo_info(options.repo_id, repo_type="dataset", revision=options.revision).sha or ""
 
 
-def _addition(file: LocalFile, bar: Any) -> "CommitOperationAdd":
+def _addition(file: LocalFile, transfers: Transfers) -> "CommitOperationAdd":
     from huggingface_hub import CommitOperationAdd
 
     class Counted(CommitOperationAdd):
-        """An addition whose bytes move our bar."""
+        """An addition whose bytes we count."""
 
         counted = 0
 
@@ -132,7 +119,7 @@ def _addition(file: LocalFile, bar: Any) -> "CommitOperationAdd":
                 with super().as_file() as plain:
                     yield plain
                 return
-            with _Counter(str(self.path_or_fileobj), self, bar) as counting:
+            with _Counter(str(self.path_or_fileobj), self, transfers) as counting:
                 yield counting
 
     addition = Counted(path_in_repo=file.path, path_or_fileobj=str(file.source))
@@ -141,11 +128,11 @@ def _addition(file: LocalFile, bar: Any) -> "CommitOperationAdd":
 
 
 class _Counter(io.FileIO):
-    """A file that tells a bar how far it was read; a retry rewinds both."""
+    """A file that tells how far it was read; a retry rewinds both."""
 
-    def __init__(self, path: str, owner: Any, bar: Any) -> None:
+    def __init__(self, path: str, owner: Any, transfers: Transfers) -> None:
         super().__init__(path, "rb")
-        self._owner, self._bar = owner, bar
+        self._owner, self._transfers = owner, transfers
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(-1 if size is None else size) or b""
@@ -160,5 +147,5 @@ class _Counter(io.FileIO):
 
     def _move(self) -> None:
         position = self.tell()
-        self._bar.update(position - self._owner.counted)
+        self._transfers.moved(position - self._owner.counted)
         self._owner.counted = position

@@ -56,7 +56,7 @@ def write_back(path: Path, env_id: str, values: dict[str, str]) -> None:
             end = _set(lines, start, end, indent, name, value)
         changed = "".join(lines)
         same = yaml.safe_load(changed) == wanted
-    except (LookupError, yaml.YAMLError):
+    except (LookupError, StopIteration, yaml.YAMLError):
         same = False
     if not same:
         raise DataError(

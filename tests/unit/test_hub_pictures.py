@@ -1,0 +1,56 @@
+import io
+
+import numpy as np
+import pytest
+from hub_server.datasets import CAMERA, LENGTHS, colour, make_v21, make_v30
+from hub_server.fixtures import dataset, hub_environment, pristine  # noqa: F401
+from PIL import Image
+
+from mstool.errors import DataError
+from mstool.hub import frames
+from mstool.hub.contact_sheet import MOMENTS, contact_sheet
+from mstool.hub.gate import read_info
+
+
+def expected(episode):
+    return [colour(episode, round(moment * (LENGTHS[episode] - 1))) for moment in MOMENTS]
+
+
+def middles(pictures):
+    return [np.asarray(picture)[24, 32].astype(int) for picture in pictures]
+
+
+@pytest.mark.parametrize("kind", ["v3.0 video", "v3.0 image", "v2.1 video"])
+@pytest.mark.parametrize("episode", [0, 1])
+def test_pictures_are_of_the_right_episode_and_moment(tmp_path, kind, episode):
+    version, storage = kind.split()
+    root = make_v21(tmp_path / "d") if version == "v2.1" else make_v30(tmp_path / "d", storage=storage)
+    read = frames.from_video if storage == "video" else frames.from_table
+    found = middles(read(root, read_info(root), CAMERA, episode, MOMENTS))
+    # One step of time is 30 in green, one episode 200 in red: the codec's error is far below.
+    assert np.abs(np.array(found) - np.array(expected(episode))).max() < 8
+
+
+def test_the_sheet_shows_them_in_rows_and_columns(pristine):  # noqa: F811
+    data = contact_sheet(pristine, read_info(pristine))
+    sheet = np.asarray(Image.open(io.BytesIO(data))).astype(int)
+    height, width = 128, round(64 * 128 / 48)
+    for row, episode in enumerate((0, 1)):
+        for column, wanted in enumerate(expected(episode)):
+            at = sheet[16 + row * 144 + height // 2, 4 + column * (width + 4) + width // 2]
+            assert np.abs(at - np.array(wanted)).max() < 12
+    assert contact_sheet(pristine, read_info(pristine)) == data
+
+
+def test_no_camera_no_sheet(dataset):  # noqa: F811
+    info = read_info(dataset)
+    del info["features"][CAMERA]
+    assert contact_sheet(dataset, info) is None
+
+
+def test_a_damaged_video_is_named(dataset):  # noqa: F811
+    path = next(dataset.rglob("*.mp4"))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match=CAMERA) as error:
+        contact_sheet(dataset, read_info(dataset))
+    assert error.value.fix.startswith("mstool validate")
