@@ -94,8 +94,10 @@ def validate(
     if norm_stats is not None and not norm_stats.is_file():
         raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {root}")
     own = root / "norm_stats.json"
+    if norm_stats is None and target.stats.value == own.name and own.is_file():
+        norm_stats = own
     data = DatasetView(root, full=full)
-    context = Context(data, target, norm_stats or (own if own.is_file() else None), replay, no_replay)
+    context = Context(data, target, norm_stats, replay, no_replay)
     results = []
     for check in checks:
         progress(f"{check.code} {check.title}")

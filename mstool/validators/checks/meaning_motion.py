@@ -178,10 +178,14 @@ class Alignment(Check):
         """See at which shift the commands explain the motion, and whether the future explains the present."""
         meaning, found = tracks(context)
         axes = [a for a, name in enumerate(AXES[meaning.action]) if self._moves(found, a, name)]
-        explained = {lag: self._r2(found, axes, [lag]) for lag in self.LAGS}
+        absolute = meaning.action == "joint_position"
+        explained = {lag: self._r2(found, axes, [lag], absolute=absolute) for lag in self.LAGS}
         if not axes or max(len(track.moved) for track in found) < 20:
             raise Skip("too little motion to tell")
         best = max(explained, key=lambda lag: explained[lag])
+        if absolute:
+            yield from self._absolute(context, explained, best)
+            return
         # What the action one frame ahead and the present one add to all others.
         causal = self._r2(found, axes, [0, 1, 2])
         late, early = self._r2(found, axes, [-1, 0, 1, 2]), self._r2(found, axes, [1, 2, 3])
@@ -213,13 +217,28 @@ class Alignment(Check):
                 evidence=(self._curve(explained),),
             )
 
+    def _absolute(self, context: Context, explained: dict[int, float], best: int) -> Iterator[Issue | Note]:
+        """An absolute target minus the present state is what the arm has yet to go: it must explain the next step best."""
+        yield Note(
+            f"targets explain {explained[0]:.0%} of the next step; best at a shift of {best} frames",
+            (self._curve(explained),),
+        )
+        if best != 0 and (1 - explained[best]) < 0.5 * (1 - explained[0]):
+            yield Issue(
+                f"targets of {abs(best)} frames {'later' if best < 0 else 'earlier'} explain the motion better (R² {explained[best]:.3f} against {explained[0]:.3f})",
+                feature=action_columns(context.data)[0],
+                observed=f"shift {best}",
+                expected="shift 0",
+                evidence=(self._curve(explained),),
+            )
+
     @staticmethod
     def _moves(found: list[Track], axis: int, name: str) -> bool:
         moved = np.concatenate([track.moved[:, axis] for track in found]) if found else np.zeros(1)
         return bool(np.sqrt(np.mean(moved**2)) > _STILL[kind_of(name)])
 
     @staticmethod
-    def _r2(found: list[Track], axes: list[int], lags: list[int]) -> float:
+    def _r2(found: list[Track], axes: list[int], lags: list[int], *, absolute: bool = False) -> float:
         """Share of motion, each axis scaled to one, that commands `lags` frames before explain."""
         left = total = 0.0
         for axis in axes:
@@ -229,7 +248,14 @@ class Alignment(Check):
                 rows = np.arange(5, n - 5)
                 if len(rows) > 2:
                     y.append(track.moved[rows, axis])
-                    x.append(np.stack([track.commanded[rows - lag, axis] for lag in lags], axis=1))
+                    if absolute:
+                        x.append(
+                            np.stack(
+                                [track.actions[rows - lag, axis] - track.state[rows, axis] for lag in lags], axis=1
+                            )
+                        )
+                    else:
+                        x.append(np.stack([track.commanded[rows - lag, axis] for lag in lags], axis=1))
             if not y:
                 continue
             values, inputs = np.concatenate(y), np.concatenate(x)

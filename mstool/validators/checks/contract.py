@@ -1,0 +1,232 @@
+"""MS701 to MS708: what the consumer's code asks of the dataset."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.checks.video_views import is_wrist
+from mstool.validators.files import Unavailable, read_json
+from mstool.validators.report import Issue, Note
+from mstool.validators.vectors import state_columns
+
+# What people forget to replace, and what names a task but tells a model nothing.
+_PLACEHOLDERS = {
+    "",
+    "task",
+    "todo",
+    "test",
+    "dummy",
+    "none",
+    "null",
+    "n/a",
+    "default",
+    "instruction",
+    "prompt",
+    "do something",
+    "unknown",
+}
+_ENV_ID = re.compile(r"^[A-Z][A-Za-z0-9]*-v\d+$|^[A-Z][a-z0-9]+([A-Z][a-z0-9]*)+(-v\d+)?$|^[a-z0-9]+(_[a-z0-9]+)+$")
+# PaliGemma's SentencePiece: at most one token per four characters of plain English on average; a number has one per digit.
+_CHARACTERS_PER_TOKEN = 3.0
+
+
+@register
+class VersionRead(Check):
+    """MS701."""
+
+    code, family = "MS701", "contract"
+    title = "the consumer reads this LeRobot version"
+    meaning = "openpi pins a LeRobot that reads v2.1 only; LeRobot since 0.4 reads v3.0 only"
+    fix = "mstool convert --format v2.1 (openpi) or v3.0 (LeRobot); one replay can write both"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare."""
+        versions = context.target.versions
+        if context.data.version not in versions.value:
+            yield Issue(
+                f"{context.target.name} does not read this version ({versions.source})",
+                feature="codebase_version",
+                observed=context.data.version,
+                expected=" or ".join(versions.value),
+            )
+
+
+@register
+class KeysThere(Check):
+    """MS702."""
+
+    code, family = "MS702", "contract"
+    title = "every column that the consumer reads is there under its name"
+    meaning = "a KeyError after the weights are loaded, or no actions at all"
+    fix = "rename the columns; mstool convert writes openpi's names with --format v2.1 and LeRobot's with v3.0"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare names."""
+        data, target = context.data, context.target
+        for what, expected in (("state", target.state), ("actions", target.actions)):
+            if not any(all(name in data.features for name in names) for names in expected.value):
+                wanted = " or ".join("+".join(names) for names in expected.value)
+                yield Issue(
+                    f"no column for the {what} ({expected.source})",
+                    feature=wanted.split(" or ", maxsplit=1)[0],
+                    observed=", ".join(sorted(set(data.features) - set(data.cameras))),
+                    expected=wanted,
+                )
+        for name in target.cameras.value:
+            if name not in data.cameras:
+                yield Issue(
+                    f"no camera of this name ({target.cameras.source})",
+                    feature=name,
+                    observed=", ".join(data.cameras) or "no camera",
+                    expected=name,
+                )
+
+
+@register
+class Cameras(Check):
+    """MS703."""
+
+    code, family = "MS703", "contract"
+    title = "there are as many cameras as the consumer needs"
+    meaning = "missing views are filled with zeros or fail; without any the policy cannot see objects"
+    fix = "convert with the target's cameras"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Count them."""
+        found = context.data.cameras
+        least = context.target.min_cameras
+        if len(found) < least.value:
+            yield Issue(
+                f"too few cameras ({least.source})",
+                feature=", ".join(found) or "no camera",
+                observed=str(len(found)),
+                expected=f"at least {least.value}",
+            )
+        wrist = [camera for camera in found if is_wrist(context, camera)]
+        yield Note(f"{len(found)} cameras, on the hand: {', '.join(wrist) or 'none that says so'}")
+        if context.target.name == "lerobot_pi05" and any(not name.startswith("observation.image") for name in found):
+            odd = [name for name in found if not name.startswith("observation.image")]
+            yield Issue(
+                "LeRobot's policies read observation.images.* only",
+                feature=odd[0],
+                observed=", ".join(odd),
+                expected="observation.images.NAME",
+            )
+
+
+@register
+class Prompt(Check):
+    """MS704."""
+
+    code, family = "MS704", "contract"
+    title = "every task is a sentence a person would say"
+    meaning = "an environment id or a placeholder says nothing to a language model: it learns to ignore the prompt"
+    fix = 'write an instruction: mstool convert --instruction "pick up the red cube"'
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look for empty, placeholder and id-like texts."""
+        if not context.target.needs_prompt:
+            raise Skip("the target reads no prompt")
+        for index, task in context.data.tasks:
+            text = task.strip()
+            if text.lower() in _PLACEHOLDERS:
+                yield Issue("the task is empty or a placeholder", feature="task", observed=f"task {index}: {task!r}")
+            elif _ENV_ID.match(text) or len(text.split()) < 2:
+                yield Issue(
+                    "the task is a name, not a sentence",
+                    feature="task",
+                    observed=f"task {index}: {task!r}",
+                    expected="a sentence such as: pick up the red cube",
+                )
+
+
+@register
+class Quantiles(Check):
+    """MS705."""
+
+    code, family = "MS705", "contract"
+    title = "meta/stats.json holds q01 and q99 of state and actions"
+    meaning = "LeRobot's pi05 normalises by quantiles: without them it stops with a ValueError"
+    fix = "mstool stats DATASET"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look for them."""
+        if context.target.stats.value != "meta/stats.json":
+            raise Skip(f"{context.target.name} does not read meta/stats.json")
+        try:
+            stored = read_json(context.data.root / "meta" / "stats.json")
+        except Unavailable as why:
+            yield Issue(f"{why} ({context.target.stats.source})", feature="meta/stats.json")
+            return
+        for column in ("observation.state", "action"):
+            entry = stored.get(column) if isinstance(stored, dict) else None
+            for name in ("q01", "q99"):
+                if not isinstance(entry, dict) or entry.get(name) is None:
+                    yield Issue(
+                        f"{column} has no {name} ({context.target.stats.source})", feature=column, expected=name
+                    )
+
+
+@register
+class Tokens(Check):
+    """MS706."""
+
+    code, family = "MS706", "contract"
+    title = "prompt and state fit into the model's tokens"
+    meaning = "what does not fit is cut off: the end of the prompt, and with it `Action:`"
+    fix = "shorten the instruction"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Estimate the number of tokens: `Task: ..., State: 256 bins a dimension;` from above."""
+        data, target = context.data, context.target
+        width = 0
+        if target.state_in_prompt.value:
+            width = sum(int(np.prod(data.features[column]["shape"])) for column in state_columns(data))
+        # A bin number has up to three digits, a token each, and a space.
+        state = 4 * width + 12
+        for index, task in data.tasks:
+            # Characters that are no plain letters may take a token each, or several.
+            plain = sum(c.isascii() for c in task)
+            tokens = state + int(np.ceil(plain / _CHARACTERS_PER_TOKEN)) + 3 * (len(task) - plain)
+            yield Note(f"task {index}: at most about {tokens} of {target.max_tokens.value} tokens")
+            if tokens > target.max_tokens.value:
+                yield Issue(
+                    f"the prompt is too long ({target.max_tokens.source})",
+                    feature="task",
+                    observed=f"task {index}: about {tokens} tokens",
+                    expected=f"at most {target.max_tokens.value}",
+                )
+
+
+@register
+class LayoutFits(Check):
+    """MS707."""
+
+    code, family = "MS707", "contract"
+    title = "the declared layout is the one the target was trained on"
+    meaning = "the pretrained weights know other numbers in these places"
+    fix = "mstool convert with the target's layout (mstool layouts)"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare layout and control mode."""
+        target, ours = context.target, context.data.ours
+        if not target.layout.value:
+            raise Skip(f"{target.name} takes any layout")
+        if not ours.get("layout"):
+            raise Skip("the dataset declares no layout")
+        if ours["layout"] != target.layout.value:
+            yield Issue(
+                f"{target.name} wants another layout ({target.layout.source})",
+                feature="mstool.layout",
+                observed=str(ours["layout"]),
+                expected=target.layout.value,
+            )
+        elif ours.get("control_mode") != target.control_mode:
+            yield Issue(
+                f"{target.name} wants another control mode ({target.layout.source})",
+                feature="mstool.control_mode",
+                observed=str(ours.get("control_mode")),
+                expected=target.control_mode,
+            )

@@ -1,0 +1,179 @@
+"""MS801 to MS804 and MS901: what the dataset says of itself, and whether the simulator agrees."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mstool.contract import ControllerFacts
+from mstool.layouts import LAYOUTS
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.report import Issue, Note
+from mstool.validators.vectors import names_of
+
+_REPLAYED_LEAST = 0.9
+
+
+def _ours(context: Context) -> dict[str, Any]:
+    if not context.data.ours:
+        raise Skip("the dataset was not made by mstool: it declares nothing of its meaning")
+    return context.data.ours
+
+
+@register
+class Declared(Check):
+    """MS801."""
+
+    code, family = "MS801", "provenance"
+    title = "the recorded conventions are complete and known"
+    meaning = "evaluation inverts the layout by them: without, actions are executed as something else"
+    fix = "convert the dataset again; do not edit info.json's mstool entry"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Check layout, control mode and controller."""
+        ours = _ours(context)
+        layout = LAYOUTS.get(str(ours.get("layout")))
+        if layout is None:
+            yield Issue(
+                "unknown layout",
+                feature="mstool.layout",
+                observed=repr(ours.get("layout")),
+                expected=", ".join(LAYOUTS),
+            )
+        elif ours.get("control_mode") not in layout.control_modes:
+            yield Issue(
+                "a control mode that the layout has not",
+                feature="mstool.control_mode",
+                observed=repr(ours.get("control_mode")),
+                expected=", ".join(layout.control_modes),
+            )
+        elif ours.get("conventions") != layout.conventions:
+            yield Issue(
+                "the conventions are not the layout's: written by another version, or edited",
+                "warning",
+                feature="mstool.conventions",
+            )
+        known = set(ControllerFacts.__dataclass_fields__)
+        facts = ours.get("controller")
+        if (
+            not isinstance(facts, dict)
+            or not set(facts) <= known
+            or not all(isinstance(v, int | float) for v in facts.values())
+        ):
+            yield Issue(
+                "the controller's facts cannot be read",
+                feature="mstool.controller",
+                observed=repr(facts)[:60],
+                expected=", ".join(sorted(known)),
+            )
+
+
+@register
+class AgreesWithFeatures(Check):
+    """MS802."""
+
+    code, family = "MS802", "provenance"
+    title = "the recorded conventions agree with the columns"
+    meaning = "units or views of columns that are not there: one of the two was edited"
+    fix = "convert the dataset again"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare units, views and picture size."""
+        data, ours = context.data, _ours(context)
+        units, views = ours.get("units"), ours.get("views")
+        for column, each in units.items() if isinstance(units, dict) else ():
+            if column in data.features and isinstance(each, list) and len(each) != len(names_of(data, column)):
+                yield Issue(
+                    "there is not one unit per dimension",
+                    feature=column,
+                    observed=str(len(each)),
+                    expected=str(len(names_of(data, column))),
+                )
+        if isinstance(views, dict) and len(views) != len(data.cameras):
+            yield Issue(
+                "views are recorded of other cameras",
+                feature="mstool.views",
+                observed=", ".join(views),
+                expected=", ".join(data.cameras),
+            )
+        size = ours.get("image_size")
+        for camera, feature in data.cameras.items():
+            if isinstance(size, list) and feature["shape"][:2] != size:
+                yield Issue(
+                    "pictures have another size than recorded",
+                    feature=camera,
+                    observed=str(feature["shape"][:2]),
+                    expected=str(size),
+                )
+
+
+@register
+class EpisodeLog(Check):
+    """MS803."""
+
+    code, family = "MS803", "provenance"
+    title = "the record of where episodes come from agrees with them"
+    meaning = "an episode cannot be replayed, or is replayed from another's seed"
+    fix = "convert the dataset again; keep meta/mstool/episodes.jsonl in step when episodes are removed"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare line by line."""
+        _ours(context)
+        log, episodes = context.data.episode_log, context.data.episodes
+        if len(log) != len(episodes):
+            yield Issue(
+                "another number of episodes",
+                feature="meta/mstool/episodes.jsonl",
+                observed=str(len(log)),
+                expected=str(len(episodes)),
+            )
+        seen: dict[object, int] = {}
+        for line, row in zip(log, episodes, strict=False):
+            for name, wanted in (("episode_index", row.index), ("frames", row.length)):
+                if line.get(name) != wanted:
+                    yield Issue(
+                        f"{name} is not the dataset's",
+                        feature="meta/mstool/episodes.jsonl",
+                        episode=row.index,
+                        observed=repr(line.get(name)),
+                        expected=str(wanted),
+                    )
+            source = (line.get("env_id"), line.get("source_episode"), line.get("seed"))
+            if source in seen:
+                yield Issue(
+                    f"the same demo as episode {seen[source]}",
+                    "warning",
+                    feature="meta/mstool/episodes.jsonl",
+                    episode=row.index,
+                    observed=str(source),
+                )
+            seen[source] = row.index
+
+
+@register
+class Replayed(Check):
+    """MS901."""
+
+    code, family = "MS901", "replay"
+    title = "the stored actions solve the task in ManiSkill"
+    meaning = "actions that do not even solve the task they were recorded in cannot teach it"
+    fix = "convert again with the control mode of the layout; compare controller facts in info.json"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Execute them, if a simulator was given."""
+        if context.replay is None:
+            raise Skip(context.no_replay)
+        if not context.data.ours:
+            raise Skip("the dataset records no environment, control mode and seeds")
+        outcome = context.replay(context.data.root)
+        if not outcome:
+            raise Skip("no episode could be replayed")
+        rate = sum(outcome.values()) / len(outcome)
+        yield Note(f"{sum(outcome.values())} of {len(outcome)} episodes succeed")
+        if rate < _REPLAYED_LEAST:
+            failed = [episode for episode, success in outcome.items() if not success]
+            yield Issue(
+                "too few episodes succeed",
+                episode=failed[0],
+                feature="action",
+                observed=f"{rate:.0%}, failed: {', '.join(map(str, failed[:10]))}",
+                expected=f"at least {_REPLAYED_LEAST:.0%}",
+            )

@@ -1,0 +1,292 @@
+"""MS601 to MS606: normalisation statistics, openpi's and LeRobot's."""
+
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from mstool.errors import MstoolError
+from mstool.norm_stats.check import compare
+from mstool.norm_stats.compute import StatsResult, compute
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.data import MANY_FRAMES, DatasetView
+from mstool.validators.files import Unavailable, read_json
+from mstool.validators.report import Issue, Note
+from mstool.validators.vectors import action_columns, state_columns
+
+_CONFIGS = {"pi05_libero": "pi05_libero", "pi05_droid": "pi05_droid_finetune", "lerobot_pi05": "lerobot"}
+_STATS = "meta/stats.json"
+# Exactly computed quantiles agree to rounding; aggregated or sampled ones do not.
+_RELATIVE = 1e-4
+_exact: WeakKeyDictionary[DatasetView, dict[str, StatsResult]] = WeakKeyDictionary()
+
+
+def exact(context: Context) -> StatsResult:
+    """Compute exact statistics once, as the target's config sees the data."""
+    data = context.data
+    if not data.full and int(data.info.get("total_frames") or 0) > MANY_FRAMES:
+        raise Skip(f"more than {MANY_FRAMES:,} frames: add --full, or run mstool stats DATASET --check FILE")
+    kept = _exact.setdefault(data, {})
+    config = _CONFIGS.get(context.target.name)
+    key = config or ""
+    if key not in kept:
+        try:
+            kept[key] = compute([data.root], config=config, features=True)
+        except MstoolError as error:
+            raise Unavailable(f"no exact statistics: {error.message}") from error
+    return kept[key]
+
+
+def openpi_stats(context: Context) -> dict[str, dict[str, Any]]:
+    """Return the `state` and `actions` entries of openpi's file, or skip."""
+    if context.target.stats.value != "norm_stats.json" and context.norm_stats is None:
+        raise Skip(f"{context.target.name} does not read norm_stats.json")
+    if context.norm_stats is None:
+        raise Skip("there is no norm_stats.json (MS601)")
+    document = read_json(context.norm_stats)
+    entries = document.get("norm_stats") if isinstance(document, dict) else None
+    if not isinstance(entries, dict):
+        raise Unavailable(f"{context.norm_stats.name} has no norm_stats")
+    return {key: value for key, value in entries.items() if isinstance(value, dict)}
+
+
+@register
+class StatsThere(Check):
+    """MS601."""
+
+    code, family = "MS601", "statistics"
+    title = "openpi's norm_stats.json is there and complete"
+    meaning = "openpi stops without it, or trains on numbers that are not normalised"
+    fix = "mstool stats DATASET"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look for state and actions with mean, std, q01 and q99."""
+        if context.norm_stats is None:
+            if context.target.stats.value != "norm_stats.json":
+                raise Skip(f"{context.target.name} does not read norm_stats.json")
+            yield Issue("there are no statistics; give --norm-stats, or compute them", feature="norm_stats.json")
+            return
+        try:
+            entries = openpi_stats(context)
+        except Unavailable as why:
+            yield Issue(str(why), feature=context.norm_stats.name)
+            return
+        for key in ("state", "actions"):
+            for name in ("mean", "std", "q01", "q99"):
+                values = entries.get(key, {}).get(name)
+                if not isinstance(values, list) or not all(isinstance(v, int | float) for v in values):
+                    yield Issue(f"{key} has no {name}", feature=context.norm_stats.name, observed=repr(values)[:40])
+
+
+@register
+class StatsDimensions(Check):
+    """MS602."""
+
+    code, family = "MS602", "statistics"
+    title = "norm_stats.json has the dimensions of the data"
+    meaning = "openpi cuts or fails: the statistics are of another dataset"
+    fix = "mstool stats DATASET"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare lengths; longer ones are padding, as in openpi's released assets."""
+        data, entries = context.data, openpi_stats(context)
+        for key, columns in (("state", state_columns(data)), ("actions", action_columns(data))):
+            width = sum(int(np.prod(data.features[column]["shape"])) for column in columns)
+            for name, values in entries.get(key, {}).items():
+                if isinstance(values, list) and len(values) < width:
+                    yield Issue(
+                        f"{key}.{name} is too short",
+                        feature="norm_stats.json",
+                        observed=str(len(values)),
+                        expected=str(width),
+                    )
+
+
+@register
+class StatsExact(Check):
+    """MS603."""
+
+    code, family = "MS603", "statistics"
+    title = "norm_stats.json is that of this data"
+    meaning = "stale or sampled statistics shift every input and every executed action"
+    fix = "mstool stats DATASET"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Compare every dimension with exact values over the training population."""
+        openpi_stats(context)
+        if context.norm_stats is None:
+            raise Skip("there is no norm_stats.json")
+        try:
+            deviations = compare(context.norm_stats, exact(context))
+        except MstoolError as error:
+            raise Unavailable(error.message) from error
+        yield Note(f"largest deviation {max(abs(d.off) for d in deviations):.2g} where the normalised range is 2")
+        for deviation in deviations:
+            if not deviation.fine:
+                yield Issue(
+                    f"{deviation.key} {deviation.name}: {deviation.worst} is off by {deviation.off:+.2g} of a normalised range of 2",
+                    feature="norm_stats.json",
+                    dimension=deviation.dim,
+                    observed=f"{deviation.file:.5g}",
+                    expected=f"{deviation.exact:.5g}",
+                )
+
+
+@register
+class Degenerate(Check):
+    """MS604."""
+
+    code, family = "MS604", "statistics"
+    title = "no dimension's q99 - q01 is (almost) nothing although it moves"
+    meaning = "rare values are blown up hundreds of times: the loss is theirs alone"
+    fix = "look at the outliers: mstool stats DATASET --plot stats.png; drop or clip them"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare the range between quantiles with that between least and greatest value."""
+        result = exact(context)
+        for vector in (result.state, result.actions):
+            stats = vector.stats
+            for dim, name in enumerate(vector.names):
+                gap, reach = float(stats.q99[dim] - stats.q01[dim]), float(stats.max[dim] - stats.min[dim])
+                if reach > 0 and gap < 1e-3 * reach:
+                    yield Issue(
+                        f"{vector.key} {name}: values reach {reach / (gap + 1e-6):.0f} times the range between q01 and q99",
+                        feature=vector.key,
+                        dimension=dim,
+                        observed=f"q99 - q01 = {gap:.3g}",
+                        expected=f"not far below {reach:.3g}",
+                    )
+
+
+@register
+class LeRobotStats(Check):
+    """MS605."""
+
+    code, family = "MS605", "statistics"
+    title = "meta/stats.json is that of this data"
+    meaning = "LeRobot up to 0.6.1 averages quantiles over episodes, which are then not those of the dataset; edited datasets keep old ones"
+    fix = "mstool stats DATASET"
+    COMPARED = ("min", "max", "mean", "std", "q01", "q99")
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Compare the state's and the actions' entries with exact values."""
+        data = context.data
+        if data.version != "v3.0":
+            raise Skip("v2.1 keeps statistics per episode (MS606)")
+        if not (data.root / _STATS).exists():
+            raise Skip("there is no meta/stats.json" + (" (MS705)" if context.target.stats.value == _STATS else ""))
+        stored = read_json(data.root / _STATS)
+        result = exact(context)
+        for column in dict.fromkeys((*state_columns(data), *action_columns(data))):
+            entry = stored.get(column) if isinstance(stored, dict) else None
+            if not isinstance(entry, dict):
+                yield Issue("no statistics of this column", feature=column)
+                continue
+            stats = result.features[0][column]
+            true = {name: getattr(stats, name) for name in self.COMPARED}
+            span = np.maximum(stats.max - stats.min, 1e-6)
+            for name in self.COMPARED:
+                if name not in entry:
+                    continue
+                values = np.ravel(np.array(entry[name], dtype=np.float64))
+                if values.shape != true[name].shape:
+                    yield Issue(
+                        f"{name} has another number of dimensions",
+                        feature=column,
+                        observed=str(values.size),
+                        expected=str(true[name].size),
+                    )
+                    continue
+                off = np.abs(values - true[name]) / span
+                dim = int(np.nanargmax(off))
+                # Quantiles that LeRobot aggregates are envelopes: wrong, and its own doing.
+                if not off[dim] <= (0.01 if name in {"q01", "q99"} else _RELATIVE * 10):
+                    yield Issue(
+                        f"{name} is off by {off[dim]:.1%} of the dimension's range",
+                        feature=column,
+                        dimension=dim,
+                        observed=f"{values[dim]:.5g}",
+                        expected=f"{true[name][dim]:.5g}",
+                    )
+
+
+@register
+class EpisodeStats(Check):
+    """MS606."""
+
+    code, family = "MS606", "statistics"
+    title = "per-episode statistics are those of the episodes"
+    meaning = "readers aggregate them when datasets are merged or split (v2.1: whenever it is opened)"
+    fix = "convert the dataset again; mstool stats rewrites the dataset's own statistics only"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare least, greatest and mean value, count, and the shape of image statistics."""
+        data = context.data
+        stats = {row.index: row.stats for row in data.episodes}
+        if not any(stats.values()):
+            if data.version == "v2.1":
+                yield Issue("episodes_stats.jsonl is missing or empty", feature="meta/episodes_stats.jsonl")
+                return
+            raise Skip("the episode table carries no statistics")
+        for rows in data.sample:
+            mine = stats.get(rows.episode, {})
+            if not mine:
+                yield Issue("no statistics of this episode", episode=rows.episode)
+                continue
+            for column in dict.fromkeys((*state_columns(data), *action_columns(data))):
+                if column in rows.columns:
+                    yield from _episode_column(rows.episode, column, mine.get(column), rows.columns[column])
+            for camera in data.cameras:
+                yield from _camera(rows.episode, camera, mine.get(camera))
+
+
+def _episode_column(episode: int, column: str, entry: Any, values: Any) -> Iterator[Issue]:
+    if not isinstance(entry, dict):
+        yield Issue("no statistics of this column", feature=column, episode=episode)
+        return
+    true = {"min": values.min(axis=0), "max": values.max(axis=0), "mean": values.mean(axis=0, dtype=np.float64)}
+    for name, wanted in true.items():
+        try:
+            found = np.ravel(np.array(entry.get(name), dtype=np.float64))
+        except (TypeError, ValueError):
+            found = np.zeros(0)
+        off = np.abs(found - wanted) if found.shape == wanted.shape else np.full(1, np.inf)
+        if not off.max() <= 1e-3 * max(float(np.abs(wanted).max()), 1e-3):
+            yield Issue(
+                f"{name} is not that of the episode",
+                feature=column,
+                episode=episode,
+                observed=np.array2string(found[:3], precision=3),
+                expected=np.array2string(wanted[:3], precision=3),
+            )
+            return
+    count = np.ravel(np.array(entry.get("count", len(values))))
+    if count.tolist() != [len(values)]:
+        yield Issue(
+            "count is not the episode's length",
+            feature=column,
+            episode=episode,
+            observed=str(count.tolist()),
+            expected=str([len(values)]),
+        )
+
+
+def _camera(episode: int, camera: str, entry: Any) -> Iterator[Issue]:
+    if not isinstance(entry, dict):
+        yield Issue("no statistics of this view", "warning", feature=camera, episode=episode)
+        return
+    for name in ("min", "max", "mean", "std"):
+        try:
+            values = np.array(entry[name], dtype=np.float64)
+        except (KeyError, TypeError, ValueError):
+            yield Issue(f"image {name} is missing or no numbers", feature=camera, episode=episode)
+            return
+        if values.shape != (3, 1, 1) or values.max() > 1.001 or values.min() < -0.001:
+            yield Issue(
+                f"image {name} is not (3, 1, 1) within 0 to 1: LeRobot refuses to aggregate it",
+                feature=camera,
+                episode=episode,
+                observed=f"shape {values.shape}, {values.min():.3g} to {values.max():.3g}",
+            )
+            return
