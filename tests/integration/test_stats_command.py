@@ -104,6 +104,8 @@ def test_plot(tmp_path, mstool):
         (["{root}", "--plot", "x.doc"], 2, "--plot"),
         (["{root}", "{root}"], 2, "--out"),
         (["{root}/meta"], 1, "not a LeRobot dataset"),
+        (["{root}", "--horizon", "x"], 2, "--horizon"),
+        ([], 2, "Missing argument"),
     ],
 )
 def test_usage(tmp_path, mstool, words, code, said):
