@@ -1,27 +1,45 @@
 """Fetch single files, in parts that survive an interrupted run, and check each against the server's hash.
 
-`huggingface_hub.hf_hub_download` throws a partial file away when the process ends; on a slow link that is hours. Its
-own `http_get` takes the number of bytes that are there already, so the parts are kept by us.
+`huggingface_hub.hf_hub_download` throws a partial file away when the process ends, and the last ten megabytes at every
+break; on a slow link that is hours. So the session, the headers and the errors are the library's, the loop is ours.
 """
 
 import hashlib
-import io
-import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from mstool.fingerprint import hash_file
 from mstool.hub.client import token
-from mstool.hub.errors import Asked, HubError
+from mstool.hub.errors import Asked, HubError, web_page
 from mstool.hub.inventory import LocalFile, RemoteFile, is_same
+from mstool.hub.sinks import HashSink, PartSink
 from mstool.hub.transfers import Transfers
 
-# Attempts in a row that bring nothing.
-ATTEMPTS = 5
+if TYPE_CHECKING:
+    import httpx
+
+# Attempts in a row that bring nothing; the pauses between them double from one second.
+ATTEMPTS = 6
+# Seconds without a byte.
+STALL = 30.0
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 type Moved = Callable[[int], object]
+
+
+class Sink(Protocol):
+    """Where bytes go."""
+
+    # Bytes that are there.
+    size: int
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+
+    def restart(self) -> None:
+        """Forget everything."""
 
 
 def download(asked: Asked, files: Iterable[RemoteFile], revision: str, folder: Path, parts: Path, jobs: int) -> None:
@@ -44,12 +62,8 @@ def read_back(asked: Asked, files: dict[str, LocalFile], there: dict[str, Remote
     problems: list[str] = []
 
     def check(path: str) -> None:
-        sink = _HashSink(transfers.moved)
-        try:
-            _get(asked, there[path], revision, sink, 0)
-        except OSError as error:
-            if "Consistency check failed" not in str(error):
-                raise
+        sink = HashSink(transfers.moved)
+        _complete(asked, there[path], revision, sink)
         if sink.digest.hexdigest() != files[path].hash.sha256:
             problems.append(f"{path}: what comes back has another hash")
 
@@ -62,14 +76,17 @@ def _fetch(asked: Asked, file: RemoteFile, revision: str, folder: Path, parts: P
     # Parts are named by content: one begun for another revision is never continued for this one.
     part = parts / f"{file.key}.{hashlib.sha256(file.path.encode()).hexdigest()[:16]}.part"
     for _ in range(2):
-        _complete(asked, file, revision, part, moved)
+        with PartSink(part, moved) as sink:
+            if sink.size > file.size:
+                sink.restart()
+            _complete(asked, file, revision, sink)
         found = hash_file(part)
         if is_same(part, found.size, found.sha256, file):
             target = folder / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
             return
-        moved(-part.stat().st_size)
+        moved(-found.size)
         part.unlink()
     raise HubError(
         f"{asked.endpoint.url}: {file.path} arrives damaged: its hash is not {file.key}, which the server announces",
@@ -77,96 +94,58 @@ def _fetch(asked: Asked, file: RemoteFile, revision: str, folder: Path, parts: P
     )
 
 
-def _complete(asked: Asked, file: RemoteFile, revision: str, part: Path, moved: Moved) -> None:
-    """Fetch what is missing of a part."""
+def _complete(asked: Asked, file: RemoteFile, revision: str, sink: Sink) -> None:
+    """Fetch what a sink lacks of a file, through breaks, for as long as every few attempts bring something."""
     import httpx
+    from huggingface_hub.errors import HfHubHTTPError
 
-    have = part.stat().st_size if part.exists() else 0
-    if have > file.size:
-        part.unlink()
-        have = 0
-    moved(have)
     failures = 0
-    while not part.exists() or part.stat().st_size != file.size:
-        before = part.stat().st_size if part.exists() else 0
+    while sink.size < file.size:
+        before = sink.size
         try:
-            with part.open("r+b" if part.exists() else "w+b", buffering=0) as raw:
-                raw.seek(0, os.SEEK_END)
-                _get(asked, file, revision, _Counting(raw, moved), before)
-        except (httpx.ReadError, httpx.WriteError):
-            # A reset; a connection that merely ends early, or cannot be made, http_get has retried itself.
-            failures = 0 if part.stat().st_size > before else failures + 1
+            _stream(asked, file, revision, sink)
+        except (httpx.TransportError, HfHubHTTPError) as error:
+            if isinstance(error, HfHubHTTPError) and error.response.status_code not in _PASSING:
+                raise
+            failures = 0 if sink.size > before else failures + 1
             if failures == ATTEMPTS:
                 raise
-            time.sleep(1)
-        except OSError as error:
-            if "Consistency check failed" not in str(error):
-                raise
-            # More, less or something else than announced: it cannot be continued.
-            moved(-part.stat().st_size)
-            part.unlink()
-            raise
+            time.sleep(2 ** max(failures - 1, 0))
 
 
-def _get(asked: Asked, file: RemoteFile, revision: str, sink: Any, have: int) -> None:
-    from huggingface_hub import hf_hub_url
-    from huggingface_hub.file_download import http_get
+def _stream(asked: Asked, file: RemoteFile, revision: str, sink: Sink) -> None:
+    """Ask once for the rest of a file."""
+    from huggingface_hub import get_session, hf_hub_url
     from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils._http import hf_raise_for_status
 
     url = hf_hub_url(asked.repo, file.path, repo_type="dataset", revision=revision, endpoint=asked.endpoint.url)
     headers = build_hf_headers(token=token() or False, library_name="mstool")
     # A compressed answer has another length than the file, and no ranges.
     headers["Accept-Encoding"] = "identity"
-    http_get(url, sink, resume_size=have, headers=headers, expected_size=file.size, displayed_filename=file.path)
+    if sink.size:
+        headers["Range"] = f"bytes={sink.size}-"
+    with get_session().stream("GET", url, headers=headers, timeout=STALL) as response:
+        hf_raise_for_status(response)
+        _check_answer(asked, file, response)
+        if sink.size and response.status_code != 206:
+            sink.restart()  # the server knows no ranges, all of it comes again
+        for data in response.iter_raw():
+            sink.write(data)
+            if sink.size > file.size:
+                raise _other_size(asked, file)
+        if sink.size < file.size:
+            raise _other_size(asked, file)
 
 
-class _Counting:
-    """A file that tells what is written; what `http_get` takes back when a server ignores ranges counts too."""
-
-    def __init__(self, raw: Any, on_bytes: Moved) -> None:
-        self._raw, self._on_bytes = raw, on_bytes
-
-    def write(self, data: bytes) -> int:
-        written = 0
-        while written < len(data):
-            written += self._raw.write(data[written:])
-        self._on_bytes(len(data))
-        return written
-
-    def tell(self) -> int:
-        return int(self._raw.tell())
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return int(self._raw.seek(offset, whence))
-
-    def truncate(self) -> int:
-        before = os.fstat(self._raw.fileno()).st_size
-        after = int(self._raw.truncate())
-        self._on_bytes(after - before)
-        return after
+def _check_answer(asked: Asked, file: RemoteFile, response: "httpx.Response") -> None:
+    page = "html" in response.headers.get("content-type", "").lower()
+    if page and not file.path.endswith((".html", ".htm")):
+        raise web_page(asked, str(response.status_code))
 
 
-class _HashSink(io.RawIOBase):
-    """A file of which only the hash and the length are kept."""
-
-    def __init__(self, on_bytes: Moved) -> None:
-        super().__init__()
-        self.digest, self._at, self._on_bytes = hashlib.sha256(), 0, on_bytes
-
-    def write(self, data: Any, /) -> int:
-        self.digest.update(data)
-        self._at += len(data)
-        self._on_bytes(len(data))
-        return len(data)
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        if whence == os.SEEK_SET and offset == 0:
-            self.digest, self._at = hashlib.sha256(), 0
-        return self._at
-
-    def truncate(self, size: int | None = None, /) -> int:
-        del size
-        return self._at
+def _other_size(asked: Asked, file: RemoteFile) -> HubError:
+    return HubError(
+        f"{asked.endpoint.url} sends {file.path} in another size than the {file.size} bytes that it announced",
+        fix=asked.again(),
+    )

@@ -70,7 +70,7 @@ def explain(error: BaseException, asked: Asked) -> MstoolError | None:
         elif isinstance(cause, httpx.HTTPError | httpx.InvalidURL):
             known = _unreachable(cause, asked)
         elif isinstance(cause, json.JSONDecodeError):
-            known = _web_page(asked, "200")
+            known = web_page(asked, "200")
         elif isinstance(cause, ValueError):
             known = _not_accepted(_clean(str(cause)), asked)
         elif isinstance(cause, OSError):
@@ -90,11 +90,6 @@ def _not_accepted(words: str, asked: Asked) -> MstoolError | None:
 
 
 def _system(error: OSError, asked: Asked) -> MstoolError:
-    if "Consistency check failed" in str(error):
-        return HubError(
-            f"{asked.endpoint.url} sent a file of another size than it announced: a proxy's page, or a damaged mirror",
-            fix=asked.again(),
-        )
     return DataError(f"{error.filename or asked.repo}: {error.strerror or error}", fix=asked.again())
 
 
@@ -114,13 +109,23 @@ def read_only_token(asked: Asked) -> HubError:
     )
 
 
+def web_page(asked: Asked, status: str) -> MstoolError:
+    """Return the error of an HTML page where the hub's own answer was expected."""
+    return HubError(
+        f"a web page ({status}) came back instead of {asked.endpoint.url}'s own answer: a proxy, a login page of the "
+        "network, or no hub at this address",
+        fix=f"open {asked.endpoint.url} in a browser, or go past the proxy: "
+        f"NO_PROXY={asked.endpoint.host} {asked.again()}",
+    )
+
+
 def _refused(status: int, page: bool, said: str, asked: Asked) -> MstoolError:
     if status in {405, 501} and asked.pushing:
         return _read_only(asked)
     if status in {402, 413, 507} or any(word in said.lower() for word in _FULL):
         return _full(said, asked)
     if page:
-        return _web_page(asked, str(status))
+        return web_page(asked, str(status))
     table: dict[int, Callable[[str, Asked], MstoolError]] = {
         401: _wrong_token, 403: _no_right, 404: _no_such, 407: _proxy, 409: _conflict, 412: _conflict, 429: _too_often
     }  # fmt: skip
@@ -143,15 +148,6 @@ def _full(said: str, asked: Asked) -> MstoolError:
     return HubError(
         f"{asked.endpoint.url} has no room left for {asked.repo}: {said or 'quota'}. Nothing is visible there yet",
         fix=f"free space in the account, push as public or elsewhere, then: {other}",
-    )
-
-
-def _web_page(asked: Asked, status: str) -> MstoolError:
-    return HubError(
-        f"a web page ({status}) came back instead of {asked.endpoint.url}'s own answer: a proxy, a login page of the "
-        "network, or no hub at this address",
-        fix=f"open {asked.endpoint.url} in a browser, or go past the proxy: "
-        f"NO_PROXY={asked.endpoint.host} {asked.again()}",
     )
 
 

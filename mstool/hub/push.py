@@ -161,7 +161,13 @@ def _gate(options: PushOptions, info: dict[str, Any], files: dict[str, LocalFile
 
 def _about(options: PushOptions, info: dict[str, Any], target: str, folder: Path, say: Say) -> dict[str, LocalFile]:
     """Write card and contact sheet into `folder`, the dataset's own folder stays as it is: {path: file}."""
-    sheet = contact_sheet(options.dataset, info)
+    try:
+        sheet = contact_sheet(options.dataset, info)
+    except DataError as error:
+        if not options.force:
+            raise
+        say(f"warning: {error.message}; no contact sheet (--force)")
+        sheet = None
     about = {CONTACT_SHEET_FILE: sheet} if sheet else {}
     own = options.dataset / CARD_FILE
     if own.is_file() and not is_ours(own.read_text(encoding="utf-8", errors="replace")):

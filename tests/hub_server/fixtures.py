@@ -31,14 +31,13 @@ def hub_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The library's pauses between retries, skipped and listed."""
     import huggingface_hub._upload_large_folder as large
-    import huggingface_hub.file_download as single
     import huggingface_hub.utils._http as http
 
     from mstool.hub import download
 
     slept: list[float] = []
     clock = SimpleNamespace(sleep=slept.append, time=time.time, monotonic=time.monotonic)
-    for module in (http, single, download):
+    for module in (http, download):
         monkeypatch.setattr(module, "time", clock)
     short = SimpleNamespace(sleep=lambda _: time.sleep(0.02), time=time.time)
     monkeypatch.setattr(large, "time", short)

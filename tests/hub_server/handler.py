@@ -18,6 +18,7 @@ from hub_server.store import Conflict, Missing
 
 CHUNK = 1 << 20
 LARGE = 10 * 1024 * 1024
+RANGE = r"bytes=(\d+)-(\d*)"
 BINARY = (".parquet", ".mp4", ".jpg", ".png", ".bin", ".h5")
 REPO = r"(?P<repo>[^/]+/[^/]+)"
 
@@ -179,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
         """Send a file, or the part of it that `Range` asks for."""
         size = path.stat().st_size
         start, end, status = 0, size - 1, 200
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        asked = re.fullmatch(RANGE, self.headers.get("Range", ""))
         if asked:
             start, end, status = int(asked[1]), int(asked[2] or size - 1), 206
             if start >= size:
