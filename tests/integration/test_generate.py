@@ -19,7 +19,7 @@ DEMOS = Path(__file__).parents[1] / "data" / "demos"
 # mplib's demos were recorded one after the other in one scene, so each depends on those before it. In the same order,
 # these come out bit for bit; PlaceSphere's began with seeds that failed, and those are not in the file.
 SEQUENCES = ["PickCube-v1", "PullCube-v1", "PullCubeTool-v1", "PushCube-v1", "StackCube-v1"]
-# Of PlaceSphere's, those whose grasp the numpy version does not change (see benchmarks/planner_parity.py).
+# Of PlaceSphere's, those whose grasp numpy's and scipy's versions do not change (see benchmarks/planner_parity.py).
 ALONE = {**dict.fromkeys(SEQUENCES, (0, 1, 2, 3)), "PlaceSphere-v1": (6, 7, 10)}
 # rad. In a new scene, 14 of these 23 have arm actions equal bit for bit or to 1e-6; the worst differs by 1.4e-3.
 TOLERANCE = 2e-3
