@@ -38,7 +38,7 @@ class Declared(Check):
                 observed=repr(ours.get("layout")),
                 expected=", ".join(LAYOUTS),
             )
-        elif ours.get("control_mode") not in layout.control_modes:
+        elif not layout.allows(str(ours.get("control_mode"))):
             yield Issue(
                 "a control mode that the layout has not",
                 feature="mstool.control_mode",

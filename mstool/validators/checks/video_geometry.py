@@ -149,7 +149,8 @@ class PicturesOfTheirRows(Check):
             usable = [clip for clip in found if clip.episode in by_episode and len(clip.film) > 20]
             if not usable:
                 continue
-            scores = {lag: self._scores(usable, by_episode, lag) for lag in self.LAGS}
+            shifts = [motion(clip.film).shift for clip in usable]
+            scores = {lag: self._scores(usable, shifts, by_episode, lag) for lag in self.LAGS}
             pooled = {lag: float(np.mean(score)) for lag, score in scores.items()}
             best = max(pooled, key=lambda lag: pooled[lag])
             if pooled[best] < 0.35:
@@ -181,13 +182,12 @@ class PicturesOfTheirRows(Check):
             raise Skip("the hand's motion explains too little of the pictures' to tell")
 
     @staticmethod
-    def _scores(usable: list[Clip], by_episode: dict[int, Track], lag: int) -> list[float]:
+    def _scores(usable: list[Clip], shifts: list[Array], by_episode: dict[int, Track], lag: int) -> list[float]:
         """Share of each episode's picture motion explained by the hand's, fitted on all of them together."""
         pairs = []
-        for clip in usable:
-            shift = motion(clip.film).shift
-            hand = np.diff(by_episode[clip.episode].position, axis=0)[: len(shift)]
-            shift = shift[: len(hand)]
+        for clip, whole in zip(usable, shifts, strict=True):
+            hand = np.diff(by_episode[clip.episode].position, axis=0)[: len(whole)]
+            shift = whole[: len(hand)]
             rows = np.arange(6, len(hand) - 6)
             good = rows[np.isfinite(shift[rows]).all(axis=1) & (np.abs(np.nan_to_num(shift[rows])).max(axis=1) < 12)]
             pairs.append((hand[good - lag], shift[good]))

@@ -1,0 +1,150 @@
+"""`mstool validate`: whether a model would understand a dataset."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mstool.cli.output import print_json, say, table
+from mstool.errors import UsageError
+
+if TYPE_CHECKING:
+    from mstool.validators.check import Replay
+    from mstool.validators.report import CheckResult, Report
+
+_SHOWN = 5
+
+
+def validate(
+    dataset: Annotated[Path | None, typer.Argument(help="Folder of a LeRobot v2.1 or v3.0 dataset.")] = None,
+    *,
+    against: Annotated[
+        str | None, typer.Option(help="Who is to read it: pi05_libero, pi05_droid, lerobot_pi05 or maniskill.")
+    ] = None,
+    norm_stats: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="openpi's norm_stats.json; by default the dataset's own.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings make it invalid too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with the pictures and plots.")] = None,
+    select: Annotated[str | None, typer.Option(metavar="CODES", help="Run these only: MS3,MS501.")] = None,
+    ignore: Annotated[str | None, typer.Option(metavar="CODES", help="Leave these out.")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="Execute the stored actions in ManiSkill.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Look at every episode and file, not at a sample.")] = False,
+    list_checks: Annotated[bool, typer.Option("--list", help="Describe every check and stop.")] = False,
+) -> None:
+    r"""Check a dataset's files, numbers, pictures and their meaning against what a model expects.
+
+    Works on any LeRobot dataset. Exit code 0 when it is valid, 1 when it is not, 2 for a wrong command line.
+
+    Examples
+    --------
+    mstool validate data/PickCube-v1 --against pi05_libero
+
+    mstool validate data/PickCube-v1 --against lerobot_pi05 --strict --html report.html
+
+    mstool validate data/old --against maniskill --select MS5 --json
+
+    mstool validate data/PickCube-v1 --against maniskill --select MS901 --replay
+
+    mstool validate --list
+
+    """
+    from mstool.validators.runner import all_checks
+    from mstool.validators.runner import validate as run
+
+    if list_checks:
+        _list(as_json, list(all_checks()))
+        return
+    if dataset is None:
+        raise UsageError("no dataset given", fix="mstool validate DATASET --against pi05_libero")
+    if against is None:
+        raise UsageError("say who is to read it", fix=f"mstool validate {dataset} --against pi05_libero")
+    if html is not None and not html.absolute().parent.is_dir():
+        raise UsageError(f"--html {html}: the folder does not exist", fix=f"mkdir -p {html.parent}")
+    replayer, why = _replay(replay)
+    report = run(
+        dataset,
+        against,
+        norm_stats=norm_stats,
+        strict=strict,
+        select=_codes(select),
+        ignore=_codes(ignore),
+        full=full,
+        replay=replayer,
+        no_replay=why,
+    )
+    if html is not None:
+        from mstool.validators.html import write_html
+
+        write_html(report, html)
+        say(f"wrote {html}")
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _print(report)
+    if not report.valid:
+        raise typer.Exit(1)
+
+
+def _codes(text: str | None) -> list[str]:
+    return [code.strip().upper() for code in (text or "").split(",") if code.strip()]
+
+
+def _replay(wanted: bool) -> "tuple[Replay | None, str]":
+    if not wanted:
+        return None, "not asked for (--replay)"
+    try:
+        from mstool.simulation.replay_dataset import replay_dataset
+    except ImportError as error:
+        return None, f"there is no simulator here ({error}): make setup"
+
+    return replay_dataset, ""
+
+
+def _print(report: "Report") -> None:
+    rows = [
+        {"code": r.code, "family": r.family, "check": r.title, "result": r.status.upper() if r.issues else r.status}
+        for r in report.results
+    ]
+    if rows:
+        print(table(rows, ["code", "family", "result", "check"]))
+    for result in report.with_status("failed", "error", "warned"):
+        _print_problem(result)
+    skipped: dict[str, list[str]] = {}
+    for result in report.with_status("skipped"):
+        skipped.setdefault(result.reason, []).append(result.code)
+    if skipped:
+        print("\nskipped")
+        for reason, codes in skipped.items():
+            print(f"  {', '.join(codes)}: {reason}")
+    facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
+    say(f"\n{report.root}: {facts}")
+    say(f"looked at {report.coverage}; {report.seconds:.1f} s")
+    say(report.headline())
+
+
+def _print_problem(result: "CheckResult") -> None:
+    print(f"\n{result.status.upper()} {result.code} {result.title}")
+    if result.status == "error":
+        print(result.reason)
+        return
+    for issue in result.issues[:_SHOWN]:
+        seen = f" (found {issue.observed}" if issue.observed else ""
+        wanted = f"{', ' if seen else ' ('}expected {issue.expected}" if issue.expected else ""
+        place = f"{issue.place}: " if issue.place else ""
+        print(f"  {place}{issue.message}{seen}{wanted}{')' if seen or wanted else ''}")
+    if result.found > _SHOWN:
+        print(f"  and {result.found - _SHOWN} more")
+    print(f"  why it matters: {result.meaning}")
+    print(f"  fix: {result.fix}")
+
+
+def _list(as_json: bool, checks: list) -> None:  # type: ignore[type-arg]
+    rows = [{name: getattr(check, name) for name in ("code", "family", "title", "meaning", "fix")} for check in checks]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['code']}  {row['family']}: {row['title']}")
+        print(f"       matters: {row['meaning']}\n       fix: {row['fix']}")

@@ -1,0 +1,653 @@
+"""Ways to break a good dataset, each with the check that must catch it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+DATA = "data/chunk-000/file-000.parquet"
+EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+BASE = "videos/observation.images.image/chunk-000/file-000.mp4"
+WRIST = "videos/observation.images.image2/chunk-000/file-000.mp4"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    # Codes of the checks meant for it: all must fail or warn, and no other.
+    caught: set[str]
+    apply: Callable[[Path], None]
+    # Checks that the same mistake must also trouble, because it breaks what they look at too.
+    also: set[str]
+    target: str = "maniskill"
+    base: str = "libero"
+
+
+MUTATIONS: list[Mutation] = []
+
+
+def mutation(*caught, also=(), target="maniskill", base="libero"):
+    def add(function):
+        name = function.__name__.strip("_")
+        MUTATIONS.append(Mutation(name, set(caught), function, set(also), target, base))
+        return function
+
+    return add
+
+
+def edit_info(root, change):
+    path = root / "meta/info.json"
+    info = json.loads(path.read_text())
+    change(info)
+    path.write_text(json.dumps(info))
+
+
+def edit_table(path, change):
+    """Change a parquet file's columns as numpy arrays (N, D), keeping schema and metadata."""
+    table = pq.read_table(path)
+    columns = {}
+    for name in table.column_names:
+        values = table[name].combine_chunks().to_pylist()
+        columns[name] = np.array(values) if isinstance(values[0], int | float) else np.array(values, dtype=object)
+        if isinstance(values[0], list) and isinstance(values[0][0], float):
+            columns[name] = np.array(values, dtype=np.float32)
+    change(columns)
+    arrays = [pa.array(columns[f.name].tolist(), type=f.type) for f in table.schema if f.name in columns]
+    schema = pa.schema([f for f in table.schema if f.name in columns], table.schema.metadata)
+    pq.write_table(pa.table(arrays, schema=schema), path)
+
+
+def edit_rows(root, change):
+    """Change data rows and bring all statistics in step, so that statistics' checks have nothing to say."""
+    edit_table(root / DATA, change)
+    refresh(root)
+
+
+def refresh(root):
+    from mstool.norm_stats.output import write_exact_stats
+
+    rows = pq.read_table(root / DATA).to_pandas()
+    episodes = pq.read_table(root / EPISODES)
+    listed = episodes.to_pylist()
+    for line in listed:
+        part = rows[rows.episode_index == line["episode_index"]]
+        for column in ("observation.state", "action"):
+            values = np.stack(part[column]).astype(np.float64)
+            line[f"stats/{column}/min"] = values.min(0).tolist()
+            line[f"stats/{column}/max"] = values.max(0).tolist()
+            line[f"stats/{column}/mean"] = values.mean(0).tolist()
+    pq.write_table(pa.Table.from_pylist(listed, schema=episodes.schema), root / EPISODES)
+    write_exact_stats(root)
+
+
+def edit_episodes(root, change):
+    table = pq.read_table(root / EPISODES)
+    rows = table.to_pylist()
+    rows = change(rows) or rows
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), root / EPISODES)
+
+
+def edit_video(path, change, rate=20):
+    with av.open(str(path)) as source:
+        frames = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)]
+    frames = change(frames)
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=rate, options={"crf": "20", "g": "24", "preset": "veryfast"})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.time_base = "yuv444p", Fraction(1, rate)
+        for i, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame.pts = i
+            for packet in stream.encode(frame):
+                target.mux(packet)
+        for packet in stream.encode():
+            target.mux(packet)
+
+
+def truncate(path, share=0.6):
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+def undeclare(root):
+    """Make it a dataset from elsewhere."""
+    edit_info(root, lambda info: info.pop("mstool"))
+    shutil.rmtree(root / "meta/mstool")
+
+
+# Structure
+
+
+@mutation("MS101")
+def info_is_no_json(root):
+    truncate(root / "meta/info.json")
+
+
+@mutation("MS102", also={"MS701"})
+def unknown_version(root):
+    edit_info(root, lambda info: info.update(codebase_version="v4.2"))
+
+
+@mutation("MS103")
+def data_files_size_zero(root):
+    edit_info(root, lambda info: info.update(data_files_size_in_mb=0))
+
+
+@mutation("MS103")
+def chunks_size_missing(root):
+    edit_info(root, lambda info: info.pop("chunks_size"))
+
+
+@mutation("MS103")
+def fps_is_text(root):
+    edit_info(root, lambda info: info.update(fps="20 Hz"))
+
+
+@mutation("MS103")
+def split_leaves_episodes(root):
+    edit_info(root, lambda info: info.update(splits={"train": "0:99"}))
+
+
+@mutation("MS104")
+def feature_without_dtype(root):
+    edit_info(root, lambda info: info["features"]["timestamp"].pop("dtype"))
+
+
+@mutation("MS104")
+def picture_axes_unnamed(root):
+    edit_info(root, lambda info: info["features"]["observation.images.image"].update(names=None))
+
+
+@mutation("MS105")
+def data_file_missing(root):
+    (root / DATA).unlink()
+
+
+@mutation("MS105")
+def video_missing(root):
+    (root / WRIST).unlink()
+
+
+@mutation("MS106")
+def data_file_truncated(root):
+    truncate(root / DATA)
+
+
+@mutation("MS107")
+def column_missing(root):
+    edit_table(root / DATA, lambda columns: columns.pop("task_index"))
+
+
+@mutation("MS107", also={"MS401", "MS403", "MS802"})
+def state_wider_than_data(root):
+    edit_info(root, lambda info: info["features"]["observation.state"].update(shape=[9]))
+
+
+@mutation("MS108")
+def total_frames_wrong(root):
+    edit_info(root, lambda info: info.update(total_frames=info["total_frames"] + 1))
+
+
+@mutation("MS108")
+def total_tasks_wrong(root):
+    edit_info(root, lambda info: info.update(total_tasks=7))
+
+
+@mutation("MS110")
+def episode_table_shuffled(root):
+    edit_episodes(root, lambda rows: [rows[1], rows[0], *rows[2:]])
+
+
+@mutation("MS110", also={"MS112", "MS204", "MS803"})
+def episode_length_wrong(root):
+    edit_episodes(root, lambda rows: rows[1].update(length=rows[1]["length"] - 3))
+
+
+@mutation("MS110")
+def row_range_wrong(root):
+    edit_episodes(root, lambda rows: rows[2].update(dataset_from_index=0))
+
+
+@mutation("MS111")
+def index_restarts(root):
+    edit_rows(root, lambda c: c["index"].__isub__(c["frame_index"].max()))
+
+
+@mutation("MS111")
+def frame_index_from_one(root):
+    edit_rows(root, lambda c: c["frame_index"].__iadd__(1))
+
+
+@mutation("MS113", also={"MS114"})
+def task_table_from_one(root):
+    path = root / "meta/tasks.parquet"
+    table = pd.read_parquet(path)
+    table["task_index"] += 1
+    table.to_parquet(path)
+
+
+@mutation("MS114")
+def task_index_wrong(root):
+    edit_rows(root, lambda c: c["task_index"].__iadd__(3))
+
+
+@mutation("MS114")
+def episode_tasks_wrong(root):
+    edit_episodes(root, lambda rows: rows[0].update(tasks=["something else entirely"]))
+
+
+# Timing
+
+
+@mutation("MS202", also={"MS201", "MS204", "MS205"})
+def fps_of_lerobot_default(root):
+    edit_info(root, lambda info: info.update(fps=30))
+
+
+@mutation("MS202")
+def consistent_but_wrong_fps(root):
+    """Everything says 10, only the recorded controller knows better."""
+    edit_rows(root, lambda c: c.update(timestamp=c["timestamp"] * 2))
+    edit_info(root, lambda info: info.update(fps=10))
+    edit_info(root, lambda info: [f["info"].update({"video.fps": 10}) for f in info["features"].values() if "info" in f])
+
+    def double(rows):
+        for row in rows:
+            for name in list(row):
+                if name.endswith("_timestamp"):
+                    row[name] *= 2
+
+    edit_episodes(root, double)
+    for path in (BASE, WRIST):
+        edit_video(root / path, lambda frames: frames, rate=10)
+
+
+@mutation("MS201")
+def timestamps_drift(root):
+    edit_rows(root, lambda c: c.update(timestamp=c["timestamp"] * 1.01))
+
+
+@mutation("MS203")
+def longer_than_horizon(root):
+    edit_info(root, lambda info: info["mstool"].update(horizon={"PickCube-v1": 50}))
+
+
+@mutation("MS204", also={"MS311"})
+def video_span_of_another_episode(root):
+    def swap(rows):
+        key = "videos/observation.images.image/{}_timestamp"
+        for edge in ("from", "to"):
+            a, b = key.format(edge), key.format(edge)
+            rows[0][a], rows[3][b] = rows[3][b], rows[0][a]
+
+    edit_episodes(root, swap)
+
+
+# Video
+
+
+@mutation("MS301")
+def video_truncated(root):
+    truncate(root / WRIST)
+
+
+@mutation("MS302")
+def video_too_short(root):
+    edit_video(root / WRIST, lambda frames: frames[:-5])
+
+
+@mutation("MS303", also={"MS802"})
+def declared_size_is_default(root):
+    edit_info(root, lambda info: info["features"]["observation.images.image"].update(shape=[480, 640, 3]))
+
+
+@mutation("MS304")
+def black_wrist(root):
+    edit_video(root / WRIST, lambda frames: [np.zeros_like(f) for f in frames])
+
+
+@mutation("MS305")
+def frozen_base(root):
+    edit_video(root / BASE, lambda frames: [frames[0]] * len(frames))
+
+
+@mutation("MS306", also={"MS307"})
+def identical_cameras(root):
+    shutil.copyfile(root / BASE, root / WRIST)
+
+
+@mutation("MS307", also={"MS308"})
+def swapped_cameras(root):
+    aside = root / "aside.mp4"
+    (root / BASE).rename(aside)
+    (root / WRIST).rename(root / BASE)
+    aside.rename(root / WRIST)
+
+
+@mutation("MS308")
+def bgr(root):
+    edit_video(root / BASE, lambda frames: [f[..., ::-1] for f in frames])
+
+
+@mutation("MS308")
+def bgr_without_metadata(root):
+    undeclare(root)
+    edit_video(root / BASE, lambda frames: [f[..., ::-1] for f in frames])
+    edit_episodes(root, lambda rows: [r for r in rows if r.pop("x", None) is None])
+
+
+@mutation("MS309")
+def blown_up(root):
+    edit_video(root / BASE, lambda frames: [_blow_up(f) for f in frames])
+
+
+def _blow_up(frame):
+    from PIL import Image
+
+    small = Image.fromarray(frame).resize((frame.shape[1] // 3, frame.shape[0] // 3), Image.Resampling.BOX)
+    return np.asarray(small.resize(frame.shape[1::-1], Image.Resampling.BICUBIC))
+
+
+@mutation("MS310")
+def turned_upside_down(root):
+    edit_video(root / BASE, lambda frames: [f[::-1, ::-1] for f in frames])
+
+
+@mutation("MS310")
+def flipped_upside_down(root):
+    edit_video(root / BASE, lambda frames: [f[::-1] for f in frames])
+
+
+@mutation("MS310")
+def mirrored(root):
+    edit_video(root / BASE, lambda frames: [f[:, ::-1] for f in frames])
+
+
+@mutation("MS311")
+def pictures_late(root):
+    edit_video(root / BASE, lambda frames: [frames[0]] * 4 + frames[:-4])
+
+
+# State and actions
+
+
+@mutation("MS402", also={"MS601"})
+def one_nan(root):
+    edit_table(root / DATA, lambda c: c["observation.state"].__setitem__((40, 2), np.nan))
+
+
+@mutation("MS403")
+def names_of_another_layout(root):
+    names = ["qw", "qx", "qy", "qz", "x", "y", "z", "finger"]
+    edit_info(root, lambda info: info["features"]["observation.state"].update(names=names))
+
+
+@mutation("MS404", also={"MS409"})
+def rotation_in_degrees(root):
+    edit_rows(root, lambda c: c["observation.state"][:, 3:6].__imul__(57.29578))
+
+
+@mutation("MS404", also={"MS503"})
+def position_in_millimetres(root):
+    edit_rows(root, lambda c: c["observation.state"][:, :3].__imul__(1000))
+
+
+@mutation("MS405", also={"MS501", "MS411"})
+def fingers_filled_with_zeros(root):
+    edit_rows(root, lambda c: c["observation.state"][:, 6:].__imul__(0))
+
+
+@mutation("MS406")
+def idle(root):
+    def still(c):
+        for episode in range(4):
+            rows = np.flatnonzero(c["episode_index"] == episode)
+            stop = rows[int(len(rows) * 0.4)]
+            c["observation.state"][rows[rows > stop]] = c["observation.state"][stop]
+            c["action"][rows[rows > stop], :6] = 0
+
+    edit_rows(root, still)
+
+
+@mutation("MS407", base="tcp")
+def quaternion_sign_flips(root):
+    edit_rows(root, lambda c: c["observation.state"][50:60, 3:7].__imul__(-1))
+
+
+@mutation("MS407", base="tcp")
+def quaternion_not_normalised(root):
+    edit_rows(root, lambda c: c["observation.state"][:, 3:7].__imul__(1.2))
+
+
+@mutation("MS408", base="tcp")
+def quaternion_xyzw(root):
+    def reorder(c):
+        c["observation.state"][:, 3:7] = c["observation.state"][:, [4, 5, 6, 3]]
+
+    edit_rows(root, reorder)
+
+
+@mutation("MS409")
+def axis_angle_flips(root):
+    def flip(c):
+        turn = c["observation.state"][::2, 3:6]
+        angle = np.linalg.norm(turn, axis=1, keepdims=True)
+        c["observation.state"][::2, 3:6] = turn * (1 - 2 * np.pi / angle)
+
+    edit_rows(root, flip)
+
+
+@mutation("MS410", base="droid", also={"MS506"})
+def joints_reversed(root):
+    def reverse(c):
+        c["observation.state"][:, :7] = c["observation.state"][:, 6::-1]
+        c["action"][:, :7] = c["action"][:, 6::-1]
+
+    edit_rows(root, reverse)
+
+
+@mutation("MS411")
+def right_finger_positive(root):
+    edit_rows(root, lambda c: c["observation.state"][:, 7].__imul__(-1))
+
+
+@mutation("MS412")
+def gripper_zero_to_one(root):
+    edit_rows(root, lambda c: c["action"].__setitem__((slice(None), 6), (c["action"][:, 6] + 1) / 2))
+
+
+@mutation("MS412", base="droid")
+def droid_gripper_minus_one_to_one(root):
+    edit_rows(root, lambda c: c["action"].__setitem__((slice(None), 7), c["action"][:, 7] * 2 - 1))
+
+
+# Meaning
+
+
+@mutation("MS501")
+def gripper_flipped(root):
+    edit_rows(root, lambda c: c["action"][:, 6].__imul__(-1))
+
+
+@mutation("MS501", base="droid")
+def droid_gripper_flipped(root):
+    edit_rows(root, lambda c: c["action"].__setitem__((slice(None), 7), 1 - c["action"][:, 7]))
+
+
+@mutation("MS502")
+def one_axis_negated(root):
+    edit_rows(root, lambda c: c["action"][:, 1].__imul__(-1))
+
+
+@mutation("MS503")
+def position_in_maniskill_units(root):
+    edit_rows(root, lambda c: c["action"][:, :3].__imul__(0.5))
+
+
+@mutation("MS503")
+def rotation_five_times_too_large(root):
+    edit_rows(root, lambda c: c["action"][:, 3:6].__imul__(0.2))
+
+
+@mutation("MS503", base="droid")
+def velocity_per_step_of_another_rate(root):
+    edit_rows(root, lambda c: c["action"][:, :7].__imul__(2.0))
+
+
+@mutation("MS504")
+def rotation_negated(root):
+    edit_rows(root, lambda c: c["action"][:, 3:6].__imul__(-1))
+
+
+@mutation("MS505")
+def actions_one_late(root):
+    edit_rows(root, lambda c: _shift_actions(c, 1))
+
+
+@mutation("MS505")
+def actions_two_early(root):
+    edit_rows(root, lambda c: _shift_actions(c, -2))
+
+
+@mutation("MS505", base="droid")
+def droid_actions_one_early(root):
+    edit_rows(root, lambda c: _shift_actions(c, -1))
+
+
+def _shift_actions(c, by):
+    for episode in np.unique(c["episode_index"]):
+        rows = np.flatnonzero(c["episode_index"] == episode)
+        source = np.clip(np.arange(len(rows)) - by, 0, len(rows) - 1)
+        c["action"][rows] = c["action"][rows][source]
+
+
+@mutation("MS506", also={"MS502", "MS505", "MS404", "MS411", "MS501", "MS310", "MS311", "MS409", "MS503", "MS504"})
+def joints_where_eef_is_expected(root):
+    joint = Path(root.parent / "joint_source")
+    shutil.rmtree(joint, ignore_errors=True)
+    from tests_data import golden  # noqa: PLC0415
+
+    other = pq.read_table(golden("joint") / DATA).to_pandas()
+    edit_rows(root, lambda c: c.update({"observation.state": np.stack(other["observation.state"]).astype(np.float32)}))
+
+
+@mutation("MS507", also={"MS502", "MS503", "MS504", "MS505"})
+def absolute_where_delta_is_expected(root):
+    def absolute(c):
+        c["action"][:-1, :6] = c["observation.state"][1:, :6]
+
+    edit_rows(root, absolute)
+
+
+@mutation("MS509")
+def one_episode_has_anothers_actions(root):
+    def swap(c):
+        rows = [np.flatnonzero(c["episode_index"] == episode) for episode in (0, 1)]
+        a, b = (c["action"][r].copy() for r in rows)
+        c["action"][rows[0]], c["action"][rows[1]] = b, a
+
+    edit_rows(root, swap)
+
+
+# Statistics
+
+
+@mutation("MS605")
+def stats_stale(root):
+    path = root / "meta/stats.json"
+    stats = json.loads(path.read_text())
+    stats["action"]["q99"][2] *= 1.5
+    path.write_text(json.dumps(stats))
+
+
+@mutation("MS606")
+def episode_stats_of_another(root):
+    def swap(rows):
+        for name in ("stats/action/mean", "stats/action/min"):
+            rows[0][name], rows[1][name] = rows[1][name], rows[0][name]
+
+    edit_episodes(root, swap)
+
+
+@mutation("MS606")
+def image_stats_in_bytes(root):
+    def scale(rows):
+        for row in rows:
+            key = "stats/observation.images.image/max"
+            row[key] = (np.array(row[key]) * 255).tolist()
+
+    edit_episodes(root, scale)
+
+
+@mutation("MS705", target="lerobot_pi05")
+def no_quantiles(root):
+    path = root / "meta/stats.json"
+    stats = json.loads(path.read_text())
+    for column in ("observation.state", "action"):
+        del stats[column]["q01"]
+        del stats[column]["q99"]
+    path.write_text(json.dumps(stats))
+
+
+@mutation("MS705", target="lerobot_pi05")
+def no_stats_file(root):
+    (root / "meta/stats.json").unlink()
+
+
+# Contract
+
+
+def _task(root, text):
+    pd.DataFrame({"task_index": [0]}, index=pd.Index([text], name="task")).to_parquet(root / "meta/tasks.parquet")
+    edit_episodes(root, lambda rows: [row.update(tasks=[text]) for row in rows] and None)
+
+
+@mutation("MS704")
+def task_is_env_id(root):
+    _task(root, "PickCube-v1")
+
+
+@mutation("MS704")
+def task_is_placeholder(root):
+    _task(root, "TODO")
+
+
+@mutation("MS706", target="lerobot_pi05")
+def task_too_long(root):
+    _task(root, "pick up the red cube and move it to the green sphere " * 15)
+
+
+@mutation("MS702", "MS703", target="lerobot_pi05")
+def camera_named_otherwise(root):
+    edit_info(root, lambda info: info["features"].update(camera=info["features"].pop("observation.images.image")))
+
+
+# Provenance
+
+
+@mutation("MS801")
+def layout_unknown(root):
+    edit_info(root, lambda info: info["mstool"].update(layout="bridge"))
+
+
+@mutation("MS801")
+def conventions_edited(root):
+    edit_info(root, lambda info: info["mstool"]["conventions"].update(gripper_action="+1 open"))
+
+
+@mutation("MS802")
+def views_of_other_cameras(root):
+    edit_info(root, lambda info: info["mstool"]["views"].popitem())
+
+
+@mutation("MS803")
+def log_of_other_episodes(root):
+    path = root / "meta/mstool/episodes.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
