@@ -35,9 +35,9 @@ NOTE = (
     "seed after seed, as mplib was run. `rebuilt` and the columns after it: the scene rebuilt before every seed, as "
     "`mstool demos generate` does. `CPU ms/episode` is planning, physics and rebuilding, all threads. PlaceSphere's "
     "solution grasps a sphere by its oriented bounding box, which is not unique: for seed 9, numpy 1.26 with scipy "
-    "1.17 and numpy 2.2 with scipy 1.18 give boxes turned against each other, and mplib's demo grasps at another angle. "
-    "Seeds that differ only when rebuilt are tight insertions or releases that hang on what PhysX kept of the episode "
-    "before."
+    "1.17 and numpy 2.2 with scipy 1.18 give boxes turned against each other, and mplib's demo grasps at another "
+    "angle. Seeds that differ only when rebuilt are tight insertions or releases that hang on what PhysX kept of the "
+    "episode before."
 )
 COLUMNS = (
     "task",
