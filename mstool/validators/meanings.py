@@ -46,6 +46,8 @@ class Meaning:
         return slice(3, 7) if self.state == "eef_quaternion" else slice(3, 6)
 
 
+# Layouts whose dimensions have a meaning that is known here.
+_DEFINED = ("libero", "droid", "joint", "tcp")
 # Measured on ManiSkill 3.0.1's Panda: pd_ee_delta_pose and pd_joint_delta_pos start each step from where the arm is.
 _GAINS = {"pd_ee_delta_pose": 0.39, "pd_joint_delta_pos": 0.39, "pd_joint_pos": 0.39}
 
@@ -63,6 +65,8 @@ def meaning_of(context: Context) -> Meaning:
     """
     data, target = context.data, context.target
     layout, mode = str(data.ours.get("layout") or ""), str(data.ours.get("control_mode") or "")
+    if layout and layout not in _DEFINED:
+        raise Skip(f"the declared layout {layout!r} says nothing about single dimensions")
     if layout in LAYOUTS and mode in LAYOUTS[layout].control_modes:
         facts = data.ours.get("controller") or {}
         return _meaning("declared", layout, mode, facts if isinstance(facts, dict) else {}, data.fps, _GAINS.get(mode))
@@ -124,6 +128,19 @@ def classify_state(state: Array) -> StateKind | None:
         return "joints"
     near = np.abs(state[:, :3]).max() < 3 and np.linalg.norm(state[:, 3:6], axis=1).max() < 2 * np.pi + 0.1
     return "eef_axis_angle" if near else None
+
+
+def contradicts(expected: StateKind, state: Array) -> StateKind | None:
+    """Return what the state (T, S) is instead, where its numbers cannot be `expected`; None where they can.
+
+    Joints can be told from poses, and a unit quaternion from an axis-angle; the reverse may be a mistake of size only.
+    """
+    kind = classify_state(state)
+    if kind is None or kind == expected:
+        return None
+    if "joints" in {kind, expected} or kind == "eef_quaternion":
+        return kind
+    return None
 
 
 def follows(actions: Array, state: Array) -> bool:

@@ -9,8 +9,9 @@ from mstool.contract import Array
 from mstool.layouts.rotations import axis_angle_to_quat, quat_multiply, quat_to_axis_angle
 from mstool.validators.check import Context
 from mstool.validators.data import DatasetView
-from mstool.validators.kinematics import panda_tcp
-from mstool.validators.meanings import FINGER_OPEN_M, Meaning, meaning_of
+from mstool.validators.files import Unavailable
+from mstool.validators.kinematics import panda_tcp, within_panda_limits
+from mstool.validators.meanings import FINGER_OPEN_M, Meaning, contradicts, meaning_of
 from mstool.validators.vectors import actions_of, state_of
 
 
@@ -32,6 +33,8 @@ class Track:
     wanted_opening: Array
 
 
+# Where w, x, y and z are among the four numbers of a quaternion.
+WXYZ, XYZW = [0, 1, 2, 3], [3, 0, 1, 2]
 AXES = {
     "ee_delta": ("x", "y", "z", "rotation x", "rotation y", "rotation z"),
     "joint_delta": tuple(f"joint {i}" for i in range(1, 8)),
@@ -56,19 +59,60 @@ def tracks(context: Context) -> tuple[Meaning, list[Track]]:
     key = repr(meaning)
     if key not in kept:
         found = []
+        _need_kind(context, meaning)
+        order = quaternion_order(context, meaning) if meaning.state == "eef_quaternion" else WXYZ
         for rows in context.data.sample:
             state, actions = state_of(context.data, rows), actions_of(context.data, rows)
             need_width(meaning, state, actions)
             if len(state) > 2 and np.isfinite(state).all() and np.isfinite(actions).all():
-                found.append(_track(rows.episode, state, actions, meaning))
+                found.append(_track(rows.episode, state, actions, meaning, order))
         kept[key] = found
     return meaning, kept[key]
 
 
+def _need_kind(context: Context, meaning: Meaning) -> None:
+    state = np.concatenate([state_of(context.data, rows) for rows in context.data.sample])
+    if contradicts(meaning.state, state):
+        raise Unavailable(f"the state is no {meaning.state} (MS506)")
+    if meaning.state == "joints" and state.shape[1] >= 7 and within_panda_limits(state[:, :7]) < 0.9:
+        raise Unavailable("the joints are not those of a Panda (MS410): where its hand is cannot be computed")
+
+
+def quaternion_order(context: Context, meaning: Meaning) -> list[int]:
+    """Return the dimensions of w, x, y, z within the quaternion, as the data tells.
+
+    What turns are commanded decides; where they do not tell, that a gripper works from above: its own z axis points down.
+    """
+    states = [state_of(context.data, rows) for rows in context.data.sample]
+    commands = [actions_of(context.data, rows) for rows in context.data.sample]
+    usable = [(s, a) for s, a in zip(states, commands, strict=True) if np.isfinite(s).all() and np.isfinite(a).all()]
+    if not usable:
+        return WXYZ
+    agree, down = {}, {}
+    for name, order in (("wxyz", WXYZ), ("xyzw", XYZW)):
+        quats = [s[:, 3:7][:, order] for s, _ in usable]
+        turns = np.concatenate([quat_to_axis_angle(quat_multiply(q[1:], q[:-1] * [1, -1, -1, -1])) for q in quats])
+        wanted = np.concatenate([a[:-1, 3:6] for _, a in usable])
+        agree[name] = _agreement(turns, wanted) if meaning.action == "ee_delta" else 0.0
+        _, x, y, _ = np.concatenate(quats).T
+        # z component of the tool's own z axis in the world.
+        down[name] = float(np.median(1 - 2 * (x**2 + y**2)))
+    by_turn = agree["xyzw"] > 0.7 and agree["wxyz"] < 0.85 * agree["xyzw"]
+    by_axis = down["xyzw"] < -0.7 and down["wxyz"] > 0.7 and agree["wxyz"] <= agree["xyzw"] + 0.05
+    return XYZW if by_turn or by_axis else WXYZ
+
+
+def _agreement(turns: Array, wanted: Array) -> float:
+    """Return the greatest of the axes' correlations between what was commanded and turned, whatever the sign."""
+    best = 0.0
+    for axis in range(3):
+        if turns[:, axis].std() > 1e-4 and wanted[:, axis].std() > 1e-3:
+            best = max(best, abs(float(np.corrcoef(turns[:, axis], wanted[:, axis])[0, 1])))
+    return best
+
+
 def need_width(meaning: Meaning, state: Array, actions: Array) -> None:
     """Raise Unavailable where a vector is too narrow for what it should hold."""
-    from mstool.validators.files import Unavailable
-
     need_state = 8 if meaning.state == "eef_quaternion" else 7
     if state.shape[1] < need_state or actions.shape[1] <= meaning.gripper:
         raise Unavailable(
@@ -76,8 +120,8 @@ def need_width(meaning: Meaning, state: Array, actions: Array) -> None:
         )
 
 
-def _track(episode: int, state: Array, actions: Array, meaning: Meaning) -> Track:
-    position, quat = _pose(state, meaning)
+def _track(episode: int, state: Array, actions: Array, meaning: Meaning, order: list[int]) -> Track:
+    position, quat = _pose(state, meaning, order)
     if meaning.action == "ee_delta":
         turn = quat_to_axis_angle(quat_multiply(quat[1:], quat[:-1] * [1, -1, -1, -1]))
         moved = np.concatenate([np.diff(position, axis=0), turn], axis=1)
@@ -93,12 +137,14 @@ def _track(episode: int, state: Array, actions: Array, meaning: Meaning) -> Trac
     return Track(episode, state, actions, position, moved, commanded, _opening(state, meaning), wanted)
 
 
-def _pose(state: Array, meaning: Meaning) -> tuple[Array, Array]:
+def _pose(state: Array, meaning: Meaning, order: list[int]) -> tuple[Array, Array]:
     if meaning.state == "joints":
         position, rotation = panda_tcp(state[:, :7])
         return position, _matrix_to_quat(rotation)
     if meaning.state == "eef_quaternion":
-        return state[:, :3], state[:, 3:7] / np.maximum(np.linalg.norm(state[:, 3:7], axis=1, keepdims=True), 1e-9)
+        return state[:, :3], state[:, 3:7][:, order] / np.maximum(
+            np.linalg.norm(state[:, 3:7], axis=1, keepdims=True), 1e-9
+        )
     return state[:, :3], axis_angle_to_quat(state[:, 3:6])
 
 

@@ -19,6 +19,11 @@ _FEW = 40
 _LEAST_GAIN, _MOST_GAIN = 0.15, 1.3
 # How far a known gain may be off: half of a factor of two, geometrically, plus contacts.
 _GAIN_FACTOR = 1.6
+# An episode whose commands explain less than this share of what is typical belongs to other states.
+ODD_EPISODE = 0.3
+# Unexplained motion relative to that of the causal model: on good data 1.0 with the next action added, and 1.04 to 3.7
+# with the present one removed (six axes of PickCube); one frame late it is 0.3 to 0.9, one frame early 1.0.
+_EXPLAINS_MORE, _ADDS_NOTHING = 0.7, 1.1
 
 
 def axis_fits(meaning: Meaning, found: list[Track]) -> dict[int, Fit]:
@@ -46,6 +51,24 @@ def _stacked(found: list[Track]) -> tuple[Array, Array, Array]:
     commanded = np.concatenate([track.commanded[1:] for track in usable])
     previous = np.concatenate([track.commanded[:-1] for track in usable])
     return moved, commanded, previous
+
+
+def episode_scores(found: list[Track]) -> list[float]:
+    """Share of each episode's motion that its commands explain, with coefficients fitted on all of them."""
+    inputs = [np.stack([t.commanded[1:], t.commanded[:-1]], axis=2) for t in found]
+    outputs = [t.moved[1:] for t in found]
+    everything, moved = np.concatenate(inputs), np.concatenate(outputs)
+    left, total = np.zeros(len(found)), np.zeros(len(found))
+    for axis in range(moved.shape[1]):
+        scale = float((moved[:, axis] ** 2).mean())
+        if scale < 1e-12:
+            continue
+        # Huber's weights: the few episodes that do not belong must not set the coefficients.
+        coefficients = fit(everything[:, axis], moved[:, axis]).coefficients
+        for i, (x, y) in enumerate(zip(inputs, outputs, strict=True)):
+            left[i] += float(((y[:, axis] - x[:, axis] @ coefficients) ** 2).sum()) / scale
+            total[i] += float((y[:, axis] ** 2).sum()) / scale
+    return [float(1 - a / b) if b > 0 else 1.0 for a, b in zip(left, total, strict=True)]
 
 
 class _Directions(Check):
@@ -177,18 +200,28 @@ class Alignment(Check):
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """See at which shift the commands explain the motion, and whether the future explains the present."""
         meaning, found = tracks(context)
+        if len(found) > 1:
+            # An episode with another's actions says nothing of the shift: MS509 reports it.
+            scores = episode_scores(found)
+            found = [
+                t for t, score in zip(found, scores, strict=True) if score >= ODD_EPISODE * float(np.median(scores))
+            ]
         axes = [a for a, name in enumerate(AXES[meaning.action]) if self._moves(found, a, name)]
         absolute = meaning.action == "joint_position"
-        explained = {lag: self._r2(found, axes, [lag], absolute=absolute) for lag in self.LAGS}
+        # Axes that follow their commands; those moved by contacts blur the picture.
+        axes = [a for a in axes if self._r2(found, [a], [-2, -1, 0, 1, 2, 3]) > 0.8] or axes
         if not axes or max(len(track.moved) for track in found) < 20:
             raise Skip("too little motion to tell")
+        explained = {lag: self._r2(found, axes, [lag], absolute=absolute) for lag in self.LAGS}
         best = max(explained, key=lambda lag: explained[lag])
         if absolute:
             yield from self._absolute(context, explained, best)
             return
-        # What the action one frame ahead and the present one add to all others.
         causal = self._r2(found, axes, [0, 1, 2])
-        late, early = self._r2(found, axes, [-1, 0, 1, 2]), self._r2(found, axes, [1, 2, 3])
+        # What each axis leaves unexplained with the next frame's action added, and with the present one's taken away.
+        left = [1 - self._r2(found, [a], [0, 1, 2]) + 1e-9 for a in axes]
+        added = [(1 - self._r2(found, [a], [-1, 0, 1, 2])) / before for a, before in zip(axes, left, strict=True)]
+        removed = [(1 - self._r2(found, [a], [1, 2, 3])) / before for a, before in zip(axes, left, strict=True)]
         text = f"commands explain {causal:.0%} of the motion after them; best at a shift of {best} frames"
         yield Note(text, (self._curve(explained),))
         column = action_columns(context.data)[0]
@@ -200,17 +233,18 @@ class Alignment(Check):
                 expected="above 0.3",
                 evidence=(self._curve(explained),),
             )
-        elif (1 - late) < 0.5 * (1 - causal) and late - causal > 0.005:
+        elif float(np.median(added)) < _EXPLAINS_MORE:
             yield Issue(
-                f"motion is explained by the action of the frame after it: actions are late by {max(1, -best)} (R² {causal:.3f} without, {late:.3f} with it)",
+                f"motion is explained by the action of the frame after it, which leaves {np.median(added):.0%} of what "
+                f"else is unexplained: actions are late by {max(1, -best)}",
                 feature=column,
                 observed=f"shift {min(best, -1)}",
                 expected="shift 0 or 1",
                 evidence=(self._curve(explained),),
             )
-        elif (1 - early) < 1.02 * (1 - causal):
+        elif max(removed) < _ADDS_NOTHING:
             yield Issue(
-                f"the action of a frame has no part in the motion that follows it: actions are early by {max(1, best)} (R² {causal:.3f} with, {early:.3f} without it)",
+                f"the action of a frame has no part in the motion that follows it: actions are early by {max(1, best)}",
                 feature=column,
                 observed=f"shift {best}",
                 expected="shift 0 or 1",

@@ -126,7 +126,8 @@ class EpisodeLog(Check):
                 expected=str(len(episodes)),
             )
         seen: dict[object, int] = {}
-        for line, row in zip(log, episodes, strict=False):
+        # By number: the order of the episode table is another check's.
+        for line, row in zip(log, sorted(episodes, key=lambda row: row.index), strict=False):
             for name, wanted in (("episode_index", row.index), ("frames", row.length)):
                 if line.get(name) != wanted:
                     yield Issue(

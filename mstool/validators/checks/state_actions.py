@@ -41,7 +41,7 @@ class Dimensions(Check):
         layout = LAYOUTS.get(str(data.ours.get("layout")))
         mode = str(data.ours.get("control_mode"))
         for columns, wanted, what in (
-            (state_columns(data), target.state_dims.value or (len(layout.state) if layout else None), "state"),
+            (state_columns(data), target.state_dims.value or (len(layout.state) or None if layout else None), "state"),
             (
                 action_columns(data),
                 target.action_dims.value
@@ -130,7 +130,7 @@ class Names(Check):
                 continue
             if len(set(found)) < len(found):
                 yield Issue("a name is used twice", "warning", feature="+".join(columns), observed=", ".join(found))
-            if layout is None or mode not in layout.control_modes:
+            if layout is None or not len(layout.state) or mode not in layout.control_modes:
                 continue
             wanted = list((layout.state if what == "state" else layout.action(mode)).names)
             if found != wanted:

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mstool.contract import Array
-from mstool.layouts.rotations import quat_multiply, quat_to_axis_angle
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.state_actions import jump_curve
 from mstool.validators.kinematics import PANDA_LOWER, PANDA_UPPER
-from mstool.validators.meanings import Meaning, meaning_of
+from mstool.validators.meanings import Meaning, contradicts, meaning_of
 from mstool.validators.report import Issue, Note
-from mstool.validators.tracks import need_width, tracks
+from mstool.validators.tracks import WXYZ, need_width, quaternion_order
 from mstool.validators.vectors import action_columns, actions_of, dimension, state_columns, state_of
 
 # A turn between frames at which an arm would break: 20 Hz times this is 20 rad/s.
@@ -22,6 +20,9 @@ def _expected(context: Context, kind: str) -> Meaning:
     meaning = meaning_of(context)
     if meaning.state != kind:
         raise Skip(f"the state holds no {kind.removeprefix('eef_')} ({meaning.source} meaning: {meaning.state})")
+    state = np.concatenate([state_of(context.data, rows) for rows in context.data.sample])
+    if kind != "joints" and contradicts(meaning.state, state):
+        raise Skip(f"the state is no {meaning.state} (MS506)")
     return meaning
 
 
@@ -72,49 +73,17 @@ class QuaternionOrder(Check):
     meaning = "ManiSkill and SAPIEN store wxyz, robosuite and scipy xyzw: read in the other order a pose is another"
     fix = "reorder the four numbers"
 
-    def run(self, context: Context) -> Iterator[Issue | Note]:
+    def run(self, context: Context) -> Iterator[Issue]:
         """Ask the commanded rotations; where they do not tell, that a gripper works from above."""
         meaning = _expected(context, "eef_quaternion")
-        _, found = tracks(context)
-        quats = [track.state[:, meaning.rotation] for track in found]
-        if not quats:
-            raise Skip("no finite episode")
-        scores = {}
-        down = {}
-        for name, order in (("wxyz", [0, 1, 2, 3]), ("xyzw", [3, 0, 1, 2])):
-            ordered = [q[:, order] for q in quats]
-            turns = [quat_to_axis_angle(quat_multiply(q[1:], q[:-1] * [1, -1, -1, -1])) for q in ordered]
-            scores[name] = (
-                _correlation(turns, [track.commanded[:, 3:6] for track in found])
-                if meaning.action == "ee_delta"
-                else 0.0
-            )
-            _, x, y, _ = np.concatenate(ordered).T
-            # z component of the tool's own z axis: -1 where the gripper points down.
-            down[name] = float(np.median(1 - 2 * (x**2 + y**2)))
-        yield Note(
-            f"as wxyz: turns agree {scores['wxyz']:.2f}, tool axis {down['wxyz']:+.2f}; as xyzw: {scores['xyzw']:.2f}, {down['xyzw']:+.2f}"
-        )
-        by_turn = scores["xyzw"] > 0.7 and scores["wxyz"] < 0.5 * scores["xyzw"]
-        by_axis = down["xyzw"] < -0.7 and down["wxyz"] > 0.7
-        if by_turn or (by_axis and scores["wxyz"] <= 0.7):
-            reason = "its turns agree with the commands" if by_turn else "the gripper would point up"
+        order = quaternion_order(context, meaning)
+        if order != WXYZ:
             yield Issue(
-                f"the quaternion is xyzw: {reason}",
+                "the quaternion is xyzw: so the commanded turns agree with it, or the gripper points down",
                 feature=state_columns(context.data)[0],
                 observed="xyzw",
                 expected="wxyz",
             )
-
-
-def _correlation(turns: list[Array], commanded: list[Array]) -> float:
-    """Return the greatest of the axes' correlations between what was commanded and turned, whatever the sign."""
-    a, b = np.concatenate(turns), np.concatenate(commanded)
-    best = 0.0
-    for axis in range(3):
-        if a[:, axis].std() > 1e-4 and b[:, axis].std() > 1e-3:
-            best = max(best, abs(float(np.corrcoef(a[:, axis], b[:, axis])[0, 1])))
-    return best
 
 
 @register
@@ -200,6 +169,8 @@ class Fingers(Check):
             raise Skip(
                 "the meaning is not declared" if meaning.source == "inferred" else "the state has not 8 dimensions"
             )
+        if contradicts(meaning.state, state):
+            raise Skip(f"the state is no {meaning.state} (MS506)")
         low, high = (0.0, 1.0) if meaning.layout == "droid" else (0.0, 0.05)
         wanted = [(7, low, high)]
         if meaning.layout == "libero":

@@ -184,6 +184,8 @@ class LeRobotStats(Check):
                 yield Issue("no statistics of this column", feature=column)
                 continue
             stats = result.features[0][column]
+            if stats.nonfinite.any():
+                continue
             true = {name: getattr(stats, name) for name in self.COMPARED}
             span = np.maximum(stats.max - stats.min, 1e-6)
             for name in self.COMPARED:
@@ -235,7 +237,7 @@ class EpisodeStats(Check):
                 yield Issue("no statistics of this episode", episode=rows.episode)
                 continue
             for column in dict.fromkeys((*state_columns(data), *action_columns(data))):
-                if column in rows.columns:
+                if column in rows.columns and np.isfinite(rows.columns[column]).all():
                     yield from _episode_column(rows.episode, column, mine.get(column), rows.columns[column])
             for camera in data.cameras:
                 yield from _camera(rows.episode, camera, mine.get(camera))

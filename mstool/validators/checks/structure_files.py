@@ -92,7 +92,7 @@ class ColumnsAsDeclared(Check):
                     odd.add(name)
                     yield Issue(problem[0], feature=name, observed=problem[1], expected=problem[2])
             for name in schema.names:
-                if name not in data.features and name not in odd and name != "__index_level_0__":
+                if name not in data.info["features"] and name not in odd and name != "__index_level_0__":
                     odd.add(name)
                     yield Issue(
                         "a column that info.json does not declare", "warning", feature=name, observed=short(data, path)

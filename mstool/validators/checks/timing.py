@@ -141,7 +141,7 @@ class VideoSpans(Check):
         if data.version.startswith("v2"):
             raise Skip("in v2.1 an episode fills its own video file")
         shown: dict[tuple[str, tuple[int, ...]], float] = {}
-        for row in data.episodes:
+        for row in sorted(data.episodes, key=lambda row: row.index):
             for camera, span in row.videos.items():
                 key = (camera, tuple(span.place.values()))
                 start = shown.get(key, 0.0)

@@ -233,21 +233,18 @@ class ChannelOrder(Check):
     @staticmethod
     def _by_words(context: Context, camera: str, found: list[Clip], pictures: list[Array]) -> Iterator[Issue]:
         words = " ".join(task for _, task in context.data.tasks).lower()
-        red, blue = bool(re.search(r"\bred\b", words)), bool(re.search(r"\bblue\b", words))
-        if red == blue or is_wrist(context, camera):
+        # The other way round tells nothing: wood and skin are red in any picture.
+        if not re.search(r"\bred\b", words) or re.search(r"\bblue\b", words) or is_wrist(context, camera):
             return
         pixels = np.concatenate([p.reshape(-1, 3)[::7] for p in pictures]).astype(np.int16)
         r, g, b = pixels.T
-        share = {
-            "red": float(((r > 120) & (g < 90) & (b < 90)).mean()),
-            "blue": float(((b > 120) & (r < 90) & (g < 90)).mean()),
-        }
-        named, other = ("red", "blue") if red else ("blue", "red")
-        if share[other] > 0.001 and share[other] > 5 * share[named]:
+        red = float(((r > 120) & (g < 90) & (b < 90)).mean())
+        blue = float(((b > 120) & (r < 90) & (g < 90)).mean())
+        if blue > 0.001 and blue > 5 * red:
             yield Issue(
-                f"the instruction names something {named}, and the picture shows {other} but no {named}",
+                "the instruction names something red, and the picture shows blue but no red",
                 feature=camera,
-                observed=f"{share[named]:.2%} {named}, {share[other]:.2%} {other}",
+                observed=f"{red:.2%} red, {blue:.2%} blue",
                 evidence=shows(found[0], camera),
             )
 
