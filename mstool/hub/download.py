@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mstool.fingerprint import hash_file
 from mstool.hub.client import token
 from mstool.hub.errors import Asked, HubError, web_page
 from mstool.hub.inventory import LocalFile, RemoteFile, is_same
@@ -80,13 +79,12 @@ def _fetch(asked: Asked, file: RemoteFile, revision: str, folder: Path, parts: P
             if sink.size > file.size:
                 sink.restart()
             _complete(asked, file, revision, sink)
-        found = hash_file(part)
-        if is_same(part, found.size, found.sha256, file):
+        if is_same(part, sink.size, sink.digest.hexdigest(), file):
             target = folder / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
             return
-        moved(-found.size)
+        moved(-sink.size)
         part.unlink()
     raise HubError(
         f"{asked.endpoint.url}: {file.path} arrives damaged: its hash is not {file.key}, which the server announces",

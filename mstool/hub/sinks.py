@@ -8,11 +8,16 @@ from typing import Self
 
 
 class PartSink:
-    """A file that goes on where it ended; every byte that came is on disk at the next break."""
+    """A file that goes on where it ended; every byte that came is handed to the system before the next is awaited.
+
+    The SHA-256 is computed on the way: of what is there at the beginning by reading it, of the rest as it comes.
+    """
 
     def __init__(self, path: Path, on_bytes: Callable[[int], object]) -> None:
-        self._file = path.open("ab", buffering=0)
+        self._file = path.open("a+b", buffering=0)
         self._on_bytes = on_bytes
+        self._file.seek(0)
+        self.digest = hashlib.file_digest(self._file, "sha256")
         self.size = self._file.tell()
         on_bytes(self.size)
 
@@ -29,6 +34,7 @@ class PartSink:
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]
+        self.digest.update(data)
         self.size += len(data)
         self._on_bytes(len(data))
 
@@ -36,7 +42,7 @@ class PartSink:
         """Empty the file."""
         self._file.truncate(0)
         self._on_bytes(-self.size)
-        self.size = 0
+        self.digest, self.size = hashlib.sha256(), 0
 
 
 class HashSink:

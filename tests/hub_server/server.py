@@ -1,5 +1,6 @@
 """The server: an address, a store, users, faults, and a log of what it was asked."""
 
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
@@ -9,6 +10,14 @@ from typing import Self
 from hub_server.faults import Fault
 from hub_server.handler import Handler
 from hub_server.store import Store
+
+
+class _Quiet(ThreadingHTTPServer):
+    """A client that goes away is what the tests are about, no reason for a traceback."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @dataclass
@@ -49,7 +58,7 @@ class HubServer:
         self.lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        self._http = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._http = _Quiet(("127.0.0.1", self.port), Handler)
         self._http.daemon_threads = True
         self._http.hub = self  # type: ignore[attr-defined]
         self.port = self._http.server_address[1]
