@@ -10,7 +10,7 @@ image (each view)         (H, W, 3)   uint8    RGB, upright, not mirrored
 qpos                      (T, J)      float32  joint positions: rad, fingers m
 tcp_pose                  (T, 7)      float32  tool centre point in the world: m, quaternion wxyz
 maniskill action          (T, A)      float32  as the control mode executes it
-state                     (T, 8)      float32  as the layout says (`mstool.layouts`)
+state                     (T, 8)      float32  as the layout says (`mstool.layouts`); `native`: (T, J)
 action                    (T, D)      float32  as the layout says (`mstool.layouts`)
 goal                      (T, 3)      float32  goal marker in the world, m; only with `--goal state`
 timestamp                 (T,)        float32  frame_index / fps, s
@@ -21,12 +21,17 @@ task_index                (T,)        int64    position of the instruction in th
 ========================  ==========  =======  ==============================================================
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+type Array = np.ndarray[Any, np.dtype[Any]]
+
 INFO_KEY = "mstool"  # where a dataset's meta/info.json keeps its conventions
 EPISODES_FILE = "meta/mstool/episodes.jsonl"  # one line per episode: where it comes from
+HISTOGRAMS_FILE = "meta/mstool/image_histograms.npz"  # per view (E, 3, 256): what image statistics are made of
 INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
@@ -34,16 +39,35 @@ INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_ind
 class RobotReading:
     """The robot at one moment: qpos (J,) rad and m; tcp_pose (7,) m and quaternion wxyz, in the world."""
 
-    qpos: np.ndarray
-    tcp_pose: np.ndarray
+    qpos: Array
+    tcp_pose: Array
 
 
 @dataclass(frozen=True)
 class RobotTrack:
     """The robot over an episode: qpos (T, J) rad and m; tcp_pose (T, 7) m and quaternion wxyz, in the world."""
 
-    qpos: np.ndarray
-    tcp_pose: np.ndarray
+    qpos: Array
+    tcp_pose: Array
+
+
+@dataclass(frozen=True)
+class RobotFacts:
+    """What a robot's numbers are called: one name and unit per joint (order of qpos) and per action dimension."""
+
+    joints: tuple[str, ...]
+    joint_units: tuple[str, ...]
+    actions: tuple[str, ...]
+    action_units: tuple[str, ...]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Iterable[str]]) -> "RobotFacts":
+        """Read what `as_dict` gave, after a trip through JSON."""
+        return cls(**{name: tuple(values) for name, values in data.items()})
+
+    def as_dict(self) -> dict[str, list[str]]:
+        """Return plain JSON data."""
+        return {name: list(values) for name, values in asdict(self).items()}
 
 
 @dataclass(frozen=True)

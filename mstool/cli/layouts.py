@@ -33,7 +33,8 @@ def layouts(
                 {"vector": f"action ({mode})", "dimension": name, "unit": unit}
                 for name, unit in zip(action.names, action.units, strict=True)
             ]
-        print(table(rows, ["vector", "dimension", "unit"]))
+        own = "state and action: the robot's own, as it names them"
+        print(table(rows, ["vector", "dimension", "unit"]) if rows else own)
         height, width = layout.image_size
         cameras = ", ".join(f"{c.view} -> {c.openpi} / {c.lerobot}" for c in layout.cameras)
         print(f"cameras ({height}x{width}): {cameras}")

@@ -7,6 +7,7 @@ import typer
 
 from mstool import __version__
 from mstool.cli import demos
+from mstool.cli.build import build
 from mstool.cli.convert import convert
 from mstool.cli.doctor import doctor
 from mstool.cli.layouts import layouts
@@ -42,6 +43,7 @@ def _root(
 
 
 app.command()(convert)
+app.command()(build)
 app.add_typer(demos.app, name="demos")
 app.command()(layouts)
 app.command()(stats)

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from mstool.errors import MstoolError
 
@@ -10,6 +11,25 @@ from mstool.errors import MstoolError
 def print_json(data: object) -> None:
     """Print one JSON document on stdout."""
     print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+class Report(Protocol):
+    """What a command did, for people and for machines."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+
+    def text(self) -> str:
+        """Return lines for a person."""
+
+
+def print_reports(reports: Sequence[Report], *, as_json: bool) -> None:
+    """Print what was done: one JSON document (a list where there are several reports), or text."""
+    if as_json:
+        documents = [report.to_json() for report in reports]
+        print_json(documents[0] if len(documents) == 1 else documents)
+        return
+    print("\n\n".join(report.text() for report in reports))
 
 
 def say(text: str) -> None:

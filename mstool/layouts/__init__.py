@@ -7,9 +7,10 @@ from mstool.layouts.base import Camera, Layout, Vector
 from mstool.layouts.droid import DroidLayout
 from mstool.layouts.libero import LiberoLayout
 from mstool.layouts.maniskill import JointLayout, TcpLayout
+from mstool.layouts.native import NativeLayout
 
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (LiberoLayout(), DroidLayout(), JointLayout(), TcpLayout())
+    layout.name: layout for layout in (LiberoLayout(), DroidLayout(), JointLayout(), TcpLayout(), NativeLayout())
 }
 
 __all__ = ["LAYOUTS", "Camera", "Layout", "Vector", "get_layout"]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotTrack
+from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
 from mstool.errors import UsageError
 
 
@@ -47,8 +47,8 @@ class Layout(ABC):
     # One sentence for `mstool layouts`.
     summary: str
     state: Vector
-    # The control modes in which the layout can be executed; the first is the default.
-    control_modes: tuple[str, ...]
+    # The control modes in which the layout can be executed; the first is the default. Empty: any, as the demo has.
+    control_modes: tuple[str, ...] = ()
     cameras: tuple[Camera, ...]
     # (height, width) in pixels.
     image_size: tuple[int, int]
@@ -56,6 +56,23 @@ class Layout(ABC):
     conventions: ClassVar[dict[str, str]]
     # openpi's (v2.1) columns for the state: name and the dimensions it holds.
     openpi_state: tuple[tuple[str, slice], ...] = (("state", slice(None)),)
+
+    def bound(self, robot: RobotFacts) -> "Layout":  # noqa: ARG002
+        """Return the layout with names of `robot`; most layouts are made for one robot and stay as they are."""
+        return self
+
+    def check_robot(self, robot: RobotFacts) -> None:
+        """Raise UsageError unless the layout is made for this robot: a Panda, where a layout does not override it."""
+        if robot.joint_units != PANDA_JOINT_UNITS:
+            raise UsageError(
+                f"layout {self.name!r} is made for a Panda, seven arm joints and two fingers; this robot has "
+                f"{len(robot.joints)} joints: {', '.join(robot.joints)}",
+                fix="use --layout native: the robot's own joints and actions",
+            )
+
+    def allows(self, control_mode: str) -> bool:
+        """Tell whether the layout can be executed in `control_mode`."""
+        return not self.control_modes or control_mode in self.control_modes
 
     @abstractmethod
     def action(self, control_mode: str) -> Vector:
@@ -87,7 +104,7 @@ class Layout(ABC):
 
     def check_control_mode(self, control_mode: str) -> None:
         """Raise UsageError unless the layout can be executed in `control_mode`."""
-        if control_mode not in self.control_modes:
+        if not self.allows(control_mode):
             raise UsageError(
                 f"layout {self.name!r} has no meaning in control mode {control_mode!r}",
                 fix=f"use --control-mode {self.control_modes[0]}",
@@ -95,6 +112,7 @@ class Layout(ABC):
 
 
 PANDA_JOINTS = tuple(f"joint_{i}" for i in range(1, 8))
+PANDA_JOINT_UNITS = (*["rad"] * 7, "m", "m")
 
 
 def clip_ee_delta(actions: Array) -> Array:
@@ -110,5 +128,8 @@ def clip_ee_delta(actions: Array) -> Array:
 def tcp_or_fail(track: RobotTrack, layout: str) -> Array:
     """Return the tcp poses (T, 7), or say that this robot has none."""
     if not np.isfinite(track.tcp_pose).all():
-        raise UsageError(f"layout {layout!r} needs the pose of a tool centre point, which this robot does not report")
+        raise UsageError(
+            f"layout {layout!r} needs the pose of a tool centre point, which this robot does not report",
+            fix="use --layout native: the robot's own joints and actions",
+        )
     return track.tcp_pose.astype(np.float64)

@@ -3,11 +3,12 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mstool import __version__
-from mstool.maniskill2lerobot.demos.source import DemoSource
-from mstool.maniskill2lerobot.episodes import Episode
+from mstool.maniskill2lerobot.episodes import Episode, check_alike
 from mstool.maniskill2lerobot.features import Version
+from mstool.maniskill2lerobot.histograms import write_histograms
 from mstool.maniskill2lerobot.lerobot_v3 import write_v3
 from mstool.maniskill2lerobot.lerobot_v21 import write_v21
 from mstool.maniskill2lerobot.provenance import conventions, write_episode_log
@@ -23,20 +24,42 @@ def assemble(
     root: Path,
     work: Path,
     formats: Mapping[Version, Storage],
-    sources: Sequence[DemoSource],
-    dropped: dict[str, int],
+    demos: Sequence[Mapping[str, Any]],
+    dropped: Mapping[str, int],
     *,
     overwrite: bool,
 ) -> None:
-    """Write every format from the same shards, add exact statistics, and rename the whole to `root`."""
+    """Write every format from the same shards, add exact statistics, and rename the whole to `root`.
+
+    Parameters
+    ----------
+    episodes
+        Complete shards in the order in which they are stored.
+    root, work
+        The result, and the folder on the same disk where it is built.
+    formats
+        {format: how pictures are stored}.
+    demos, dropped
+        Where the demos come from and how many were lost for which reason, for `meta/info.json`.
+    overwrite
+        Replace a dataset at `root`.
+
+    Raises
+    ------
+    DataError
+        The episodes do not belong into one dataset: their control frequency, controllers or sizes differ.
+
+    """
+    check_alike(episodes)
     fps = int(episodes[0].mark.controller["fps"])
     built = work / "dataset"
     shutil.rmtree(built, ignore_errors=True)
     for version, storage in formats.items():
         folder = built if len(formats) == 1 else built / version
         folder.mkdir(parents=True)
-        described = conventions(episodes, version, sources, dropped, __version__)
+        described = conventions(episodes, version, demos, dropped, __version__)
         WRITERS[version](episodes, folder, storage=storage, fps=fps, conventions=described)
         write_episode_log(episodes, folder)
+        write_histograms(episodes, folder)
         write_exact_stats(folder)
     put_in_place(built, root, overwrite=overwrite)

@@ -16,6 +16,7 @@ from mstool.maniskill2lerobot.demos.source import DemoSource
 from mstool.maniskill2lerobot.episodes import Episode
 from mstool.maniskill2lerobot.executor import Executor, auto_workers, run_local
 from mstool.maniskill2lerobot.features import Version
+from mstool.maniskill2lerobot.provenance import unverified
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
 from mstool.maniskill2lerobot.report import ConvertReport, video_quality
 from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
@@ -111,13 +112,14 @@ def convert(
         try:
             marks, lost = _run(jobs, workers or auto_workers(), executor, notify)
             kept = [
-                Episode(job.shard, marks[job], job.recipe) for job in jobs if job in marks and not marks[job].dropped
+                Episode.of(job.shard, marks[job], job.recipe) for job in jobs if job in marks and not marks[job].dropped
             ]
             dropped = Counter(mark.dropped for mark in marks.values() if mark.dropped) + lost
             dropped += Counter({"invalid demo": sum(map(len, invalid))})
             if not kept:
                 raise _nothing_kept(batches, dropped, work)
-            assemble(kept, root, work, formats, [b.source for b in batches], dict(dropped), overwrite=overwrite)
+            demos = [batch.source.describe() for batch in batches]
+            assemble(kept, root, work, formats, demos, dict(dropped), overwrite=overwrite)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -142,6 +144,7 @@ def convert(
         cameras=tuple(camera.view for camera in recipe.cameras),
         image_size=recipe.image_size,
         psnr_db=video_quality(kept),
+        warnings=tuple(unverified(kept)),
     )
 
 

@@ -1,13 +1,14 @@
 """Kept episodes on their way into a dataset."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from mstool.contract import Array
+from mstool.contract import Array, RobotFacts
+from mstool.errors import DataError
 from mstool.maniskill2lerobot.features import Features, Version, arrow_schema, vector_columns
 from mstool.maniskill2lerobot.image_stats import QUANTILES
 from mstool.maniskill2lerobot.pngs import read_pngs
@@ -22,6 +23,44 @@ class Episode:
     shard: Path
     mark: EpisodeMark
     recipe: Recipe
+
+    @classmethod
+    def of(cls, shard: Path, mark: EpisodeMark, recipe: Recipe) -> "Episode":
+        """Put a shard together with its recipe, which learns the robot's names from the marker."""
+        return cls(shard, mark, replace(recipe, names=RobotFacts.from_dict(mark.names)) if mark.names else recipe)
+
+
+def check_alike(episodes: Sequence[Episode]) -> None:
+    """Check that episodes can share a dataset, which says once for all of them what its numbers mean.
+
+    Raises
+    ------
+    DataError
+        Two of them differ in control frequency, controller, picture size or what the robot's numbers are called.
+
+    """
+    first = episodes[0]
+    for other in episodes[1:]:
+        pairs: dict[str, tuple[object, object]] = {
+            "control mode": (first.recipe.control_mode, other.recipe.control_mode),
+            "controller": (dict(first.mark.controller), dict(other.mark.controller)),
+            "picture size": (first.recipe.image_size, other.recipe.image_size),
+            "goal": (_goal_column(first), _goal_column(other)),
+            "state": (first.recipe.layout.state, other.recipe.layout.state),
+            "actions": tuple(e.recipe.layout.action(e.recipe.control_mode) for e in (first, other)),  # type: ignore[dict-item]
+        }
+        for what, (ours, theirs) in pairs.items():
+            if ours != theirs:
+                raise DataError(
+                    f"{first.recipe.env_id} and {other.recipe.env_id} do not fit into one dataset: {what} is {ours} "
+                    f"and {theirs}",
+                    fix="add --per-task: one dataset per environment",
+                )
+
+
+def _goal_column(episode: Episode) -> bool:
+    with np.load(episode.shard / "rows.npz") as rows:
+        return "goal" in rows
 
 
 def instructions(episodes: Sequence[Episode]) -> list[str]:

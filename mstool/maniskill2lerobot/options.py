@@ -4,9 +4,9 @@ from typing import cast, get_args
 
 from mstool.errors import UsageError
 from mstool.layouts import get_layout
-from mstool.manifest import find_task, load_manifest
+from mstool.manifest import Task, find_task, load_manifest
 from mstool.maniskill2lerobot.features import Version
-from mstool.maniskill2lerobot.recipe import Goal, Recipe, Storage
+from mstool.maniskill2lerobot.recipe import Goal, Observations, Recipe, Storage
 from mstool.simulation.registry import check_env_id
 
 # v3.0 as LeRobot records it; v2.1 as openpi's examples do.
@@ -24,8 +24,12 @@ def make_recipe(
     instruction: str | None = None,
     horizon: int | None = None,
     storages: tuple[Storage, ...] = ("video",),
+    observations: str = "replayed",
+    task: Task | None = None,
 ) -> Recipe:
-    """Fill in what was not given from the manifest and the layout.
+    """Fill in what was not given from `task` (by default the shipped manifest's entry) and the layout.
+
+    The control mode stays empty where it is the demo's to say: layout `native`, and recorded observations.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def make_recipe(
         An unknown environment, layout, view or goal mode, a size that is none, or no sentence for the task.
 
     """
-    task = find_task(env_id)
+    task = task or find_task(env_id)
     if task is None:
         check_env_id(env_id)
         if instruction is None:
@@ -44,6 +48,10 @@ def make_recipe(
     chosen = get_layout(layout)
     if goal not in get_args(Goal):
         raise UsageError(f"--goal {goal!r} is unknown", fix="choose --goal visible, hidden or state")
+    if observations not in get_args(Observations):
+        raise UsageError(
+            f"--observations {observations!r} is unknown", fix="choose --observations replayed or recorded"
+        )
     views = _views(cameras, tuple(camera.view for camera in chosen.cameras))
     size = parse_image_size(image_size) if image_size else chosen.image_size
     return Recipe(
@@ -52,11 +60,12 @@ def make_recipe(
         # Without a manifest entry the horizon only has to stop a runaway episode.
         horizon=horizon or (task.horizon if task else 1000),
         layout_name=layout,
-        control_mode=control_mode or chosen.control_modes[0],
+        control_mode=control_mode or ("" if observations == "recorded" else next(iter(chosen.control_modes), "")),
         views=views,
         image_size=size,
         goal=cast("Goal", goal),
         storages=storages,
+        observations=cast("Observations", observations),
     )
 
 

@@ -1,12 +1,12 @@
 """What a dataset says of itself: `meta/info.json`'s key `mstool` and one line per episode."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mstool.contract import EPISODES_FILE
-from mstool.maniskill2lerobot.demos.source import DemoSource
 from mstool.maniskill2lerobot.episodes import Episode
 from mstool.maniskill2lerobot.features import Version, camera_columns, units
 
@@ -18,7 +18,11 @@ MANISKILL_CONVENTIONS = {
 
 
 def conventions(
-    episodes: Sequence[Episode], fmt: Version, sources: Sequence[DemoSource], dropped: dict[str, int], version: str
+    episodes: Sequence[Episode],
+    fmt: Version,
+    demos: Sequence[Mapping[str, Any]],
+    dropped: Mapping[str, int],
+    version: str,
 ) -> dict[str, Any]:
     """Return everything that a reader, or an evaluation that must invert it, needs to know of the data."""
     first = episodes[0]
@@ -32,17 +36,17 @@ def conventions(
         "controller": dict(first.mark.controller),
         "maniskill": MANISKILL_CONVENTIONS,
         "robot": first.mark.robot,
+        "robots": {episode.recipe.env_id: episode.mark.robot for episode in episodes},
         "robot_uids": recipe.robot,
+        "observations": recipe.observations,
         "env_ids": list(dict.fromkeys(episode.recipe.env_id for episode in episodes)),
         "goal": recipe.goal,
         "views": camera_columns(recipe, fmt),
         "image_size": list(recipe.image_size),
         "horizon": {episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
-        "demos": [
-            {"env_id": source.demos.env_id, "origin": source.origin, "env_kwargs": source.demos.env_kwargs}
-            for source in sources
-        ],
-        "dropped": dropped,
+        "demos": [dict(demo) for demo in demos],
+        "dropped": dict(dropped),
+        "warnings": unverified(episodes),
         "psnr_db": {
             camera.view: round(min(e.mark.psnr_db[camera.view]["min_psnr_db"] for e in episodes), 2)
             for camera in recipe.cameras
@@ -51,10 +55,16 @@ def conventions(
     }
 
 
+def unverified(episodes: Sequence[Episode]) -> list[str]:
+    """Return every warning of the episodes once, in order of first appearance, and how many episodes it concerns."""
+    counts = Counter(warning for episode in episodes for warning in episode.mark.warnings)
+    return [f"{text} ({count} of {len(episodes)} episodes)" for text, count in counts.items()]
+
+
 def write_episode_log(episodes: Sequence[Episode], root: Path) -> None:
     """Write where every episode comes from: environment, seed, demo, steps before and after conversion."""
     path = root / EPISODES_FILE
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         {
             "episode_index": index,

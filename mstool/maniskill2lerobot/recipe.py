@@ -8,12 +8,14 @@ from typing import Any, Literal
 import numpy as np
 
 from mstool import __version__
+from mstool.contract import RobotFacts
 from mstool.layouts import Camera, Layout, get_layout
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.simulation.environment import SimulatorSpec
 
 Goal = Literal["visible", "hidden", "state"]
 Storage = Literal["video", "image"]
+Observations = Literal["replayed", "recorded"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Recipe:
     # The most steps an episode may take; longer ones are dropped.
     horizon: int
     layout_name: str = "libero"
-    # The controller that executes the stored actions.
+    # The controller that executes the stored actions; empty until the demo's own is known.
     control_mode: str = "pd_ee_delta_pose"
     # None is the environment's default robot.
     robot: str | None = None
@@ -38,6 +40,10 @@ class Recipe:
     goal: Goal = "visible"
     # How pictures are kept in a shard: H.264, PNG, or both for two formats from one replay.
     storages: tuple[Storage, ...] = ("video",)
+    # `replayed` executes the demo and renders it, `recorded` takes the pictures and readings that the demo file holds.
+    observations: Observations = "replayed"
+    # What the robot's numbers are called, once an episode told; only `native` depends on it.
+    names: RobotFacts | None = None
 
     def __post_init__(self) -> None:
         """Check what the fields must agree on.
@@ -48,12 +54,14 @@ class Recipe:
             The layout is unknown or cannot be executed in the control mode.
 
         """
-        self.layout.check_control_mode(self.control_mode)
+        if self.control_mode:
+            self.layout.check_control_mode(self.control_mode)
 
     @property
     def layout(self) -> Layout:
-        """The layout itself."""
-        return get_layout(self.layout_name)
+        """The layout itself, with the robot's names where they are known."""
+        layout = get_layout(self.layout_name)
+        return layout.bound(self.names) if self.names else layout
 
     @property
     def cameras(self) -> tuple[Camera, ...]:
@@ -76,7 +84,11 @@ class Recipe:
         """Hash of the recipe, the demo's content and the tool's version: equal fingerprints, equal shards."""
         digest = hashlib.sha256()
         digest.update(_canonical([__version__, asdict(self)]))
-        digest.update(_canonical([demo.env_id, demo.seed, demo.control_mode, demo.reset_options, demo.env_kwargs]))
+        digest.update(
+            _canonical(
+                [demo.observations, demo.env_id, demo.seed, demo.control_mode, demo.reset_options, demo.env_kwargs]
+            )
+        )
         digest.update(np.ascontiguousarray(demo.actions).tobytes())
         for kind, bodies in sorted((demo.first_state or {}).items()):
             for name, state in sorted(bodies.items()):

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from mstool.contract import Array, RobotTrack
+from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.simulation.action_conversion import conversion
 from mstool.simulation.environment import Simulator
@@ -28,6 +29,49 @@ class Replay:
     actions: Array
     goal: Array | None
     failure: str
+    # What could not be verified; only recorded observations leave anything open.
+    warnings: tuple[str, ...] = ()
+
+
+class EpisodeSource(Protocol):
+    """Where an episode's observations come from: a simulator that replays it, or the demo file itself."""
+
+    @property
+    def robot(self) -> str:
+        """ManiSkill's name of the robot."""
+
+    def robot_facts(self) -> RobotFacts:
+        """Return what the robot's numbers are called."""
+
+    def controller_facts(self) -> ControllerFacts:
+        """Return what one unit of each action dimension does."""
+
+    def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
+        """Go through the episode, handing out pictures one frame at a time."""
+
+
+@dataclass(frozen=True)
+class Replayer:
+    """Replay in a simulator."""
+
+    simulator: Simulator
+
+    @property
+    def robot(self) -> str:
+        """ManiSkill's name of the robot."""
+        return self.simulator.robot
+
+    def robot_facts(self) -> RobotFacts:
+        """Ask the simulated robot."""
+        return self.simulator.robot_facts()
+
+    def controller_facts(self) -> ControllerFacts:
+        """Ask the simulated controller."""
+        return self.simulator.controller_facts()
+
+    def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
+        """Replay and render."""
+        return replay(self.simulator, demo, horizon=horizon, on_frame=on_frame)
 
 
 def replay(simulator: Simulator, demo: Demo, *, horizon: int, on_frame: FrameSink | None = None) -> Replay:

@@ -32,6 +32,8 @@ class ConvertReport:
     image_size: tuple[int, int]
     # Mean and lowest PSNR in dB per view, of decoded against rendered frames; empty without videos.
     psnr_db: dict[str, dict[str, float]]
+    # What could not be verified of the episodes.
+    warnings: tuple[str, ...] = ()
 
     @property
     def ms_per_frame(self) -> float:
@@ -57,6 +59,7 @@ class ConvertReport:
             f"action    {', '.join(self.action_names)}",
             f"cameras   {', '.join(self.cameras)} at {self.image_size[0]}x{self.image_size[1]}",
             *([f"quality   PSNR {quality}"] if quality else []),
+            *(f"warning   {text}" for text in self.warnings),
             *([f'open      LeRobotDataset("{self.repo_id}", root="{root}")'] if "v3.0" in self.formats else []),
         ]
         return "\n".join(lines)

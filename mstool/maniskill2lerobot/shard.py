@@ -10,7 +10,7 @@ episode_000123/
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,11 +22,12 @@ from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pngs import PngWriter
 from mstool.maniskill2lerobot.recipe import Recipe
-from mstool.maniskill2lerobot.replay import replay
+from mstool.maniskill2lerobot.replay import EpisodeSource
 from mstool.maniskill2lerobot.video import VideoWriter
-from mstool.simulation.environment import Simulator
 
 MARKER = "episode.json"
+# The brightest pixel of a picture that shows nothing, of 1.
+BLACK = 2 / 255
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class EpisodeMark:
     # Per view: histogram counts (3, 256), and the video's PSNR in dB where there is one.
     histograms: Mapping[str, list[list[int]]] = field(default_factory=dict)
     psnr_db: Mapping[str, dict[str, float]] = field(default_factory=dict)
+    # What the robot's joints and actions are called (`RobotFacts.as_dict`).
+    names: Mapping[str, list[str]] = field(default_factory=dict)
+    # What could not be verified of this episode.
+    warnings: Sequence[str] = ()
 
 
 class _Sink(Protocol):
@@ -75,11 +80,11 @@ def read_rows(shard: Path) -> dict[str, Array]:
         return dict(rows)
 
 
-def convert_episode(open_simulator: Callable[[], Simulator], recipe: Recipe, demo: Demo, shard: Path) -> EpisodeMark:
-    """Own one episode from demo to shard: skip if complete, replay, write aside, rename, marker inside.
+def convert_episode(open_source: Callable[[], EpisodeSource], recipe: Recipe, demo: Demo, shard: Path) -> EpisodeMark:
+    """Own one episode from demo to shard: skip if complete, play it, write aside, rename, marker inside.
 
     An episode that fails leaves a marker with its reason and no data. Whatever interrupts this function leaves at most
-    a temporary folder, which the next attempt replaces. `open_simulator` is called only when there is something to do.
+    a temporary folder, which the next attempt replaces. `open_source` is called only when there is something to do.
     """
     fingerprint = recipe.fingerprint(demo)
     done = read_mark(shard)
@@ -89,7 +94,7 @@ def convert_episode(open_simulator: Callable[[], Simulator], recipe: Recipe, dem
     aside = shard.with_name(f".{shard.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    mark = _convert(open_simulator(), recipe, demo, aside, fingerprint)
+    mark = _convert(open_source(), recipe, demo, aside, fingerprint)
     if mark.dropped:
         for path in aside.iterdir():
             path.unlink()
@@ -99,9 +104,12 @@ def convert_episode(open_simulator: Callable[[], Simulator], recipe: Recipe, dem
     return mark
 
 
-def _convert(simulator: Simulator, recipe: Recipe, demo: Demo, folder: Path, fingerprint: str) -> EpisodeMark:
+def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fingerprint: str) -> EpisodeMark:
+    names = source.robot_facts()
+    recipe.layout.check_robot(names)
+    facts = source.controller_facts()
     sinks = {
-        camera.view: [_open_sink(storage, folder, camera.view, simulator.fps) for storage in recipe.storages]
+        camera.view: [_open_sink(storage, folder, camera.view, facts.fps) for storage in recipe.storages]
         for camera in recipe.cameras
     }
     histograms = {view: ImageHistogram() for view in sinks}
@@ -120,7 +128,7 @@ def _convert(simulator: Simulator, recipe: Recipe, demo: Demo, folder: Path, fin
         frames=0,
     )
     try:
-        result = replay(simulator, demo, horizon=recipe.horizon, on_frame=on_frame)
+        result = source.play(demo, horizon=recipe.horizon, on_frame=on_frame)
     except BaseException:
         for sink in (sink for per_view in sinks.values() for sink in per_view):
             sink.abort()
@@ -134,7 +142,6 @@ def _convert(simulator: Simulator, recipe: Recipe, demo: Demo, folder: Path, fin
     if result.failure:
         return replace(mark, dropped=result.failure)
 
-    facts = simulator.controller_facts()
     rows = {
         "state": recipe.layout.encode_state(result.track),
         "action": recipe.layout.encode_action(result.actions, facts, recipe.control_mode),
@@ -145,11 +152,22 @@ def _convert(simulator: Simulator, recipe: Recipe, demo: Demo, folder: Path, fin
     return replace(
         mark,
         frames=len(result.actions),
-        robot=simulator.robot,
+        robot=source.robot,
         controller=facts.as_dict(),
         histograms={view: histogram.counts.tolist() for view, histogram in histograms.items()},
         psnr_db=psnr,
+        names=names.as_dict(),
+        warnings=[*result.warnings, *_black_views(histograms)],
     )
+
+
+def _black_views(histograms: Mapping[str, ImageHistogram]) -> list[str]:
+    """Say which views show nothing: the commonest silent fault of a dataset is a wrist camera filled with zeros."""
+    return [
+        f"the {view} pictures are black"
+        for view, histogram in histograms.items()
+        if float(histogram.stats()["max"].max()) <= BLACK
+    ]
 
 
 def _open_sink(storage: str, folder: Path, view: str, fps: int) -> _Sink:

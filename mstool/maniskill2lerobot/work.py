@@ -11,6 +11,8 @@ from pathlib import Path
 from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.recipe import Recipe
+from mstool.maniskill2lerobot.recorded import RecordedSource
+from mstool.maniskill2lerobot.replay import Replayer
 from mstool.maniskill2lerobot.shard import EpisodeMark, convert_episode
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
@@ -38,8 +40,11 @@ class Worker:
         if self._demos is None or self._demos.path != job.demos:
             self._demos = DemoFile(job.demos)
         demo = self._demos.read(job.position)
+        if job.recipe.observations == "recorded":
+            demos = self._demos
+            return convert_episode(lambda: RecordedSource(demos, job.position, job.recipe), job.recipe, demo, job.shard)
         spec = job.recipe.simulator_spec(demo)
-        return convert_episode(lambda: self._simulator_for(spec), job.recipe, demo, job.shard)
+        return convert_episode(lambda: Replayer(self._simulator_for(spec)), job.recipe, demo, job.shard)
 
     def close(self) -> None:
         """Free the simulator."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError, UsageError
+from mstool.simulation.robots import action_size, control_mode
 
 # ManiSkill tries up to this many target steps for one source action whose conversion had to be clipped.
 MAX_EE_STEPS = 4
@@ -56,7 +57,7 @@ def _check_width(actions: Array, expected: int, control_mode: str) -> None:
 
 
 def _identity(agent: Any, actions: Array) -> Iterator[Array]:
-    _check_width(actions, agent.single_action_space.shape[0], agent.control_mode)
+    _check_width(actions, action_size(agent), control_mode(agent))
     yield from actions
 
 

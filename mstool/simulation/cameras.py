@@ -5,16 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from mstool.contract import Array
 from mstool.errors import UsageError
+from mstool.simulation.robots import robots
 
 # `panda_wristcam` carries its camera here (panda_v3.urdf: realsense_joint then camera_link_joint, below panda_hand).
-# The same pose on the plain Panda's hand gives the same view without the camera's 15 MB mesh, and the demo's dynamics stay.
+# The same pose on the plain Panda's hand gives the same view without the camera's 15 MB mesh; the dynamics stay.
 HAND_LINK = "panda_hand"
 HAND_CAMERA_P = (0.0464982, -0.0200011, 0.0360011)
 HAND_CAMERA_Q = (0.0, 0.70710678, 0.0, 0.70710678)  # wxyz
 HAND_CAMERA_FOV = np.pi / 2
 
-# The second exterior view stands at the other side: the base camera's pose turned by this angle about the table's vertical.
+# The second exterior view: the base camera's pose turned by this angle about the world's vertical axis.
 BASE2_TURN_RAD = 0.7
 
 VIEWS = ("base", "base2", "wrist")
@@ -40,8 +42,8 @@ def mount_cameras(env: Any, views: tuple[str, ...], image_size: tuple[int, int])
     """
     if not views:
         return {}
-    import sapien  # noqa: PLC0415
-    from mani_skill.render import PREBUILT_SHADER_CONFIGS, set_shader_pack  # noqa: PLC0415
+    import sapien
+    from mani_skill.render import PREBUILT_SHADER_CONFIGS, set_shader_pack
 
     # ManiSkill's own observations use this pack: flat 8-bit colour, equal to `obs_mode="rgb"` in every pixel.
     set_shader_pack(PREBUILT_SHADER_CONFIGS["minimal"])
@@ -72,13 +74,13 @@ def mount_cameras(env: Any, views: tuple[str, ...], image_size: tuple[int, int])
     return cameras
 
 
-def take_pictures(env: Any, cameras: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def take_pictures(env: Any, cameras: Mapping[str, Any]) -> dict[str, Array]:
     """Render every camera once: uint8 (H, W, 3) each, in the order in which they were mounted."""
     env.scene.update_render(update_sensors=False, update_human_render_cameras=False)
     for camera in cameras.values():
         camera.take_picture()
     return {
-        view: np.ascontiguousarray(camera._render_cameras[0].get_picture("Color")[..., :3])  # noqa: SLF001
+        view: np.ascontiguousarray(camera._render_cameras[0].get_picture("Color")[..., :3])
         for view, camera in cameras.items()
     }
 
@@ -86,8 +88,8 @@ def take_pictures(env: Any, cameras: Mapping[str, Any]) -> dict[str, np.ndarray]
 def _exterior_configs(env: Any) -> dict[str, Any]:
     configs = {
         name: config
-        for name, config in env._sensor_configs.items()  # noqa: SLF001
-        if name not in env._agent_sensor_configs and config.mount is None  # noqa: SLF001
+        for name, config in env._sensor_configs.items()
+        if name not in env._agent_sensor_configs and config.mount is None
     }
     if not configs:
         raise UsageError(f"{env.spec.id} has no exterior camera")
@@ -95,12 +97,15 @@ def _exterior_configs(env: Any) -> dict[str, Any]:
 
 
 def _wrist(env: Any) -> tuple[Any, Any, float]:
-    import sapien  # noqa: PLC0415
+    import sapien
 
+    agents = list(robots(env.agent).values())
+    if len(agents) > 1:
+        raise UsageError(f"{env.spec.id} has {len(agents)} robots: there is no one wrist", fix="add --cameras base")
     links = env.agent.robot.links_map
     if HAND_LINK in links:
         return links[HAND_LINK], sapien.Pose(HAND_CAMERA_P, HAND_CAMERA_Q), HAND_CAMERA_FOV
-    for config in env._agent_sensor_configs.values():  # noqa: SLF001
+    for config in env._agent_sensor_configs.values():
         mount = config.mount or links.get(config.entity_uid)
         if mount is not None:
             return mount, config.pose, config.fov

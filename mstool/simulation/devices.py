@@ -15,7 +15,7 @@ def render_backend() -> str:
         Neither is there: no Vulkan driver is installed.
 
     """
-    import sapien  # noqa: PLC0415
+    import sapien
 
     failures = []
     for backend, device in (("gpu", "cuda"), ("cpu", "cpu")):
@@ -25,7 +25,8 @@ def render_backend() -> str:
             failures.append(str(error).strip())
         else:
             return backend
+    said = "; ".join(dict.fromkeys(failures))
     raise SetupError(
-        f"no device to render on: no GPU with a Vulkan driver and no software one ({'; '.join(dict.fromkeys(failures))})",
+        f"no device to render on: no GPU with a Vulkan driver and no software one ({said})",
         fix="make setup  (it installs Mesa's software Vulkan driver, or prints what to install)",
     )

@@ -8,13 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from mstool.contract import ControllerFacts, RobotReading
+from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading
 from mstool.errors import MstoolError, SetupError, UsageError
 from mstool.simulation.cameras import mount_cameras, take_pictures
 from mstool.simulation.devices import render_backend
 from mstool.simulation.registry import check_env_id
+from mstool.simulation.robots import (
+    action_size,
+    as_maniskill_action,
+    controller_facts,
+    name_of,
+    read_robot,
+    robot_facts,
+)
 
-type State = Mapping[str, Mapping[str, np.ndarray]]
+type State = Mapping[str, Mapping[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -67,24 +75,20 @@ class Simulator:
             marker.show_visual() if self.spec.goal_visible else marker.hide_visual()
         self._cameras = mount_cameras(self._env, self.spec.views, self.spec.image_size)
 
-    def step(self, action: np.ndarray) -> bool:
+    def step(self, action: Array) -> bool:
         """Execute one action, shape (A,), for one control period; True when the task counts as solved afterwards."""
-        info = self._env.step(np.asarray(action, np.float32))[4]
+        info = self._env.step(as_maniskill_action(self._env.agent, np.asarray(action, np.float32)))[4]
         return bool(info["success"]) if "success" in info else False
 
-    def images(self) -> dict[str, np.ndarray]:
+    def images(self) -> dict[str, Array]:
         """Take one picture per view: uint8 (H, W, 3) RGB, upright, not mirrored."""
         return take_pictures(self._env, self._cameras)
 
     def reading(self) -> RobotReading:
         """Read the robot as it stands now: qpos (J,) rad and m, tcp pose (7,) in the world: m and quaternion wxyz."""
-        qpos = self._env.agent.robot.get_qpos()[0].numpy().copy()
-        tcp = getattr(self._env.agent, "tcp", None)
-        if tcp is None:
-            return RobotReading(qpos=qpos, tcp_pose=np.full(7, np.nan, np.float32))
-        return RobotReading(qpos=qpos, tcp_pose=tcp.pose.raw_pose[0].numpy().copy())
+        return read_robot(self._env.agent)
 
-    def goal_position(self) -> np.ndarray | None:
+    def goal_position(self) -> Array | None:
         """Return where the task's goal marker stands, (3,) m in the world; None for a task without one."""
         goal = getattr(self._env, "goal_site", None)
         return None if goal is None else goal.pose.p[0].numpy().copy()
@@ -92,7 +96,7 @@ class Simulator:
     @property
     def robot(self) -> str:
         """ManiSkill's name of the robot (`panda`, `panda_wristcam`, ...)."""
-        return str(self._env.agent.uid)
+        return name_of(self._env.agent)
 
     @property
     def fps(self) -> int:
@@ -102,7 +106,7 @@ class Simulator:
     @property
     def action_size(self) -> int:
         """Width A of the action that the control mode takes."""
-        return int(self._env.action_space.shape[-1])
+        return action_size(self._env.agent)
 
     @property
     def agent(self) -> Any:
@@ -111,7 +115,11 @@ class Simulator:
 
     def controller_facts(self) -> ControllerFacts:
         """Ask the controller what one unit of each action dimension does, instead of trusting a table."""
-        return _controller_facts(self._env.agent, self.fps)
+        return controller_facts(self._env.agent, self.fps)
+
+    def robot_facts(self) -> RobotFacts:
+        """Ask the robot what its joints and its action's dimensions are called."""
+        return robot_facts(self._env.agent)
 
     def close(self) -> None:
         """Free the scene and its cameras."""
@@ -133,10 +141,11 @@ class Simulator:
 
 
 def _make(spec: SimulatorSpec) -> Any:
-    # ManiSkill warns about its own tasks' missing initial poses at every reset.
-    logging.getLogger("mani_skill").setLevel(logging.ERROR)
     import gymnasium
     import mani_skill.envs  # noqa: F401 - registers the environments
+
+    # ManiSkill warns about its own tasks' missing initial poses at every reset. The blank is part of its logger's name.
+    logging.getLogger("mani_skill ").setLevel(logging.ERROR)
 
     kwargs = {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})}
     try:
@@ -154,6 +163,11 @@ def _make(spec: SimulatorSpec) -> Any:
             ).unwrapped
     except (AssertionError, KeyError) as error:
         raise UsageError(f"{spec.env_id} with control mode {spec.control_mode!r}: {error}") from error
+    except EOFError as error:  # ManiSkill asks on the terminal whether to download a robot's or a scene's files
+        raise SetupError(
+            f"{spec.env_id}: its robot's or scene's files are not here, and ManiSkill asks before it downloads them",
+            fix=f"python -m mani_skill.utils.download_asset {spec.robot or spec.env_id}",
+        ) from error
     except RuntimeError as error:
         if "device" not in str(error).lower():
             raise
@@ -168,24 +182,3 @@ def _as_batched(state: State) -> dict[str, dict[str, Any]]:
         kind: {name: torch.from_numpy(np.asarray(value, np.float32)[None]) for name, value in bodies.items()}
         for kind, bodies in state.items()
     }
-
-
-def _controller_facts(agent: Any, fps: int) -> ControllerFacts:
-    import torch
-
-    facts: dict[str, float] = {}
-    parts = getattr(agent.controller, "controllers", {})
-    arm, gripper = parts.get("arm"), parts.get("gripper")
-    if arm is not None and hasattr(arm, "_clip_and_scale_action") and getattr(arm, "_normalize_action", False):
-        width = arm.single_action_space.shape[0]
-        unit = torch.eye(width, device=agent.device)
-        scaled = arm._clip_and_scale_action(unit).cpu().numpy().diagonal()
-        if "ee" in agent.control_mode:
-            facts["position_m"] = float(scaled[0])
-            facts["rotation_rad"] = float(scaled[3]) if width > 3 else 0.0
-        else:
-            facts["joint_rad"] = float(scaled[0])
-    if gripper is not None:
-        facts["finger_closed_m"] = float(np.ravel(gripper.config.lower)[0])
-        facts["finger_open_m"] = float(np.ravel(gripper.config.upper)[0])
-    return ControllerFacts(fps=fps, **facts)

@@ -7,8 +7,8 @@ from mstool.errors import UsageError
 
 def env_ids() -> list[str]:
     """Every environment that ManiSkill registers, sorted."""
-    import mani_skill.envs  # noqa: F401, PLC0415 - registers them
-    from mani_skill.utils.registration import REGISTERED_ENVS  # noqa: PLC0415
+    import mani_skill.envs  # noqa: F401 - registers them
+    from mani_skill.utils.registration import REGISTERED_ENVS
 
     return sorted(REGISTERED_ENVS)
 

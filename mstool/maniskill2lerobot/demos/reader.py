@@ -35,6 +35,8 @@ class Demo:
     first_state: Mapping[str, Mapping[str, Array]] | None = None
     reset_options: Mapping[str, Any] = field(default_factory=dict)
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    # Which recorded observations belong to it: "" for none, else the file's size and time of change.
+    observations: str = ""
 
 
 class DemoFile:
@@ -60,12 +62,22 @@ class DemoFile:
             raise DataError(f"{self.path.with_suffix('.json')} does not name its environment (env_info.env_id)")
         self.env_id = str(env_info["env_id"])
         self.env_kwargs = {k: v for k, v in (env_info.get("env_kwargs") or {}).items() if k not in _OURS}
-        self.control_mode = str((env_info.get("env_kwargs") or {}).get("control_mode", ""))
+        self.recorded_kwargs: dict[str, Any] = env_info.get("env_kwargs") or {}
         self.episodes = self._episodes()
         with self._open() as file:
             self._groups = {name for name in file if name.startswith("traj_")}
         if not self._groups:
             raise DataError(f"{self.path} holds no trajectory: it has no group named traj_0, traj_1, ...")
+
+    @property
+    def control_mode(self) -> str:
+        """The control mode of the first episode (empty when the `.json` does not say)."""
+        return self._control_mode(self.episodes[0])
+
+    @property
+    def group_names(self) -> list[str]:
+        """The h5 group of every episode, in the order of the `.json`."""
+        return [f"traj_{episode['episode_id']}" for episode in self.episodes]
 
     def __len__(self) -> int:
         """Return the number of episodes that the `.json` lists."""
@@ -105,9 +117,9 @@ class DemoFile:
                 f"{name} is listed in {self.path.with_suffix('.json').name} but missing in {self.path.name}"
             )
         group = file[name]
-        if "actions" not in group or not isinstance(group["actions"], h5py.Dataset):
-            raise DataError(f"{name} in {self.path.name} has no actions (dict-valued actions are several robots)")
-        actions = np.asarray(group["actions"], np.float32)
+        if "actions" not in group:
+            raise DataError(f"{name} in {self.path.name} has no actions")
+        actions = _actions(group["actions"], f"{name} in {self.path.name}")
         if actions.ndim != 2 or not len(actions):
             raise DataError(f"{name} in {self.path.name} has actions of shape {actions.shape}, expected (steps, width)")
         if not np.isfinite(actions).all():
@@ -117,12 +129,25 @@ class DemoFile:
             env_id=self.env_id,
             episode_id=int(episode["episode_id"]),
             seed=_seed(episode),
-            control_mode=str(episode.get("control_mode") or self.control_mode),
+            control_mode=self._control_mode(episode),
             actions=actions,
             first_state=_first_state(group),
             reset_options=(episode.get("reset_kwargs") or {}).get("options") or {},
             env_kwargs=self.env_kwargs,
+            observations=_stamp(self.path) if "obs" in group else "",
         )
+
+    def _control_mode(self, episode: Mapping[str, Any]) -> str:
+        mode = episode.get("control_mode") or self.recorded_kwargs.get("control_mode", "")
+        if not isinstance(mode, dict):
+            return str(mode)
+        # Several robots: {key: mode}. ManiSkill makes all of them in one mode.
+        if len(set(mode.values())) > 1:
+            raise DataError(
+                f"episode {episode['episode_id']} of {self.path.name} has a control mode per robot ({mode}): "
+                "ManiSkill can only make all robots of an environment in one"
+            )
+        return str(next(iter(mode.values())))
 
     def _episodes(self) -> list[dict[str, Any]]:
         episodes = self._info.get("episodes")
@@ -165,6 +190,22 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(info, dict):
         raise DataError(f"{path} holds a {type(info).__name__}, expected an object with env_info and episodes")
     return info
+
+
+def _actions(item: h5py.Dataset | h5py.Group, where: str) -> Array:
+    """Return actions (T, A); those of several robots are put side by side, sorted by ManiSkill's key."""
+    if isinstance(item, h5py.Dataset):
+        return np.asarray(item, np.float32)
+    parts = [np.asarray(item[key], np.float32) for key in sorted(item) if isinstance(item[key], h5py.Dataset)]
+    if not parts or len(parts) != len(item) or {(part.ndim, len(part)) for part in parts} != {(2, len(parts[0]))}:
+        raise DataError(f"{where} has dict-valued actions that are not one (steps, width) array per robot")
+    return np.concatenate(parts, axis=1)
+
+
+def _stamp(path: Path) -> str:
+    # Reading every picture twice to hash it would double the time of a conversion without simulation.
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _seed(episode: Mapping[str, Any]) -> int:

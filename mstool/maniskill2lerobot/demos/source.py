@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.demos import hub
@@ -21,6 +22,10 @@ class DemoSource:
 
     demos: DemoFile
     origin: str
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `meta/info.json` says of it."""
+        return {"env_id": self.demos.env_id, "origin": self.origin, "env_kwargs": self.demos.env_kwargs}
 
 
 def open_demos(env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify) -> DemoSource:

@@ -1,0 +1,73 @@
+"""`mstool build`: everything a manifest names, to one dataset or one per task."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mstool.cli import convert_options as opt
+from mstool.cli.output import print_reports, say
+
+EXAMPLES = """
+Examples:
+
+    mstool build datasets_manifest.yaml --episodes 50
+
+    mstool build my_tasks.yaml --env PickCube-v1,StackCube-v1 --format both --root data/two_tasks
+
+    mstool build datasets_manifest.yaml --per-task --demos generate --episodes 100
+"""
+
+
+def build(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A file like datasets_manifest.yaml.")],
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", "-e", help="Only these entries, by comma or repeated.", show_default="all"),
+    ] = None,
+    demos: opt.Demos = None,
+    episodes: opt.Episodes = None,
+    seed: opt.Seed = 0,
+    root: opt.Root = None,
+    repo_id: opt.RepoId = None,
+    layout: opt.LayoutName = "libero",
+    control_mode: opt.ControlMode = None,
+    image_size: opt.ImageSize = None,
+    cameras: opt.Cameras = None,
+    goal: opt.GoalMode = "visible",
+    horizon: opt.Horizon = None,
+    observations: opt.ObservationsFrom = "replayed",
+    version: opt.Format = "v3.0",
+    storage: opt.StorageKind = None,
+    per_task: opt.PerTask = False,
+    workers: opt.Workers = None,
+    fresh: opt.Fresh = False,
+    skip_invalid: opt.SkipInvalid = False,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Convert the environments of a manifest, with its sentences, horizons and cameras, in its order."""
+    from mstool.maniskill2lerobot.options import parse_formats
+    from mstool.maniskill2lerobot.plan import Wish, make_recipes, tasks_of
+    from mstool.maniskill2lerobot.plan import build as run
+
+    tasks = tasks_of(manifest, env or ())
+    wish = Wish(layout, control_mode, image_size, cameras, goal, None, horizon, observations, demos, episodes, seed)
+    formats = parse_formats(version, storage)
+    reports = run(
+        make_recipes(tasks, wish, formats, per_task=per_task),
+        wish,
+        root or Path("data") / ("" if per_task else manifest.stem),
+        repo_id=repo_id or f"local/{manifest.stem}",
+        formats=formats,
+        per_task=per_task,
+        overwrite=overwrite,
+        skip_invalid=skip_invalid,
+        fresh=fresh,
+        workers=workers,
+        notify=say,
+    )
+    print_reports(reports, as_json=as_json)
+
+
+build.__doc__ = (build.__doc__ or "") + EXAMPLES

@@ -1,0 +1,57 @@
+"""The options that `mstool convert` and `mstool build` share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Demos = Annotated[
+    str | None,
+    typer.Option(
+        help="A ManiSkill .h5 (or the folder that holds it), `hub`, or `generate`; for several environments a folder "
+        "with one folder per environment. Default: local cache, else the hub if it answers quickly, else generate.",
+    ),
+]
+Episodes = Annotated[
+    int | None,
+    typer.Option(
+        "--episodes", "-n", min=1, help="How many demos to convert per environment. Default: all (10 when generated)."
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="First seed of generated demos.")]
+RepoId = Annotated[str | None, typer.Option(help="The dataset's name on a hub.", show_default="local/NAME")]
+LayoutName = Annotated[str, typer.Option("--layout", help="What state and actions mean, see `mstool layouts`.")]
+ControlMode = Annotated[
+    str | None,
+    typer.Option(help="Controller that executes the stored actions.", show_default="the layout's first"),
+]
+ImageSize = Annotated[
+    str | None, typer.Option(help="Pixels: 256 for a square, or HEIGHTxWIDTH.", show_default="the layout's")
+]
+Cameras = Annotated[
+    str | None,
+    typer.Option(help="Views to render, comma-separated: base, base2, wrist.", show_default="the layout's"),
+]
+GoalMode = Annotated[
+    str, typer.Option("--goal", help="Hidden goal markers: visible, hidden, or state (position stored).")
+]
+Horizon = Annotated[int | None, typer.Option(min=1, help="Drop longer episodes.", show_default="the manifest's")]
+ObservationsFrom = Annotated[
+    str,
+    typer.Option(
+        "--observations",
+        help="`replayed`: execute and render the demo. `recorded`: take the pictures the .h5 already holds.",
+    ),
+]
+Format = Annotated[str, typer.Option("--format", help="LeRobot version: v3.0, v2.1 (openpi), or both.")]
+StorageKind = Annotated[
+    str | None,
+    typer.Option("--storage", help="Pictures as video or image.", show_default="video for v3.0, image for v2.1"),
+]
+PerTask = Annotated[bool, typer.Option("--per-task", help="One dataset per environment instead of one for all.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="by cores and memory")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what an interrupted run finished.")]
+SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Drop damaged demos instead of stopping.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of the dataset.", show_default="data/NAME")]

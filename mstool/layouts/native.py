@@ -1,0 +1,55 @@
+"""`native`: any robot, its own joints and its own actions."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
+from mstool.layouts.base import Camera, Layout, Vector
+
+
+class NativeLayout(Layout):
+    """State: all of the robot's joints. Action: as the demo's own control mode takes it.
+
+    Names, units and widths are the robot's: they are known once it is there (`bound`).
+    """
+
+    name = "native"
+    summary = "any robot: its own joints, its own actions in any control mode; for training and evaluation in ManiSkill"
+    cameras = (
+        Camera("base", "image", "observation.images.image"),
+        Camera("wrist", "wrist_image", "observation.images.image2"),
+    )
+    image_size = (256, 256)
+    conventions: ClassVar[dict[str, str]] = {
+        "state": "qpos of every joint in ManiSkill's order; the pose of a free base (humanoids) is not in it",
+        "action": "as ManiSkill executes it in the control mode",
+        "several_robots": "one after the other, sorted by ManiSkill's key, which every name carries",
+    }
+
+    def __init__(self, robot: RobotFacts | None = None) -> None:
+        self._robot = robot
+        self.state = Vector(robot.joints, robot.joint_units) if robot else Vector((), ())
+
+    def bound(self, robot: RobotFacts) -> "NativeLayout":
+        """Return this layout with the names of `robot`."""
+        return NativeLayout(robot)
+
+    def check_robot(self, robot: RobotFacts) -> None:
+        """Accept every robot."""
+
+    def action(self, control_mode: str) -> Vector:  # noqa: ARG002
+        """Return the robot's names and units, those of the control mode it was asked in."""
+        return Vector(self._robot.actions, self._robot.action_units) if self._robot else Vector((), ())
+
+    def encode_state(self, track: RobotTrack) -> Array:
+        """Return qpos (T, J)."""
+        return track.qpos.astype(np.float32)
+
+    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
+        """Return the actions as they are."""
+        return np.asarray(actions, np.float32)
+
+    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
+        """Return the actions as they are."""
+        return np.asarray(actions, np.float32)

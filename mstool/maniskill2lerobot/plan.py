@@ -1,0 +1,196 @@
+"""From environments and wishes to batches of demos, and from batches to one dataset or one per task."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mstool.errors import DataError, UsageError
+from mstool.manifest import Task, load_manifest
+from mstool.maniskill2lerobot.convert import Batch, convert
+from mstool.maniskill2lerobot.demos.reader import DemoFile
+from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.features import Version
+from mstool.maniskill2lerobot.options import make_recipe
+from mstool.maniskill2lerobot.recipe import Recipe, Storage
+from mstool.maniskill2lerobot.recorded import fit_to_recording
+from mstool.maniskill2lerobot.report import ConvertReport
+from mstool.maniskill2lerobot.target import check_target
+
+type Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user asked for, the same for every environment; None where it was left open."""
+
+    layout: str = "libero"
+    control_mode: str | None = None
+    image_size: str | None = None
+    cameras: str | None = None
+    goal: str = "visible"
+    instruction: str | None = None
+    horizon: int | None = None
+    observations: str = "replayed"
+    # A path, `hub`, `generate` or None; for several environments a folder that holds one folder per environment.
+    demos: str | None = None
+    # Per environment.
+    episodes: int | None = None
+    # First seed of generated demos.
+    seed: int = 0
+
+
+def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
+    """Read `--env A --env B,C` and `--all` (the manifest's tasks): distinct names in the order given.
+
+    Raises
+    ------
+    UsageError
+        Nothing or both was given.
+
+    """
+    chosen = list(dict.fromkeys(name.strip() for text in names for name in text.split(",") if name.strip()))
+    if every and chosen:
+        raise UsageError("--all and --env exclude each other", fix="leave one of them out")
+    if every:
+        return list(load_manifest())
+    if not chosen:
+        raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}, or --all for all known")
+    return chosen
+
+
+def tasks_of(manifest: Path, only: Iterable[str]) -> list[Task]:
+    """Return a manifest's entries, or those named (`--env A,B`), in the manifest's order.
+
+    Raises
+    ------
+    DataError
+        The manifest cannot be read; every wrong field is listed.
+    UsageError
+        A name is not in it.
+
+    """
+    tasks = load_manifest(manifest)
+    wanted = [name.strip() for text in only for name in text.split(",") if name.strip()]
+    for name in wanted:
+        if name not in tasks:
+            near = difflib.get_close_matches(name, tasks, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"{manifest} has no entry {name!r}.{hint}", fix=f"choose from {', '.join(tasks)}")
+    if not tasks:
+        raise DataError(f"{manifest} lists no task", fix="add an entry under `tasks:` as in mstool's own manifest")
+    return [task for name, task in tasks.items() if not wanted or name in wanted]
+
+
+def make_recipes(
+    envs: Sequence[str | Task], wish: Wish, formats: Mapping[Version, Storage], *, per_task: bool
+) -> list[Recipe]:
+    """Make one recipe per environment; a manifest's entry brings its own sentence, horizon and cameras.
+
+    Raises
+    ------
+    UsageError
+        An option is wrong for one of them; or together they cannot be one dataset.
+
+    """
+    if wish.instruction and len(envs) > 1:
+        raise UsageError(
+            "--instruction is one task's sentence, several environments were named",
+            fix="leave it out, or write the sentences into a manifest: mstool build MANIFEST",
+        )
+    recipes = []
+    for env in envs:
+        task = env if isinstance(env, Task) else None
+        cameras = wish.cameras
+        if cameras is None and task is not None and task.cameras != Task.cameras:
+            cameras = ",".join(task.cameras)
+        recipes.append(
+            make_recipe(
+                task.env_id if task else str(env),
+                layout=wish.layout,
+                control_mode=wish.control_mode,
+                image_size=wish.image_size,
+                cameras=cameras,
+                goal=wish.goal,
+                instruction=wish.instruction,
+                horizon=wish.horizon,
+                storages=tuple(dict.fromkeys(formats.values())),
+                observations=wish.observations,
+                task=task,
+            )
+        )
+    views = {recipe.env_id: recipe.views for recipe in recipes}
+    if not per_task and len(set(views.values())) > 1:
+        listed = ", ".join(f"{env_id}: {'+'.join(names)}" for env_id, names in views.items())
+        raise UsageError(
+            f"one dataset has the same cameras throughout ({listed})", fix="add --per-task or --cameras base"
+        )
+    return recipes
+
+
+def open_batches(recipes: Sequence[Recipe], wish: Wish, notify: Notify) -> list[Batch]:
+    """Open (or fetch, or generate) every environment's demos, and complete its recipe by what they say."""
+    batches = []
+    for recipe in recipes:
+        where = wish.demos
+        if where not in {None, "hub", "generate"}:
+            own = Path(str(where)) / recipe.env_id
+            where = str(own) if own.is_dir() or len(recipes) > 1 else where
+        source = open_demos(recipe.env_id, where, episodes=wish.episodes, seed=wish.seed, notify=notify)
+        batches.append(Batch(source, _complete(recipe, source.demos, wish), wish.episodes))
+    return batches
+
+
+def build(
+    recipes: Sequence[Recipe],
+    wish: Wish,
+    root: Path,
+    *,
+    repo_id: str,
+    formats: Mapping[Version, Storage],
+    per_task: bool = False,
+    overwrite: bool = False,
+    skip_invalid: bool = False,
+    fresh: bool = False,
+    workers: int | None = None,
+    notify: Notify = lambda _: None,
+) -> list[ConvertReport]:
+    """Convert all environments into one dataset at `root`, or each into `root`/<environment> (`per_task`).
+
+    Task indices follow the order of first use, so the order of `recipes`. Every target is checked before any work.
+
+    Raises
+    ------
+    UsageError, DataError, MstoolError
+        As `mstool.maniskill2lerobot.convert.convert`.
+
+    """
+    targets = {recipe.env_id: root / recipe.env_id for recipe in recipes} if per_task else {"": root}
+    for target in targets.values():
+        check_target(target, overwrite=overwrite)
+    batches = open_batches(recipes, wish, notify)
+    groups = {batch.recipe.env_id: [batch] for batch in batches} if per_task else {"": batches}
+    return [
+        convert(
+            group,
+            targets[name],
+            repo_id=f"{repo_id}-{name}" if name else repo_id,
+            formats=formats,
+            overwrite=overwrite,
+            skip_invalid=skip_invalid,
+            fresh=fresh,
+            workers=workers,
+            notify=notify,
+        )
+        for name, group in groups.items()
+    ]
+
+
+def _complete(recipe: Recipe, demos: DemoFile, wish: Wish) -> Recipe:
+    if recipe.observations == "recorded":
+        return fit_to_recording(recipe, demos, control_mode=wish.control_mode, image_size=wish.image_size)
+    if recipe.control_mode:
+        return recipe
+    if not demos.control_mode:
+        raise DataError(f"{demos.path.with_suffix('.json')} names no control mode", fix="say it: --control-mode MODE")
+    return replace(recipe, control_mode=demos.control_mode)
