@@ -208,8 +208,15 @@ class Alignment(Check):
             ]
         axes = [a for a, name in enumerate(AXES[meaning.action]) if self._moves(found, a, name)]
         absolute = meaning.action == "joint_position"
+        single = {
+            a: {lag: self._r2(found, [a], [lag], absolute=meaning.action == "joint_position") for lag in self.LAGS}
+            for a in axes
+        }
         # Axes that follow their commands; those moved by contacts blur the picture.
-        axes = [a for a in axes if self._r2(found, [a], [-2, -1, 0, 1, 2, 3]) > 0.8] or axes
+        axes = [a for a in axes if max(single[a].values()) > 0.8] or axes
+        bests = [max(single[a], key=lambda lag, a=a: single[a][lag]) for a in axes]  # type: ignore[misc]
+        # A position trails its command by up to a frame; a rotation or a joint does not.
+        natural = [1 if kind_of(AXES[meaning.action][a]) == "position" else 0 for a in axes]
         if not axes or max(len(track.moved) for track in found) < 20:
             raise Skip("too little motion to tell")
         explained = {lag: self._r2(found, axes, [lag], absolute=absolute) for lag in self.LAGS}
@@ -233,7 +240,7 @@ class Alignment(Check):
                 expected="above 0.3",
                 evidence=(self._curve(explained),),
             )
-        elif float(np.median(added)) < _EXPLAINS_MORE:
+        elif float(np.median(added)) < _EXPLAINS_MORE and max(bests) <= 0:
             yield Issue(
                 f"motion is explained by the action of the frame after it, which leaves {np.median(added):.0%} of what "
                 f"else is unexplained: actions are late by {max(1, -best)}",
@@ -242,7 +249,9 @@ class Alignment(Check):
                 expected="shift 0 or 1",
                 evidence=(self._curve(explained),),
             )
-        elif max(removed) < _ADDS_NOTHING:
+        elif (
+            max(removed) < _ADDS_NOTHING and min(bests) >= 1 and any(b > n for b, n in zip(bests, natural, strict=True))
+        ):
             yield Issue(
                 f"the action of a frame has no part in the motion that follows it: actions are early by {max(1, best)}",
                 feature=column,
