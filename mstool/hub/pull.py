@@ -89,6 +89,8 @@ def pull(options: PullOptions, *, dry_run: bool = False, endpoint: str = "", say
     server = choose(options.endpoint, endpoint)
     asked = Asked(options, server)
     api = connect(server)
+    if server.in_the_clear:
+        say(f"warning: {server.url} is not https: a token and the data can be read on the way")
     report = PullReport(options.repo_id, server.url, str(options.root), dry_run)
     with explained(asked), quiet():
         report.asked_revision = options.revision or _default_revision(api, options.repo_id, say)
@@ -116,7 +118,7 @@ def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: Pu
     assert isinstance(options, PullOptions)
     staging = options.root.with_name(f".{options.root.name}.pull")
     staging.mkdir(parents=True, exist_ok=True)
-    with _alone(staging, asked):
+    with _alone(staging):
         done = _same_files(staging, files)
         for path in set(dataset_files(staging)) - done:
             (staging / path).unlink()
@@ -214,15 +216,13 @@ def _link(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(staging: Path, asked: Asked) -> Iterator[None]:
+def _alone(staging: Path) -> Iterator[None]:
     """Keep a second pull into the same place out."""
     with (staging / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UsageError(
-                f"another pull fills {asked.options}", fix="wait for it, or choose another --root"
-            ) from error
+            raise UsageError(f"another pull fills {staging}", fix="wait for it, or choose another --root") from error
         yield
 
 

@@ -94,7 +94,7 @@ def push(options: PushOptions, *, dry_run: bool = False, endpoint: str = "", say
     with tempfile.TemporaryDirectory(prefix="mstool-push-") as folder, explained(asked), quiet():
         files |= _about(options, info, target, Path(folder), say)
         if server.in_the_clear:
-            say(f"warning: {server.url} is not https: the token and the data can be read on the way")
+            say(f"warning: {server.url} is not https: a token and the data can be read on the way")
         tag = str(info["codebase_version"]) if _wants_tag(options) else ""
         report = PushReport(options.repo_id, server.url, options.revision, tag, dry_run)
         report.files, report.bytes = len(files), sum(file.hash.size for file in files.values())
@@ -116,6 +116,12 @@ def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushR
         _describe(plan, report)
         return
     ensure_branch(api, options)
+    if options.private and not api.repo_info(options.repo_id, repo_type="dataset").private:
+        raise HubError(
+            f"{options.repo_id} is there already and public: --private cannot hide what is pushed to it",
+            fix=f"HF_ENDPOINT={report.endpoint} hf repos settings {options.repo_id} --type dataset --private, "
+            f"then: {asked.again()}",
+        )
     plan, head = _plan(api, options, files)
     _describe(plan, report)
     say(

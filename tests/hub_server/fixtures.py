@@ -22,6 +22,8 @@ def hub_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "undone")
         monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
     loaded = sys.modules.get("huggingface_hub.constants")
     if loaded is not None:
         monkeypatch.setattr(loaded, "HF_HUB_DISABLE_XET", loaded.HF_HUB_DISABLE_XET)

@@ -61,6 +61,9 @@ class Handler(BaseHTTPRequestHandler):
         self.left = int(self.headers.get("Content-Length") or 0)
         self.read_so_far = 0
         self.injected = self.hub.fault(self.command, self.route)
+        # Noted before it is answered: what a test sees of one client must not come in late.
+        self.noted = [self.command, self.route, 0]
+        self.hub.log.append(self.noted)
         try:
             try:
                 self._answer()
@@ -75,7 +78,6 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             with contextlib.suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
-        self.hub.log.append((self.command, self.route, self.read_so_far))
 
     def _answer(self) -> None:
         fault = self.injected
@@ -146,6 +148,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _count(self, data: bytes) -> bytes:
         self.read_so_far += len(data)
+        self.noted[2] = self.read_so_far
         fault = self.injected
         if fault is not None and fault.kind == "cut" and self.command == "PUT" and self.read_so_far >= fault.after:
             raise Cut

@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from hub_server.faults import Fault
 from hub_server.handler import Handler
@@ -50,8 +50,8 @@ class HubServer:
     # Whether the server computes the hash of what was uploaded, as the real one does.
     checks_uploads: bool = True
     port: int = 0
-    # ("PUT", "/lfs/..", bytes of the body) per request.
-    log: list[tuple[str, str, int]] = field(default_factory=list)
+    # ["PUT", "/lfs/..", bytes of the body] per request.
+    log: list[list[Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store = Store(self.root)

@@ -137,9 +137,11 @@ def test_exit_codes_and_a_fix(hub, dataset, words, code, monkeypatch, tmp_path):
         assert result.exception.fix
 
 
-@pytest.mark.parametrize("command", ["push", "pull"])
-def test_help_has_examples(command):
-    assert (
-        f"mstool {command} me/pickcube" in run(command, "--help").stdout
-        or "--repo-id me/pickcube" in run(command, "--help").stdout
-    )
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [("push", "mstool push data/PickCube-v1 --repo-id me/pickcube --dry-run"), ("pull", "mstool pull me/pickcube")],
+)
+def test_help_has_examples(command, example):
+    shown = " ".join(run(command, "--help").stdout.split())
+    assert "Examples:" in shown
+    assert example in shown

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from hub_server import Fault
@@ -197,6 +198,29 @@ def test_only_the_rest_is_asked_for(full, dataset, tmp_path, hasty):  # noqa: F8
     # Once from byte 600, whose hash is wrong because of the mark, and once whole.
     assert full.asked("GET", f"/cdn/{part.name[:64]}") == 2
     assert content_hash(tmp_path / "got") == content_hash(dataset)
+
+
+def test_a_pull_that_is_killed(full, dataset, tmp_path):  # noqa: F811
+    full.faults.append(Fault("slow", "GET", "/resolve/", times=-1, skip=4, delay=0.2))
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from mstool.hub.options import PullOptions; from mstool.hub.pull import pull\n"
+        "pull(PullOptions(repo_id='me/cube', root=Path(sys.argv[1]), endpoint=sys.argv[2], jobs=1, open_it=False))\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "got"), full.endpoint])
+    deadline = time.monotonic() + 60
+    while full.asked("GET", "/resolve/") < 5 and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() < 0, "it was killed, it did not end by itself"
+    assert not (tmp_path / "got").exists()
+    kept = dataset_files(tmp_path / ".got.pull")
+    assert len(kept) >= 3
+    full.faults.clear()
+    full.log.clear()
+    pull(options(full, tmp_path / "got"))
+    assert content_hash(tmp_path / "got") == content_hash(dataset)
+    assert not any(path.endswith(name) for _, path, _ in full.log for name in kept if "/resolve/" in path)
 
 
 def test_a_line_that_breaks_all_the_time_but_brings_something(full, dataset, tmp_path, hasty):  # noqa: F811

@@ -1,6 +1,9 @@
 """`push` against a hub on loopback that stores real files, driven by the real client."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 from hub_server import Fault
@@ -141,6 +144,19 @@ def test_another_branch_gets_no_tag_unless_asked(hub, dataset):  # noqa: F811
 def test_private_is_asked_for(hub, dataset):  # noqa: F811
     push(options(hub, dataset, private=True))
     assert refs(hub)["private"] is True
+
+
+def test_private_does_not_pretend(hub, dataset):  # noqa: F811
+    push(options(hub, dataset))
+    (dataset / "secret.txt").write_text("x")
+    validate(dataset)
+    error = failed(hub, dataset, private=True)
+    assert "public" in error.message
+    assert "hf repos settings me/cube --type dataset --private" in error.fix
+    assert "secret.txt" not in held(hub, "main")
+    hub.store.save(REPO, refs(hub) | {"private": True})
+    push(options(hub, dataset, private=True))
+    assert "secret.txt" in held(hub)
 
 
 def test_a_card_of_the_authors_own_goes_up_as_it_is(hub, dataset):  # noqa: F811
@@ -490,3 +506,27 @@ def test_the_token_is_written_nowhere(hub, dataset, capfd, caplog, hasty):  # no
     assert "hf_test" not in out.out + out.err + caplog.text + json.dumps(report.to_json())
     for path in hub.root.rglob("*"):
         assert not path.is_file() or b"hf_test" not in path.read_bytes()
+
+
+def test_a_push_that_is_killed(hub, dataset):  # noqa: F811
+    """No clean-up, no exception handler: the next push finds nothing visible and goes on."""
+    hub.faults.append(Fault("slow", "PUT", "/lfs/", times=-1, skip=2, delay=0.2))
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from mstool.hub.options import PushOptions; from mstool.hub.push import push\n"
+        "push(PushOptions(dataset=Path(sys.argv[1]), repo_id='me/cube', endpoint=sys.argv[2], jobs=1))\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(dataset), hub.endpoint])
+    deadline = time.monotonic() + 60
+    while hub.asked("PUT", "/lfs/") < 3 and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() < 0, "it was killed, it did not end by itself"
+    stored = {path.name for path in (hub.root / "lfs").iterdir()}
+    assert len(stored) >= 2
+    assert set(hub.store.files(REPO, "main")) == {".gitattributes"}
+    hub.faults.clear()
+    hub.log.clear()
+    push(options(hub, dataset))
+    assert_whole(hub, dataset)
+    assert not stored & {path[-64:] for method, path, _ in hub.log if method == "PUT"}

@@ -1,10 +1,10 @@
 import pytest
+from support.workers import moody
 
 from mstool.errors import SetupError
 from mstool.maniskill2lerobot import executor
 from mstool.maniskill2lerobot.recipe import Recipe
 from mstool.maniskill2lerobot.work import Job
-from support.workers import moody
 
 
 @pytest.fixture
