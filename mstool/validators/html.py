@@ -14,8 +14,8 @@ from mstool.validators.report import CheckResult, Curve, Issue, Picture, Report
 from mstool.validators.svg import plot
 
 # Pictures are shown at about this size, whatever was stored.
-_SHOWN_PX = 256
-_EVIDENCE_SHOWN = 12
+_SHOWN_PX = 200
+_EVIDENCE_SHOWN = 5
 _STYLE = """
 :root{--ok:#1a7f37;--bad:#c62828;--warn:#b26a00;--skip:#667}
 *{box-sizing:border-box}body{font:15px/1.5 system-ui,sans-serif;margin:0;color:#1c2430;background:#f4f6f8}
@@ -134,7 +134,7 @@ def picture_tag(pixels: Array) -> str:
     image = Image.fromarray(np.ascontiguousarray(pixels))
     if max(image.size) > _SHOWN_PX:
         image.thumbnail((_SHOWN_PX, _SHOWN_PX))
-    scale = max(1, round(_SHOWN_PX * 0.75 / max(image.size)))
+    scale = max(1, round(_SHOWN_PX / max(image.size)))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     data = base64.b64encode(buffer.getvalue()).decode()

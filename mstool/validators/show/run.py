@@ -1,0 +1,114 @@
+"""Collect the summary and write the files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.errors import DataError, SetupError, UsageError
+from mstool.validators.data import DatasetView
+from mstool.validators.episodes import EpisodeRow
+from mstool.validators.files import Unavailable
+from mstool.validators.show.summary import summary
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What was written, and the summary of the dataset."""
+
+    summary: dict[str, Any]
+    episode: int
+    files: tuple[Path, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**self.summary, "shown_episode": self.episode, "files": [str(path) for path in self.files]}
+
+
+def show(
+    root: Path,
+    *,
+    episode: int = 0,
+    out: Path | None,
+    rerun: bool = False,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Shown:
+    """Summarise a dataset, and draw one of its episodes into `out`.
+
+    Parameters
+    ----------
+    root
+        The dataset's folder.
+    episode
+        Which episode to draw.
+    out
+        Where to write `sheet.png`, `state.png`, `actions.png` and `episode.mp4`; None writes nothing.
+    rerun
+        Write `episode.rrd` too, for the Rerun viewer.
+    notify
+        Told what is being written.
+
+    Raises
+    ------
+    UsageError
+        The dataset or the episode does not exist.
+    DataError
+        It is damaged.
+    SetupError
+        `rerun` is asked for and rerun-sdk is not installed.
+
+    """
+    if not root.is_dir():
+        raise UsageError(f"{root}: no such folder", fix="give the dataset's folder")
+    if rerun and out is None:
+        raise UsageError("--rerun writes a file", fix=f"mstool show {root} --out shown --rerun")
+    if rerun:
+        _need_rerun()
+    data = DatasetView(root)
+    try:
+        facts = summary(data)
+        row = _episode(data, episode)
+        files = _write(data, row, out, rerun, notify) if out is not None else ()
+    except Unavailable as why:
+        raise DataError(f"{root}: {why}", fix=f"mstool validate {root} --against maniskill") from why
+    return Shown(facts, row.index, files)
+
+
+def _episode(data: DatasetView, episode: int) -> EpisodeRow:
+    for row in data.episodes:
+        if row.index == episode:
+            return row
+    raise UsageError(f"there is no episode {episode}", fix=f"--episode 0 to {len(data.episodes) - 1}")
+
+
+def _write(
+    data: DatasetView, row: EpisodeRow, out: Path, rerun: bool, notify: Callable[[str], None]
+) -> tuple[Path, ...]:
+    from mstool.validators.show.draw import draw_curves, draw_sheet
+    from mstool.validators.show.film import write_film
+
+    out.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, write in (
+        ("sheet.png", lambda path: draw_sheet(data, row, path)),
+        ("state.png", lambda path: draw_curves(data, row, "state", path)),
+        ("actions.png", lambda path: draw_curves(data, row, "actions", path)),
+        ("episode.mp4", lambda path: write_film(data, row, path)),
+    ):
+        notify(f"writing {out / name}")
+        write(out / name)
+        files.append(out / name)
+    if rerun:
+        from mstool.validators.show.rerun_file import write_rerun
+
+        notify(f"writing {out / 'episode.rrd'}")
+        write_rerun(data, row, out / "episode.rrd")
+        files.append(out / "episode.rrd")
+    return tuple(files)
+
+
+def _need_rerun() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("rerun") is None:
+        raise SetupError("the Rerun viewer's library is not installed", fix="pip install rerun-sdk")

@@ -1,0 +1,83 @@
+"""Numbers of a dataset for a table."""
+
+from typing import Any
+
+import numpy as np
+
+from mstool.validators.data import DatasetView
+from mstool.validators.vectors import action_columns, name_of, state_columns
+
+
+def summary(data: DatasetView) -> dict[str, Any]:
+    """Return what a dataset holds: sizes, cameras, tasks, and every dimension's name, unit and range.
+
+    Raises
+    ------
+    Unavailable
+        Something cannot be read.
+
+    """
+    lengths = np.array([row.length for row in data.episodes])
+    per_task: dict[str, int] = {}
+    for row in data.episodes:
+        for task in row.tasks:
+            per_task[task] = per_task.get(task, 0) + 1
+    return {
+        "dataset": data.root.resolve().name,
+        "version": data.version,
+        "robot": str(data.info.get("robot_type") or ""),
+        "layout": str(data.ours.get("layout") or "not declared"),
+        "control_mode": str(data.ours.get("control_mode") or "not declared"),
+        "fps": data.fps,
+        "episodes": len(lengths),
+        "frames": int(lengths.sum()),
+        "length": {"min": int(lengths.min()), "median": int(np.median(lengths)), "max": int(lengths.max())}
+        if lengths.size
+        else {},
+        "size_mb": round(sum(p.stat().st_size for p in data.root.rglob("*") if p.is_file()) / 1e6, 1),
+        "cameras": {
+            name: f"{feature['shape'][0]}x{feature['shape'][1]} {feature['dtype']}"
+            for name, feature in data.cameras.items()
+        },
+        "tasks": per_task,
+        "dimensions": [*_dimensions(data, state_columns(data)), *_dimensions(data, action_columns(data))],
+    }
+
+
+def _dimensions(data: DatasetView, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    rows = []
+    for column in columns:
+        data.need_columns(column)
+        values = np.concatenate([part.columns[column] for part in data.sample]).astype(np.float64)
+        for dim in range(values.shape[1]):
+            mine = values[:, dim][np.isfinite(values[:, dim])]
+            numbers = (mine.min(), mine.mean(), mine.max()) if mine.size else (np.nan,) * 3
+            rows.append(
+                {
+                    "column": column,
+                    "dim": dim,
+                    "name": name_of(data, column, dim),
+                    "unit": unit_of(data, column, dim),
+                    **{key: f"{value:.4g}" for key, value in zip(("min", "mean", "max"), numbers, strict=True)},
+                }
+            )
+    return rows
+
+
+def unit_of(data: DatasetView, column: str, dim: int) -> str:
+    """Return a dimension's declared unit, empty where there is none.
+
+    Units are declared under LeRobot's v3.0 names, whatever the version.
+    """
+    units = data.ours.get("units")
+    if not isinstance(units, dict):
+        return ""
+    alias, start = {
+        "state": ("observation.state", 0),
+        "joint_position": ("observation.state", 0),
+        "gripper_position": ("observation.state", 7),
+        "actions": ("action", 0),
+    }.get(column, (column, 0))
+    declared = units.get(column) or units.get(alias)
+    at = dim + (start if column not in units else 0)
+    return str(declared[at]) if isinstance(declared, list) and at < len(declared) else ""
