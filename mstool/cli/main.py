@@ -10,7 +10,9 @@ from mstool.cli import demos
 from mstool.cli.build import build
 from mstool.cli.convert import convert
 from mstool.cli.doctor import doctor
+from mstool.cli.export import export
 from mstool.cli.layouts import layouts
+from mstool.cli.merge import merge
 from mstool.cli.output import print_error, say
 from mstool.cli.stats import stats
 from mstool.errors import MstoolError
@@ -44,6 +46,8 @@ def _root(
 
 app.command()(convert)
 app.command()(build)
+app.command()(merge)
+app.command()(export)
 app.add_typer(demos.app, name="demos")
 app.command()(layouts)
 app.command()(stats)

@@ -28,6 +28,7 @@ def assemble(
     dropped: Mapping[str, int],
     *,
     overwrite: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write every format from the same shards, add exact statistics, and rename the whole to `root`.
 
@@ -43,6 +44,8 @@ def assemble(
         Where the demos come from and how many were lost for which reason, for `meta/info.json`.
     overwrite
         Replace a dataset at `root`.
+    more
+        Further entries of what `meta/info.json` says of the data.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def assemble(
     for version, storage in formats.items():
         folder = built if len(formats) == 1 else built / version
         folder.mkdir(parents=True)
-        described = conventions(episodes, version, demos, dropped, __version__)
+        described = conventions(episodes, version, demos, dropped, __version__) | dict(more or {})
         WRITERS[version](episodes, folder, storage=storage, fps=fps, conventions=described)
         write_episode_log(episodes, folder)
         write_histograms(episodes, folder)

@@ -45,7 +45,7 @@ def check_alike(episodes: Sequence[Episode]) -> None:
             "control mode": (first.recipe.control_mode, other.recipe.control_mode),
             "controller": (dict(first.mark.controller), dict(other.mark.controller)),
             "picture size": (first.recipe.image_size, other.recipe.image_size),
-            "goal": (_goal_column(first), _goal_column(other)),
+            "goal": (first.recipe.goal, other.recipe.goal),
             "state": (first.recipe.layout.state, other.recipe.layout.state),
             "actions": tuple(e.recipe.layout.action(e.recipe.control_mode) for e in (first, other)),  # type: ignore[dict-item]
         }
@@ -56,11 +56,6 @@ def check_alike(episodes: Sequence[Episode]) -> None:
                     f"and {theirs}",
                     fix="add --per-task: one dataset per environment",
                 )
-
-
-def _goal_column(episode: Episode) -> bool:
-    with np.load(episode.shard / "rows.npz") as rows:
-        return "goal" in rows
 
 
 def instructions(episodes: Sequence[Episode]) -> list[str]:

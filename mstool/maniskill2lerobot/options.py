@@ -79,6 +79,15 @@ def parse_formats(text: str, storage: str | None) -> dict[Version, Storage]:
     return {name: cast("Storage", storage) if storage else default for name, default in chosen.items()}
 
 
+def parse_version(version: str, storage: str | None) -> tuple[Version, Storage | None]:
+    """Read `--format` and `--storage` of a command that writes one format; None keeps pictures as they are stored."""
+    if version not in DEFAULT_STORAGE:
+        raise UsageError(f"--format {version!r} is unknown", fix="choose --format v3.0 or v2.1")
+    if storage not in {None, *get_args(Storage)}:
+        raise UsageError(f"--storage {storage!r} is unknown", fix="choose --storage video or image")
+    return version, cast("Storage | None", storage)
+
+
 def parse_image_size(text: str) -> tuple[int, int]:
     """Read `256` or `180x320` as (height, width) in pixels."""
     parts = text.lower().split("x")

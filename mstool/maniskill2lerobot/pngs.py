@@ -1,6 +1,6 @@
 """Lossless frames: one PNG per frame, in a parquet file of bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -24,7 +24,11 @@ class PngWriter:
 
     def add(self, image: Array) -> None:
         """Append one frame, uint8 (H, W, 3) RGB."""
-        self._pending.append(cv2.imencode(".png", image[..., ::-1], COMPRESSION)[1].tobytes())
+        self.add_png(cv2.imencode(".png", image[..., ::-1], COMPRESSION)[1].tobytes())
+
+    def add_png(self, png: bytes) -> None:
+        """Append one frame that is compressed already."""
+        self._pending.append(png)
         if len(self._pending) == _BATCH:
             self._flush()
 
@@ -40,6 +44,14 @@ class PngWriter:
     def _flush(self) -> None:
         self._writer.write_table(pa.table({"png": pa.array(self._pending, pa.binary())}, _SCHEMA))
         self._pending = []
+
+
+def write_pngs(path: Path, pngs: Iterable[bytes]) -> None:
+    """Write PNGs that are there already, byte for byte."""
+    writer = PngWriter(path)
+    for png in pngs:
+        writer.add_png(png)
+    writer.close()
 
 
 def read_pngs(path: Path) -> Iterator[bytes]:

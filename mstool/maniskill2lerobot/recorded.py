@@ -154,6 +154,8 @@ def fit_to_recording(recipe: Recipe, demos: DemoFile, *, control_mode: str | Non
         sizes = {recording.cameras[camera] for camera in cameras.values()}
         if len(sizes) > 1:
             raise UsageError(f"the cameras {', '.join(cameras.values())} have different sizes: {sizes}", fix=replayed)
+        if "video" in recipe.storages and any(length % 2 for size in sizes for length in size):
+            raise UsageError(f"videos need even sizes, the pictures are {sizes}", fix="add --storage image")
         if recipe.goal == "state" and recording.goal is None:
             raise UsageError("--goal state: the file holds no goal position (obs/extra/goal_pos)", fix=replayed)
         if recording.tcp_pose is None and layout.name in {"libero", "tcp"}:

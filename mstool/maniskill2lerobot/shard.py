@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mstool.contract import Array
+from mstool.errors import UsageError
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pngs import PngWriter
@@ -146,7 +147,9 @@ def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fi
         "state": recipe.layout.encode_state(result.track),
         "action": recipe.layout.encode_action(result.actions, facts, recipe.control_mode),
     }
-    if recipe.goal == "state" and result.goal is not None:
+    if recipe.goal == "state":
+        if result.goal is None:
+            raise UsageError(f"{recipe.env_id} has no goal marker whose position could be stored", fix="--goal visible")
         rows["goal"] = result.goal.astype(np.float32)
     np.savez(folder / "rows.npz", **rows)  # type: ignore[arg-type]
     return replace(

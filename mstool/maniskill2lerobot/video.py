@@ -1,6 +1,7 @@
 """H.264 videos: frames straight to the encoder, and packets joined without encoding again."""
 
-from collections.abc import Iterable, Iterator
+import errno
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ import av
 import numpy as np
 
 from mstool.contract import Array
+from mstool.errors import DataError
 
 # g=2: a key frame at every other frame, so that training's random access decodes at most two frames.
 # One thread and no B-frames: the same bytes on every machine, presentation order is decoding order.
@@ -103,14 +105,17 @@ def concatenate(videos: Iterable[tuple[Path, int]], target: Path, fps: int) -> N
     """
     step = Fraction(1, fps)
     with av.open(str(target), "w", format="mp4") as out:
-        stream = None
+        stream = header = None
         shown = 0
         for path, frames in videos:
             with av.open(str(path)) as source:
                 template = source.streams.video[0]
                 if stream is None:
+                    header = template.codec_context.extradata
                     stream = out.add_stream_from_template(template)
                     stream.time_base = step
+                elif template.codec_context.extradata != header:
+                    raise DataError(f"{path} was encoded otherwise than the videos before it: packets cannot be joined")
                 written = 0
                 for packet in source.demux(template):
                     if packet.dts is None:  # the demuxer's closing packet is empty
@@ -124,3 +129,49 @@ def concatenate(videos: Iterable[tuple[Path, int]], target: Path, fps: int) -> N
                 if written != frames:
                     raise RuntimeError(f"{path} holds {written} frames, its episode has {frames}")
                 shown += frames
+
+
+def split(path: Path, parts: Sequence[tuple[Path, int]], fps: int) -> None:
+    """Cut a video that `concatenate` (or `VideoWriter`) made into its parts again, packet by packet.
+
+    Parameters
+    ----------
+    path
+        The mp4 to read.
+    parts
+        (path, number of frames) in order; together they are the whole video.
+    fps
+        Frames per second.
+
+    Raises
+    ------
+    DataError
+        The video is unreadable, holds another number of frames, or a part does not begin with a key frame.
+
+    """
+    step = Fraction(1, fps)
+    try:
+        with av.open(str(path)) as source:
+            template = source.streams.video[0]
+            packets = (packet for packet in source.demux(template) if packet.dts is not None)
+            for target, frames in parts:
+                with av.open(str(target), "w", format="mp4") as out:
+                    stream = out.add_stream_from_template(template)
+                    stream.time_base = step
+                    for k in range(frames):
+                        packet = next(packets, None)
+                        if packet is None:
+                            raise DataError(f"{path} holds fewer frames than its episodes")
+                        if k == 0 and not packet.is_keyframe:
+                            raise DataError(f"{path}: an episode begins without a key frame, it cannot be cut there")
+                        packet.stream = stream
+                        packet.time_base = step
+                        packet.pts = packet.dts = k
+                        packet.duration = 1
+                        out.mux(packet)
+            if next(packets, None) is not None:
+                raise DataError(f"{path} holds more frames than its episodes")
+    except (av.FFmpegError, OSError) as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise DataError(f"{path}: unreadable video ({error})", fix="convert or download the dataset again") from error

@@ -1,0 +1,152 @@
+"""Take a stored dataset apart into episode shards again; video packets and PNGs are copied, never encoded twice."""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from mstool.contract import Array
+from mstool.errors import DataError
+from mstool.maniskill2lerobot.episodes import Episode
+from mstool.maniskill2lerobot.features import camera_columns, vector_columns
+from mstool.maniskill2lerobot.histograms import read_histograms
+from mstool.maniskill2lerobot.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.pngs import PngWriter, read_pngs, write_pngs
+from mstool.maniskill2lerobot.recipe import Storage
+from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
+from mstool.maniskill2lerobot.stored import StoredDataset, data_path, video_path
+from mstool.maniskill2lerobot.video import VideoWriter, decode, split
+
+
+def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> list[Episode]:
+    """Write one shard per episode below `work`, with pictures stored in every one of `storages`.
+
+    Statistics of the pictures come from the histograms that the dataset keeps; one written without them gets those of
+    its stored pictures, which for videos are the decoded ones.
+
+    Raises
+    ------
+    DataError
+        Rows or pictures are missing, or a video does not begin an episode with a key frame.
+
+    """
+    shards = [shard_path(work, index) for index in range(len(dataset.rows))]
+    for shard in shards:
+        shard.mkdir(parents=True)
+    _extract_rows(dataset, shards)
+    if dataset.storage == "video":
+        for column, view in camera_columns(dataset.recipes[0], dataset.version).items():
+            _extract_videos(dataset, shards, column, view)
+    views = [camera.view for camera in dataset.recipes[0].cameras]
+    kept = read_histograms(dataset.root, views, len(shards))
+    episodes = []
+    for index, shard in enumerate(shards):
+        psnr = {
+            view: {"mean_psnr_db": value, "min_psnr_db": value}
+            for view, value in (dataset.ours.get("psnr_db") or {}).items()
+        }
+        for view in views:
+            for storage in storages:
+                if storage != dataset.storage:
+                    psnr |= _encode_anew(shard, view, storage, dataset.fps)
+        histograms = {
+            view: (kept[view][index] if kept else _count(shard, view, dataset.storage)).tolist() for view in views
+        }
+        episodes.append(Episode(shard, _mark(dataset, index, histograms, psnr), dataset.recipes[index]))
+    return episodes
+
+
+def _mark(
+    dataset: StoredDataset, index: int, histograms: dict[str, list[list[int]]], psnr: dict[str, dict[str, float]]
+) -> EpisodeMark:
+    line, ours = dataset.log[index], dataset.ours
+    names = dataset.recipes[index].names
+    return EpisodeMark(
+        fingerprint=str(line["fingerprint"]),
+        source_episode=int(line["source_episode"]),
+        seed=int(line["seed"]),
+        source_steps=int(line["source_steps"]),
+        frames=int(dataset.rows[index]["length"]),
+        robot=str((ours.get("robots") or {}).get(line["env_id"], ours["robot"])),
+        controller=ours["controller"],
+        histograms=histograms,
+        psnr_db=psnr,
+        names=names.as_dict() if names else {},
+    )
+
+
+def _extract_rows(dataset: StoredDataset, shards: Sequence[Path]) -> None:
+    recipe = dataset.recipes[0]
+    vectors = vector_columns(recipe, dataset.version)
+    pictures = camera_columns(recipe, dataset.version) if dataset.storage == "image" else {}
+    for path, members in groupby(range(len(shards)), key=lambda index: data_path(dataset, index)):
+        try:
+            table = pq.read_table(path, columns=[*vectors, *pictures, "episode_index"])
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path}: unreadable ({error})", fix="convert or download the dataset again") from error
+        of_episode = table.column("episode_index").to_numpy()
+        for index in members:
+            (at,) = np.nonzero(of_episode == index)
+            length = int(dataset.rows[index]["length"])
+            if len(at) != length or at[-1] - at[0] != length - 1:
+                raise DataError(f"{path}: episode {index} has {len(at)} rows, its table says {length} in a row")
+            own = table.slice(int(at[0]), length)
+            np.savez(shards[index] / "rows.npz", **_arrays(own, vectors))  # type: ignore[arg-type]
+            for column, view in pictures.items():
+                write_pngs(
+                    shards[index] / f"{view}.parquet", (cell["bytes"] for cell in own.column(column).to_pylist())
+                )
+
+
+def _arrays(table: pa.Table, vectors: dict[str, tuple[str, slice]]) -> dict[str, Array]:
+    """Put the columns of one array (DROID's joints and gripper) side by side again."""
+    parts: dict[str, list[Array]] = {}
+    for column, (array, _) in vectors.items():
+        values = np.stack(table.column(column).to_numpy()).astype(np.float32)
+        parts.setdefault(array, []).append(values[0] if array == "goal" else values)
+    return {array: np.concatenate(each, axis=-1) for array, each in parts.items()}
+
+
+def _extract_videos(dataset: StoredDataset, shards: Sequence[Path], column: str, view: str) -> None:
+    for path, group in groupby(range(len(shards)), key=lambda index: video_path(dataset, index, column)):
+        members = list(group)
+        shown = 0
+        for index in members:
+            row = dataset.rows[index]
+            begins = row.get(f"videos/{column}/from_timestamp", 0.0)
+            if round(begins * dataset.fps) != shown:
+                raise DataError(f"{path}: episode {index} begins at {begins} s, expected {shown / dataset.fps} s")
+            shown += int(row["length"])
+        split(path, [(shards[i] / f"{view}.mp4", int(dataset.rows[i]["length"])) for i in members], dataset.fps)
+
+
+def _encode_anew(shard: Path, view: str, storage: Storage, fps: int) -> dict[str, dict[str, float]]:
+    if storage == "video":
+        video = VideoWriter(shard / f"{view}.mp4", fps)
+        for image in _decoded_pngs(shard, view):
+            video.add(image)
+        return {view: asdict(video.close())}
+    pngs = PngWriter(shard / f"{view}.parquet")
+    for image in decode(shard / f"{view}.mp4"):
+        pngs.add(image)
+    pngs.close()
+    return {}
+
+
+def _count(shard: Path, view: str, storage: Storage) -> Array:
+    histogram = ImageHistogram()
+    for image in _decoded_pngs(shard, view) if storage == "image" else decode(shard / f"{view}.mp4"):
+        histogram.add(image)
+    return histogram.counts
+
+
+def _decoded_pngs(shard: Path, view: str) -> Iterator[Array]:
+    for png in read_pngs(shard / f"{view}.parquet"):
+        with Image.open(io.BytesIO(png)) as picture:
+            yield np.asarray(picture.convert("RGB"))
