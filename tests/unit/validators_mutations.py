@@ -560,6 +560,28 @@ def one_episode_has_anothers_actions(root):
     edit_rows(root, swap)
 
 
+@mutation("MS508")
+def goal_hidden(root):
+    """The green sphere is painted over."""
+
+    def hide(frames):
+        out = []
+        for frame in frames:
+            r, g, b = (frame[..., i].astype(int) for i in range(3))
+            green = (g > r + 20) & (g > b + 20)
+            wide = green.copy()
+            for axis in (0, 1):
+                for by in (-1, 1):
+                    wide |= np.roll(green, by, axis)
+            frame = frame.copy()
+            frame[wide] = np.median(frame[~wide], axis=0)
+            out.append(frame)
+        return out
+
+    for path in (BASE, WRIST):
+        edit_video(root / path, hide)
+
+
 # Statistics
 
 

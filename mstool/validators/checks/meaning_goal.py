@@ -1,0 +1,97 @@
+"""MS508: can anything that the policy is given tell where the goal is?"""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.checks.video_views import seen, shows
+from mstool.validators.files import Unavailable
+from mstool.validators.report import Issue, Note
+from mstool.validators.tracks import tracks
+from mstool.validators.vectors import names_of
+
+# Tasks of mani_skill 3.0.1 that put their green goal marker into `_hidden_objects`: `goal_site` in tasks/tabletop.
+HIDING = ("PickCube", "PickSingleYCB", "PickClutterYCB", "TwoRobotPickCube")
+# Episodes end at different places when the spread of the hand's last position is above this, m.
+_VARIES_M = 0.02
+
+
+@register
+class HiddenGoal(Check):
+    """MS508."""
+
+    code, family = "MS508", "meaning"
+    title = "the goal can be seen, or is in the state"
+    meaning = (
+        "ManiSkill hides PickCube's goal from every camera: no policy that sees pictures and the arm alone can solve it"
+    )
+    fix = "mstool convert --goal visible (draws the marker) or --goal state (stores its position)"
+
+    def run(self, context: Context) -> Iterator[Issue | Note]:
+        """Look for the marker's green in the pictures of tasks that are known to hide it."""
+        data = context.data
+        task, source = self._task(context)
+        goals = [name for name in data.features if "goal" in name.lower() or name.endswith("environment_state")]
+        goals += [
+            f"{c}.{n}" for c in data.features if c not in data.cameras for n in names_of(data, c) if "goal" in n.lower()
+        ]
+        if goals:
+            yield Note(f"the goal is in the state: {', '.join(goals[:3])}")
+            return
+        spread = self._spread(context)
+        if spread is not None and spread < _VARIES_M:
+            raise Skip(f"every episode ends at the same place (within {spread * 100:.1f} cm)")
+        films = seen(context)
+        episodes = {clip.episode for found in films.values() for clip in found}
+        shown = {
+            clip.episode for found in films.values() for clip in found if max(map(green_pixels, clip.pictures)) > 0
+        }
+        ends = f"; episodes end {spread * 100:.0f} cm apart" if spread is not None else ""
+        yield Note(f"{task} (by {source}): the green marker is seen in {len(shown)} of {len(episodes)} episodes{ends}")
+        if len(shown) < 0.5 * len(episodes):
+            first = next(iter(films.values()))[0]
+            yield Issue(
+                f"{task} hides its goal, and neither a picture nor the state shows it{ends}",
+                feature=next(iter(films)),
+                observed=f"green marker in {len(shown)} of {len(episodes)} episodes",
+                expected="in most",
+                evidence=shows(first, next(iter(films))),
+            )
+
+    @staticmethod
+    def _task(context: Context) -> tuple[str, str]:
+        """Tell the task that hides its goal, and how it is known; skip others."""
+        data = context.data
+        declared = [str(env) for env in data.ours.get("env_ids") or ()]
+        places = {"its record": " ".join(declared)}
+        if not declared:
+            try:
+                places["its instruction"] = " ".join(task for _, task in data.tasks)
+            except Unavailable:
+                pass
+            places |= {"robot_type": str(data.info.get("robot_type")), "its folder's name": data.root.resolve().name}
+        for source, text in places.items():
+            for name in HIDING:
+                words = re.sub(r"(?<=[a-z])(?=[A-Z])", "[ _-]?", name)
+                if re.search(words, text, re.IGNORECASE):
+                    return name, source
+        raise Skip("no task that hides its goal is named" if not declared else f"{declared[0]} hides no goal")
+
+    @staticmethod
+    def _spread(context: Context) -> float | None:
+        try:
+            _, found = tracks(context)
+        except (Skip, Unavailable):
+            return None
+        if len(found) < 2:
+            return None
+        return float(np.linalg.norm(np.std([track.position[-1] for track in found], axis=0)))
+
+
+def green_pixels(picture: Array) -> int:
+    """Count vivid green pixels of a picture (H, W, 3): ManiSkill's goal markers are (0, 1, 0)."""
+    red, green, blue = picture.reshape(-1, 3).astype(np.int16).T
+    return int(((green > 110) & (red < 90) & (blue < 90)).sum())
