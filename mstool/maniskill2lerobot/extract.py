@@ -108,7 +108,7 @@ def _arrays(table: pa.Table, vectors: dict[str, tuple[str, slice]]) -> dict[str,
     """Put the columns of one array (DROID's joints and gripper) side by side again."""
     parts: dict[str, list[Array]] = {}
     for column, (array, _) in vectors.items():
-        values = np.stack(table.column(column).to_numpy()).astype(np.float32)
+        values = np.stack(table.column(column).to_numpy()).astype(np.float32).reshape(len(table), -1)
         parts.setdefault(array, []).append(values[0] if array == "goal" else values)
     return {array: np.concatenate(each, axis=-1) for array, each in parts.items()}
 

@@ -84,7 +84,7 @@ def arrow_schema(table: Features, version: Version) -> pa.Schema:
             continue
         value = {"dtype": feature["dtype"], "_type": "Value"}
         size = feature["shape"][0]
-        if name in _INDEX:
+        if size == 1:  # as LeRobot's own writer: one number per frame is a number, not a list
             columns.append((name, _ARROW[feature["dtype"]]))
             types[name] = value
         else:

@@ -29,7 +29,7 @@ class Replay:
     actions: Array
     goal: Array | None
     failure: str
-    # What could not be verified; only recorded observations leave anything open.
+    # What could not be verified.
     warnings: tuple[str, ...] = ()
 
 
@@ -103,7 +103,9 @@ def replay(simulator: Simulator, demo: Demo, *, horizon: int, on_frame: FrameSin
             on_frame(simulator.images())
         success = simulator.step(action)
         executed.append(action)
-    return Replay(_track(qpos, tcp), np.stack(executed), goal, "" if success else NOT_SUCCESSFUL)
+    failure = "" if success or not simulator.judges else NOT_SUCCESSFUL
+    warnings = () if simulator.judges else ("the environment does not say when its task is solved: kept unjudged",)
+    return Replay(_track(qpos, tcp), np.stack(executed), goal, failure, warnings)
 
 
 def _track(qpos: list[Array], tcp: list[Array]) -> RobotTrack:

@@ -65,6 +65,8 @@ class Simulator:
         self.spec = spec
         self._env = _make(spec)
         self._cameras: dict[str, Any] = {}
+        # Whether the environment says when its task is solved; known after a step.
+        self.judges = True
 
     def reset(self, seed: int, options: Mapping[str, Any] | None = None, state: State | None = None) -> None:
         """Start the episode of `seed`; `state` (a demo's first environment state) replaces what the seed gives."""
@@ -78,7 +80,8 @@ class Simulator:
     def step(self, action: Array) -> bool:
         """Execute one action, shape (A,), for one control period; True when the task counts as solved afterwards."""
         info = self._env.step(as_maniskill_action(self._env.agent, np.asarray(action, np.float32)))[4]
-        return bool(info["success"]) if "success" in info else False
+        self.judges = "success" in info
+        return bool(info["success"]) if self.judges else False
 
     def images(self) -> dict[str, Array]:
         """Take one picture per view: uint8 (H, W, 3) RGB, upright, not mirrored."""

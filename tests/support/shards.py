@@ -1,0 +1,102 @@
+"""Small datasets made without a simulator: random rows and pictures through the real shards and writers."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from mstool.contract import RobotFacts
+from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.assemble import assemble
+from mstool.maniskill2lerobot.episodes import Episode
+from mstool.maniskill2lerobot.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.pngs import PngWriter
+from mstool.maniskill2lerobot.recipe import Recipe
+from mstool.maniskill2lerobot.shard import EpisodeMark
+from mstool.maniskill2lerobot.video import VideoWriter
+
+FACTS = {
+    "fps": 20,
+    "position_m": 0.1,
+    "rotation_rad": -0.1,
+    "joint_rad": 0.1,
+    "finger_closed_m": -0.01,
+    "finger_open_m": 0.04,
+}
+BODY = RobotFacts(("hip", "knee", "slide"), ("rad", "rad", "m"), ("hip", "knee"), ("rad", "rad"))
+
+
+def make_episode(
+    folder,
+    layout="libero",
+    *,
+    seed=0,
+    frames=7,
+    task="do it",
+    env="PickCube-v1",
+    size=(16, 16),
+    goal="visible",
+    controller=FACTS,
+):
+    """One complete shard, with pictures as video and as PNGs."""
+    random = np.random.default_rng(seed)
+    chosen = get_layout(layout)
+    names = BODY if layout == "native" else None
+    recipe = Recipe(
+        env_id=env,
+        instruction=task,
+        horizon=100,
+        layout_name=layout,
+        control_mode=chosen.control_modes[0] if chosen.control_modes else "pd_joint_pos",
+        views=tuple(camera.view for camera in chosen.cameras),
+        image_size=size,
+        goal=goal,
+        storages=("video", "image"),
+        names=names,
+    )
+    shard = folder / f"shard_{seed:03d}"
+    shard.mkdir(parents=True)
+    rows = {
+        "state": random.normal(size=(frames, len(recipe.layout.state))).astype(np.float32),
+        "action": random.uniform(-1, 1, (frames, len(recipe.layout.action(recipe.control_mode)))).astype(np.float32),
+    }
+    if goal == "state":
+        rows["goal"] = random.normal(size=3).astype(np.float32)
+    np.savez(shard / "rows.npz", **rows)
+    histograms, psnr = {}, {}
+    for view in recipe.views:
+        video, pngs, histogram = (
+            VideoWriter(shard / f"{view}.mp4", 20),
+            PngWriter(shard / f"{view}.parquet"),
+            ImageHistogram(),
+        )
+        for _ in range(frames):
+            # Smooth: video codecs are made for pictures, not for noise.
+            picture = np.tile(np.linspace(*random.integers(0, 256, 2), size[1])[None, :, None], (size[0], 1, 3)).astype(
+                np.uint8
+            )
+            for sink in (video, pngs, histogram):
+                sink.add(picture)
+        psnr[view] = asdict(video.close())
+        pngs.close()
+        histograms[view] = histogram.counts.tolist()
+    mark = EpisodeMark(
+        fingerprint=f"{layout}-{seed}",
+        source_episode=seed,
+        seed=seed,
+        source_steps=frames,
+        frames=frames,
+        robot="panda",
+        controller=controller,
+        histograms=histograms,
+        psnr_db=psnr,
+        names=names.as_dict() if names else {},
+    )
+    return Episode.of(shard, mark, recipe)
+
+
+def make_dataset(root, work, formats, episodes):
+    """Assemble episodes into `root` (or `root`/<format> when there are two formats)."""
+    work.mkdir(parents=True, exist_ok=True)
+    demos = [{"env_id": episodes[0].recipe.env_id, "origin": "local", "env_kwargs": {}}]
+    assemble(episodes, root, work, formats, demos, {"timeout": 1}, overwrite=False)
+    return root
