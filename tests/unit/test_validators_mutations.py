@@ -1,4 +1,4 @@
-"""Ways to break a good dataset, each with the check that must catch it."""
+"""Ways to break a good dataset: each is caught by the check meant for it, and by no unrelated one."""
 
 import json
 import shutil
@@ -12,7 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from mstool.norm_stats.output import write_exact_stats
+from mstool.validators import validate
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "validate_data"
 DATA = "data/chunk-000/file-000.parquet"
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"
 BASE = "videos/observation.images.image/chunk-000/file-000.mp4"
@@ -72,7 +77,6 @@ def edit_rows(root, change):
 
 
 def refresh(root):
-    from mstool.norm_stats.output import write_exact_stats
 
     rows = pq.read_table(root / DATA).to_pandas()
     episodes = pq.read_table(root / EPISODES)
@@ -534,11 +538,7 @@ def _shift_actions(c, by):
 
 @mutation("MS506")
 def joints_where_eef_is_expected(root):
-    joint = Path(root.parent / "joint_source")
-    shutil.rmtree(joint, ignore_errors=True)
-    from tests_data import golden  # noqa: PLC0415
-
-    other = pq.read_table(golden("joint") / DATA).to_pandas()
+    other = pq.read_table(GOLDEN / "joint" / DATA).to_pandas()
     edit_rows(root, lambda c: c.update({"observation.state": np.stack(other["observation.state"]).astype(np.float32)}))
 
 
@@ -573,9 +573,7 @@ def goal_hidden(root):
             for axis in (0, 1):
                 for by in (-1, 1):
                     wide |= np.roll(green, by, axis)
-            frame = frame.copy()
-            frame[wide] = np.median(frame[~wide], axis=0)
-            out.append(frame)
+            out.append(np.where(wide[..., None], np.median(frame[~wide], axis=0).astype(np.uint8), frame))
         return out
 
     for path in (BASE, WRIST):
@@ -682,3 +680,51 @@ def views_of_other_cameras(root):
 def log_of_other_episodes(root):
     path = root / "meta/mstool/episodes.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+@pytest.mark.parametrize("case", MUTATIONS, ids=lambda case: case.name)
+def test_mutation(case, tmp_path):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / case.base, root)
+    case.apply(root)
+    report = validate(root, case.target)
+    found = report.codes("failed", "warned", "error")
+    assert not report.codes("error"), [result.reason for result in report.with_status("error")]
+    assert case.caught <= found, f"missed; found {found}"
+    assert found <= case.caught | case.also, f"unrelated: {found - case.caught - case.also}"
+
+
+def test_there_are_enough_and_each_has_its_name():
+    assert len(MUTATIONS) >= 40
+    assert len({case.name for case in MUTATIONS}) == len(MUTATIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("libero", "maniskill"),
+        ("libero", "lerobot_pi05"),
+        ("droid", "maniskill"),
+        ("droid", "lerobot_pi05"),
+        ("joint", "maniskill"),
+        ("joint", "lerobot_pi05"),
+        ("tcp", "maniskill"),
+        ("tcp", "lerobot_pi05"),
+    ],
+)
+def test_untouched_dataset_is_clean(name, target):
+    report = validate(GOLDEN / name, target)
+    assert report.codes("failed", "warned", "error") == set(), report.headline()
+    assert len(report.with_status("passed")) > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "codes"),
+    [
+        ("libero", "pi05_libero", {"MS701", "MS702"}),
+        ("droid", "pi05_libero", {"MS701", "MS702", "MS707", "MS401"}),
+        ("libero", "pi05_droid", {"MS701", "MS702", "MS703", "MS707", "MS401"}),
+    ],
+)
+def test_dataset_of_another_kind_is_told_apart(name, target, codes):
+    assert validate(GOLDEN / name, target).codes("failed", "warned", "error") - {"MS603"} == codes
