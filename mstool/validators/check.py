@@ -1,17 +1,19 @@
 """The base of every check, and the table that holds them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from mstool.contract import Array
 from mstool.validators.data import DatasetView
 from mstool.validators.report import Issue, Note
 from mstool.validators.targets import Target
 
-# Executes a dataset's stored actions in a simulator: {episode: success}. Injected, so that no validator needs one.
-type Replay = Callable[[Path], dict[int, bool]]
+# Executes stored actions in a simulator: (info.json's entry `mstool`, lines of the episode log, actions (T, D) of each)
+# to {episode: success}. Injected, so that no validator needs a simulator.
+type Replay = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]], Sequence[Array]], dict[int, bool]]
 
 
 class Skip(Exception):  # noqa: N818
