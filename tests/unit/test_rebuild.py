@@ -1,0 +1,226 @@
+"""`merge` and `export` on datasets made without a simulator: nothing is lost, nothing is guessed."""
+
+import json
+import shutil
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+from support.shards import FACTS, make_dataset, make_episode
+
+from mstool.errors import DataError, UsageError
+from mstool.maniskill2lerobot.rebuild import export, merge
+from mstool.maniskill2lerobot.stored import open_stored
+from mstool.maniskill2lerobot.video import decode
+
+BOTH = {"v3.0": "video", "v2.1": "image"}
+
+
+def info(root):
+    return json.loads((root / "meta/info.json").read_text())
+
+
+def files(root):
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def packets(path):
+    """What is compressed, and when it is shown (s)."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return [(bytes(p), float(p.pts * p.time_base)) for p in container.demux(stream) if p.dts is not None]
+
+
+def same_but_where_it_came_from(ours, theirs):
+    """Every file equal byte for byte; videos in every packet, info.json up to what export and merge add."""
+    left, right = files(ours), files(theirs)
+    assert set(left) == set(right)
+    different = {name for name in left if left[name] != right[name]} - {"meta/info.json"}
+    for name in different:  # a container that was written again has another header
+        assert name.endswith(".mp4")
+        assert packets(ours / name) == packets(theirs / name)
+    documents = [json.loads(each["meta/info.json"]) for each in (left, right)]
+    for document in documents:
+        for name in ("exported_from", "warnings", "demos", "dropped"):
+            document["mstool"].pop(name, None)
+    assert documents[0] == documents[1]
+
+
+def dataset(tmp_path, name, formats=BOTH, layout="libero", tasks=("lift it", "push it", "lift it"), first=0, **more):
+    episodes = [
+        make_episode(tmp_path / f"{name}-shards", layout, seed=first + k, frames=5 + k, task=task, **more)
+        for k, task in enumerate(tasks)
+    ]
+    return make_dataset(tmp_path / name, tmp_path / f"{name}-work", formats, episodes)
+
+
+@pytest.mark.parametrize(
+    ("layout", "goal"), [("libero", "visible"), ("droid", "state"), ("tcp", "visible"), ("native", "state")]
+)
+@pytest.mark.parametrize("storage", ["image", "video"])
+def test_export_there_and_back_is_the_same_dataset(tmp_path, layout, goal, storage):
+    root = dataset(tmp_path, "data", {"v3.0": storage}, layout, goal=goal)
+    export(root, tmp_path / "old", version="v2.1")
+    export(tmp_path / "old", tmp_path / "new", version="v3.0")
+    same_but_where_it_came_from(tmp_path / "new", root)
+
+
+def test_export_is_what_convert_would_have_written(tmp_path):
+    episodes = [make_episode(tmp_path / "shards", seed=k, task=f"task {k}") for k in range(3)]
+    for version in ("v3.0", "v2.1"):
+        for storage in ("image", "video"):
+            make_dataset(tmp_path / f"{version}-{storage}", tmp_path / "work", {version: storage}, episodes)
+    for storage in ("image", "video"):
+        export(tmp_path / f"v3.0-{storage}", tmp_path / f"old-{storage}", version="v2.1")
+        same_but_where_it_came_from(tmp_path / f"old-{storage}", tmp_path / f"v2.1-{storage}")
+        export(tmp_path / f"v2.1-{storage}", tmp_path / f"new-{storage}", version="v3.0")
+        same_but_where_it_came_from(tmp_path / f"new-{storage}", tmp_path / f"v3.0-{storage}")
+    # Images encode to the very video that conversion writes.
+    export(tmp_path / "v2.1-image", tmp_path / "encoded", version="v3.0", storage="video")
+    same_but_where_it_came_from(tmp_path / "encoded", tmp_path / "v3.0-video")
+
+
+def test_video_to_images_keeps_statistics_and_says_what_the_images_are(tmp_path):
+    root = dataset(tmp_path, "data", {"v3.0": "video"})
+    report = export(root, tmp_path / "old", version="v2.1", storage="image")
+    assert "decoded from H.264" in report.notes[0]
+    assert info(tmp_path / "old")["mstool"]["warnings"] == list(report.notes)
+    back = export(tmp_path / "old", tmp_path / "back", version="v3.0", storage="video")
+    assert not back.notes
+    assert (tmp_path / "back/meta/stats.json").read_bytes() == (root / "meta/stats.json").read_bytes()
+    stored = [json.loads(line) for line in (tmp_path / "old/meta/episodes_stats.jsonl").read_text().splitlines()]
+    table = pd.concat(pd.read_parquet(path) for path in (root / "meta/episodes").rglob("*.parquet"))
+    for line, (_, row) in zip(stored, table.iterrows(), strict=True):
+        np.testing.assert_array_equal(
+            np.ravel(line["stats"]["image"]["mean"]),
+            np.concatenate([np.ravel(v) for v in np.ravel(row["stats/observation.images.image/mean"])]).ravel(),
+        )
+
+
+@pytest.mark.parametrize("version", ["v3.0", "v2.1"])
+def test_merge_is_one_conversion_of_all(tmp_path, version):
+    storage = BOTH[version]
+    shards = [make_episode(tmp_path / "shards", seed=k, frames=4 + k, task=f"task {k % 3}") for k in range(5)]
+    make_dataset(tmp_path / "a", tmp_path / "w", {version: storage}, shards[:2])
+    make_dataset(tmp_path / "b", tmp_path / "w", {version: storage}, shards[2:])
+    make_dataset(tmp_path / "all", tmp_path / "w", {version: storage}, shards)
+    report = merge([tmp_path / "a", tmp_path / "b"], tmp_path / "merged")
+    assert report.instructions == ("task 0", "task 1", "task 2")
+    same_but_where_it_came_from(tmp_path / "merged", tmp_path / "all")
+    assert info(tmp_path / "merged")["mstool"]["dropped"] == {"timeout": 2}
+    # The other way round: tasks are numbered by first use.
+    assert merge([tmp_path / "b", tmp_path / "a"], tmp_path / "swapped").instructions == ("task 2", "task 0", "task 1")
+
+
+def test_lerobot_opens_a_merged_dataset(tmp_path):
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    parts = [dataset(tmp_path, name, {"v3.0": "video"}, first=10 * k) for k, name in enumerate("ab")]
+    merge(parts, tmp_path / "merged")
+    opened = LeRobotDataset("x/merged", root=tmp_path / "merged", video_backend="pyav")
+    assert (opened.num_episodes, opened.num_frames) == (6, 36)
+    assert [opened[i]["task"] for i in (0, 5, 11)] == ["lift it", "push it", "lift it"]
+    (video,) = (parts[1] / "videos/observation.images.image").rglob("*.mp4")
+    first_of_b = next(iter(decode(video)))
+    shown = (opened[18]["observation.images.image"].permute(1, 2, 0).numpy() * 255).round()
+    np.testing.assert_array_equal(shown, first_of_b)
+
+
+def test_without_histograms_the_stored_pictures_are_counted(tmp_path):
+    root = dataset(tmp_path, "data", {"v2.1": "image"})
+    kept = export(root, tmp_path / "kept", version="v3.0")
+    (root / "meta/mstool/image_histograms.npz").unlink()
+    counted = export(root, tmp_path / "counted", version="v3.0")
+    assert not kept.notes
+    assert "kept no histograms" in counted.notes[0]
+    # PNG loses nothing, so neither does counting them.
+    assert (tmp_path / "kept/meta/stats.json").read_bytes() == (tmp_path / "counted/meta/stats.json").read_bytes()
+
+
+def test_merge_names_every_difference(tmp_path):
+    first = dataset(tmp_path, "first", {"v3.0": "video"})
+    other = dataset(
+        tmp_path, "other", {"v2.1": "image"}, "joint", size=(32, 16), controller=FACTS | {"position_m": 0.2}
+    )
+    with pytest.raises(DataError) as error:
+        merge([first, other], tmp_path / "out")
+    for word in (
+        "format: v3.0 and v2.1",
+        "pictures stored as: video and image",
+        "layout: libero and joint",
+        "controller: ",
+        "image_size: [16, 16] and [32, 16]",
+    ):
+        assert word in error.value.message
+    assert error.value.fix.startswith("mstool export DATASET --format v3.0 --storage video")
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_a_dataset_made_elsewhere_is_refused(tmp_path):
+    root = dataset(tmp_path, "data", {"v3.0": "video"})
+    document = info(root)
+    del document["mstool"]
+    (root / "meta/info.json").write_text(json.dumps(document))
+    with pytest.raises(DataError, match="which layout its numbers follow"):
+        export(root, tmp_path / "out", version="v2.1")
+
+
+def test_a_folder_of_two_formats_says_which_to_give(tmp_path):
+    root = dataset(tmp_path, "data")
+    with pytest.raises(DataError) as error:
+        open_stored(root)
+    assert error.value.fix == f"it holds one dataset per format: give {root / 'v3.0'}"
+
+
+def test_nothing_to_change_and_wrong_numbers_of_datasets(tmp_path):
+    root = dataset(tmp_path, "data", {"v3.0": "video"})
+    with pytest.raises(UsageError, match="already"):
+        export(root, tmp_path / "out", version="v3.0")
+    with pytest.raises(UsageError, match="at least two"):
+        merge([root], tmp_path / "out")
+    with pytest.raises(UsageError, match="twice"):
+        merge([root, tmp_path / "data/../data"], tmp_path / "out")
+    with pytest.raises(UsageError, match="is the dataset that is read"):
+        export(root, root, version="v2.1", overwrite=True)
+    with pytest.raises(UsageError, match="exists"):
+        export(root, root, version="v2.1")
+
+
+@pytest.mark.parametrize("damage", ["video", "rows", "log", "table"])
+def test_damage_is_named_and_nothing_is_left(tmp_path, damage):
+    root = dataset(tmp_path, "data", {"v3.0": "video"})
+    if damage == "video":
+        path = next((root / "videos").rglob("*.mp4"))
+        path.write_bytes(path.read_bytes()[:200])
+    elif damage == "rows":
+        path = next((root / "data").rglob("*.parquet"))
+        path.write_bytes(path.read_bytes()[:300])
+    elif damage == "log":
+        path = root / "meta/mstool/episodes.jsonl"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    else:
+        shutil.rmtree(root / "meta/episodes")
+    with pytest.raises(DataError):
+        export(root, tmp_path / "out", version="v2.1")
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_episodes_that_are_in_both_are_counted(tmp_path):
+    first = dataset(tmp_path, "first", {"v3.0": "video"})
+    again = tmp_path / "again"
+    shutil.copytree(first, again)
+    assert "3 episodes are in more than one" in merge([first, again], tmp_path / "out").notes[0]
+
+
+def test_the_commands(tmp_path, mstool, capsys):
+    root = dataset(tmp_path, "data", {"v3.0": "video"})
+    other = dataset(tmp_path, "other", {"v3.0": "video"}, first=20)
+    assert mstool("export", root, "--format", "v2.1", "--root", tmp_path / "old", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["formats"] == {"v2.1": "video"}
+    assert mstool("merge", root, other, "--root", tmp_path / "both") == 0
+    assert "6, 36 frames" in capsys.readouterr().out
+    assert mstool("export", root, "--format", "v1", "--root", tmp_path / "x") == 2
+    assert "choose --format v3.0 or v2.1" in capsys.readouterr().err
