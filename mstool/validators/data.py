@@ -70,7 +70,7 @@ class DatasetView:
     def fps(self) -> float:
         """Frames per second."""
         fps = self.info.get("fps")
-        if isinstance(fps, bool) or not isinstance(fps, int | float) or not fps > 0:
+        if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < 1e6:
             raise Unavailable(f"info.json's fps is {fps!r}")
         return float(fps)
 
@@ -80,17 +80,15 @@ class DatasetView:
         table = self.info.get("features")
         if not isinstance(table, dict):
             raise Unavailable("info.json has no feature table")
-        return {
-            str(name): feature
-            for name, feature in table.items()
-            if isinstance(feature, dict) and isinstance(feature.get("shape"), list) and "dtype" in feature
-        }
+        return {str(name): _tidy(feature) for name, feature in table.items() if _well_formed(feature)}
 
     @property
     def ours(self) -> dict[str, Any]:
-        """What `mstool convert` wrote of the dataset, empty for one made elsewhere."""
+        """What `mstool convert` wrote of the dataset, empty for one made elsewhere; entries of a wrong kind are left out."""
         ours = self.info.get(INFO_KEY)
-        return ours if isinstance(ours, dict) else {}
+        if not isinstance(ours, dict):
+            return {}
+        return {name: value for name, value in ours.items() if isinstance(value, _KINDS.get(name, object))}
 
     @property
     def cameras(self) -> dict[str, dict[str, Any]]:
@@ -100,7 +98,8 @@ class DatasetView:
     @cached_property
     def episodes(self) -> list[EpisodeRow]:
         """The episode table, in file order."""
-        return read_episodes(self.root, self.info)
+        videos = [name for name, feature in self.features.items() if feature["dtype"] == "video"]
+        return read_episodes(self.root, self.info, videos)
 
     @cached_property
     def tasks(self) -> list[tuple[int, str]]:
@@ -123,6 +122,8 @@ class DatasetView:
             dataset = open_dataset(self.root)
         except DataError as error:
             raise Unavailable(error.message) from error
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            raise Unavailable(f"meta/info.json is malformed: {error!r}") from error
         if self.full or dataset.frames <= MANY_FRAMES:
             return dataset
         step = int(np.ceil(dataset.frames / MANY_FRAMES))
@@ -213,4 +214,22 @@ class DatasetView:
         return found
 
 
+def _well_formed(feature: object) -> bool:
+    if not isinstance(feature, dict) or not isinstance(feature.get("dtype"), str):
+        return False
+    shape = feature.get("shape")
+    whole = isinstance(shape, list) and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape)
+    return whole and (len(shape or []) == 3 or feature["dtype"] not in {"image", "video"})
+
+
+def _tidy(feature: dict[str, Any]) -> dict[str, Any]:
+    return {**feature, "info": feature["info"] if isinstance(feature.get("info"), dict) else {}}
+
+
+# What kind of value each entry of info.json's `mstool` must have.
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("layout", "control_mode", "robot", "goal"), str),
+    **dict.fromkeys(("conventions", "controller", "units", "views", "horizon"), dict),
+    **dict.fromkeys(("env_ids", "image_size"), list),
+}
 _SKIPPED = set(INDEX_COLUMNS) - {"timestamp", "episode_index"}

@@ -51,11 +51,8 @@ def read_tasks(root: Path, version: str) -> list[tuple[int, str]]:
     return [(int(i), str(name)) for i, name in zip(table["task_index"], names, strict=True)]
 
 
-def read_episodes(root: Path, info: dict[str, Any]) -> list[EpisodeRow]:
+def read_episodes(root: Path, info: dict[str, Any], cameras: list[str]) -> list[EpisodeRow]:
     """Read the episode table in file order."""
-    cameras = [
-        name for name, f in (info.get("features") or {}).items() if isinstance(f, dict) and f.get("dtype") == "video"
-    ]
     try:
         if str(info.get("codebase_version")).startswith("v2"):
             return _read_v2(root, info, cameras)

@@ -50,7 +50,7 @@ def video_file(root: Path, info: dict[str, Any], place: dict[str, int], camera: 
 def _filled(root: Path, pattern: str, fields: dict[str, Any]) -> Path:
     try:
         return root / pattern.format(**fields)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise Unavailable(f"info.json's path pattern {pattern!r} does not fit: {error!r}") from error
 
 

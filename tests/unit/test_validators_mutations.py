@@ -145,8 +145,8 @@ def data_files_size_zero(root):
 
 
 @mutation("MS103")
-def chunks_size_missing(root):
-    edit_info(root, lambda info: info.pop("chunks_size"))
+def chunks_size_negative(root):
+    edit_info(root, lambda info: info.update(chunks_size=-1))
 
 
 @mutation("MS103")

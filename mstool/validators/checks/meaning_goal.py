@@ -17,6 +17,8 @@ from mstool.validators.vectors import names_of
 HIDING = ("PickCube", "PickSingleYCB", "PickClutterYCB", "TwoRobotPickCube")
 # Episodes end at different places when the spread of the hand's last position is above this, m.
 _VARIES_M = 0.02
+# PickCube's marker covers 0.07 % of the base view; blocks of lossy video show up to 0.005 % of green where none is.
+_SEEN_SHARE = 2e-4
 
 
 @register
@@ -47,7 +49,10 @@ class HiddenGoal(Check):
         films = seen(context)
         episodes = {clip.episode for found in films.values() for clip in found}
         shown = {
-            clip.episode for found in films.values() for clip in found if max(map(green_pixels, clip.pictures)) > 0
+            clip.episode
+            for found in films.values()
+            for clip in found
+            if max(map(green_share, clip.pictures)) > _SEEN_SHARE
         }
         ends = f"; episodes end {spread * 100:.0f} cm apart" if spread is not None else ""
         yield Note(f"{task} (by {source}): the green marker is seen in {len(shown)} of {len(episodes)} episodes{ends}")
@@ -91,7 +96,7 @@ class HiddenGoal(Check):
         return float(np.linalg.norm(np.std([track.position[-1] for track in found], axis=0)))
 
 
-def green_pixels(picture: Array) -> int:
-    """Count vivid green pixels of a picture (H, W, 3): ManiSkill's goal markers are (0, 1, 0)."""
+def green_share(picture: Array) -> float:
+    """Return the share of vivid green pixels of a picture (H, W, 3): ManiSkill's goal markers are (0, 1, 0)."""
     red, green, blue = picture.reshape(-1, 3).astype(np.int16).T
-    return int(((green > 110) & (red < 90) & (blue < 90)).sum())
+    return float(((green > 110) & (red < 90) & (blue < 90)).mean())

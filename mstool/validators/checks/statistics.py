@@ -25,7 +25,7 @@ _exact: WeakKeyDictionary[DatasetView, dict[str, StatsResult]] = WeakKeyDictiona
 def exact(context: Context) -> StatsResult:
     """Compute exact statistics once, as the target's config sees the data."""
     data = context.data
-    if not data.full and int(data.info.get("total_frames") or 0) > MANY_FRAMES:
+    if not data.full and sum(row.length for row in data.episodes) > MANY_FRAMES:
         raise Skip(f"more than {MANY_FRAMES:,} frames: add --full, or run mstool stats DATASET --check FILE")
     kept = _exact.setdefault(data, {})
     config = _CONFIGS.get(context.target.name)
@@ -35,6 +35,8 @@ def exact(context: Context) -> StatsResult:
             kept[key] = compute([data.root], config=config, features=True)
         except MstoolError as error:
             raise Unavailable(f"no exact statistics: {error.message}") from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise Unavailable(f"no exact statistics: {error!r}") from error
     return kept[key]
 
 
