@@ -1,11 +1,12 @@
-"""Which device SAPIEN renders on."""
+"""Which device SAPIEN renders on, opened once."""
 
+from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from mstool.errors import SetupError
 
 
-@cache
 def render_backend() -> str:
     """Return `gpu` where SAPIEN can open one, else `cpu` (Mesa's lavapipe).
 
@@ -15,16 +16,29 @@ def render_backend() -> str:
         Neither is there: no Vulkan driver is installed.
 
     """
+    return _renderer()[0]
+
+
+def keep_renderer() -> None:
+    """Hold SAPIEN's renderer open for the life of the process, where there is one.
+
+    SAPIEN closes it with the last scene that uses it, so rebuilding a scene opens it anew: that doubles the time of a
+    reset, and NVIDIA's driver refuses the thirteenth Vulkan instance of a process (`ErrorIncompatibleDriver`).
+    """
+    with suppress(SetupError):
+        _renderer()
+
+
+@cache
+def _renderer() -> tuple[str, Any]:
     import sapien
 
     failures = []
     for backend, device in (("gpu", "cuda"), ("cpu", "cpu")):
         try:
-            sapien.render.RenderSystem(sapien.Device(device))
+            return backend, sapien.render.RenderSystem(sapien.Device(device))
         except RuntimeError as error:
             failures.append(str(error).strip())
-        else:
-            return backend
     said = "; ".join(dict.fromkeys(failures))
     raise SetupError(
         f"no device to render on: no GPU with a Vulkan driver and no software one ({said})",

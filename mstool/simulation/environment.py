@@ -11,7 +11,7 @@ import numpy as np
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading
 from mstool.errors import MstoolError, SetupError, UsageError
 from mstool.simulation.cameras import mount_cameras, take_pictures
-from mstool.simulation.devices import render_backend
+from mstool.simulation.devices import keep_renderer, render_backend
 from mstool.simulation.registry import check_env_id
 from mstool.simulation.robots import (
     action_size,
@@ -150,6 +150,7 @@ def _make(spec: SimulatorSpec) -> Any:
     # ManiSkill warns about its own tasks' missing initial poses at every reset. The blank is part of its logger's name.
     logging.getLogger("mani_skill ").setLevel(logging.ERROR)
 
+    keep_renderer()
     kwargs = {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})}
     try:
         with warnings.catch_warnings():

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 
 from mstool.errors import UsageError
+from mstool.simulation.devices import keep_renderer
 
 CONTROL_MODE = "pd_joint_pos"
 
@@ -117,6 +118,7 @@ def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
 
     # ManiSkill warns about its own tasks' missing initial poses whenever a scene is built.
     logger.setLevel(logging.ERROR)
+    keep_renderer()
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
