@@ -97,7 +97,9 @@ def episode_table(
             values = np.ascontiguousarray(columns[field.name])
             flat = pa.array(values.ravel())
             arrays.append(
-                flat if len(flat) == len(values) else pa.FixedSizeListArray.from_arrays(flat, values.shape[1]).cast(field.type)
+                flat
+                if len(flat) == len(values)
+                else pa.FixedSizeListArray.from_arrays(flat, values.shape[1]).cast(field.type)
             )
         else:
             pngs = list(read_pngs(episode.shard / f"{views[field.name]}.parquet"))

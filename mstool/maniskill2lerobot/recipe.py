@@ -84,11 +84,9 @@ class Recipe:
         """Hash of the recipe, the demo's content and the tool's version: equal fingerprints, equal shards."""
         digest = hashlib.sha256()
         digest.update(_canonical([__version__, asdict(self)]))
-        digest.update(
-            _canonical(
-                [demo.observations, demo.env_id, demo.seed, demo.control_mode, demo.reset_options, demo.env_kwargs]
-            )
-        )
+        if self.observations == "recorded":
+            digest.update(_canonical(demo.observations))
+        digest.update(_canonical([demo.env_id, demo.seed, demo.control_mode, demo.reset_options, demo.env_kwargs]))
         digest.update(np.ascontiguousarray(demo.actions).tobytes())
         for kind, bodies in sorted((demo.first_state or {}).items()):
             for name, state in sorted(bodies.items()):

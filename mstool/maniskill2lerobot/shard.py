@@ -134,14 +134,16 @@ def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fi
         for sink in (sink for per_view in sinks.values() for sink in per_view):
             sink.abort()
         raise
+    if result.failure:
+        for sink in (sink for per_view in sinks.values() for sink in per_view):
+            sink.abort()
+        return replace(mark, dropped=result.failure)
     psnr = {}
     for view, per_view in sinks.items():
         for sink in per_view:
             quality = sink.close()
             if quality is not None:
                 psnr[view] = asdict(quality)
-    if result.failure:
-        return replace(mark, dropped=result.failure)
 
     rows = {
         "state": recipe.layout.encode_state(result.track),

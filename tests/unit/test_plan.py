@@ -1,0 +1,100 @@
+"""Several environments: which ones, in which order, and what cannot be one dataset. No simulation."""
+
+import numpy as np
+import pytest
+from support.demos import write_demo
+
+from mstool.errors import DataError, UsageError
+from mstool.manifest import load_manifest
+from mstool.maniskill2lerobot.demos.reader import DemoFile
+from mstool.maniskill2lerobot.plan import Wish, build, choose_envs, make_recipes, open_batches, tasks_of
+
+V3 = {"v3.0": "video"}
+MANIFEST = """
+tasks:
+  PullCube-v1: {instruction: pull it, horizon: 99, cameras: [base]}
+  PickCube-v1: {instruction: pick it, horizon: 77}
+"""
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    path = tmp_path / "tasks.yaml"
+    path.write_text(MANIFEST)
+    return path
+
+
+def test_environments_keep_their_order_and_come_once():
+    assert choose_envs(["B-v1,A-v1", "C-v1", "A-v1"], every=False) == ["B-v1", "A-v1", "C-v1"]
+    assert choose_envs([], every=True) == list(load_manifest())
+    assert len(load_manifest()) == 10
+    with pytest.raises(UsageError, match="exclude each other"):
+        choose_envs(["PickCube-v1"], every=True)
+    with pytest.raises(UsageError, match="which environment"):
+        choose_envs([" , "], every=False)
+
+
+def test_a_manifests_entries_bring_their_own_words(manifest):
+    recipes = make_recipes(tasks_of(manifest, []), Wish(), V3, per_task=True)
+    assert [(r.env_id, r.instruction, r.horizon, r.views) for r in recipes] == [
+        ("PullCube-v1", "pull it", 99, ("base",)),
+        ("PickCube-v1", "pick it", 77, ("base", "wrist")),
+    ]
+    (only,) = tasks_of(manifest, ["PickCube-v1"])
+    assert only.instruction == "pick it"
+    with pytest.raises(UsageError, match="Did you mean PickCube-v1"):
+        tasks_of(manifest, ["PickCub-v1"])
+    with pytest.raises(DataError, match="no manifest"):
+        tasks_of(manifest.with_name("absent.yaml"), [])
+
+
+def test_different_cameras_are_not_one_dataset(manifest):
+    with pytest.raises(UsageError, match="same cameras") as error:
+        make_recipes(tasks_of(manifest, []), Wish(), V3, per_task=False)
+    assert error.value.fix == "add --per-task or --cameras base"
+    assert len(make_recipes(tasks_of(manifest, []), Wish(cameras="base"), V3, per_task=False)) == 2
+
+
+def test_one_sentence_for_several_tasks_is_refused():
+    with pytest.raises(UsageError, match="--instruction is one task's sentence"):
+        make_recipes(["PickCube-v1", "PushCube-v1"], Wish(instruction="do"), V3, per_task=False)
+
+
+def test_every_target_is_checked_before_any_work(tmp_path):
+    recipes = make_recipes(["PickCube-v1", "PushCube-v1"], Wish(), V3, per_task=True)
+    (tmp_path / "PushCube-v1").mkdir()
+    with pytest.raises(UsageError, match="PushCube-v1 exists"):
+        build(recipes, Wish(demos="generate"), tmp_path, repo_id="x/y", formats=V3, per_task=True)
+
+
+def test_commands_say_what_is_missing(mstool, tmp_path, manifest, capsys):
+    assert mstool("convert", "--root", tmp_path / "x") == 2
+    assert "fix: add --env PickCube-v1, or --all for all known" in capsys.readouterr().err
+    assert mstool("build", manifest, "--root", tmp_path / "x") == 2
+    assert "add --per-task" in capsys.readouterr().err
+    assert mstool("convert", "-e", "PickCube-v1,PushCub-v1", "--root", tmp_path / "x") == 2
+    assert "Did you mean PushCube-v1?" in capsys.readouterr().err
+
+
+def test_native_takes_the_demos_control_mode(tmp_path):
+    write_demo(tmp_path / "demos", "RollBall-v1", np.zeros((3, 8), np.float32))
+    wish = Wish(layout="native", instruction="roll it", demos=str(tmp_path / "demos"))
+    recipes = make_recipes(["RollBall-v1"], wish, V3, per_task=False)
+    assert recipes[0].control_mode == ""
+    (batch,) = open_batches(recipes, wish, print)
+    assert batch.recipe.control_mode == "pd_joint_delta_pos"
+
+
+def test_actions_of_several_robots_are_put_side_by_side(tmp_path):
+    left, right = np.full((4, 3), 1, np.float32), np.full((4, 2), 2, np.float32)
+    modes = {"panda-0": "pd_joint_pos", "panda-1": "pd_joint_pos"}
+    folder = write_demo(tmp_path, "TwoRobotPickCube-v1", {"panda-1": right, "panda-0": left}, per_episode=modes)
+    demo = DemoFile(folder).read(0)
+    np.testing.assert_array_equal(demo.actions, np.concatenate([left, right], axis=1))
+    assert demo.control_mode == "pd_joint_pos"
+    write_demo(tmp_path, "TwoRobotPickCube-v1", {"panda-0": left}, per_episode=modes | {"panda-1": "pd_ee_delta_pose"})
+    with pytest.raises(DataError, match="a control mode per robot"):
+        DemoFile(folder).read(0)
+    write_demo(tmp_path, "TwoRobotPickCube-v1", {"panda-0": left, "panda-1": right[:3]})
+    with pytest.raises(DataError, match="not one \\(steps, width\\) array per robot"):
+        DemoFile(folder).read(0)
