@@ -207,7 +207,9 @@ def test_a_pull_that_is_killed(full, dataset, tmp_path):  # noqa: F811
         "from mstool.hub.options import PullOptions; from mstool.hub.pull import pull\n"
         "pull(PullOptions(repo_id='me/cube', root=Path(sys.argv[1]), endpoint=sys.argv[2], jobs=1, open_it=False))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "got"), full.endpoint])
+    (tmp_path / "tmp").mkdir()
+    environment = dict(os.environ) | {"TMPDIR": str(tmp_path / "tmp")}
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "got"), full.endpoint], env=environment)
     deadline = time.monotonic() + 60
     while full.asked("GET", "/resolve/") < 5 and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -231,9 +233,11 @@ def test_a_line_that_breaks_all_the_time_but_brings_something(full, dataset, tmp
 
 
 def test_a_server_without_ranges(full, dataset, tmp_path, hasty, monkeypatch):  # noqa: F811
-    cut_short(full, dataset, tmp_path / "got", 600)
+    part = cut_short(full, dataset, tmp_path / "got", 600)
     monkeypatch.setattr("hub_server.handler.RANGE", r"never")
+    full.log.clear()
     pull(options(full, tmp_path / "got", jobs=1))
+    assert full.asked("GET", f"/cdn/{part.name[:64]}") == 1, "what came is right the first time"
     assert content_hash(tmp_path / "got") == content_hash(dataset)
 
 

@@ -1,6 +1,7 @@
 """`push` against a hub on loopback that stores real files, driven by the real client."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -508,7 +509,7 @@ def test_the_token_is_written_nowhere(hub, dataset, capfd, caplog, hasty):  # no
         assert not path.is_file() or b"hf_test" not in path.read_bytes()
 
 
-def test_a_push_that_is_killed(hub, dataset):  # noqa: F811
+def test_a_push_that_is_killed(hub, dataset, tmp_path):  # noqa: F811
     """No clean-up, no exception handler: the next push finds nothing visible and goes on."""
     hub.faults.append(Fault("slow", "PUT", "/lfs/", times=-1, skip=2, delay=0.2))
     code = (
@@ -516,7 +517,9 @@ def test_a_push_that_is_killed(hub, dataset):  # noqa: F811
         "from mstool.hub.options import PushOptions; from mstool.hub.push import push\n"
         "push(PushOptions(dataset=Path(sys.argv[1]), repo_id='me/cube', endpoint=sys.argv[2], jobs=1))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", code, str(dataset), hub.endpoint])
+    (tmp_path / "tmp").mkdir()
+    environment = dict(os.environ) | {"TMPDIR": str(tmp_path / "tmp")}
+    child = subprocess.Popen([sys.executable, "-c", code, str(dataset), hub.endpoint], env=environment)
     deadline = time.monotonic() + 60
     while hub.asked("PUT", "/lfs/") < 3 and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
