@@ -1,6 +1,6 @@
 """The robot's motion beside what was commanded, in physical units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -54,12 +54,11 @@ def tracks(context: Context) -> tuple[Meaning, list[Track]]:
         Columns cannot be read, or are too narrow for the meaning.
 
     """
-    meaning = meaning_of(context)
+    meaning = as_it_is(context, meaning_of(context))
     kept = _cache.setdefault(context.data, {})
     key = repr(meaning)
     if key not in kept:
         found = []
-        _need_kind(context, meaning)
         order = quaternion_order(context, meaning) if meaning.state == "eef_quaternion" else WXYZ
         for rows in context.data.sample:
             state, actions = state_of(context.data, rows), actions_of(context.data, rows)
@@ -70,12 +69,18 @@ def tracks(context: Context) -> tuple[Meaning, list[Track]]:
     return meaning, kept[key]
 
 
-def _need_kind(context: Context, meaning: Meaning) -> None:
+def as_it_is(context: Context, meaning: Meaning) -> Meaning:
+    """Take the state for what its numbers are: what is wrong with it is MS506's, the actions still want checking."""
     state = np.concatenate([state_of(context.data, rows) for rows in context.data.sample])
-    if contradicts(meaning.state, state):
-        raise Unavailable(f"the state is no {meaning.state} (MS506)")
+    kind = contradicts(meaning.state, state)
+    if kind and meaning.state == "joints":
+        # Numbers beyond a Panda's limits may be joints of another order or unit as well as a pose.
+        raise Unavailable("the state is no joints of a Panda (MS410, MS506): where its hand is cannot be computed")
+    if kind:
+        meaning = replace(meaning, state=kind, layout="")
     if meaning.state == "joints" and state.shape[1] >= 7 and within_panda_limits(state[:, :7]) < 0.9:
         raise Unavailable("the joints are not those of a Panda (MS410): where its hand is cannot be computed")
+    return meaning
 
 
 def quaternion_order(context: Context, meaning: Meaning) -> list[int]:

@@ -1,6 +1,8 @@
 """Ways to break a good dataset: each is caught by the check meant for it, and by no unrelated one."""
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -728,3 +730,92 @@ def test_untouched_dataset_is_clean(name, target):
 )
 def test_dataset_of_another_kind_is_told_apart(name, target, codes):
     assert validate(GOLDEN / name, target).codes("failed", "warned", "error") - {"MS603"} == codes
+
+
+def as_maniskill_writes(root):
+    """Leave a dataset in the way of mani_skill 3.0.1's convert_to_lerobot: fps 30, id for a task, no sizes, bars."""
+    undeclare(root)
+    goal_hidden(root)
+    task_is_env_id(root)
+    shutil.rmtree(root / "videos/observation.images.image2")
+
+    def info(info):
+        info["features"].pop("observation.images.image2")
+        info.update(fps=30, data_files_size_in_mb=0, robot_type="pickcube")
+        info["features"]["observation.state"]["names"] = [f"joint_{i}" for i in range(8)]
+        info["features"]["action"]["names"] = [f"action_{i}" for i in range(7)]
+        video = info["features"]["observation.images.image"]
+        video["shape"] = [240, 320, 3]
+        video["info"] = {"video.fps": 30.0, "video.height": 240, "video.width": 320}
+
+    edit_info(root, info)
+    edit_video(root / BASE, lambda frames: [_letterbox(f) for f in frames], rate=30)
+    edit_rows(root, lambda c: c.update(timestamp=c["timestamp"] * 20 / 30))
+
+    def spans(rows):
+        for row in rows:
+            key = "videos/observation.images.image/{}_timestamp"
+            row[key.format("from")] *= 20 / 30
+            # The last frame's time where the end is meant.
+            row[key.format("to")] = row[key.format("to")] * 20 / 30 - 1 / 30
+
+    edit_episodes(root, spans)
+    stats = json.loads((root / "meta/stats.json").read_text())
+    for entry in stats.values():
+        for name in ("q01", "q10", "q50", "q90", "q99"):
+            entry.pop(name, None)
+    (root / "meta/stats.json").write_text(json.dumps(stats))
+
+
+def _letterbox(frame):
+    from PIL import Image
+
+    out = np.zeros((240, 320, 3), np.uint8)
+    out[:, 40:280] = np.asarray(Image.fromarray(frame).resize((240, 240), Image.Resampling.BILINEAR))
+    return out
+
+
+REPORTS = GOLDEN.parent / "validate"
+
+
+@pytest.mark.parametrize(
+    ("target", "codes"),
+    [
+        ("maniskill", {"MS103", "MS202", "MS204", "MS309", "MS508", "MS704"}),
+        ("lerobot_pi05", {"MS103", "MS204", "MS309", "MS508", "MS704", "MS705"}),
+    ],
+)
+def test_dataset_in_the_way_of_maniskills_own_converter(tmp_path, target, codes):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "joint", root)
+    as_maniskill_writes(root)
+    report = validate(root, target)
+    assert report.codes("failed", "warned", "error") == codes
+
+
+@pytest.mark.parametrize("name", ["gripper_flipped", "position_in_maniskill_units", "video_truncated", "untouched"])
+def test_golden_report(tmp_path, name):
+    """The whole report of a few datasets: run with MSTOOL_GOLDEN=write to write them again, and read the change."""
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    for case in MUTATIONS:
+        if case.name == name:
+            case.apply(root)
+    report = validate(root, "lerobot_pi05")
+    text = json.dumps(_rounded(report.to_json()), indent=1, ensure_ascii=False) + "\n"
+    path = REPORTS / f"{name}.json"
+    if os.environ.get("MSTOOL_GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def _rounded(value):
+    """Numbers inside texts differ in their last digits between machines: keep two."""
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
+    if isinstance(value, str):
+        return re.sub(r"-?\d+\.\d+", lambda match: f"{float(match.group()):.1f}", value)
+    return value

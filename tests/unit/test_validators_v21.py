@@ -267,3 +267,25 @@ def test_joint_positions_where_velocities_are_expected(good, tmp_path):
         write_exact_stats(root)
 
     assert "MS507" in broken(good, tmp_path, absolute, layout="droid")
+
+
+# The instruction of a private script, and what is wrong with the rest of it.
+def test_dataset_of_a_private_script(tmp_path):
+    """openpi's keys are right; qpos[:8] as state, ManiSkill's own actions, no wrist camera, an id for a prompt."""
+    root = make_v21(GOLDEN / "joint", tmp_path / "PickCube", "video")
+    _edit_info(root, lambda info: info.pop("mstool"))
+    shutil.rmtree(root / "meta/mstool")
+    for path in (root / "videos/chunk-000/wrist_image").iterdir():
+        _encode(path, [np.zeros_like(picture) for picture in _decode(path)])
+    _edit_jsonl("meta/tasks.jsonl", lambda rows: rows[0].update(task="PickCube-v1"))(root)
+    _edit_jsonl("meta/episodes.jsonl", lambda rows: [row.update(tasks=["PickCube-v1"]) for row in rows] and None)(root)
+    report = validate(root, "pi05_libero")
+    assert not report.codes("error")
+    assert report.codes("failed", "warned") == {
+        "MS304",  # wrist all black
+        "MS501",  # gripper +1 opens
+        "MS504",  # rotation turns negatively
+        "MS506",  # joints where an end effector pose is expected
+        "MS503",  # 0.1 rad per unit where 0.5 is expected
+        "MS704",  # PickCube-v1 is no sentence
+    }
