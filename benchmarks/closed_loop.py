@@ -23,9 +23,9 @@ from tqdm import tqdm
 from mstool.cli.output import table
 from mstool.contract import Array, ControllerFacts
 from mstool.layouts import LAYOUTS, Layout
+from mstool.manifest import load_manifest
 from mstool.maniskill2lerobot.demos.reader import Demo, DemoFile
 from mstool.maniskill2lerobot.replay import Replay, replay
-from mstool.manifest import load_manifest
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 HERE = Path(__file__).parent
@@ -60,7 +60,8 @@ def main() -> int:
     parser.add_argument("--env", action="append")
     options = parser.parse_args()
     envs = options.env or sorted(folder.name for folder in options.demos.iterdir())
-    pairs = [(layout, mode) for layout in LAYOUTS.values() for mode in layout.control_modes]
+    # `native` takes any control mode, by default the demos' own.
+    pairs = [(layout, mode) for layout in LAYOUTS.values() for mode in layout.control_modes or ("pd_joint_pos",)]
     stored: Counter[tuple[str, str, str]] = Counter()
     solved: Counter[tuple[str, str, str]] = Counter()
     worst: dict[tuple[str, str], float] = {}

@@ -5,18 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mstool.contract import EPISODES_FILE, INFO_KEY, RobotFacts
 from mstool.errors import DataError, UsageError
 from mstool.layouts import LAYOUTS
 from mstool.maniskill2lerobot.features import Version, camera_columns, vector_columns
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
-
-type Row = dict[str, Any]
+from mstool.maniskill2lerobot.stored_meta import Row, read_object, rows_v3, rows_v21
 
 # What two datasets must agree on to be one.
 _ALIKE = ("layout", "conventions", "control_mode", "controller", "goal", "image_size")
@@ -118,7 +116,7 @@ def open_stored(root: Path) -> StoredDataset:
         both = [name for name in ("v3.0", "v2.1") if (root / name / "meta" / "info.json").is_file()]
         fix = f"it holds one dataset per format: give {root / both[0]}" if both else "give a dataset's folder"
         raise DataError(f"{root}: not a LeRobot dataset (no meta/info.json)", fix=fix)
-    info = _json(path)
+    info = read_object(path)
     if info.get("codebase_version") not in {"v3.0", "v2.1"}:
         raise DataError(f"{root}: LeRobot version {info.get('codebase_version')!r} is none of v3.0, v2.1")
     ours = info.get(INFO_KEY)
@@ -131,7 +129,7 @@ def open_stored(root: Path) -> StoredDataset:
         )
     try:
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-        rows = _rows_v3(root) if info["codebase_version"] == "v3.0" else _rows_v21(root)
+        rows = rows_v3(root) if info["codebase_version"] == "v3.0" else rows_v21(root)
         dataset = StoredDataset(root, info, lines, rows)
         expected = {
             **camera_columns(dataset.recipes[0], dataset.version),
@@ -169,38 +167,9 @@ def _place(dataset: StoredDataset, pattern: str, index: int, prefix: str, **more
     return pattern.format(chunk_index=row[f"{prefix}/chunk_index"], file_index=row[f"{prefix}/file_index"], **more)
 
 
-def _rows_v3(root: Path) -> list[Row]:
-    files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
-    rows: list[Row] = []
-    for path in files:
-        names = [name for name in pq.read_schema(path).names if not name.startswith("stats/")]
-        rows += pq.read_table(path, columns=names).to_pylist()
-    for row in rows:
-        (row["task"],) = row["tasks"]
-    return sorted(rows, key=lambda row: int(row["episode_index"]))
-
-
-def _rows_v21(root: Path) -> list[Row]:
-    text = (root / "meta" / "episodes.jsonl").read_text(encoding="utf-8")
-    rows: list[Row] = [json.loads(line) for line in text.splitlines()]
-    for row in rows:
-        (row["task"],) = row["tasks"]
-    return sorted(rows, key=lambda row: int(row["episode_index"]))
-
-
 def _shapes(features: Mapping[str, Row]) -> dict[str, object]:
     # How pictures are stored is compared by itself.
     return {
         name: ("picture" if spec["dtype"] in {"image", "video"} else spec["dtype"], spec["shape"], spec.get("names"))
         for name, spec in features.items()
     }
-
-
-def _json(path: Path) -> Row:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}", fix="convert or download the dataset again") from error
-    if not isinstance(data, dict):
-        raise DataError(f"{path}: holds no JSON object", fix="convert or download the dataset again")
-    return data

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
+from mstool.maniskill2lerobot.demos.groups import read_actions, read_first_state, stamp
 
 # Arguments of the environment that conversion decides itself; everything else in a demo's `env_kwargs` is kept.
 _OURS = {
@@ -119,7 +120,7 @@ class DemoFile:
         group = file[name]
         if "actions" not in group:
             raise DataError(f"{name} in {self.path.name} has no actions")
-        actions = _actions(group["actions"], f"{name} in {self.path.name}")
+        actions = read_actions(group["actions"], f"{name} in {self.path.name}")
         if actions.ndim != 2 or not len(actions):
             raise DataError(f"{name} in {self.path.name} has actions of shape {actions.shape}, expected (steps, width)")
         if not np.isfinite(actions).all():
@@ -131,10 +132,10 @@ class DemoFile:
             seed=_seed(episode),
             control_mode=self._control_mode(episode),
             actions=actions,
-            first_state=_first_state(group),
+            first_state=read_first_state(group),
             reset_options=(episode.get("reset_kwargs") or {}).get("options") or {},
             env_kwargs=self.env_kwargs,
-            observations=_stamp(self.path) if "obs" in group else "",
+            observations=stamp(self.path) if "obs" in group else "",
         )
 
     def _control_mode(self, episode: Mapping[str, Any]) -> str:
@@ -192,40 +193,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return info
 
 
-def _actions(item: h5py.Dataset | h5py.Group, where: str) -> Array:
-    """Return actions (T, A); those of several robots are put side by side, sorted by ManiSkill's key."""
-    if isinstance(item, h5py.Dataset):
-        return np.asarray(item, np.float32)
-    parts = [np.asarray(item[key], np.float32) for key in sorted(item) if isinstance(item[key], h5py.Dataset)]
-    if not parts or len(parts) != len(item) or {(part.ndim, len(part)) for part in parts} != {(2, len(parts[0]))}:
-        raise DataError(f"{where} has dict-valued actions that are not one (steps, width) array per robot")
-    return np.concatenate(parts, axis=1)
-
-
-def _stamp(path: Path) -> str:
-    # Reading every picture twice to hash it would double the time of a conversion without simulation.
-    status = path.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
-
-
 def _seed(episode: Mapping[str, Any]) -> int:
     seed = (episode.get("reset_kwargs") or {}).get("seed", episode.get("episode_seed"))
     seed = seed[0] if isinstance(seed, list) else seed
     if seed is None:
         raise DataError(f"episode {episode['episode_id']} has no seed")
     return int(seed)
-
-
-def _first_state(group: h5py.Group) -> dict[str, dict[str, Array]] | None:
-    if "env_states" not in group:
-        return None
-    return {
-        kind: {name: np.asarray(states[0], np.float32) for name, states in _datasets(group["env_states"][kind])}
-        for kind in group["env_states"]
-    }
-
-
-def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
-    for name, item in group.items():
-        if isinstance(item, h5py.Dataset):
-            yield name, item

@@ -1,0 +1,43 @@
+"""Read the parts of one trajectory's HDF5 group."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mstool.contract import Array
+from mstool.errors import DataError
+
+
+def read_actions(item: h5py.Dataset | h5py.Group, where: str) -> Array:
+    """Return actions (T, A); those of several robots are put side by side, sorted by ManiSkill's key."""
+    if isinstance(item, h5py.Dataset):
+        return np.asarray(item, np.float32)
+    parts = [np.asarray(item[key], np.float32) for key in sorted(item) if isinstance(item[key], h5py.Dataset)]
+    if not parts or len(parts) != len(item) or {(part.ndim, len(part)) for part in parts} != {(2, len(parts[0]))}:
+        raise DataError(f"{where} has dict-valued actions that are not one (steps, width) array per robot")
+    return np.concatenate(parts, axis=1)
+
+
+def stamp(path: Path) -> str:
+    """Identify a file by size and time of change."""
+    # Reading every picture twice to hash it would double the time of a conversion without simulation.
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def read_first_state(group: h5py.Group) -> dict[str, dict[str, Array]] | None:
+    """Return the environment's state before the first action; None where none was recorded."""
+    if "env_states" not in group:
+        return None
+    return {
+        kind: {name: np.asarray(states[0], np.float32) for name, states in _datasets(group["env_states"][kind])}
+        for kind in group["env_states"]
+    }
+
+
+def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset):
+            yield name, item
