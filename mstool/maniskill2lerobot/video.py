@@ -19,8 +19,9 @@ from mstool.errors import DataError
 CODEC = "libx264"
 PIX_FMT = "yuv444p"
 OPTIONS = {"preset": "veryfast", "crf": "14", "g": "2", "bf": "0", "threads": "1"}
-# Every Nth frame is kept to compare with what a reader will decode.
+# One frame in this many is kept to compare with what a reader will decode: an odd one, which is a predicted one.
 PSNR_EVERY = 10
+PSNR_PHASE = 5
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class VideoWriter:
             self._stream = self._container.add_stream(CODEC, rate=self._fps, options=dict(OPTIONS))
             self._stream.height, self._stream.width = image.shape[:2]
             self._stream.pix_fmt = PIX_FMT
-        if self._count % PSNR_EVERY == 0:
+        if self._count % PSNR_EVERY == PSNR_PHASE or self._count == 0:
             self._samples[self._count] = image
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts = self._count
@@ -77,6 +78,21 @@ def decode(path: Path) -> Iterator[Array]:
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             yield frame.to_ndarray(format="rgb24")
+
+
+def _decode_some(path: Path, wanted: set[int]) -> Iterator[tuple[int, Array]]:
+    """Yield (index, frame) for the wanted frames, decoding only them and the key frames before them."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        group = int(OPTIONS["g"])
+        needed = {k for index in wanted for k in range(index - index % group, index + 1)}
+        for k, packet in enumerate(container.demux(stream)):
+            # The demuxer's closing packet is empty and flushes the decoder.
+            if k in needed or packet.dts is None:
+                for frame in packet.decode():
+                    index = round(frame.pts * frame.time_base * stream.average_rate)
+                    if index in wanted:
+                        yield index, frame.to_ndarray(format="rgb24")
 
 
 def psnr_db(reference: Array, image: Array) -> float:

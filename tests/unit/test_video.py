@@ -33,7 +33,7 @@ def test_video_keeps_frames_time_and_small_coloured_objects(tmp_path):
     shown = np.stack(list(decode(tmp_path / "v.mp4")))
     assert shown.shape == images.shape
     assert quality.min_psnr_db > 38
-    assert quality.min_psnr_db == pytest.approx(min(psnr_db(images[k], shown[k]) for k in range(0, 23, 10)))
+    assert quality.min_psnr_db == pytest.approx(min(psnr_db(images[k], shown[k]) for k in (0, 5, 15)))
     square = shown[5][22:26, 17:21].reshape(-1, 3).mean(axis=0)
     np.testing.assert_allclose(square, (255, 0, 0), atol=12)
     with av.open(str(tmp_path / "v.mp4")) as container:
