@@ -36,9 +36,9 @@ class Context:
 class Check(ABC):
     """One question about a dataset.
 
-    A subclass says in class attributes what it asks and yields an `Issue` per thing that is wrong and a `Note` per thing
-    measured. It never raises on bad data: `data` raises `Unavailable` where something cannot be read, which makes the check
-    skipped, because another check reports the file at fault.
+    A subclass says in class attributes what it asks and yields an `Issue` per thing that is wrong and a `Note` per
+    thing measured. It never raises on bad data: `data` raises `Unavailable` where something cannot be read, which
+    makes the check skipped, because another check reports the file at fault.
     """
 
     code: ClassVar[str]

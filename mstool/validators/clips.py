@@ -1,5 +1,6 @@
 """Short films of a few episodes, made small, and how the picture moves in them."""
 
+import itertools
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -94,7 +95,7 @@ def motion(film: Array) -> Motion:
     """
     grey = film.astype(np.float32).mean(axis=-1)
     changed, amount, shift = [], [], []
-    for before, after in zip(grey[:-1], grey[1:], strict=True):
+    for before, after in itertools.pairwise(grey):
         change = after - before
         moved = np.abs(change) > CHANGED
         changed.append(moved.mean())

@@ -84,7 +84,7 @@ class DatasetView:
 
     @property
     def ours(self) -> dict[str, Any]:
-        """What `mstool convert` wrote of the dataset, empty for one made elsewhere; entries of a wrong kind are left out."""
+        """What `mstool convert` wrote of the dataset, without malformed entries; empty for one made elsewhere."""
         ours = self.info.get(INFO_KEY)
         if not isinstance(ours, dict):
             return {}

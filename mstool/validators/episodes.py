@@ -47,7 +47,7 @@ def read_tasks(root: Path, version: str) -> list[tuple[int, str]]:
     table = _parquet(path).to_pandas()
     if "task_index" not in table:
         raise Unavailable("meta/tasks.parquet has no column task_index")
-    names = table["task"] if "task" in table else table.index
+    names = table.get("task", table.index)
     return [(int(i), str(name)) for i, name in zip(table["task_index"], names, strict=True)]
 
 
@@ -93,7 +93,7 @@ def _row_v3(line: dict[str, Any], cameras: list[str]) -> EpisodeRow:
             stats.setdefault(column, {})[name] = value
     videos = {}
     for camera in cameras:
-        part = {
+        part: dict[str, Any] = {
             name: line.get(f"videos/{camera}/{name}")
             for name in ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
         }

@@ -19,19 +19,27 @@ _EVIDENCE_SHOWN = 5
 _STYLE = """
 :root{--ok:#1a7f37;--bad:#c62828;--warn:#b26a00;--skip:#667}
 *{box-sizing:border-box}body{font:15px/1.5 system-ui,sans-serif;margin:0;color:#1c2430;background:#f4f6f8}
-header{background:#fff;border-bottom:1px solid #d8dee4;padding:24px 32px}main{max-width:1100px;margin:0 auto;padding:24px 32px}
+header{background:#fff;border-bottom:1px solid #d8dee4;padding:24px 32px}main{max-width:1100px;margin:0 auto;
+padding:24px 32px}
 header>div{max-width:1100px;margin:0 auto}h1{font-size:22px;margin:0 0 4px}h2{font-size:17px;margin:28px 0 10px}
 .verdict{display:inline-block;padding:2px 12px;border-radius:14px;color:#fff;font-weight:600}
 .valid{background:var(--ok)}.invalid{background:var(--bad)}.counts span{margin-right:18px}.counts b{font-size:18px}
-dl.facts{display:flex;flex-wrap:wrap;gap:4px 28px;margin:12px 0 0}dl.facts div{display:flex;gap:6px}dt{color:#667}dd{margin:0}
-article{background:#fff;border:1px solid #d8dee4;border-left:5px solid var(--skip);border-radius:6px;padding:12px 18px;margin:0 0 14px}
+dl.facts{display:flex;flex-wrap:wrap;gap:4px 28px;margin:12px 0 0}dl.facts div{display:flex;gap:6px}dt{color:#667}
+dd{margin:0}
+article{background:#fff;border:1px solid #d8dee4;border-left:5px solid var(--skip);border-radius:6px;
+padding:12px 18px;margin:0 0 14px}
 article.failed,article.error{border-left-color:var(--bad)}article.warned{border-left-color:var(--warn)}
-article.passed{border-left-color:var(--ok)}article h3{margin:0 0 6px;font-size:15px}code{background:#eef1f4;padding:1px 5px;border-radius:4px}
+article.passed{border-left-color:var(--ok)}article h3{margin:0 0 6px;font-size:15px}code{background:#eef1f4;
+padding:1px 5px;border-radius:4px}
 ul{margin:6px 0;padding-left:20px}.why{color:#445;margin:6px 0 0}.fix{margin:4px 0 0}.why b,.fix b{font-weight:600}
-.evidence{display:flex;flex-wrap:wrap;gap:12px;margin:10px 0 0}figure{margin:0}figcaption{font-size:12px;color:#556;max-width:380px}
-img{image-rendering:pixelated;border:1px solid #ccd}table{border-collapse:collapse;width:100%;background:#fff;font-size:14px}
-td,th{padding:5px 10px;border-bottom:1px solid #e4e8ec;text-align:left;vertical-align:top}th{color:#667;font-weight:500}
-.s-passed{color:var(--ok)}.s-failed,.s-error{color:var(--bad);font-weight:600}.s-warned{color:var(--warn);font-weight:600}
+.evidence{display:flex;flex-wrap:wrap;gap:12px;margin:10px 0 0}figure{margin:0}figcaption{font-size:12px;
+color:#556;max-width:380px}
+img{image-rendering:pixelated;border:1px solid #ccd}table{border-collapse:collapse;width:100%;background:#fff;
+font-size:14px}
+td,th{padding:5px 10px;border-bottom:1px solid #e4e8ec;text-align:left;vertical-align:top}th{color:#667;
+font-weight:500}
+.s-passed{color:var(--ok)}.s-failed,.s-error{color:var(--bad);font-weight:600}.s-warned{color:var(--warn);
+font-weight:600}
 .s-skipped{color:var(--skip)}pre{white-space:pre-wrap;font-size:12px}summary{cursor:pointer}
 """
 
@@ -91,7 +99,8 @@ def _problem(result: CheckResult) -> Iterator[str]:
     for note in result.notes:
         yield f"<p class=why>measured: {_e(note.text)}</p>"
     yield f"<p class=why><b>Why it matters</b> {_e(result.meaning)}</p><p class=fix><b>Fix</b> {_e(result.fix)}</p>"
-    evidence = [e for item in (*result.issues, *result.notes) for e in item.evidence]
+    evidence = [e for issue in result.issues for e in issue.evidence]
+    evidence += [e for note in result.notes for e in note.evidence]
     yield from _evidence(evidence)
     yield "</article>"
 
@@ -117,7 +126,7 @@ def _evidence(evidence: list[Picture | Curve]) -> Iterator[str]:
     if not evidence:
         return
     yield "<div class=evidence>"
-    shown = set()
+    shown: set[str] = set()
     for item in evidence:
         if item.caption in shown or len(shown) >= _EVIDENCE_SHOWN:
             continue

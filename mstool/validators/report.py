@@ -134,11 +134,11 @@ class Report:
 
     def flatten(self, fields: Sequence[str] = ("code", "feature", "episode", "dimension")) -> list[tuple[Any, ...]]:
         """Return one tuple per issue, `code` and the asked fields of `Issue`."""
-        rows = []
-        for result in self.results:
-            for issue in result.issues:
-                rows.append(tuple(result.code if name == "code" else getattr(issue, name) for name in fields))
-        return rows
+        return [
+            tuple(result.code if name == "code" else getattr(issue, name) for name in fields)
+            for result in self.results
+            for issue in result.issues
+        ]
 
     def with_status(self, *statuses: Status) -> list[CheckResult]:
         """Return the results that have one of `statuses`."""

@@ -42,7 +42,8 @@ def plot(curve: Curve) -> str:
         else:
             parts.append(f"<polyline fill=none stroke={colour} stroke-width=1.5 points='{' '.join(points)}'/>")
         parts.append(
-            f"<text x={_LEFT + 8 + 110 * (number % 3)} y={_TOP + 14 + 13 * (number // 3)} fill={colour}>{html.escape(name)}</text>"
+            f"<text x={_LEFT + 8 + 110 * (number % 3)} y={_TOP + 14 + 13 * (number // 3)} "
+            f"fill={colour}>{html.escape(name)}</text>"
         )
     parts += _axes(curve, x_range, y_range)
     return "".join([*parts, "</svg>"])
@@ -51,13 +52,14 @@ def plot(curve: Curve) -> str:
 def _axes(curve: Curve, x_range: tuple[float, float], y_range: tuple[float, float]) -> list[str]:
     bottom = _HEIGHT - _BOTTOM
     middle = (_TOP + bottom) / 2
+    y_label = html.escape(curve.y_label)
     return [
         f"<text x={_LEFT} y={bottom + 15}>{x_range[0]:.3g}</text>",
         f"<text x={_WIDTH - _RIGHT} y={bottom + 15} text-anchor=end>{x_range[1]:.3g}</text>",
         f"<text x={(_LEFT + _WIDTH) / 2} y={bottom + 30} text-anchor=middle>{html.escape(curve.x_label)}</text>",
         f"<text x={_LEFT - 5} y={bottom} text-anchor=end>{y_range[0]:.3g}</text>",
         f"<text x={_LEFT - 5} y={_TOP + 10} text-anchor=end>{y_range[1]:.3g}</text>",
-        f"<text x=14 y={middle} text-anchor=middle transform='rotate(-90 14 {middle})'>{html.escape(curve.y_label)}</text>",
+        f"<text x=14 y={middle} text-anchor=middle transform='rotate(-90 14 {middle})'>{y_label}</text>",
     ]
 
 

@@ -86,7 +86,7 @@ def as_it_is(context: Context, meaning: Meaning) -> Meaning:
 def quaternion_order(context: Context, meaning: Meaning) -> list[int]:
     """Return the dimensions of w, x, y, z within the quaternion, as the data tells.
 
-    What turns are commanded decides; where they do not tell, that a gripper works from above: its own z axis points down.
+    What turns are commanded decides; where they do not tell, that a gripper works from above: its z axis points down.
     """
     states = [state_of(context.data, rows) for rows in context.data.sample]
     commands = [actions_of(context.data, rows) for rows in context.data.sample]
@@ -121,7 +121,8 @@ def need_width(meaning: Meaning, state: Array, actions: Array) -> None:
     need_state = 8 if meaning.state == "eef_quaternion" else 7
     if state.shape[1] < need_state or actions.shape[1] <= meaning.gripper:
         raise Unavailable(
-            f"state has {state.shape[1]} and actions {actions.shape[1]} dimensions, too few for {meaning.state} and {meaning.action}"
+            f"state has {state.shape[1]} and actions {actions.shape[1]} dimensions, too few for {meaning.state} "
+            f"and {meaning.action}"
         )
 
 

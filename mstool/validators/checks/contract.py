@@ -28,7 +28,7 @@ _PLACEHOLDERS = {
     "unknown",
 }
 _ENV_ID = re.compile(r"^[A-Z][A-Za-z0-9]*-v\d+$|^[A-Z][a-z0-9]+([A-Z][a-z0-9]*)+(-v\d+)?$|^[a-z0-9]+(_[a-z0-9]+)+$")
-# PaliGemma's SentencePiece: at most one token per four characters of plain English on average; a number has one per digit.
+# PaliGemma's SentencePiece: fewer than one token per three characters of plain English; a number has one per digit.
 _CHARACTERS_PER_TOKEN = 3.0
 
 

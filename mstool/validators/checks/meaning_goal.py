@@ -1,5 +1,6 @@
-"""MS508: can anything that the policy is given tell where the goal is?"""
+"""MS508: whether anything that the policy is given can tell where the goal is."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 
@@ -73,10 +74,8 @@ class HiddenGoal(Check):
         declared = [str(env) for env in data.ours.get("env_ids") or ()]
         places = {"its record": " ".join(declared)}
         if not declared:
-            try:
+            with contextlib.suppress(Unavailable):
                 places["its instruction"] = " ".join(task for _, task in data.tasks)
-            except Unavailable:
-                pass
             places |= {"robot_type": str(data.info.get("robot_type")), "its folder's name": data.root.resolve().name}
         for source, text in places.items():
             for name in HIDING:

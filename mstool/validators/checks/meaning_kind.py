@@ -98,7 +98,10 @@ class StateKind(Check):
 
     code, family = "MS506", "meaning"
     title = "the state is what it is taken for: joints, or an end effector pose"
-    meaning = "the model reads joint angles as metres (qpos[:8] where LIBERO has eef position, axis-angle and fingers): loss falls, success is 0 %"
+    meaning = (
+        "the model reads joint angles as metres (qpos[:8] where LIBERO has eef position, axis-angle and "
+        "fingers): loss falls, success is 0 %"
+    )
     fix = "convert with the layout of the target: --layout libero for eef, --layout droid for joints"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
@@ -158,7 +161,8 @@ class ActionKind(Check):
         wanted = meaning.action == "joint_position"
         if absolute != wanted:
             yield Issue(
-                f"actions are {'absolute targets' if absolute else 'differences'}, expected {'absolute targets' if wanted else 'differences'}",
+                f"actions are {'absolute targets' if absolute else 'differences'}, expected "
+                f"{'absolute targets' if wanted else 'differences'}",
                 feature=action_columns(data)[0],
                 observed="absolute" if absolute else "differences",
                 expected="absolute" if wanted else "differences",

@@ -1,4 +1,4 @@
-"""MS502 to MS505: does the commanded motion agree with what the robot then does?"""
+"""MS502 to MS505: whether the commanded motion agrees with what the robot then does."""
 
 from collections.abc import Iterator
 
@@ -40,7 +40,7 @@ def axis_fits(meaning: Meaning, found: list[Track]) -> dict[int, Fit]:
 
 def kind_of(axis: str) -> str:
     """Return `position`, `rotation` or `joint` for an axis' name."""
-    return "position" if axis in {"x", "y", "z"} else axis.split()[0]
+    return "position" if axis in {"x", "y", "z"} else axis.split(maxsplit=1)[0]
 
 
 def _stacked(found: list[Track]) -> tuple[Array, Array, Array]:
@@ -89,7 +89,10 @@ class _Directions(Check):
         told = []
         for axis, result in fits.items():
             column, index, name = dimension(context.data, columns, axis)
-            text = f"{names[axis]}: gain {result.gain:+.2f} ± {2 * result.gain_error:.2f} (95 %, {result.n} steps, R² {result.r2:.2f})"
+            text = (
+                f"{names[axis]}: gain {result.gain:+.2f} ± {2 * result.gain_error:.2f} (95 %, {result.n} steps, "
+                f"R² {result.r2:.2f})"
+            )
             if result.r2 < 0.3 or not result.certain_sign:
                 told.append(f"{names[axis]}: unclear")
                 continue
@@ -136,7 +139,10 @@ class RotationDirection(_Directions):
     code, family = "MS504", "meaning"
     kinds = ("rotation",)
     title = "a positive rotation command turns the end effector positively"
-    meaning = "ManiSkill's Panda turns negatively for a positive action, LIBERO's positively: a pretrained policy turns the wrong way"
+    meaning = (
+        "ManiSkill's Panda turns negatively for a positive action, LIBERO's positively: a pretrained policy "
+        "turns the wrong way"
+    )
     fix = (
         "mstool convert --layout libero inverts the sign; do not store ManiSkill's own rotation actions for pi05_libero"
     )
@@ -194,7 +200,10 @@ class Alignment(Check):
     code, family = "MS505", "meaning"
     title = "frame t holds the action that is executed after its observation"
     meaning = "with actions one frame off the policy learns to answer late, or to know what it cannot"
-    fix = "pair observation t with action t and drop the last observation; never pair source observations with converted actions"
+    fix = (
+        "pair observation t with action t and drop the last observation; never pair source observations with "
+        "converted actions"
+    )
     LAGS = range(-4, 5)
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
@@ -234,7 +243,8 @@ class Alignment(Check):
         column = action_columns(context.data)[0]
         if max(explained.values()) < 0.3:
             yield Issue(
-                f"the actions do not explain the motion at any shift from {self.LAGS[0]} to {self.LAGS[-1]} frames (R² {explained[best]:.2f})",
+                f"the actions do not explain the motion at any shift from {self.LAGS[0]} to {self.LAGS[-1]} "
+                f"frames (R² {explained[best]:.2f})",
                 feature=column,
                 observed=f"R² {explained[best]:.2f}",
                 expected="above 0.3",
@@ -261,14 +271,15 @@ class Alignment(Check):
             )
 
     def _absolute(self, context: Context, explained: dict[int, float], best: int) -> Iterator[Issue | Note]:
-        """An absolute target minus the present state is what the arm has yet to go: it must explain the next step best."""
+        """Compare shifts: target minus present state is what the arm has yet to go: it explains the next step."""
         yield Note(
             f"targets explain {explained[0]:.0%} of the next step; best at a shift of {best} frames",
             (self._curve(explained),),
         )
         if best != 0 and (1 - explained[best]) < 0.5 * (1 - explained[0]):
             yield Issue(
-                f"targets of {abs(best)} frames {'later' if best < 0 else 'earlier'} explain the motion better (R² {explained[best]:.3f} against {explained[0]:.3f})",
+                f"targets of {abs(best)} frames {'later' if best < 0 else 'earlier'} explain the motion better "
+                f"(R² {explained[best]:.3f} against {explained[0]:.3f})",
                 feature=action_columns(context.data)[0],
                 observed=f"shift {best}",
                 expected="shift 0",

@@ -8,9 +8,8 @@ import numpy as np
 from mstool.contract import Array
 from mstool.layouts import LAYOUTS
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.meanings import meaning_of
 from mstool.validators.report import Curve, Issue, Note
-from mstool.validators.vectors import action_columns, actions_of, dimension, name_of, names_of, state_columns, state_of
+from mstool.validators.vectors import action_columns, actions_of, dimension, names_of, state_columns, state_of
 
 # Larger than any arm's workspace in metres, or any turn in radians.
 _METRES, _RADIANS = 3.0, 2 * np.pi + 0.3
@@ -190,7 +189,10 @@ class Constant(Check):
 
     code, family = "MS405", "state and actions"
     title = "no dimension is constant"
-    meaning = "its q99 - q01 is 0: any other value at run time is blown up by 1e6; zeros in place of a state mean that it is missing"
+    meaning = (
+        "its q99 - q01 is 0: any other value at run time is blown up by 1e6; zeros in place of a state mean "
+        "that it is missing"
+    )
     fix = "fill the dimension, or leave it out; set its q01 and q99 by hand if the robot truly holds it still"
 
     def run(self, context: Context) -> Iterator[Issue]:

@@ -92,7 +92,10 @@ class RotationJumps(Check):
 
     code, family = "MS409", "state and actions"
     title = "axis-angles are continuous within an episode"
-    meaning = "a gripper that points down sits at angle pi, where the vector's sign flips from frame to frame: the state jumps by 2 pi"
+    meaning = (
+        "a gripper that points down sits at angle pi, where the vector's sign flips from frame to frame: the "
+        "state jumps by 2 pi"
+    )
     fix = "choose in each frame the branch closest to the frame before (mstool convert does)"
 
     def run(self, context: Context) -> Iterator[Issue]:
@@ -158,7 +161,10 @@ class Fingers(Check):
 
     code, family = "MS411", "state and actions"
     title = "the fingers' state has the layout's sign and range"
-    meaning = "LIBERO's two fingers are + and -, DROID's gripper is 0 open to 1 closed: another sense reads as an impossible hand"
+    meaning = (
+        "LIBERO's two fingers are + and -, DROID's gripper is 0 open to 1 closed: another sense reads as an "
+        "impossible hand"
+    )
     fix = "write the fingers as the layout says (mstool layouts)"
 
     def run(self, context: Context) -> Iterator[Issue]:
@@ -196,7 +202,10 @@ class CommandRange(Check):
 
     code, family = "MS412", "state and actions"
     title = "commands are within what the controller executes, and the gripper's reach both ends"
-    meaning = "the controller clips larger commands: the arm falls behind what was recorded; a gripper in another range never closes"
+    meaning = (
+        "the controller clips larger commands: the arm falls behind what was recorded; a gripper in another "
+        "range never closes"
+    )
     fix = "rescale the dimension to the layout's range; record with a controller that clips as the evaluation's does"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:

@@ -127,7 +127,8 @@ class StatsExact(Check):
         for deviation in deviations:
             if not deviation.fine:
                 yield Issue(
-                    f"{deviation.key} {deviation.name}: {deviation.worst} is off by {deviation.off:+.2g} of a normalised range of 2",
+                    f"{deviation.key} {deviation.name}: {deviation.worst} is off by {deviation.off:+.2g} of a "
+                    "normalised range of 2",
                     feature="norm_stats.json",
                     dimension=deviation.dim,
                     observed=f"{deviation.file:.5g}",
@@ -153,7 +154,8 @@ class Degenerate(Check):
                 gap, reach = float(stats.q99[dim] - stats.q01[dim]), float(stats.max[dim] - stats.min[dim])
                 if reach > 0 and gap < 1e-3 * reach:
                     yield Issue(
-                        f"{vector.key} {name}: values reach {reach / (gap + 1e-6):.0f} times the range between q01 and q99",
+                        f"{vector.key} {name}: values reach {reach / (gap + 1e-6):.0f} times the range between "
+                        "q01 and q99",
                         feature=vector.key,
                         dimension=dim,
                         observed=f"q99 - q01 = {gap:.3g}",
@@ -167,7 +169,10 @@ class LeRobotStats(Check):
 
     code, family = "MS605", "statistics"
     title = "meta/stats.json is that of this data"
-    meaning = "LeRobot up to 0.6.1 averages quantiles over episodes, which are then not those of the dataset; edited datasets keep old ones"
+    meaning = (
+        "LeRobot up to 0.6.1 averages quantiles over episodes, which are then not those of the dataset; edited "
+        "datasets keep old ones"
+    )
     fix = "mstool stats DATASET"
     COMPARED = ("min", "max", "mean", "std", "q01", "q99")
 

@@ -1,6 +1,7 @@
 """MS110 to MS114: the episode table, the task table, and the index columns."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -52,12 +53,12 @@ class EpisodeTable(Check):
     @staticmethod
     def _lengths(context: Context) -> Iterator[Issue]:
         data = context.data
-        per_file: dict[object, int] = {}
+        per_file: dict[Path, int] = {}
         for row in data.episodes:
             path = data_file(data.root, data.info, row.data)
             per_file[path] = per_file.get(path, 0) + row.length
         for path, length in per_file.items():
-            rows = data.row_counts.get(path)  # type: ignore[call-overload]
+            rows = data.row_counts.get(path)
             if rows is not None and rows != length:
                 name = str(path).removeprefix(f"{data.root}/")
                 yield Issue(
@@ -93,10 +94,9 @@ class IndexColumns(Check):
                     observed=str(rows.episode),
                     expected=str(position),
                 )
-            for name, wanted in (("frame_index", count), ("index", count + expected_index)):
+            start = expected_index if whole else int(rows.columns["index"][0, 0])
+            for name, wanted in (("frame_index", count), ("index", count + start)):
                 values = rows.columns[name][:, 0]
-                if name == "index" and not whole:
-                    wanted = count + values[0]
                 wrong = np.flatnonzero(values != wanted)
                 if wrong.size:
                     at = int(wrong[0])

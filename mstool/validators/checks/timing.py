@@ -83,7 +83,10 @@ class EpisodeLengths(Check):
 
     code, family = "MS203", "timing"
     title = "episodes are longer than an action window and within the recorded horizon"
-    meaning = "short episodes are mostly padding (the last action repeated); longer ones than the horizon cannot be repeated in evaluation"
+    meaning = (
+        "short episodes are mostly padding (the last action repeated); longer ones than the horizon cannot be "
+        "repeated in evaluation"
+    )
     fix = "drop one-frame episodes; raise the evaluation's horizon (ManiSkill's own 50 is shorter than most demos)"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:

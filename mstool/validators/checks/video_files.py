@@ -1,4 +1,4 @@
-"""MS301 to MS303: do the pictures open, are there as many as rows, are they of the declared size?"""
+"""MS301 to MS303: whether pictures open, are as many as the rows, and are of the declared size."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""MS310, MS311: is the picture the right way up, and does it show the motion of its own rows?"""
+"""MS310, MS311: whether a picture is the right way up, and shows the motion of its own rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from mstool.validators.tracks import Track, tracks
 _STRIDE = 2
 _FEW = 30
 _LEAST_R2 = 0.4
-# Share of the picture's motion that the hand must explain before anything is said of single episodes, and how much better
-# two episodes' pictures must fit each other's rows: measured +0.07 for swapped ones, below 0 for good ones.
+# Share of the picture's motion that the hand must explain before anything is said of single episodes, and how much
+# better two episodes' pictures must fit each other's rows: measured +0.07 for swapped ones, below 0 for good ones.
 _LEAST_SEEN = 0.35
 _SWAP_GAIN = 0.02
 
@@ -116,7 +116,8 @@ class Upright(Check):
                 (False, True): "mirrored left to right",
             }.get((flipped, mirrored))
             yield Note(
-                f"{camera}: lifting the hand moves it {'up' if lift > 0 else 'down'} ({lift:+.2f}), the camera looks {'down' if look < 0 else 'up'} ({look:+.2f}); {certain}"
+                f"{camera}: lifting the hand moves it {'up' if lift > 0 else 'down'} ({lift:+.2f}), the camera "
+                f"looks {'down' if look < 0 else 'up'} ({look:+.2f}); {certain}"
             )
             if what:
                 yield Issue(

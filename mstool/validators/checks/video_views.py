@@ -1,8 +1,8 @@
-"""MS304 to MS309: is there anything to see, does it move, is it the camera it says, in its colours?"""
+"""MS304 to MS309: whether there is something to see that moves, by the camera it says, in its colours."""
 
 import re
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from mstool.validators.report import Issue, Note, Picture
 
 # Standard deviation of a picture's values (of 255) below which there is nothing to see.
 _UNIFORM = 4.0
-# Share of pixels that change from frame to frame: a fixed camera sees the arm move, one on the hand sees everything move.
+# Share of pixels that change from frame to frame: a fixed camera sees the arm move, one on the hand everything.
 _FIXED, _ON_HAND = 0.12, 0.15
 _FROZEN = 0.3
 
@@ -310,7 +310,7 @@ def fineness(picture: Array) -> float:
         cut = levels[-1][:height, :width]
         levels.append(cut.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)))
     lost = []
-    for fine, coarse in zip(levels[:-1], levels[1:], strict=True):
+    for fine, coarse in pairwise(levels):
         again = np.asarray(Image.fromarray(coarse).resize(fine.shape[::-1], Image.Resampling.BILINEAR))
         lost.append(float(np.sqrt(np.mean((fine - again) ** 2))))
     return lost[0] / max(lost[1], 1e-6)

@@ -1,6 +1,7 @@
 """One episode as a Rerun recording (`rerun episode.rrd`): views, state and actions on one time line."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +19,15 @@ def write_rerun(data: DatasetView, row: EpisodeRow, path: Path) -> None:
 
     LeRobot's own visualiser opens v3.0 datasets only, and those that its reader accepts; this one opens all.
     """
-    import rerun as rr
+    import importlib
+
+    # An optional library: not named in an import statement, so that type checking does not ask for it.
+    rr: Any = importlib.import_module("rerun")
 
     recording = rr.RecordingStream("mstool", recording_id=f"{data.root.resolve().name}-{row.index}")
     recording.save(str(path))
     for what in ("state", "actions"):
-        columns = columns_of(data, what)  # type: ignore[arg-type]
+        columns = columns_of(data, what)
         values = episode_columns(data, row, columns)
         for column in columns:
             for dim in range(values[column].shape[1]):
@@ -39,6 +43,6 @@ def write_rerun(data: DatasetView, row: EpisodeRow, path: Path) -> None:
     recording.flush()
 
 
-def _at(recording: "object", frame: int, fps: float) -> None:
-    recording.set_time("frame", sequence=frame)  # type: ignore[attr-defined]
-    recording.set_time("time", duration=frame / fps)  # type: ignore[attr-defined]
+def _at(recording: Any, frame: int, fps: float) -> None:
+    recording.set_time("frame", sequence=frame)
+    recording.set_time("time", duration=frame / fps)

@@ -89,12 +89,13 @@ def _write(
 
     out.mkdir(parents=True, exist_ok=True)
     files = []
-    for name, write in (
-        ("sheet.png", lambda path: draw_sheet(data, row, path)),
-        ("state.png", lambda path: draw_curves(data, row, "state", path)),
-        ("actions.png", lambda path: draw_curves(data, row, "actions", path)),
-        ("episode.mp4", lambda path: write_film(data, row, path)),
-    ):
+    parts: dict[str, Callable[[Path], None]] = {
+        "sheet.png": lambda path: draw_sheet(data, row, path),
+        "state.png": lambda path: draw_curves(data, row, "state", path),
+        "actions.png": lambda path: draw_curves(data, row, "actions", path),
+        "episode.mp4": lambda path: write_film(data, row, path),
+    }
+    for name, write in parts.items():
         notify(f"writing {out / name}")
         write(out / name)
         files.append(out / name)
