@@ -32,7 +32,9 @@ article.failed,article.error{border-left-color:var(--bad)}article.warned{border-
 article.passed{border-left-color:var(--ok)}article h3{margin:0 0 6px;font-size:15px}code{background:#eef1f4;
 padding:1px 5px;border-radius:4px}
 ul{margin:6px 0;padding-left:20px}.why{color:#445;margin:6px 0 0}.fix{margin:4px 0 0}.why b,.fix b{font-weight:600}
-.evidence{display:flex;flex-wrap:wrap;gap:12px;margin:10px 0 0}figure{margin:0}figcaption{font-size:12px;
+.evidence{display:flex;flex-wrap:wrap;gap:12px;margin:10px 0 0}
+figure{margin:0;max-width:380px}figure:has(img){max-width:200px}
+figcaption{font-size:12px;
 color:#556;max-width:380px}
 img{image-rendering:pixelated;border:1px solid #ccd}table{border-collapse:collapse;width:100%;background:#fff;
 font-size:14px}

@@ -19,7 +19,7 @@ def plot(curve: Curve) -> str:
     fine = np.isfinite(xs) & np.isfinite(ys)
     if not fine.any():
         return ""
-    x_range, y_range = _range(xs[fine]), _range(ys[fine])
+    x_range, y_range = _range(xs[fine]), _range(ys[fine], above=0.2)
     parts = [
         f"<svg width={_WIDTH} height={_HEIGHT} viewBox='0 0 {_WIDTH} {_HEIGHT}' font-family=sans-serif font-size=11>"
     ]
@@ -63,10 +63,11 @@ def _axes(curve: Curve, x_range: tuple[float, float], y_range: tuple[float, floa
     ]
 
 
-def _range(values: Array) -> tuple[float, float]:
+def _range(values: Array, above: float = 0.05) -> tuple[float, float]:
+    """Return least and greatest value with room around them; above, for the names of the lines."""
     low, high = float(values.min()), float(values.max())
-    pad = 0.05 * (high - low) or 0.5
-    return low - pad, high + pad
+    gap = high - low or 10.0
+    return low - 0.05 * gap, high + above * gap
 
 
 def _place(values: Array, span: tuple[float, float], start: float, end: float) -> Array:
