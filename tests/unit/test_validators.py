@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -199,9 +200,19 @@ def test_panda_kinematics_at_a_known_pose():
     """ManiSkill's keyframe `rest` of the Panda: tool 0.615 m ahead of the base, pointing down."""
     rest = np.array([[0.0, np.pi / 8, 0, -np.pi * 5 / 8, 0, np.pi * 3 / 4, np.pi / 4]])
     position, rotation = panda_tcp(rest)
-    np.testing.assert_allclose(position[0], [0.615, 0.0, 0.166], atol=3e-3)
+    np.testing.assert_allclose(position[0], [0.615, 0.0, 0.1698], atol=1e-4)
     np.testing.assert_allclose(rotation[0] @ [0, 0, 1], [0, 0, -1], atol=1e-6)
     np.testing.assert_allclose(rotation[0] @ rotation[0].T, np.eye(3), atol=1e-12)
+
+
+def test_panda_kinematics_agree_with_the_simulator():
+    """The same demos stored as joints and as end effector poses; ManiSkill's Panda stands at x = -0.615 m."""
+
+    def state(layout):
+        return np.stack(pq.read_table(GOLDEN / layout / "data")["observation.state"].to_pylist())
+
+    position, _ = panda_tcp(state("joint")[:, :7])
+    np.testing.assert_allclose(position - [0.615, 0, 0], state("libero")[:, :3], atol=2e-6)
 
 
 def test_joint_limits():

@@ -287,7 +287,7 @@ def longer_than_horizon(root):
     edit_info(root, lambda info: info["mstool"].update(horizon={"PickCube-v1": 50}))
 
 
-@mutation("MS204")
+@mutation("MS204", also={"MS311"})
 def video_span_of_another_episode(root):
     def swap(rows):
         key = "videos/observation.images.image/{}_timestamp"
@@ -414,7 +414,7 @@ def fingers_filled_with_zeros(root):
     edit_rows(root, lambda c: c["observation.state"][:, 6:].__imul__(0))
 
 
-@mutation("MS406")
+@mutation("MS406", also={"MS311"})
 def idle(root):
     def still(c):
         for episode in range(4):
