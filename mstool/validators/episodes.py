@@ -44,11 +44,16 @@ def read_tasks(root: Path, version: str) -> list[tuple[int, str]]:
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable(f"meta/tasks.jsonl: {error!r}") from error
     path = root / "meta" / "tasks.parquet"
-    table = _parquet(path).to_pandas()
-    if "task_index" not in table:
-        raise Unavailable("meta/tasks.parquet has no column task_index")
-    names = table.get("task", table.index)
-    return [(int(i), str(name)) for i, name in zip(table["task_index"], names, strict=True)]
+    # Without pandas: its own metadata may be damaged, and says nothing that is needed.
+    table = _parquet(path)
+    names = next((name for name in ("task", "__index_level_0__") if name in table.column_names), None)
+    if "task_index" not in table.column_names or names is None:
+        raise Unavailable(f"meta/tasks.parquet has columns {', '.join(table.column_names)}, not task and task_index")
+    try:
+        pairs = zip(table["task_index"].to_pylist(), table[names].to_pylist(), strict=True)
+        return [(int(index), str(task)) for index, task in pairs]
+    except (TypeError, ValueError) as error:
+        raise Unavailable(f"meta/tasks.parquet: {error}") from error
 
 
 def read_episodes(root: Path, info: dict[str, Any], cameras: list[str]) -> list[EpisodeRow]:
@@ -117,6 +122,8 @@ def _parquet(path: Path) -> Any:
     if not path.is_file():
         raise Unavailable(f"{name}: no such file")
     try:
-        return pq.read_table(path)
+        table = pq.read_table(path)
+        table.validate(full=True)
     except Exception as error:  # arrow raises many kinds for a damaged file
         raise Unavailable(f"{name}: unreadable parquet ({str(error).splitlines()[0]})") from error
+    return table

@@ -249,6 +249,26 @@ def episode_tasks_wrong(root):
     edit_episodes(root, lambda rows: rows[0].update(tasks=["something else entirely"]))
 
 
+@mutation("MS113")
+def task_table_truncated(root):
+    truncate(root / "meta/tasks.parquet")
+
+
+@mutation("MS110")
+def episode_table_truncated(root):
+    truncate(root / EPISODES)
+
+
+@mutation("MS803")
+def episode_log_truncated(root):
+    truncate(root / "meta/mstool/episodes.jsonl", 0.9)
+
+
+@mutation("MS605", "MS705", target="lerobot_pi05")
+def stats_truncated(root):
+    truncate(root / "meta/stats.json")
+
+
 # Timing
 
 

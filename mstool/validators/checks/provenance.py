@@ -6,6 +6,7 @@ from typing import Any
 from mstool.contract import ControllerFacts
 from mstool.layouts import LAYOUTS
 from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.files import Unavailable
 from mstool.validators.report import Issue, Note
 from mstool.validators.vectors import actions_of, names_of
 
@@ -127,7 +128,12 @@ class EpisodeLog(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare line by line."""
         _ours(context)
-        log, episodes = context.data.episode_log, context.data.episodes
+        episodes = context.data.episodes
+        try:
+            log = context.data.episode_log
+        except Unavailable as why:
+            yield Issue(str(why), feature="meta/mstool/episodes.jsonl")
+            return
         if len(log) != len(episodes):
             yield Issue(
                 "another number of episodes",

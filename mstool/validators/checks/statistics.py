@@ -183,7 +183,11 @@ class LeRobotStats(Check):
             raise Skip("v2.1 keeps statistics per episode (MS606)")
         if not (data.root / _STATS).exists():
             raise Skip("there is no meta/stats.json" + (" (MS705)" if context.target.stats.value == _STATS else ""))
-        stored = read_json(data.root / _STATS)
+        try:
+            stored = read_json(data.root / _STATS)
+        except Unavailable as why:
+            yield Issue(str(why), feature=_STATS)
+            return
         result = exact(context)
         for column in dict.fromkeys((*state_columns(data), *action_columns(data))):
             entry = stored.get(column) if isinstance(stored, dict) else None

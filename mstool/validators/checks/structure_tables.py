@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.files import data_file
+from mstool.validators.files import Unavailable, data_file
 from mstool.validators.report import Issue
 
 _EPISODES = "the episode table"
@@ -28,6 +28,12 @@ class EpisodeTable(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Check each row against its position, and its length against the data."""
         data = context.data
+        _ = data.info
+        try:
+            _ = data.episodes
+        except Unavailable as why:
+            yield Issue(str(why), feature="meta/episodes")
+            return
         first = 0
         for position, row in enumerate(data.episodes):
             if row.index != position:
@@ -149,7 +155,12 @@ class TaskTable(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Check positions and sentences."""
-        tasks = context.data.tasks
+        _ = context.data.info
+        try:
+            tasks = context.data.tasks
+        except Unavailable as why:
+            yield Issue(str(why), feature="meta/tasks")
+            return
         if not tasks:
             yield Issue("the task table is empty", feature="meta/tasks")
         seen: set[str] = set()
