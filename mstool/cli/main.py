@@ -14,7 +14,11 @@ from mstool.cli.export import export
 from mstool.cli.layouts import layouts
 from mstool.cli.merge import merge
 from mstool.cli.output import print_error, say
+from mstool.cli.pull import pull
+from mstool.cli.push import push
+from mstool.cli.show import show
 from mstool.cli.stats import stats
+from mstool.cli.validate import validate
 from mstool.errors import MstoolError
 
 app = typer.Typer(
@@ -51,6 +55,10 @@ app.command()(export)
 app.add_typer(demos.app, name="demos")
 app.command()(layouts)
 app.command()(stats)
+app.command()(validate)
+app.command()(show)
+app.command()(push)
+app.command()(pull)
 app.command()(doctor)
 
 

@@ -74,12 +74,14 @@ def _joint_pos_to_ee_delta(agent: Any, actions: Array) -> Iterator[Array]:
         qpos[arm.active_joint_indices.numpy()] = source[:-1]
         model.compute_forward_kinematics(qpos)
         goal = base * model.get_link_pose(arm.ee_link.index)
+        clipped = False
         for _ in range(MAX_EE_STEPS):
             here = arm.ee_link.pose.sp
             # ManiSkill's sign: from the goal to the hand. Its controller turns by -0.1 per unit, which undoes it.
             delta = sapien.Pose(goal.p - here.p, (here * goal.inv()).q)
             move = delta_pose_to_pd_ee_delta(arm, delta, pos_only=pos_only)
-            clipped = _clip_ee(move, pos_only=pos_only)
+            # Once cut off, ManiSkill uses up all its steps, even when one in between would have been enough.
+            clipped = _clip_ee(move, pos_only=pos_only) or clipped
             yield np.concatenate([move, source[-1:]]).astype(np.float32)
             if not clipped:
                 break
@@ -101,10 +103,12 @@ def _joint_pos_to_joint_delta(agent: Any, actions: Array) -> Iterator[Array]:
 
     arm = agent.controller.controllers["arm"]
     for source in actions:
+        clipped = False
         for _ in range(MAX_JOINT_STEPS):
             move = qpos_to_pd_joint_delta_pos(arm, source[:-1])
+            clipped = bool(np.abs(move).max() > 1 + 1e-3) or clipped
             yield np.concatenate([np.clip(move, -1, 1), source[-1:]]).astype(np.float32)
-            if np.abs(move).max() <= 1 + 1e-3:
+            if not clipped:
                 break
 
 
