@@ -31,6 +31,9 @@ def validate(
     ignore: Annotated[str | None, typer.Option(metavar="CODES", help="Leave these out.")] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Execute the stored actions in ManiSkill.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Look at every episode and file, not at a sample.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--record/--no-record", help="Keep the verdict in the dataset, where push looks for it.")
+    ] = True,
     list_checks: Annotated[bool, typer.Option("--list", help="Describe every check and stop.")] = False,
 ) -> None:
     r"""Check a dataset's files, numbers, pictures and their meaning against what a model expects.
@@ -83,8 +86,20 @@ def validate(
         print_json(report.to_json())
     else:
         _print(report)
+    # A verdict on some of the checks is none on the dataset; without info.json there is no dataset to keep it in.
+    if keep and not (select or ignore) and (dataset / "meta" / "info.json").is_file():
+        _record(report, dataset)
     if not report.valid:
         raise typer.Exit(1)
+
+
+def _record(report: "Report", dataset: Path) -> None:
+    from mstool.validators.record import record
+
+    try:
+        record(report, dataset)
+    except OSError as error:
+        say(f"the verdict is not kept in the dataset: {error.strerror or error}")
 
 
 def _codes(text: str | None) -> list[str]:

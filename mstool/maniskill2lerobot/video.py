@@ -14,8 +14,8 @@ from mstool.errors import DataError
 
 # g=2: a key frame at every other frame, so that training's random access decodes at most two frames.
 # One thread and no B-frames: the same bytes on every machine, presentation order is decoding order.
-# 4:4:4 and crf 12 with equal quality for key and predicted frames: 4:2:0 halves the colour of small objects and stops at 35 dB on these renders whatever the rate;
-# see benchmarks/video.py.
+# 4:4:4: 4:2:0 halves the colour of small objects and stops at 35 dB on these renders whatever the rate.
+# crf 12 with equal quality for key and predicted frames keeps 38 dB (benchmarks/video.py).
 CODEC = "libx264"
 PIX_FMT = "yuv444p"
 OPTIONS = {"preset": "veryfast", "crf": "12", "g": "2", "bf": "0", "threads": "1", "x264-params": "ipratio=1.0"}

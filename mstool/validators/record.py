@@ -1,0 +1,35 @@
+"""Keep a verdict inside the dataset it was made for, where `mstool push` looks for it."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mstool.fingerprint import VALIDATION_FILE, content_hash
+from mstool.validators.report import Report
+
+
+def record(report: Report, root: Path) -> Path:
+    """Write `meta/mstool/validation.json`: the verdict and the fingerprint of the content that it was made for.
+
+    Reads every file of the dataset once. The file appears whole or not at all.
+
+    Raises
+    ------
+    OSError
+        The dataset cannot be written to.
+
+    """
+    path = root / VALIDATION_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    verdict = {
+        "valid": report.valid,
+        "target": report.target,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "content_hash": content_hash(root),
+        "summary": {**report.counts, "strict": report.strict, "coverage": report.coverage},
+    }
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(json.dumps(verdict, indent=2) + "\n", encoding="utf-8")
+    aside.replace(path)
+    return path
