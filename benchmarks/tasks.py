@@ -115,8 +115,8 @@ def main() -> None:
         if set(options.env) == set(load_manifest()):
             about = (
                 f"{options.episodes} demos per task from seed 0, two 256x256 views, SAPIEN on {render_backend()}, "
-                f"{options.workers or 'auto'} worker(s), {time.monotonic() - started:.0f} s in all. `seeds` is how many were "
-                "tried until enough demos were solved; ms/frame is wall clock and includes starting the workers."
+                f"{options.workers or 'auto'} worker(s), {time.monotonic() - started:.0f} s in all. `seeds`: how many "
+                "were tried until enough demos were solved; ms/frame is wall clock and includes starting the workers."
             )
             (results / "tasks.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
             (results / "tasks.md").write_text(f"{about}\n\n```\n{text}\n```\n")

@@ -1,7 +1,7 @@
 """`mstool`: the commands, and the one place that turns errors into messages and exit codes."""
 
 import sys
-from typing import cast
+from typing import NoReturn, cast
 
 import typer
 
@@ -34,6 +34,9 @@ app = typer.Typer(
 # What Typer raises for every word it does not understand; it exports only the subclass.
 _USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 
+# What Typer returns after Ctrl-C; our exit codes are 0, 1 and 2.
+_CTRL_C = 130
+
 
 def _version(show: bool) -> None:
     if show:
@@ -62,6 +65,11 @@ app.command()(pull)
 app.command()(doctor)
 
 
+def _interrupted() -> NoReturn:
+    say("interrupted; what was finished is kept: run the same command again to go on")
+    sys.exit(1)
+
+
 def main() -> None:
     """Run the command line: exit code 0 fine, 1 the data or the work failed, 2 usage."""
     try:
@@ -69,14 +77,13 @@ def main() -> None:
     except MstoolError as error:
         print_error(error)
         sys.exit(error.exit_code)
-    except typer.Exit as exit_:
-        sys.exit(exit_.exit_code)
     except _USAGE_ERROR as error:
         error.show()
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        say("interrupted; what was finished is kept: run the same command again to go on")
-        sys.exit(1)
+        _interrupted()
+    if code == _CTRL_C:
+        _interrupted()
     sys.exit(code if isinstance(code, int) else 0)
 
 

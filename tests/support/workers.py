@@ -2,7 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
 
 from mstool.errors import SetupError
 from mstool.maniskill2lerobot.shard import EpisodeMark
