@@ -28,7 +28,7 @@ def reachable() -> bool:
     if os.environ.get("HF_HUB_OFFLINE", "") in {"1", "true", "True"}:
         return False
     try:
-        request = Request(f"{endpoint()}/api/datasets/{REPO}", method="HEAD")  # noqa: S310 - the user's own endpoint
+        request = Request(f"{endpoint()}/api/datasets/{REPO}")  # noqa: S310 - the user's own endpoint
         with urlopen(request, timeout=PROBE_SECONDS):  # noqa: S310
             return True
     except (URLError, OSError, ValueError):
