@@ -61,11 +61,11 @@ class VideoWriter:
         self._count += 1
 
     def close(self) -> VideoQuality:
-        """Flush, close, decode again and compare the sampled frames."""
+        """Flush, close, decode the sampled frames again and compare them."""
         if self._stream is not None:
             self._container.mux(self._stream.encode(None))
         self._container.close()
-        values = [psnr_db(self._samples[k], image) for k, image in enumerate(decode(self._path)) if k in self._samples]
+        values = [psnr_db(self._samples[k], image) for k, image in _decode_some(self._path, set(self._samples))]
         return VideoQuality(mean_psnr_db=float(np.mean(values)), min_psnr_db=float(np.min(values)))
 
     def abort(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from mstool.maniskill2lerobot.image_stats import QUANTILES, ImageHistogram
 from mstool.maniskill2lerobot.pngs import PngWriter, read_pngs
-from mstool.maniskill2lerobot.video import VideoWriter, concatenate, decode, psnr_db
+from mstool.maniskill2lerobot.video import VideoWriter, _decode_some, concatenate, decode, psnr_db
 
 
 def scene(frames: int, seed: int = 0) -> np.ndarray:
@@ -39,6 +39,15 @@ def test_video_keeps_frames_time_and_small_coloured_objects(tmp_path):
     with av.open(str(tmp_path / "v.mp4")) as container:
         times = [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.pts is not None]
     assert times == [Fraction(k, 20) for k in range(23)]
+
+
+def test_sampled_frames_are_the_readers(tmp_path):
+    write(tmp_path / "v.mp4", scene(23))
+    shown = list(decode(tmp_path / "v.mp4"))
+    sampled = dict(_decode_some(tmp_path / "v.mp4", {0, 5, 15, 22}))
+    assert sorted(sampled) == [0, 5, 15, 22]
+    for k, image in sampled.items():
+        np.testing.assert_array_equal(image, shown[k])
 
 
 def test_same_frames_same_bytes(tmp_path):
