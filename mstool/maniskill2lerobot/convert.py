@@ -4,7 +4,7 @@ import errno
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from mstool.errors import DataError, MstoolError
 from mstool.maniskill2lerobot.assemble import assemble
-from mstool.maniskill2lerobot.demos.source import DemoSource
+from mstool.maniskill2lerobot.demos.source import DemoSource, Notify
 from mstool.maniskill2lerobot.episodes import Episode
 from mstool.maniskill2lerobot.executor import Executor, auto_workers, run_local
 from mstool.maniskill2lerobot.features import Version
@@ -22,8 +22,6 @@ from mstool.maniskill2lerobot.report import ConvertReport, video_quality
 from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.target import check_target, locked, work_folder
 from mstool.maniskill2lerobot.work import Job, disk_full
-
-type Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """From environments and wishes to batches of demos, and from batches to one dataset or one per task."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,15 +9,13 @@ from mstool.errors import DataError, UsageError
 from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.demos.source import Notify, open_demos
 from mstool.maniskill2lerobot.features import Version
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
 from mstool.maniskill2lerobot.recorded import fit_to_recording
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.maniskill2lerobot.target import check_target
-
-type Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)

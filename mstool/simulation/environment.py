@@ -1,6 +1,5 @@
 """One ManiSkill environment as conversion and evaluation need it: step, read the robot, take pictures."""
 
-import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +10,8 @@ import numpy as np
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading
 from mstool.errors import MstoolError, SetupError, UsageError
 from mstool.simulation.cameras import mount_cameras, take_pictures
-from mstool.simulation.devices import keep_renderer, render_backend
-from mstool.simulation.registry import check_env_id
+from mstool.simulation.devices import render_backend
+from mstool.simulation.registry import check_env_id, load_maniskill
 from mstool.simulation.robots import (
     action_size,
     as_maniskill_action,
@@ -145,12 +144,8 @@ class Simulator:
 
 def _make(spec: SimulatorSpec) -> Any:
     import gymnasium
-    import mani_skill.envs  # noqa: F401 - registers the environments
 
-    # ManiSkill warns about its own tasks' missing initial poses at every reset. The blank is part of its logger's name.
-    logging.getLogger("mani_skill ").setLevel(logging.ERROR)
-
-    keep_renderer()
+    load_maniskill()
     kwargs = {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})}
     try:
         with warnings.catch_warnings():

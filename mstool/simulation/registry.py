@@ -1,8 +1,20 @@
-"""What environments there are."""
+"""ManiSkill loaded once, and what environments it registers."""
 
 import difflib
+import logging
 
 from mstool.errors import UsageError
+from mstool.simulation.devices import keep_renderer
+
+
+def load_maniskill() -> None:
+    """Register ManiSkill's environments, silence what it says of its own tasks, and hold the renderer open."""
+    import mani_skill.envs  # noqa: F401 - registers the environments
+    from mani_skill.utils.logging_utils import logger
+
+    # It warns about its own tasks' missing initial poses whenever a scene is built.
+    logger.setLevel(logging.ERROR)
+    keep_renderer()
 
 
 def env_ids() -> list[str]:

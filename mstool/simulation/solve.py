@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import gymnasium
 
 from mstool.errors import UsageError
-from mstool.simulation.devices import keep_renderer
+from mstool.simulation.registry import load_maniskill
 
 CONTROL_MODE = "pd_joint_pos"
 
@@ -113,13 +112,7 @@ def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
 
     """
     check_solvable(env_id)
-    import mani_skill.envs  # noqa: F401 - registers the environments
-    from mani_skill.utils.logging_utils import logger
-
-    # ManiSkill warns about its own tasks' missing initial poses whenever a scene is built.
-    logger.setLevel(logging.ERROR)
-    keep_renderer()
-
+    load_maniskill()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         env = gymnasium.make(
