@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "mstool"
 # Each part may import these parts of mstool (and itself); `contract`, `errors` and `manifest` are everybody's.
-COMMON = {"contract", "errors", "manifest", "fingerprint", ""}
+COMMON = {"contract", "conventions", "errors", "manifest", "fingerprint", ""}
 ALLOWED = {
     "simulation": {"layouts"},
     "layouts": set(),

@@ -1,0 +1,90 @@
+"""What a dataset or a policy trained on it means: kept beside every checkpoint, so that evaluation needs nothing else.
+
+A dataset holds its conventions in `meta/info.json` and `meta/mstool/episodes.jsonl`; a checkpoint holds a copy of both
+in one file, `mstool_conventions.json`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.contract import EPISODES_FILE, INFO_KEY
+from mstool.errors import DataError
+
+CONVENTIONS_FILE = "mstool_conventions.json"
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """Everything that evaluation must know of the data a policy was trained on."""
+
+    # The dataset's folder name.
+    dataset: str
+    # Control frequency, Hz.
+    fps: int
+    # `meta/info.json`'s `features`.
+    features: Mapping[str, Any]
+    # `meta/info.json`'s entry `mstool`: layout, control mode, controller, robot, views, image size, goal, horizon, ...
+    mstool: Mapping[str, Any]
+    # One entry per training episode, as `meta/mstool/episodes.jsonl` has it: env_id, seed, ...
+    episodes: Sequence[Mapping[str, Any]]
+
+    def seeds(self, env_id: str) -> frozenset[int]:
+        """Return the seeds of an environment's training episodes."""
+        return frozenset(int(line["seed"]) for line in self.episodes if line["env_id"] == env_id)
+
+    @property
+    def env_ids(self) -> tuple[str, ...]:
+        """The environments trained on, in the order of their first episode."""
+        return tuple(dict.fromkeys(str(line["env_id"]) for line in self.episodes))
+
+
+def load_conventions(path: Path) -> Conventions:
+    """Read the conventions of a dataset's root or of a checkpoint's folder.
+
+    Raises
+    ------
+    DataError
+        The folder is neither, or the dataset was not made by `mstool convert`.
+
+    """
+    beside = path / CONVENTIONS_FILE
+    if beside.is_file():
+        return Conventions(**_read(beside))
+    info_file = path / "meta" / "info.json"
+    if not info_file.is_file():
+        raise DataError(f"{path} is neither a dataset (no meta/info.json) nor a checkpoint (no {CONVENTIONS_FILE})")
+    info = _read(info_file)
+    if INFO_KEY not in info or not (path / EPISODES_FILE).is_file():
+        raise DataError(
+            f"{path} does not say what its numbers mean: meta/info.json has no entry {INFO_KEY!r}, so it was not made "
+            "by mstool convert",
+            fix="mstool convert --env ENV",
+        )
+    lines = (path / EPISODES_FILE).read_text(encoding="utf-8").splitlines()
+    return Conventions(
+        dataset=path.resolve().name,
+        fps=int(info["fps"]),
+        features=info["features"],
+        mstool=info[INFO_KEY],
+        episodes=[json.loads(line) for line in lines if line],
+    )
+
+
+def save_conventions(conventions: Conventions, folder: Path) -> None:
+    """Write `mstool_conventions.json` into a checkpoint's folder, under a temporary name first."""
+    aside = folder / f".{CONVENTIONS_FILE}"
+    aside.write_text(json.dumps(asdict(conventions), indent=1), encoding="utf-8")
+    aside.replace(folder / CONVENTIONS_FILE)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise DataError(f"{path} must hold a JSON object")
+    return data
