@@ -1,0 +1,1 @@
+"""Closed-loop evaluation in ManiSkill: policies behind one protocol, batched over parallel environments."""
