@@ -1,0 +1,149 @@
+"""An environment in a dataset's own terms: built as conversion built it, its state encoded and its actions decoded."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from mstool.contract import Array, ControllerFacts, RobotReading, RobotTrack
+from mstool.conventions import Conventions
+from mstool.errors import DataError
+from mstool.layouts import Layout, get_layout
+from mstool.simulation.environment import Simulator, SimulatorSpec
+
+# Relative difference of two controllers' units that float32 explains.
+SAME = 1e-6
+
+
+def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...] | None = None) -> SimulatorSpec:
+    """Return the environment in which a dataset's episodes were replayed.
+
+    Parameters
+    ----------
+    conventions
+        What the dataset recorded of itself.
+    env_id
+        The task; it need not be one of the dataset's.
+    views
+        The views to render, the dataset's by default; empty for physics only.
+
+    """
+    ours = conventions.mstool
+    known = {field.name for field in fields(SimulatorSpec)}
+    # Added after the first release of the format: absent means the full meshes.
+    detail = {"render_detail": ours["render_detail"]} if ours.get("render_detail") and "render_detail" in known else {}
+    return SimulatorSpec(
+        env_id=env_id,
+        control_mode=str(ours["control_mode"]),
+        robot=ours.get("robot_uids"),
+        views=dataset_views(conventions) if views is None else views,
+        image_size=(int(ours["image_size"][0]), int(ours["image_size"][1])),
+        goal_visible=ours["goal"] == "visible",
+        env_kwargs=_env_kwargs(ours.get("demos"), env_id),
+        **detail,
+    )
+
+
+def dataset_views(conventions: Conventions) -> tuple[str, ...]:
+    """Return the names of a dataset's views, in its own order."""
+    return tuple(str(view) for view in conventions.mstool["views"].values())
+
+
+def facts_of(conventions: Conventions) -> ControllerFacts:
+    """Return what one unit of each of the dataset's actions does."""
+    return ControllerFacts(**conventions.mstool["controller"])
+
+
+def layout_of(conventions: Conventions) -> Layout:
+    """Return the dataset's layout."""
+    return get_layout(str(conventions.mstool["layout"]))
+
+
+class Scene:
+    """Runs episodes of one task; speaks the dataset's layout.
+
+    Raises
+    ------
+    DataError
+        The simulator is not the one of the dataset: another robot, control frequency or controller.
+    MstoolError
+        As `Simulator`.
+
+    """
+
+    def __init__(self, conventions: Conventions, env_id: str, views: tuple[str, ...] | None = None) -> None:
+        self.conventions = conventions
+        self.env_id = env_id
+        self.simulator = Simulator(simulator_spec(conventions, env_id, views))
+        self._facts = facts_of(conventions)
+        self._mode = str(conventions.mstool["control_mode"])
+        self._stores_goal = conventions.mstool["goal"] == "state"
+        _check_same(self.simulator, conventions, env_id)
+        self._layout = layout_of(conventions).bound(self.simulator.robot_facts())
+        self._track: list[RobotReading] = []
+
+    def reset(self, seed: int) -> None:
+        """Start the episode of `seed`."""
+        self.simulator.reset(seed)
+        self._track = [self.simulator.reading()]
+
+    def step(self, action: Array) -> bool:
+        """Execute one action (D,) of the layout; True when the task counts as solved afterwards."""
+        solved = self.simulator.step(self._layout.decode_action(action[None], self._facts, self._mode)[0])
+        self._track.append(self.simulator.reading())
+        return solved
+
+    def state(self) -> Array:
+        """Return the state (S,), float32, as conversion stored it: the whole episode so far decides its branch."""
+        return self.states()[-1]
+
+    def states(self) -> Array:
+        """Return the states since the reset, (steps + 1, S) float32."""
+        track = RobotTrack(
+            qpos=np.stack([reading.qpos for reading in self._track]),
+            tcp_pose=np.stack([reading.tcp_pose for reading in self._track]),
+        )
+        return self._layout.encode_state(track)
+
+    def images(self) -> dict[str, Array]:
+        """Take one picture per view: uint8 (H, W, 3) RGB; nothing when the scene was made without views."""
+        return self.simulator.images() if self.simulator.spec.views else {}
+
+    def goal(self) -> Array | None:
+        """Return the goal marker's position (3,) float32, m, where the dataset stores it."""
+        goal = self.simulator.goal_position() if self._stores_goal else None
+        return None if goal is None else goal.astype(np.float32)
+
+    def close(self) -> None:
+        """Free the simulator."""
+        self.simulator.close()
+
+
+def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> None:
+    ours = conventions.mstool
+    wrong = []
+    robot = ours.get("robots", {}).get(env_id, ours.get("robot"))
+    if simulator.robot != robot:
+        wrong.append(f"the robot is {simulator.robot!r}, it was {robot!r}")
+    if simulator.fps != conventions.fps:
+        wrong.append(f"the control frequency is {simulator.fps} Hz, it was {conventions.fps}")
+    now = simulator.controller_facts().as_dict()
+    wrong += [
+        f"one unit of the controller's {name} is {now[name]}, it was {before}"
+        for name, before in ours["controller"].items()
+        if not np.isclose(now[name], before, rtol=SAME, atol=0)
+    ]
+    if wrong:
+        raise DataError(
+            f"{env_id} here is not what {conventions.dataset} was made in: {'; '.join(wrong)}",
+            fix="make setup  (it installs the ManiSkill that mstool is made for), or convert and train again",
+        )
+
+
+def _env_kwargs(demos: Any, env_id: str) -> Mapping[str, Any]:
+    """Return the arguments with which the environment's demos were recorded."""
+    for demo in demos if isinstance(demos, list) else []:
+        if isinstance(demo, dict) and demo.get("env_id") == env_id:
+            return demo.get("env_kwargs") or {}
+    return {}
