@@ -22,6 +22,7 @@ def open_policy(
     device: str = "auto",
     timeout_s: float = 60.0,
     slots: int = 1,
+    dataset: Path | None = None,
     notify: Notify = print,
 ) -> Policy:
     """Make the policy that `spec` names.
@@ -39,6 +40,8 @@ def open_policy(
         How long a server may take for one answer.
     slots
         The most episodes that run at once.
+    dataset
+        The dataset that the conventions are of, where it is at hand.
     notify
         Told of what a person should know.
 
@@ -59,7 +62,7 @@ def open_policy(
     if spec == RANDOM:
         from mstool.evaluation.simple_policies import RandomPolicy
 
-        return RandomPolicy(conventions)
+        return RandomPolicy(conventions, dataset)
     if spec == PLANNER:
         raise UsageError("the planner needs the simulator: it cannot answer observations")
     from mstool.evaluation.lerobot_policy import LerobotPolicy

@@ -1,0 +1,237 @@
+"""Many environments, one policy: workers step and render, this process infers for all that wait."""
+
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.errors import DataError, MstoolError
+from mstool.evaluation.chunks import ChunkBuffer
+from mstool.evaluation.outcomes import Outcome
+from mstool.evaluation.policy import Observation, Policy
+from mstool.evaluation.rollout import Job
+from mstool.evaluation.worker import Finished, Setup, serve
+
+ATTEMPTS = 2
+# A worker that says nothing for so long hangs, s; building the first scene loads ManiSkill.
+STALLED_SECONDS = 600.0
+# How long a worker may take to leave by itself once its pipe is closed.
+GRACE_SECONDS = 5.0
+# Waiting for more episodes to join a batch may take this part of the last inference, and at most so long, s.
+PATIENCE = 0.5
+PATIENCE_SECONDS = 0.05
+
+type Serve = Callable[[Connection, Setup], None]
+
+
+@dataclass
+class _Seat:
+    """One worker and the episode it runs."""
+
+    slot: int
+    process: BaseProcess
+    job: Job
+    attempt: int
+    chunks: ChunkBuffer
+    # When it was last given something to do, time.monotonic().
+    since: float
+    observation: Observation | None = None
+
+
+@dataclass
+class Speed:
+    """What an evaluation's time went into."""
+
+    inferences: int = 0
+    # Observations answered, and seconds within the policy.
+    answered: int = 0
+    inferring: float = 0.0
+
+
+@dataclass
+class Runner:
+    """Runs jobs; yields each as it ends, in the order in which they end.
+
+    A worker that dies, hangs or raises costs its episode one more attempt in a fresh process; then it counts as
+    crashed. A MstoolError, and whatever the policy raises, ends the run.
+    """
+
+    # None when the workers need no policy: the planner.
+    policy: Policy | None
+    setup: Setup
+    workers: int
+    # See `ChunkBuffer`.
+    replan: int | None = None
+    ensemble_rate: float | None = None
+    serve: Serve = serve
+    speed: Speed = field(default_factory=Speed)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Finished]:
+        """Do all jobs."""
+        self._context = multiprocessing.get_context("spawn")
+        self._waiting: deque[tuple[Job, int]] = deque((job, 1) for job in jobs)
+        self._seats: dict[Connection, _Seat] = {}
+        self._patience = 0.0
+        try:
+            for slot in range(min(self.workers, len(jobs))):
+                self._hire(slot)
+            while self._seats:
+                yield from self._collect()
+                self._answer()
+        finally:
+            self._stop()
+
+    def _collect(self) -> Iterator[Finished]:
+        """Hear what workers say; with observations at hand, wait only a little for more."""
+        until = time.monotonic() + self._patience
+        while True:
+            owing = {pipe: seat for pipe, seat in self._seats.items() if seat.observation is None}
+            if not owing:
+                return
+            pending = len(owing) < len(self._seats)
+            ready = wait(list(owing), max(0.0, until - time.monotonic()) if pending else 1.0)
+            for pipe in ready:
+                assert isinstance(pipe, Connection)
+                yield from self._hear(pipe, owing[pipe])
+            if not ready:
+                yield from self._end_stalled(owing)
+                if pending:
+                    return
+
+    def _hear(self, pipe: Connection, seat: _Seat) -> Iterator[Finished]:
+        try:
+            said = pipe.recv()
+        except (EOFError, OSError):
+            seat.process.join()
+            said = f"its worker died ({_exit_words(seat.process.exitcode)})"
+        if isinstance(said, Observation):
+            seat.observation = said
+        elif isinstance(said, Finished):
+            self._next(pipe, seat.slot, seat.process)
+            yield said
+        elif isinstance(said, MstoolError):
+            raise said
+        else:
+            yield from self._failed(pipe, seat, str(said))
+
+    def _failed(self, pipe: Connection, seat: _Seat, why: str) -> Iterator[Finished]:
+        """Try once more in a fresh process: the old one is dead, or what it holds may be what failed."""
+        del self._seats[pipe]
+        _fire(pipe, seat.process)
+        if seat.attempt < ATTEMPTS:
+            self._waiting.appendleft((seat.job, seat.attempt + 1))
+        else:
+            yield Finished(_crashed(seat, why))
+        self._hire(seat.slot)
+
+    def _end_stalled(self, owing: dict[Connection, _Seat]) -> Iterator[Finished]:
+        now = time.monotonic()
+        for pipe, seat in owing.items():
+            if now - seat.since > STALLED_SECONDS:
+                seat.process.kill()
+                yield from self._failed(pipe, seat, f"its worker said nothing for {STALLED_SECONDS:.0f} s")
+
+    def _answer(self) -> None:
+        """Infer once for every episode that waits."""
+        asking = [(pipe, seat, seat.observation) for pipe, seat in self._seats.items() if seat.observation is not None]
+        if not asking or self.policy is None:
+            return
+        started = time.monotonic()
+        answers = self.policy.act([seat.slot for _, seat, _ in asking], [seen for _, _, seen in asking])
+        took = time.monotonic() - started
+        self._patience = min(PATIENCE * took, PATIENCE_SECONDS)
+        self.speed.inferences += 1
+        self.speed.answered += len(asking)
+        self.speed.inferring += took
+        if len(answers) != len(asking):
+            raise DataError(f"{self.policy.name} answered {len(answers)} of {len(asking)} observations")
+        for (pipe, seat, seen), answer in zip(asking, answers, strict=True):
+            seat.observation, seat.since = None, time.monotonic()
+            try:
+                pipe.send(seat.chunks.add(seen.step, self._checked(answer)))
+            except OSError:  # it died meanwhile: `_hear` will see the closed pipe
+                continue
+
+    def _checked(self, answer: Array) -> Array:
+        assert self.policy is not None
+        chunk = np.asarray(answer, np.float32)
+        width = _action_width(self.setup)
+        if chunk.ndim != 2 or (len(chunk) and chunk.shape[1] != width):
+            raise DataError(
+                f"{self.policy.name} answered with shape {chunk.shape}, not (steps, {width}) as the dataset's actions",
+                fix="evaluate it with the conventions of the dataset it was trained on: --dataset DATASET",
+            )
+        return chunk
+
+    def _hire(self, slot: int) -> None:
+        if not self._waiting:
+            return
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=self.serve, args=(theirs, self.setup), daemon=True)
+        process.start()
+        theirs.close()
+        self._next(ours, slot, process)
+
+    def _next(self, pipe: Connection, slot: int, process: BaseProcess) -> None:
+        self._seats.pop(pipe, None)
+        if not self._waiting:
+            _fire(pipe, process)
+            return
+        job, attempt = self._waiting.popleft()
+        if self.policy is not None:
+            self.policy.reset(slot, job.env_id, job.seed)
+        chunks = ChunkBuffer(self.replan, self.ensemble_rate)
+        self._seats[pipe] = _Seat(slot, process, job, attempt, chunks, time.monotonic())
+        try:
+            pipe.send((job, attempt))
+        except OSError:  # it died between two jobs: `_hear` will see the closed pipe
+            return
+
+    def _stop(self) -> None:
+        for pipe, seat in self._seats.items():
+            pipe.close()
+            seat.process.kill()
+            seat.process.join()
+        self._seats.clear()
+
+
+def _fire(pipe: Connection, process: BaseProcess) -> None:
+    pipe.close()
+    process.join(GRACE_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def _crashed(seat: _Seat, why: str) -> Outcome:
+    last = [line for line in why.splitlines() if line.strip()][-1]
+    return Outcome(
+        env_id=seat.job.env_id,
+        seed=seat.job.seed,
+        success_once=False,
+        success_at_end=False,
+        steps=0,
+        first_success=None,
+        seconds=0.0,
+        reason=last,
+        crashed=True,
+        attempts=seat.attempt,
+    )
+
+
+def _action_width(setup: Setup) -> int:
+    assert setup.conventions is not None
+    features = setup.conventions.features
+    return int(next(features[name] for name in ("action", "actions") if name in features)["shape"][0])
+
+
+def _exit_words(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {-code}"
+    return f"exit code {code}"

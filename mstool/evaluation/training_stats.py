@@ -1,0 +1,82 @@
+"""The statistics of what a policy was trained on: the dataset's own file, or what a checkpoint normalises with."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.errors import DataError
+
+_STATE = ("observation.state", "state", "joint_position+gripper_position")
+_ACTION = ("action", "actions")
+_NAMES = ("min", "max", "mean", "std", "q01", "q99")
+
+
+@dataclass(frozen=True)
+class TrainingStats:
+    """Statistics of the state (S,) and the action (D,): {`min`, `max`, `mean`, `std`, `q01`, `q99`: array}."""
+
+    state: Mapping[str, Array]
+    action: Mapping[str, Array]
+    # Where they were read.
+    source: str
+
+
+def dataset_stats(root: Path) -> TrainingStats:
+    """Read `meta/stats.json`, whose quantiles `mstool convert` makes exact; for v2.1 `norm_stats.json`.
+
+    Raises
+    ------
+    DataError
+        There is neither, or state or action are not in it.
+
+    """
+    path = next((root / name for name in ("meta/stats.json", "norm_stats.json") if (root / name).is_file()), None)
+    if path is None:
+        raise DataError(f"{root} has no statistics (meta/stats.json)", fix=f"mstool stats {root}")
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON: {error}", fix=f"mstool stats {root}") from error
+    return _stats(table.get("norm_stats", table), str(path))
+
+
+def checkpoint_stats(model: Path) -> TrainingStats:
+    """Read what a checkpoint's preprocessor normalises with.
+
+    Raises
+    ------
+    DataError
+        No preprocessor with statistics was saved.
+
+    """
+    from safetensors.numpy import load_file
+
+    for path in sorted(model.glob("*normalizer*.safetensors")):
+        table: dict[str, dict[str, Array]] = {}
+        for key, value in load_file(path).items():
+            column, _, name = key.rpartition(".")
+            table.setdefault(column, {})[name] = value
+        if "observation.state" in table and "action" in table:
+            return _stats(table, str(path))
+    raise DataError(f"{model} holds no statistics of its training data", fix="add --dataset DATASET")
+
+
+def _stats(table: Mapping[str, Any], source: str) -> TrainingStats:
+    return TrainingStats(_vector(table, _STATE, source), _vector(table, _ACTION, source), source)
+
+
+def _vector(table: Mapping[str, Any], alternatives: tuple[str, ...], source: str) -> dict[str, Array]:
+    for names in alternatives:
+        parts = [table[name] for name in names.split("+") if name in table]
+        if len(parts) == len(names.split("+")):
+            return {
+                name: np.concatenate([np.atleast_1d(np.asarray(part[name], np.float64)).ravel() for part in parts])
+                for name in _NAMES
+                if all(name in part for part in parts)
+            }
+    raise DataError(f"{source} has no statistics of {' or '.join(alternatives)}")

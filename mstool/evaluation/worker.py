@@ -1,0 +1,144 @@
+"""The process that steps and renders one environment, and asks its parent what to do."""
+
+import os
+import signal
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from mstool.contract import Array
+from mstool.conventions import Conventions
+from mstool.errors import MstoolError
+from mstool.evaluation.film import Strip, Video
+from mstool.evaluation.outcomes import Outcome
+from mstool.evaluation.policy import Observation
+from mstool.evaluation.rollout import Job, roll_out
+from mstool.evaluation.scene import Scene
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is the same for all episodes of an evaluation."""
+
+    # What the policy was trained on; None for the planner, which needs nothing but the task.
+    conventions: Conventions | None
+    # The views that are rendered; empty for a policy that sees nothing.
+    views: tuple[str, ...]
+    # Steps that go on after the first success, None: to the horizon.
+    hold: int | None
+    # Where an mp4 of every episode goes.
+    video: Path | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An episode's outcome and, where pictures were taken, a strip of them: uint8 (H, W, 3)."""
+
+    outcome: Outcome
+    strip: Array | None = None
+
+
+class Worker:
+    """Runs episodes one after another, keeping the environment between those of one task."""
+
+    def __init__(self, setup: Setup, pipe: Connection) -> None:
+        self._setup = setup
+        self._pipe = pipe
+        self._scene: Scene | None = None
+        self._planning: tuple[str, Any] | None = None
+
+    def do(self, job: Job) -> Finished:
+        """Run one episode."""
+        if self._setup.conventions is None:
+            return Finished(self._plan(job))
+        if self._scene is None or self._scene.env_id != job.env_id:
+            self.close()
+            self._scene = Scene(self._setup.conventions, job.env_id, self._setup.views)
+        strip = Strip()
+        if self._setup.video is None:
+            outcome = roll_out(
+                self._scene, job, self._ask, hold=self._setup.hold, see=lambda images, _: strip.add(images)
+            )
+            return Finished(outcome, strip.picture())
+        name = f"{job.env_id}_{job.seed}"
+        with Video(self._setup.video / f"{name}.mp4", self._scene.simulator.fps) as video:
+
+            def see(images: Mapping[str, Array], step: int) -> None:
+                del step
+                strip.add(images)
+                video.add(images)
+
+            outcome = roll_out(self._scene, job, self._ask, hold=self._setup.hold, see=see, every_step=True)
+            video.close(f"{name}_{'success' if outcome.success_at_end else 'failure'}.mp4")
+        return Finished(outcome, strip.picture())
+
+    def close(self) -> None:
+        """Free the environment."""
+        if self._scene is not None:
+            self._scene.close()
+            self._scene = None
+        if self._planning is not None:
+            self._planning[1].close()
+            self._planning = None
+
+    def _ask(self, observation: Observation) -> Array:
+        self._pipe.send(observation)
+        actions: Array = self._pipe.recv()
+        return actions
+
+    def _plan(self, job: Job) -> Outcome:
+        """Let ManiSkill's own solution solve the episode: the upper bound of what demos of it can teach."""
+        import time
+
+        from mstool.simulation.solve import make_planning_env, solve_episode
+
+        if self._planning is None or self._planning[0] != job.env_id:
+            self.close()
+            self._planning = job.env_id, make_planning_env(job.env_id)
+        started = time.monotonic()
+        solved = solve_episode(self._planning[1], job.env_id, job.seed)
+        return Outcome(
+            env_id=job.env_id,
+            seed=job.seed,
+            success_once=solved.success,
+            success_at_end=solved.success,
+            steps=solved.steps,
+            first_success=solved.steps if solved.success else None,
+            seconds=round(time.monotonic() - started, 3),
+            reason=solved.failure,
+        )
+
+
+def serve(pipe: Connection, setup: Setup) -> None:
+    """Answer jobs from `pipe` until it closes; the main function of a worker process.
+
+    For each job: any number of Observations, each answered by actions (k, D); then a Finished, a MstoolError, or a
+    traceback as text. Ctrl-C belongs to the parent, which closes the pipe.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Several workers share the cores; one thread each leaves them to the renderer and the policy.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    worker = Worker(setup, pipe)
+    try:
+        while True:
+            job, attempt = pipe.recv()
+            pipe.send(_answer(worker, job, attempt))
+    except (EOFError, OSError):  # the parent closed the pipe
+        pass
+    finally:
+        worker.close()
+
+
+def _answer(worker: Worker, job: Job, attempt: int) -> Finished | MstoolError | str:
+    try:
+        finished = worker.do(job)
+    except (EOFError, BrokenPipeError, ConnectionError):
+        raise
+    except MstoolError as error:
+        return error
+    except Exception:  # noqa: BLE001 - whatever it was, the parent counts it and the run goes on
+        return traceback.format_exc()
+    return replace(finished, outcome=replace(finished.outcome, attempts=attempt))
