@@ -1,0 +1,142 @@
+"""The policy as LeRobot drives it: a loss in training, action chunks in evaluation, an average of the weights."""
+
+from collections import deque
+from copy import deepcopy
+from typing import Any
+
+import torch
+from lerobot.policies.pretrained import PreTrainedPolicy
+from lerobot.utils.constants import ACTION, OBS_LANGUAGE_TOKENS, OBS_STATE
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+from mstool.finetune.flow.augmentation import jitter, reduce_to, shift
+from mstool.finetune.flow.configuration_flow import FlowConfig
+from mstool.finetune.flow.network import ActionExpert, ObservationEncoder
+from mstool.finetune.flow.objective import make_objective
+
+# Early steps count more: the average of the first n steps' weights keeps at most (1 + n) / (10 + n).
+EMA_START = 10
+
+
+class FlowNetwork(nn.Module):
+    """Encoder and action expert; what is trained, and what is averaged."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        state, action = config.robot_state_feature, config.action_feature
+        assert state is not None, "checked by validate_features"
+        assert action is not None, "checked by validate_features"
+        self.encoder = ObservationEncoder(
+            cameras=len(config.image_features),
+            image_size=config.image_size,
+            state_size=state.shape[0],
+            width=config.width,
+            heads=config.num_heads,
+            layers=config.observation_layers,
+            vocabulary=config.vocabulary,
+            max_words=config.max_words,
+        )
+        self.expert = ActionExpert(
+            action_size=action.shape[0],
+            chunk_size=config.chunk_size,
+            width=config.width,
+            heads=config.num_heads,
+            layers=config.action_layers,
+        )
+
+
+class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
+    """Action chunks by flow matching (or a DDPM) from pictures, state and instruction.
+
+    Parameters
+    ----------
+    config
+        With `input_features` and `output_features` set, as LeRobot does from a dataset.
+
+    """
+
+    config_class = FlowConfig
+    name = "flow"
+
+    def __init__(self, config: FlowConfig, **_: Any) -> None:
+        super().__init__(config)
+        config.validate_features()
+        self.config = config
+        self.cameras = list(config.image_features)
+        self.objective = make_objective(config.head, config.num_train_timesteps)
+        self.model = FlowNetwork(config)
+        self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
+        self.register_buffer("updates", torch.zeros((), dtype=torch.long))
+        self.reset()
+
+    def get_optim_params(self) -> list[Any]:
+        """Return what the optimizer works on: biases, norms and embeddings without weight decay."""
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in trained if p.ndim > 1]},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+
+    def reset(self) -> None:
+        """Forget the rest of the last chunk: a new episode begins."""
+        self._queue: deque[Tensor] = deque(maxlen=self.config.n_action_steps)
+
+    def forward(self, batch: dict[str, Any], reduction: str = "mean") -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of a normalised batch; actions after an episode's end do not count.
+
+        `reduction` "none" gives one loss per frame (B,).
+        """
+        config: FlowConfig = self.config
+        images = self._images(batch)
+        if self.training:
+            images = jitter(shift(images, config.shift_pixels), config.jitter)
+        context, mask = self.model.encoder(images * 2 - 1, batch[OBS_STATE], batch[OBS_LANGUAGE_TOKENS])
+        draws = config.noise_draws
+        actions = batch[ACTION].float().repeat_interleave(draws, dim=0)
+        noise = torch.randn_like(actions)
+        t = self.objective.times(len(actions), actions.device)
+        noisy, target = self.objective.path(actions, noise, t)
+        predicted = self.model.expert(noisy, t, context, mask)
+        error = F.mse_loss(predicted.float(), target, reduction="none").mean(-1)
+        valid = ~batch["action_is_pad"] if "action_is_pad" in batch else torch.ones(batch[ACTION].shape[:2], dtype=bool)  # type: ignore[call-overload]
+        weight = valid.to(error).repeat_interleave(draws, dim=0)
+        if reduction == "none":
+            frames = (error * weight).sum(1) / weight.sum(1).clamp(min=1)
+            return frames.reshape(-1, draws).mean(1), {}
+        return (error * weight).sum() / weight.sum(), {}
+
+    def update(self) -> None:
+        """Follow the trained weights with their moving average; LeRobot calls this after every step."""
+        self.updates += 1
+        count = int(self.updates)
+        share = 1 - min(self.config.ema_decay, (1 + count) / (EMA_START + count))
+        with torch.no_grad():
+            kept, new = self.average.state_dict(), self.model.state_dict()
+            floats = [name for name, value in kept.items() if value.is_floating_point()]
+            torch._foreach_lerp_([kept[n] for n in floats], [new[n] for n in floats], share)
+
+    @torch.no_grad()
+    def predict_action_chunk(self, batch: dict[str, Any], noise: Tensor | None = None, **_: Any) -> Tensor:
+        """Return normalised actions (B, H, D); the same `noise` (B, H, D) gives the same actions."""
+        self.eval()
+        net, config = self.average, self.config
+        images = self._images(batch)
+        context, mask = net.encoder(images * 2 - 1, batch[OBS_STATE], batch[OBS_LANGUAGE_TOKENS])
+        if noise is None:
+            noise = torch.randn(len(images), config.chunk_size, config.action_feature.shape[0], device=images.device)
+        return self.objective.sample(
+            lambda x, t: net.expert(x, t, context, mask).float(), noise.to(images), config.num_inference_steps
+        )
+
+    @torch.no_grad()
+    def select_action(self, batch: dict[str, Any], **kwargs: Any) -> Tensor:
+        """Return one action (B, D), predicting a new chunk every `n_action_steps` calls."""
+        if not self._queue:
+            chunk = self.predict_action_chunk(batch, **kwargs)[:, : self.config.n_action_steps]
+            self._queue.extend(chunk.transpose(0, 1))
+        return self._queue.popleft()
+
+    def _images(self, batch: dict[str, Any]) -> Tensor:
+        """Stack the cameras' pictures (B, C, 3, h, w) in [0, 1], reduced to the configured size."""
+        return torch.stack([reduce_to(batch[key], self.config.image_size) for key in self.cameras], dim=1)

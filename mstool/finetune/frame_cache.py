@@ -1,0 +1,185 @@
+"""Every frame decoded once: a dataset that trains without waiting for the video decoder.
+
+LeRobot decodes two video frames for every sample (10 ms and more on one core), so a small policy waits for its data.
+Here all frames are decoded once, episode by episode in several processes, reduced to the policy's size, and kept in
+one file per camera that the operating system holds in memory and every loader process shares.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from mstool.contract import Array
+from mstool.errors import MstoolError
+
+COMPLETE = "complete.json"
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """One camera's frames of one episode, and where in the cache they belong."""
+
+    video: Path
+    timestamps: tuple[float, ...]
+    first_row: int
+    cache: Path
+    shape: tuple[int, int, int, int]
+
+
+class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
+    """A LeRobotDataset whose frames are in a cache; gives the items that LeRobot's own gives, reduced in size.
+
+    Everything that is not an item (`meta`, `episodes`, `num_frames`, ...) is the original dataset's.
+    """
+
+    def __init__(self, dataset: Any, caches: Mapping[str, Path], size: tuple[int, int]) -> None:
+        self.meta, self.episodes = dataset.meta, dataset.episodes
+        self.num_frames, self.num_episodes = dataset.num_frames, dataset.num_episodes
+        self.absolute_to_relative_idx = dataset.absolute_to_relative_idx
+        self.delta_indices: Mapping[str, Sequence[int]] = dataset.reader.delta_indices or {}
+        self.size = size
+        self._caches = dict(caches)
+        self._frames: dict[str, Array] = {}
+        table = dataset.hf_dataset.with_format("numpy")
+        self._columns = {name: torch.from_numpy(_stacked(table[:][name])) for name in table.column_names}
+        rows = self._columns["episode_index"].numpy()
+        # The first and last row of every row's episode, in this (perhaps filtered) dataset.
+        starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
+        lengths = np.diff(np.r_[starts, len(rows)])
+        self._first = np.repeat(starts, lengths)
+        self._last = np.repeat(starts + lengths - 1, lengths)
+        self._tasks = [str(name) for name in dataset.meta.tasks.index]
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return int(self.num_frames)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return one frame, as LeRobotDataset does with `return_uint8`."""
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Return a batch's frames; torch's loader asks for all of them at once."""
+        rows = np.asarray(indices)
+        batch: dict[str, Any] = {name: column[rows] for name, column in self._columns.items()}
+        for key, deltas in self.delta_indices.items():
+            at = rows[:, None] + np.asarray(deltas)
+            inside = at.clip(self._first[rows][:, None], self._last[rows][:, None])
+            batch[key] = self._columns[key][inside]
+            batch[f"{key}_is_pad"] = torch.from_numpy(at != inside)
+        for camera in self._caches:
+            batch[camera] = torch.from_numpy(self._open(camera)[rows])
+        return [
+            {name: values[i] for name, values in batch.items()} | {"task": self._tasks[int(batch["task_index"][i])]}
+            for i in range(len(rows))
+        ]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open files behind: a loader process opens its own."""
+        return {**self.__dict__, "_frames": {}}
+
+    def _open(self, camera: str) -> Array:
+        if camera not in self._frames:
+            shape = (len(self), 3, *self.size)
+            self._frames[camera] = np.memmap(self._caches[camera], np.uint8, mode="r", shape=shape)
+        return self._frames[camera]
+
+
+def cached(dataset: Any, folder: Path, size: tuple[int, int] | None, *, processes: int) -> CachedDataset:
+    """Decode all frames of a LeRobotDataset into `folder`, or take what a finished run left there.
+
+    Parameters
+    ----------
+    dataset
+        A LeRobotDataset with videos, without image transforms and without past frames.
+    folder
+        Where the cache lies; `size` decides what it takes: 3 * height * width bytes per frame and camera.
+    size
+        (height, width) to reduce the frames to by averaging areas; None keeps them as they are.
+    processes
+        How many processes decode.
+
+    Raises
+    ------
+    MstoolError
+        The dataset's pictures cannot be cached, or the disk cannot hold them.
+
+    """
+    cameras = list(dataset.meta.camera_keys)
+    if set(cameras) != set(dataset.meta.video_keys):
+        raise MstoolError("frames stored as images cannot be cached", fix="add --cache-frames off")
+    if set(cameras) & set(dataset.reader.delta_indices or {}):
+        raise MstoolError("the policy wants past frames, which the cache does not give", fix="add --cache-frames off")
+    height, width = size or tuple(dataset.meta.features[cameras[0]]["shape"][:2])
+    shape = (int(dataset.num_frames), 3, int(height), int(width))
+    caches = {camera: folder / f"{camera}.u8" for camera in cameras}
+    wanted = {"shape": shape, "cameras": cameras, "episodes": dataset.episodes, "root": str(dataset.root)}
+    done = folder / COMPLETE
+    if not done.is_file() or json.loads(done.read_text()) != json.loads(json.dumps(wanted)):
+        done.unlink(missing_ok=True)
+        _fill(dataset, caches, shape, processes)
+        done.write_text(json.dumps(wanted))
+    return CachedDataset(dataset, caches, (int(height), int(width)))
+
+
+def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, int], processes: int) -> None:
+    bytes_needed = len(caches) * int(np.prod(shape))
+    folder = next(iter(caches.values())).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < bytes_needed:
+        raise MstoolError(
+            f"the decoded frames take {bytes_needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free",
+            fix="add --cache-frames off, or --output on a larger disk",
+        )
+    for path in caches.values():
+        with path.open("wb") as file:
+            file.truncate(int(np.prod(shape)))
+    clips = list(_clips(dataset, caches, shape))
+    with (
+        ProcessPoolExecutor(max(1, processes), mp_context=get_context("spawn")) as pool,
+        tqdm(total=len(clips), desc="decode", unit="clip", disable=None) as bar,
+    ):
+        for _ in pool.map(_decode, clips, chunksize=4):
+            bar.update()
+
+
+def _clips(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, int]) -> Iterator[_Clip]:
+    row = 0
+    for episode in dataset.episodes if dataset.episodes is not None else range(dataset.num_episodes):
+        entry = dataset.meta.episodes[int(episode)]
+        length = int(entry["dataset_to_index"] - entry["dataset_from_index"])
+        for camera, cache in caches.items():
+            start = float(entry[f"videos/{camera}/from_timestamp"])
+            timestamps = tuple(start + i / dataset.meta.fps for i in range(length))
+            video = Path(dataset.root) / dataset.meta.get_video_file_path(int(episode), camera)
+            yield _Clip(video, timestamps, row, cache, shape)
+        row += length
+
+
+def _decode(clip: _Clip) -> None:
+    from lerobot.datasets.video_utils import decode_video_frames
+
+    from mstool.finetune.flow.augmentation import reduce_to
+
+    torch.set_num_threads(1)
+    frames = decode_video_frames(clip.video, list(clip.timestamps), 1e-4, "pyav", return_uint8=True)
+    if tuple(frames.shape[-2:]) != clip.shape[2:]:
+        frames = (reduce_to(frames, clip.shape[2:]) * 255).round().to(torch.uint8)
+    cache = np.memmap(clip.cache, np.uint8, mode="r+", shape=clip.shape)
+    cache[clip.first_row : clip.first_row + len(frames)] = frames.numpy()
+    cache.flush()
+
+
+def _stacked(values: Any) -> Array:
+    array = np.asarray(values)
+    return np.stack(list(array)) if array.dtype == object else array
