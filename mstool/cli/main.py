@@ -10,6 +10,7 @@ from mstool.cli import demos
 from mstool.cli.build import build
 from mstool.cli.convert import convert
 from mstool.cli.doctor import doctor
+from mstool.cli.eval import evaluate
 from mstool.cli.export import export
 from mstool.cli.layouts import layouts
 from mstool.cli.merge import merge
@@ -62,6 +63,7 @@ app.command()(validate)
 app.command()(show)
 app.command()(push)
 app.command()(pull)
+app.command("eval")(evaluate)
 app.command()(doctor)
 
 

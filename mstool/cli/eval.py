@@ -1,0 +1,137 @@
+"""`mstool eval`: how often a policy solves ManiSkill's tasks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mstool.cli.output import print_json, say, table
+from mstool.errors import UsageError
+
+if TYPE_CHECKING:
+    from mstool.evaluation.results import Results
+
+
+def evaluate(
+    *,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            "-p",
+            help="A LeRobot checkpoint (runs/NAME, a checkpoint in it, or owner/name), ws://HOST:PORT of an openpi "
+            "server, replay:DATASET, planner, or random.",
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", "-e", help="Tasks, comma-separated or repeated. Default: those trained on."),
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="seed6: Pick-, Stack-, Push-, Pull-, PullCubeTool and PlaceSphere; or all.")
+    ] = None,
+    episodes: Annotated[
+        int | None,
+        typer.Option("--episodes", "-n", min=1, help="Per task.", show_default="40; of replay: all"),
+    ] = None,
+    seed_start: Annotated[int, typer.Option(min=0, help="First seed; none may be a training seed.")] = 10000,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that step and render.", show_default="cores - 1")
+    ] = None,
+    replan: Annotated[
+        int | None,
+        typer.Option(min=1, help="Actions executed of each chunk.", show_default="as the policy says, or all"),
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average overlapping chunks, as ACT does; replans at every step.")
+    ] = False,
+    hold: Annotated[int, typer.Option(min=0, help="Steps that go on after the first success, for `at end`.")] = 20,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(help="The training dataset, where it is not beside the checkpoint; for servers and --diagnose."),
+    ] = None,
+    instruction: Annotated[
+        str | None, typer.Option(help="The sentence to give.", show_default="the dataset's, or the manifest's")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="The most steps of an episode.", show_default="the manifest's")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where a checkpoint runs: auto, cpu, cuda.")] = "auto",
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a server may take for an answer.")] = 60.0,
+    video: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write an mp4 of every episode; renders every step.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the results.", show_default="RUN/eval/STEP or eval/NAME"),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an interrupted run finished.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Run a policy in ManiSkill, closed loop, on seeds it was not trained on, and count how often it succeeds.
+
+    The environment is the one its dataset was converted in. Success rates come with Wilson's 95 % intervals.
+
+    Examples
+    --------
+    mstool eval --policy runs/pick
+
+    mstool eval --policy runs/six --suite seed6 --episodes 50 --workers 14 --json
+
+    mstool eval --policy ws://localhost:8000 --dataset data/PickCube-v1 --replan 8
+
+    mstool eval --policy replay:data/PickCube-v1
+
+    mstool eval --policy planner --env PickCube-v1
+
+    """
+    if policy is None:
+        raise UsageError("which policy?", fix="mstool eval --policy runs/NAME")
+    from mstool.evaluation.evaluate import Wish
+    from mstool.evaluation.evaluate import evaluate as run
+
+    wish = Wish(
+        policy=policy,
+        envs=env or (),
+        suite=suite,
+        episodes=episodes,
+        seed_start=seed_start,
+        workers=workers,
+        replan=replan,
+        ensemble=ensemble,
+        hold=hold,
+        instruction=instruction,
+        horizon=horizon,
+        dataset=dataset,
+        device=device,
+        timeout_s=timeout,
+        video=video,
+        output=output,
+        fresh=fresh,
+    )
+    results = run(wish, say)
+    if as_json:
+        print_json(results.to_json())
+    else:
+        _print(results)
+    if results.crashed:
+        raise typer.Exit(1)
+
+
+def _print(results: "Results") -> None:
+    print(table(results.rows(), results.columns()))
+    for note in results.notes:
+        say(f"note: {note}")
+    for task in results.tasks:
+        for outcome in task.outcomes:
+            if outcome.crashed:
+                say(f"crashed: {outcome.env_id} seed {outcome.seed}: {outcome.reason}")
+    timing = results.timing
+    if timing["episodes"]:
+        say(
+            f"{results.policy}: {timing['episodes']} episodes in {timing['seconds']:.0f} s with {timing['workers']} "
+            f"workers, {timing['steps_per_second']:.0f} steps/s"
+        )
+    say(f"results: {results.folder}")
+    if results.crashed:
+        say(f"{results.crashed} episodes have no outcome: run the same command again to try them once more")

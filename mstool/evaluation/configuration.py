@@ -1,0 +1,75 @@
+"""Everything that decides an evaluation's outcomes, and its fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from mstool import __version__
+from mstool.conventions import Conventions
+from mstool.evaluation.plan import Task
+from mstool.evaluation.policy import Traits
+from mstool.evaluation.scene import simulator_spec
+
+_PACKAGES = ("mani_skill", "sapien", "numpy", "torch", "lerobot")
+
+
+def configuration(
+    conventions: Conventions | None,
+    traits: Traits,
+    *,
+    views: tuple[str, ...],
+    replan: int | None,
+    ensemble: float | None,
+    hold: int | None,
+) -> dict[str, Any]:
+    """Return as plain JSON data what is the same for all tasks."""
+    scene: dict[str, Any] = {}
+    if conventions is not None:
+        ours = conventions.mstool
+        spec = simulator_spec(conventions, "", views)
+        scene = {
+            "dataset": conventions.dataset,
+            "layout": ours["layout"],
+            "control_mode": ours["control_mode"],
+            "controller": dict(ours["controller"]),
+            "fps": conventions.fps,
+            "robot_uids": spec.robot,
+            "views": list(views),
+            "image_size": list(spec.image_size),
+            "goal": ours["goal"],
+            "render_detail": ours.get("render_detail"),
+        }
+    return {
+        "policy": dict(traits.identity),
+        "scene": scene,
+        "replan": replan,
+        "ensemble": ensemble,
+        "hold": hold,
+        "versions": {"mstool": __version__, **{name: metadata.version(name) for name in _PACKAGES}},
+    }
+
+
+def fingerprint(common: Mapping[str, Any], task: Task) -> str:
+    """Hash the configuration of one task, its seeds apart: equal fingerprints, comparable outcomes."""
+    own = {"env_id": task.env_id, "prompt": task.prompt, "horizon": task.horizon}
+    text = json.dumps({**common, "task": own}, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def differences(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return in words where two configurations differ."""
+    found = []
+    for name in dict.fromkeys([*first, *second]):
+        ours, theirs = first.get(name), second.get(name)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            found += differences(ours, theirs, f"{prefix}{name}.")
+        elif ours != theirs:
+            found.append(f"{prefix}{name}: {_short(ours)} and {_short(theirs)}")
+    return found
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."

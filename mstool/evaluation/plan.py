@@ -1,0 +1,153 @@
+"""What is to be evaluated: tasks, seeds, sentences and horizons, checked before anything runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mstool.conventions import Conventions
+from mstool.errors import UsageError
+from mstool.evaluation.rollout import Job
+from mstool.manifest import find_task, load_manifest
+from mstool.simulation.registry import check_env_id
+from mstool.validators.data import DatasetView
+from mstool.validators.files import Unavailable
+
+# The six tasks of ManiSkill that single-arm policies are compared on.
+SUITES = {
+    "seed6": ("PickCube-v1", "StackCube-v1", "PushCube-v1", "PullCube-v1", "PullCubeTool-v1", "PlaceSphere-v1"),
+    "all": (),
+}
+EPISODES = 40
+SEED_START = 10000
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of an evaluation."""
+
+    env_id: str
+    prompt: str
+    horizon: int
+    seeds: tuple[int, ...]
+
+    def jobs(self) -> list[Job]:
+        """Return its episodes."""
+        return [Job(self.env_id, seed, self.prompt, self.horizon) for seed in self.seeds]
+
+
+def choose_envs(names: Sequence[str], suite: str | None, conventions: Conventions | None) -> list[str]:
+    """Read `--env A,B --env C` and `--suite`; by default what the policy was trained on.
+
+    Raises
+    ------
+    UsageError
+        Both or an unknown suite was given, or nothing and there is no dataset to ask.
+
+    """
+    chosen = list(dict.fromkeys(name.strip() for text in names for name in text.split(",") if name.strip()))
+    if suite is not None and chosen:
+        raise UsageError("--suite and --env exclude each other", fix="leave one of them out")
+    if suite is not None:
+        if suite not in SUITES:
+            raise UsageError(f"there is no suite {suite!r}: choose from {', '.join(SUITES)}", fix="--suite seed6")
+        return list(SUITES[suite]) or list(load_manifest())
+    if chosen:
+        for env_id in chosen:
+            check_env_id(env_id)
+        return chosen
+    if conventions is None or not conventions.env_ids:
+        raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}, or --suite seed6")
+    return list(conventions.env_ids)
+
+
+def plan_tasks(
+    envs: Sequence[str],
+    conventions: Conventions | None,
+    *,
+    seeds: range,
+    instruction: str | None = None,
+    horizon: int | None = None,
+    dataset: Path | None = None,
+) -> list[Task]:
+    """Fill in each task's sentence and horizon, and check that no seed was trained on.
+
+    Sentences are the dataset's own where it is at hand, else the manifest's.
+
+    Raises
+    ------
+    UsageError
+        A seed is one of a training episode, or a task has no sentence or horizon.
+
+    """
+    prompts = dataset_prompts(dataset, conventions) if dataset is not None and conventions is not None else {}
+    tasks = []
+    for env_id in envs:
+        if conventions is not None:
+            _check_unseen(env_id, seeds, conventions)
+        tasks.append(_task(env_id, tuple(seeds), conventions, instruction or prompts.get(env_id), horizon))
+    return tasks
+
+
+def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | None) -> list[Task]:
+    """Take each task's recorded seeds, in the dataset's order, and the horizon that its conversion had.
+
+    Raises
+    ------
+    UsageError
+        The dataset has no episode of a task.
+
+    """
+    tasks = []
+    for env_id in envs:
+        seeds = [int(line["seed"]) for line in conventions.episodes if line["env_id"] == env_id]
+        if not seeds:
+            raise UsageError(
+                f"{conventions.dataset} has no episode of {env_id}: it holds {', '.join(conventions.env_ids)}",
+                fix=f"add --env {conventions.env_ids[0]}",
+            )
+        steps = max(int(line["frames"]) for line in conventions.episodes if line["env_id"] == env_id)
+        tasks.append(Task(env_id, "", steps, tuple(dict.fromkeys(seeds))[:episodes]))
+    return tasks
+
+
+def dataset_prompts(root: Path, conventions: Conventions) -> dict[str, str]:
+    """Return the sentence that a dataset stores with each environment's episodes."""
+    try:
+        rows = {row.index: row for row in DatasetView(root).episodes}
+    except Unavailable:
+        return {}
+    return {
+        str(line["env_id"]): rows[int(line["episode_index"])].tasks[0]
+        for line in reversed(conventions.episodes)
+        if int(line["episode_index"]) in rows
+    }
+
+
+def _task(
+    env_id: str, seeds: tuple[int, ...], conventions: Conventions | None, prompt: str | None, horizon: int | None
+) -> Task:
+    known = find_task(env_id)
+    recorded = conventions.mstool.get("horizon", {}).get(env_id) if conventions is not None else None
+    prompt = prompt or (known.instruction if known else None)
+    horizon = horizon or (known.horizon if known else recorded)
+    if conventions is not None and prompt is None:
+        raise UsageError(
+            f"{env_id} has no sentence in the manifest",
+            fix='add --instruction "..." with the sentence that the policy was trained on',
+        )
+    if horizon is None:
+        raise UsageError(f"{env_id} has no horizon in the manifest", fix="add --horizon STEPS")
+    return Task(env_id, prompt or "", int(horizon), seeds)
+
+
+def _check_unseen(env_id: str, seeds: range, conventions: Conventions) -> None:
+    trained = conventions.seeds(env_id)
+    seen = sorted(trained.intersection(seeds))
+    if not seen:
+        return
+    start = next(first for first in (max(trained) + 1, 0) if not trained.intersection(range(first, first + len(seeds))))
+    shown = ", ".join(map(str, seen[:5])) + (", ..." if len(seen) > 5 else "")
+    raise UsageError(
+        f"{env_id}: {len(seen)} of the {len(seeds)} seeds were trained on ({shown}): success there says little",
+        fix=f"add --seed-start {start}",
+    )

@@ -1,0 +1,178 @@
+"""What an evaluation found: rates with intervals per task, for people and for machines."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mstool.errors import DataError
+from mstool.evaluation.outcomes import Outcome, as_lines
+from mstool.evaluation.statistics import wilson
+
+RESULTS_FILE = "results.json"
+FORMAT = 1
+
+
+def rate(successes: int, episodes: int) -> dict[str, Any]:
+    """Return a success rate with Wilson's 95 % interval; `rate` is null without episodes."""
+    low, high = wilson(successes, episodes)
+    return {
+        "successes": successes,
+        "episodes": episodes,
+        "rate": successes / episodes if episodes else None,
+        "low": low,
+        "high": high,
+    }
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One task's outcomes."""
+
+    env_id: str
+    prompt: str
+    horizon: int
+    # Whether the policy was trained on it.
+    trained: bool
+    outcomes: Sequence[Outcome]
+
+    @property
+    def ran(self) -> list[Outcome]:
+        """The episodes that have an outcome."""
+        return [outcome for outcome in self.outcomes if not outcome.crashed]
+
+    @property
+    def crashed(self) -> int:
+        """How many episodes have none."""
+        return len(self.outcomes) - len(self.ran)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data; lengths in control steps."""
+        ran = self.ran
+        solved = sorted(o.first_success for o in ran if o.first_success is not None)
+        return {
+            "env_id": self.env_id,
+            "prompt": self.prompt,
+            "horizon": self.horizon,
+            "trained": self.trained,
+            "success_once": rate(sum(o.success_once for o in ran), len(ran)),
+            "success_at_end": rate(sum(o.success_at_end for o in ran), len(ran)),
+            "crashed": self.crashed,
+            "retried": sum(o.attempts > 1 for o in ran),
+            "steps": {"mean": _mean([o.steps for o in ran]), "max": max((o.steps for o in ran), default=None)},
+            "steps_to_success": {
+                "mean": _mean(solved),
+                "median": solved[len(solved) // 2] if solved else None,
+                "max": solved[-1] if solved else None,
+            },
+            "reasons": _counts([o.reason for o in self.outcomes if o.reason]),
+            "outcomes": as_lines(self.outcomes),
+        }
+
+    def row(self) -> dict[str, object]:
+        """Return a table's row for a person."""
+        ran = self.ran
+        once, end = sum(o.success_once for o in ran), sum(o.success_at_end for o in ran)
+        solved = [o.first_success for o in ran if o.first_success is not None]
+        low, high = wilson(once, len(ran))
+        row: dict[str, object] = {
+            "task": self.env_id,
+            "episodes": len(ran),
+            "success": f"{once}/{len(ran)}",
+            "rate": f"{100 * once / len(ran):.1f} %" if ran else "-",
+            "95 %": f"{100 * low:.0f}-{100 * high:.0f} %" if ran else "-",
+            "at end": f"{100 * end / len(ran):.1f} %" if ran else "-",
+            "steps": f"{_mean(solved):.0f}" if solved else "-",
+            "horizon": self.horizon,
+        }
+        return {**row, "crashed": self.crashed} if self.crashed else row
+
+
+@dataclass(frozen=True)
+class Results:
+    """A whole evaluation."""
+
+    policy: str
+    configuration: Mapping[str, Any]
+    tasks: Sequence[TaskResult]
+    # Of this run alone; an earlier run's episodes cost nothing.
+    timing: Mapping[str, Any]
+    notes: Sequence[str] = ()
+    diagnosis: Mapping[str, Any] | None = None
+    folder: Path | None = field(default=None, compare=False)
+
+    @property
+    def crashed(self) -> int:
+        """How many episodes have no outcome."""
+        return sum(task.crashed for task in self.tasks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        ran = [outcome for task in self.tasks for outcome in task.ran]
+        document = {
+            "format": FORMAT,
+            "policy": self.policy,
+            "configuration": dict(self.configuration),
+            "tasks": [task.to_json() for task in self.tasks],
+            "total": {
+                "success_once": rate(sum(o.success_once for o in ran), len(ran)),
+                "success_at_end": rate(sum(o.success_at_end for o in ran), len(ran)),
+                "crashed": self.crashed,
+            },
+            "timing": dict(self.timing),
+            "notes": list(self.notes),
+            "folder": str(self.folder) if self.folder else None,
+        }
+        return document if self.diagnosis is None else {**document, "diagnosis": dict(self.diagnosis)}
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return the table's rows: one per task, and one over all tasks where there are several."""
+        rows = [task.row() for task in self.tasks]
+        if len(self.tasks) > 1:
+            every = TaskResult("all", "", 0, trained=False, outcomes=[o for task in self.tasks for o in task.outcomes])
+            rows.append({**every.row(), "horizon": "", "steps": ""})
+        return rows
+
+    def columns(self) -> list[str]:
+        """Return the table's columns."""
+        return list(dict.fromkeys(name for row in self.rows() for name in row))
+
+
+def write_results(results: Results, folder: Path) -> Path:
+    """Write `results.json`, under a temporary name first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RESULTS_FILE
+    aside = folder / f".{RESULTS_FILE}"
+    aside.write_text(json.dumps(results.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    aside.replace(path)
+    return path
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """Read a results file, or the one in a folder.
+
+    Raises
+    ------
+    DataError
+        There is none, or it is not of this format.
+
+    """
+    path = path / RESULTS_FILE if path.is_dir() else path
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such results", fix="mstool eval --policy ... --output DIR  writes them") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON: {error}", fix="run the evaluation again") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise DataError(f"{path} is no result of mstool eval", fix="give the results.json of an evaluation's folder")
+    return document
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 2) if values else None
+
+
+def _counts(values: Sequence[str]) -> dict[str, int]:
+    return {value: values.count(value) for value in sorted(set(values))}
