@@ -17,6 +17,7 @@ from mstool.cli.merge import merge
 from mstool.cli.output import print_error, say
 from mstool.cli.pull import pull
 from mstool.cli.push import push
+from mstool.cli.serve import serve
 from mstool.cli.show import show
 from mstool.cli.stats import stats
 from mstool.cli.validate import validate
@@ -61,6 +62,7 @@ app.command()(layouts)
 app.command()(stats)
 app.command()(validate)
 app.command()(show)
+app.command()(serve)
 app.command()(push)
 app.command()(pull)
 app.command("eval")(evaluate)

@@ -1,0 +1,65 @@
+"""`mstool serve`: a checkpoint behind openpi's protocol."""
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mstool.cli.output import say
+
+if TYPE_CHECKING:
+    from mstool.evaluation.serve import PolicyServer
+
+EXAMPLES = """
+Examples:
+
+    mstool serve runs/pickcube
+
+    mstool serve runs/pickcube --port 8001 --device cuda --batch 8
+
+    mstool eval --policy ws://127.0.0.1:8000 --env PickCube-v1    (in another terminal)
+"""
+
+
+def serve(
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A run's folder, or one of its checkpoints.")],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets every machine ask (there is no password).")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    device: Annotated[str, typer.Option(help="Where the policy runs: auto, cpu, cuda, cuda:1.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Questions answered at once: as many as clients ask.")] = 1,
+) -> None:
+    """Answer openpi's policy protocol (websocket, msgpack) with a checkpoint, until Ctrl-C.
+
+    openpi's own clients can drive it: LIBERO's keys for the layouts libero, joint and tcp, DROID's for droid. Actions
+    are in the layout of the dataset that the checkpoint was trained on.
+    """
+    from mstool.conventions import load_conventions
+    from mstool.evaluation.checkpoint import find_checkpoint
+    from mstool.evaluation.policies import open_policy
+    from mstool.evaluation.serve import PolicyServer
+
+    conventions = load_conventions(find_checkpoint(checkpoint))
+    policy = open_policy(checkpoint, conventions, device=device, slots=batch, notify=say)
+    try:
+        asyncio.run(_until_interrupted(PolicyServer(policy, conventions, batch=batch, notify=say), host, port))
+    finally:
+        policy.close()
+    say("stopped")
+
+
+serve.__doc__ = (serve.__doc__ or "") + EXAMPLES
+
+
+async def _until_interrupted(server: "PolicyServer", host: str, port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    about = server.metadata["mstool"]
+
+    def ready(chosen: int) -> None:
+        say(f"serving {about['policy']} (layout {about['layout']}) at ws://{host}:{chosen}; Ctrl-C stops")
+
+    await server.run(host, port, ready, stop)
