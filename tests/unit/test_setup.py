@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from setup_steps import apt_sources, driver, driver_install, package_index, pythons  # noqa: E402
-from setup_steps.environment import Environment  # noqa: E402
+from setup_steps.environment import LOCKS, Environment  # noqa: E402
 from setup_steps.shell import SetupError, capture  # noqa: E402
 
 MIRROR = "http://mirror.example/debian"
@@ -314,8 +314,8 @@ def test_no_pip_settings_leave_uv_alone():
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in ("requirements.lock", "pyproject.toml", "tools/uv.lock.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in LOCKS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)

@@ -16,7 +16,9 @@ from setup_steps.shell import SetupError, capture, run, say
 
 GIB = 1024**3
 NEEDED_GIB = 8.0
-LOCKS = ("requirements.lock", "pyproject.toml", "tools/uv.lock.txt")
+# Beside the project itself: what makes LeRobot's own commands know its environment and its policy.
+PLUGIN = "plugins/lerobot_env_maniskill"
+LOCKS = ("requirements.lock", "pyproject.toml", "tools/uv.lock.txt", f"{PLUGIN}/pyproject.toml")
 PIP_QUIET = ("-q", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:")
 
 
@@ -110,7 +112,7 @@ class Environment:
             check_disk(self.root)
             say("Installing the locked packages: 6.1 GB on disk; under a minute from uv's cache, else minutes")
         lock = str(self.root / "requirements.lock")
-        here = ["--no-deps", "--no-build-isolation", "-e", str(self.root)]
+        here = ["--no-deps", "--no-build-isolation", "-e", str(self.root), "-e", str(self.root / PLUGIN)]
         if self.install_uv():
             env, wider = self.index(), self.index(extra=True)
             sync = [self.uv, "pip", "sync", "--python", self.python, "--require-hashes", lock]
