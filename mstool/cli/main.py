@@ -12,6 +12,7 @@ from mstool.cli.convert import convert
 from mstool.cli.doctor import doctor
 from mstool.cli.eval import evaluate
 from mstool.cli.export import export
+from mstool.cli.finetune import finetune
 from mstool.cli.layouts import layouts
 from mstool.cli.merge import merge
 from mstool.cli.output import print_error, say
@@ -62,6 +63,7 @@ app.command()(layouts)
 app.command()(stats)
 app.command()(validate)
 app.command()(show)
+app.command()(finetune)
 app.command()(serve)
 app.command()(push)
 app.command()(pull)

@@ -1,0 +1,129 @@
+"""`mstool finetune`: a validated dataset to a trained policy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mstool.cli.output import print_json, say
+
+
+def finetune(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a LeRobot v3.0 dataset (v2.1 for --engine openpi).")],
+    *,
+    policy: Annotated[str, typer.Option(help="flow, act, diffusion, smolvla or pi05.")] = "flow",
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH|REPO",
+            help="Weights to start from: a folder, OWNER/NAME on a hub, or `random` (tests).",
+            show_default="the policy's",
+        ),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.", show_default="the preset's")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Samples per step and GPU.", show_default="the preset's")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.", show_default="the preset's")] = None,
+    chunk_size: Annotated[
+        int | None, typer.Option(min=1, help="Actions per window.", show_default="the preset's")
+    ] = None,
+    head: Annotated[str | None, typer.Option(help="flow or ddpm, for --policy flow.", show_default="flow")] = None,
+    lora: Annotated[bool, typer.Option("--lora", help="Train adapters alone (pi05).")] = False,
+    tokenizer: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="pi05's tokenizer.", show_default="PaliGemma's")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/POLICY-DATASET")] = None,
+    engine: Annotated[str, typer.Option(help="lerobot, or openpi: write a script for your openpi.")] = "lerobot",
+    seed: Annotated[int | None, typer.Option(min=0, show_default="0")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that load data, per GPU.", show_default="by cores")
+    ] = None,
+    cache_frames: Annotated[
+        str, typer.Option(help="Keep decoded pictures in memory: auto (if they take half of it), memory, off.")
+    ] = "auto",
+    save_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between checkpoints.", show_default="a quarter of them")
+    ] = None,
+    log_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between lines of progress.", show_default="a fiftieth")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu.", show_default="the best")] = None,
+    wandb: Annotated[bool, typer.Option("--wandb", help="Send the numbers to Weights & Biases.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the run that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train although the dataset is not valid.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole plan and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    r"""Train a policy on a dataset that validates for it, with LeRobot's training or your own openpi.
+
+    Beside every checkpoint stand the dataset's conventions and the norm stats used: evaluation needs nothing else.
+
+    Examples
+    --------
+    mstool finetune data/PickCube-v1
+
+    mstool finetune data/PickCube-v1 --policy pi05 --lora --dry-run
+
+    mstool finetune data/PickCube-v1 --policy act --steps 20000 --output runs/act
+
+    mstool finetune data/PickCube-v1 --policy act --output runs/act --resume
+
+    mstool finetune data/PickCube-v1/v2.1 --policy pi05 --engine openpi
+
+    """
+    from mstool.finetune.machine import rank
+    from mstool.finetune.options import Options
+    from mstool.finetune.presets import get_preset
+
+    get_preset(policy)
+    options = Options(
+        dataset=dataset,
+        policy=policy,
+        output=output or Path("runs") / f"{policy}-{dataset.resolve().name}",
+        engine=engine,
+        init=init,
+        tokenizer=tokenizer,
+        steps=steps,
+        batch_size=batch_size,
+        lr=lr,
+        chunk_size=chunk_size,
+        head=head,
+        lora=lora,
+        seed=seed,
+        workers=workers,
+        save_every=save_every,
+        log_every=log_every,
+        device=device,
+        cache_frames=cache_frames,
+        wandb=wandb,
+        resume=resume,
+        overwrite=overwrite,
+        force=force,
+    )
+    notify = say if rank() == 0 else _silent
+
+    from mstool.finetune.plan_text import text
+    from mstool.finetune.run import finetune as run
+    from mstool.finetune.run import prepare
+
+    prepared = prepare(options, notify)
+    if dry_run:
+        if as_json:
+            print_json(prepared.plan.to_json())
+        else:
+            print(text(prepared.plan))
+        return
+    notify(text(prepared.plan))
+    report = run(prepared)
+    if rank() > 0:
+        return
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print(report.text())
+
+
+def _silent(_line: str) -> None:
+    pass

@@ -1,0 +1,71 @@
+"""A dataset that does not validate is not trained on."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.errors import DataError
+from mstool.finetune.options import Options
+from mstool.fingerprint import VALIDATION_FILE, content_hash
+
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the dataset validates for a target."""
+
+    target: str
+    valid: bool
+    # In one line: what was found.
+    summary: str
+    # Fingerprint of the content that the verdict is about.
+    content_hash: str
+
+
+def check(options: Options, target: str, notify: Callable[[str], None]) -> Verdict:
+    """Return the verdict kept in the dataset if it is about this content and target, else validate.
+
+    Raises
+    ------
+    DataError
+        The dataset is not valid and `--force` was not given.
+
+    """
+    root = options.dataset
+    fingerprint = content_hash(root)
+    kept = _kept(root, fingerprint)
+    if kept.get("target") == target and kept.get("valid") is True:
+        return Verdict(target, True, f"validated on {kept.get('created', 'an unknown day')}", fingerprint)
+    notify(f"validating {root} against {target}")
+    from mstool.validators import validate
+    from mstool.validators.record import record
+
+    report = validate(root, target)
+    if not kept:
+        # A verdict about this content for another target is `mstool push`'s: it stays.
+        with contextlib.suppress(OSError):
+            record(report, root)
+    verdict = Verdict(target, report.valid, report.headline(), fingerprint)
+    if verdict.valid or options.force:
+        return verdict
+    failed = [
+        f"{result.code} {result.title}: {result.issues[0].message if result.issues else result.reason[-200:]}"
+        for result in report.with_status("failed", "error")
+    ]
+    more = f"\n  and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+    raise DataError(
+        f"{root} is {report.headline()}\n  " + "\n  ".join(failed[:_SHOWN]) + more,
+        fix=f"mstool validate {root} --against {target} says what to change (--force trains anyway)",
+    )
+
+
+def _kept(root: Path, fingerprint: str) -> dict[str, Any]:
+    try:
+        verdict = json.loads((root / VALIDATION_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return verdict if isinstance(verdict, dict) and verdict.get("content_hash") == fingerprint else {}

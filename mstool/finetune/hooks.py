@@ -1,0 +1,163 @@
+"""THE place where mstool reaches into LeRobot's training loop.
+
+`lerobot.scripts.lerobot_train.train` is one function without callbacks, so its helpers are replaced by name while it
+runs, and put back afterwards. Read in lerobot 0.6.1; a name that is missing stops the run before it starts.
+
+============================  =======================================================================================
+name                          what mstool adds
+============================  =======================================================================================
+make_train_eval_datasets      decoded pictures kept in memory (`pictures.Cache`)
+make_policy                   what was loaded is compared with the file; random weights may carry LoRA (tests)
+make_pre_post_processors      pi05's tokenizer from a local folder
+_dataloader_worker_kwargs     a generator of its own, so that starting workers does not move the noise's random numbers
+                              and a resumed run draws what an uninterrupted one draws; workers leave Ctrl-C alone
+update_policy                 stops at a loss or gradient that is not finite, and says which batch
+should_save_checkpoint        Ctrl-C asks for a checkpoint; the next `update_policy` stops every process
+save_checkpoint               the optimizer's tensors packed, which safetensors asks for and channels_last weights do not
+                              give; conventions, norm stats, the run's facts beside the weights
+init_logging, inside_slurm    short lines and a file of numbers; no progress bar without a terminal
+============================  =======================================================================================
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mstool.errors import SetupError
+from mstool.finetune import logs
+from mstool.finetune.batches import BrokenLoss, describe, is_broken, packed
+from mstool.finetune.beside import Beside
+from mstool.finetune.interrupts import Interrupted, Interrupts, ignore_in_worker
+from mstool.finetune.pictures import Cache
+from mstool.finetune.weights import Weights, check_loaded
+
+
+@dataclass
+class Hooks:
+    """What the replaced helpers need."""
+
+    output: Path
+    beside: Beside
+    interrupts: Interrupts
+    seed: int
+    cache: Cache | None
+    weights: Weights | None
+    # Folder of pi05's tokenizer, "" for the one that LeRobot names.
+    tokenizer: str
+    # Called once per step, with the step's number and its loss.
+    on_step: Callable[[int, float], None] = lambda _step, _loss: None
+    step: int = 0
+    # All processes know of Ctrl-C, and a checkpoint of `step` is kept.
+    stopping: bool = False
+
+
+@contextmanager
+def hooked(hooks: Hooks) -> Iterator[None]:
+    """Replace the helpers while the block runs."""
+    from lerobot.policies.pi05 import processor_pi05
+    from lerobot.scripts import lerobot_train
+
+    with (
+        _replaced(lerobot_train, _helpers(hooks, lerobot_train)),
+        _replaced(processor_pi05, _tokenizer(hooks, processor_pi05)),
+    ):
+        yield
+
+
+@contextmanager
+def _replaced(module: ModuleType, names: Mapping[str, Any]) -> Iterator[None]:
+    missing = [name for name in names if not hasattr(module, name)]
+    if missing:
+        raise SetupError(
+            f"this LeRobot has no {', '.join(missing)} in {module.__name__}; mstool knows 0.6.1",
+            fix="uv pip install lerobot==0.6.1",
+        )
+    before = {name: getattr(module, name) for name in names}
+    try:
+        for name, value in names.items():
+            setattr(module, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
+
+
+def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
+    def make_train_eval_datasets(cfg: Any) -> tuple[Any, Any]:
+        dataset, held_out = _make_datasets(cfg)
+        return (hooks.cache.wrap(dataset) if hooks.cache else dataset), held_out
+
+    def make_policy(*args: Any, **kwargs: Any) -> Any:
+        policy = _make_policy(*args, **kwargs)
+        if hooks.weights is not None:
+            check_loaded(policy, hooks.weights)
+        elif policy.config.pretrained_path is None:
+            # LeRobot refuses adapters on random weights; the plan has said that they are for tests.
+            policy._validate_peft_config = lambda _config: None
+        return policy
+
+    def make_pre_post_processors(*args: Any, **kwargs: Any) -> Any:
+        if hooks.tokenizer and "preprocessor_overrides" in kwargs:
+            kwargs["preprocessor_overrides"]["tokenizer_processor"] = {"tokenizer_name": hooks.tokenizer}
+        return _make_processors(*args, **kwargs)
+
+    def dataloader_worker_kwargs(cfg: Any) -> dict[str, Any]:
+        import torch
+
+        generator = torch.Generator().manual_seed(hooks.seed)
+        return {**_worker_kwargs(cfg), "generator": generator, "worker_init_fn": ignore_in_worker}
+
+    def update_policy(metrics: Any, policy: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        if hooks.stopping:
+            raise Interrupted(hooks.step)
+        hooks.interrupts.training = True
+        hooks.step = metrics.steps + 1
+        result = _update(metrics, policy, batch, *args, **kwargs)
+        loss = metrics.loss.val
+        if is_broken(loss, metrics.grad_norm.val):
+            raise BrokenLoss(hooks.step, loss, metrics.grad_norm.val, describe(batch))
+        hooks.on_step(hooks.step, loss)
+        return result
+
+    def should_save_checkpoint(step: int, save_freq: int, total_steps: int) -> bool:
+        # No short cut: every process must ask the others at every step.
+        hooks.stopping = hooks.interrupts.anywhere()
+        return bool(hooks.stopping or _should_save(step, save_freq, total_steps))
+
+    def save_checkpoint(**kwargs: Any) -> None:
+        if kwargs.get("optim_state_dict") is None:
+            kwargs["optim_state_dict"] = packed(kwargs["optimizer"].state_dict())
+        _save(**kwargs)
+        hooks.beside.write(kwargs["checkpoint_dir"] / "pretrained_model")
+
+    _make_datasets, _make_policy = train.make_train_eval_datasets, train.make_policy
+    _make_processors, _worker_kwargs = train.make_pre_post_processors, train._dataloader_worker_kwargs
+    _update, _should_save = train.update_policy, train.should_save_checkpoint
+    _save, _in_slurm = train.save_checkpoint, train.inside_slurm
+    return {
+        "make_train_eval_datasets": make_train_eval_datasets,
+        "make_policy": make_policy,
+        "make_pre_post_processors": make_pre_post_processors,
+        "_dataloader_worker_kwargs": dataloader_worker_kwargs,
+        "update_policy": update_policy,
+        "should_save_checkpoint": should_save_checkpoint,
+        "save_checkpoint": save_checkpoint,
+        "init_logging": functools.partial(logs.set_up, hooks.output),
+        "inside_slurm": lambda: _in_slurm() or not sys.stderr.isatty(),
+    }
+
+
+def _tokenizer(hooks: Hooks, processor: Any) -> dict[str, Any]:
+    if not hooks.tokenizer:
+        return {}
+    step = processor.TokenizerProcessorStep
+
+    def local_tokenizer(**kwargs: Any) -> Any:
+        return step(**{**kwargs, "tokenizer_name": hooks.tokenizer})
+
+    return {"TokenizerProcessorStep": local_tokenizer}

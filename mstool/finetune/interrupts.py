@@ -1,0 +1,59 @@
+"""Ctrl-C and SIGTERM during training: finish the step, keep a checkpoint, stop."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):  # noqa: N818  # not an error: a wish of the user's
+    """Training was asked to stop; a checkpoint of `step` is kept."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"stopped after step {step}")
+        self.step = step
+
+
+class Interrupts:
+    """Whether somebody asked for an end.
+
+    Before the first step there is nothing to keep, and who asks twice does not want to wait: both stop at once.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.training = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Listen while the block runs."""
+        before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        if self.asked or not self.training:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def anywhere(self) -> bool:
+        """Tell whether any process of the run was asked: every one of them must call this at the same step."""
+        import torch
+        from torch import distributed
+
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return self.asked
+        device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        flag = torch.tensor(int(self.asked), device=device)
+        distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
+        return bool(flag.item())
+
+
+def ignore_in_worker(_worker: int) -> None:
+    """Leave Ctrl-C to the process that trains: a data loader's worker goes on until it is told to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

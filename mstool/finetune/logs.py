@@ -1,0 +1,64 @@
+"""LeRobot's log, made readable: short lines on stderr, and every number in a file."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+LOG_FILE = "train_log.jsonl"
+# LeRobot prints its whole config over several hundred lines: it is in train_config.json and in the plan.
+_LONG = 1000
+
+
+class _Brief(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        ours = record.name == "root" or record.levelno >= logging.WARNING
+        return ours and len(record.getMessage()) < _LONG
+
+
+class _Numbers(logging.Handler):
+    """Appends LeRobot's metrics (`MetricsTracker.to_dict`) to a file as JSON lines.
+
+    steps, samples, episodes, epochs: counted from the beginning; loss, grdn (gradient norm), lr, updt_s, data_s (s),
+    samples_per_s, gpu_mem_gb (peak, GiB): means since the last line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        metrics = getattr(record.msg, "to_dict", None)
+        if metrics is None or not hasattr(record.msg, "epochs"):
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(metrics()) + "\n")
+
+
+def set_up(output: Path, accelerator: Any = None) -> None:
+    """Take the place of LeRobot's `init_logging`: process 0 speaks, the others are silent."""
+    root = logging.getLogger()
+    root.handlers.clear()
+    if accelerator is not None and not accelerator.is_main_process:
+        root.addHandler(logging.NullHandler())
+        root.setLevel(logging.ERROR)
+        return
+    root.setLevel(logging.INFO)
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    lines.addFilter(_Brief())
+    root.addHandler(lines)
+    root.addHandler(_Numbers(output / LOG_FILE))
+    for name in ("httpx", "accelerate", "PIL"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def last_line(output: Path) -> dict[str, Any]:
+    """Return the newest numbers of a run, empty where there are none."""
+    try:
+        lines = (output / LOG_FILE).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    return dict(json.loads(lines[-1])) if lines else {}

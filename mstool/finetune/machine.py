@@ -1,0 +1,94 @@
+"""What this machine offers to a training: devices, cores, memory, space on disk, a video decoder."""
+
+import importlib
+import os
+import shutil
+from pathlib import Path
+
+from mstool.errors import SetupError, UsageError
+
+_MOST_WORKERS = 8
+
+
+def rank() -> int:
+    """Return this process's number under `accelerate launch`, 0 without."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """Return the number of processes under `accelerate launch`, 1 without."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def gpus() -> int:
+    """Return the number of CUDA devices."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def choose_device(asked: str | None) -> str:
+    """Return `cuda`, `mps` or `cpu`: what was asked for, or the best there is.
+
+    Raises
+    ------
+    UsageError
+        No such kind of device.
+    SetupError
+        This machine does not have it.
+
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked is None:
+        return next(name for name, is_there in there.items() if is_there)
+    kind = asked.split(":")[0]
+    if kind not in there:
+        raise UsageError(f"--device {asked}: there are {', '.join(there)}", fix="leave --device out for the best one")
+    if not there[kind]:
+        raise SetupError(f"--device {asked}: this machine has none that torch can use", fix="mstool doctor")
+    return asked
+
+
+def device_bytes(device: str) -> int | None:
+    """Return a GPU's memory, None for other devices."""
+    import torch
+
+    if not device.startswith("cuda"):
+        return None
+    return int(torch.cuda.get_device_properties(torch.device(device)).total_memory)
+
+
+def default_workers() -> int:
+    """Return how many processes load data: all cores but one, at most eight."""
+    return max(0, min(_MOST_WORKERS, (len(os.sched_getaffinity(0)) or 1) // max(1, world_size()) - 1))
+
+
+def free_disk(folder: Path) -> int:
+    """Return the free bytes where a folder is, or would be made."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that can be used without swapping, within the control group's limit."""
+    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+        available = min(available, int(limit) - used) if limit != "max" else available
+    except (OSError, StopIteration, ValueError):
+        pass
+    return available
+
+
+def video_backend() -> str:
+    """Return `torchcodec` if it loads (it needs FFmpeg's shared libraries), else `pyav`."""
+    try:
+        importlib.import_module("torchcodec.decoders")
+    except Exception:  # noqa: BLE001  # RuntimeError, OSError or ImportError by version: all mean "not here"
+        return "pyav"
+    return "torchcodec"

@@ -1,0 +1,75 @@
+"""What a user asks of `mstool finetune`, and the command line that says it again."""
+
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from mstool.errors import UsageError
+
+CacheFrames = Literal["auto", "memory", "off"]
+Engine = Literal["lerobot", "openpi"]
+
+# Weights drawn at random although the policy has pretrained ones: for tests of the pipeline, never for results.
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Every choice; None takes the preset's value, or on `--resume` the checkpoint's."""
+
+    dataset: Path
+    policy: str
+    output: Path
+    engine: str = "lerobot"
+    # A local folder, a name on a hub, or "random".
+    init: str | None = None
+    # Folder of a tokenizer, for pi05 alone.
+    tokenizer: Path | None = None
+    steps: int | None = None
+    # Samples per step and GPU.
+    batch_size: int | None = None
+    lr: float | None = None
+    # Actions per window.
+    chunk_size: int | None = None
+    head: str | None = None
+    lora: bool = False
+    seed: int | None = None
+    # Processes that load data, per GPU.
+    workers: int | None = None
+    save_every: int | None = None
+    log_every: int | None = None
+    device: str | None = None
+    cache_frames: str = "auto"
+    wandb: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    force: bool = False
+    # Fields of the policy's config set directly, for tests: {"dim_model": 64}.
+    overrides: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, choices in (("cache_frames", get_args(CacheFrames)), ("engine", get_args(Engine))):
+            if getattr(self, name) not in choices:
+                option = "--" + name.replace("_", "-")
+                raise UsageError(
+                    f"{option} {getattr(self, name)!r}: there are {', '.join(choices)}", fix=f"{option} {choices[0]}"
+                )
+        if self.resume and self.overwrite:
+            raise UsageError("--resume goes on with a run and --overwrite removes it", fix="give one of the two")
+        if self.resume and self.init:
+            raise UsageError("--resume takes the checkpoint's weights, --init others", fix="give one of the two")
+        if self.lr is not None and not self.lr > 0:
+            raise UsageError(f"--lr {self.lr}: must be above 0", fix="leave --lr out for the preset's value")
+
+    def command(self, **changes: object) -> str:
+        """Return the command line of these options, with `changes`; None, False and defaults are left out."""
+        words = ["mstool", "finetune", str(changes.pop("dataset", self.dataset))]
+        for field in fields(self):
+            value = changes.get(field.name, getattr(self, field.name))
+            if field.name in {"dataset", "overrides"} or value is None or value is False or value == field.default:
+                continue
+            words.append("--" + field.name.replace("_", "-"))
+            if value is not True:
+                words.append(str(value))
+        return shlex.join(words)

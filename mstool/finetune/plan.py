@@ -1,0 +1,127 @@
+"""The whole plan of a training, before anything is loaded or written."""
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mstool.errors import SetupError
+from mstool.finetune.dataset import ACTION, STATE, Facts
+from mstool.finetune.gate import Verdict
+from mstool.finetune.keys import FORMULAS, Keys
+from mstool.finetune.machine import free_disk
+from mstool.finetune.memory import Memory
+from mstool.finetune.options import Options
+from mstool.finetune.pictures import Cache
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, for people and for machines."""
+
+    options: Options
+    facts: Facts
+    verdict: Verdict
+    keys: Keys
+    # LeRobot's TrainPipelineConfig as plain data.
+    config: Mapping[str, Any]
+    reasons: tuple[tuple[str, Any, str], ...]
+    # Normalisation mode per kind of feature.
+    norm: Mapping[str, str]
+    # Where the weights come from, in words.
+    start: str
+    device: str
+    device_bytes: int | None
+    memory: Memory | None
+    cache: Cache | None
+    gpus: int
+    # Steps done already.
+    first_step: int = 0
+
+    @property
+    def steps(self) -> int:
+        """The step that the run ends at."""
+        return int(self.config["steps"])
+
+    @property
+    def checkpoints(self) -> int:
+        """How many are still to be written."""
+        every = int(self.config["save_freq"])
+        return math.ceil(self.steps / every) - self.first_step // every
+
+    @property
+    def disk(self) -> int | None:
+        """Bytes of the checkpoints still to be written."""
+        return None if self.memory is None else self.checkpoints * self.memory.checkpoint
+
+    @property
+    def launch(self) -> str:
+        """The command for all GPUs of this machine."""
+        words = shlex.split(self.options.command())[1:]
+        return shlex.join(
+            ["accelerate", "launch", "--num_processes", str(max(2, self.gpus)), "-m", "mstool.cli", *words]
+        )
+
+    def normalised(self) -> list[dict[str, str]]:
+        """Return one row per column that is read: its name in the policy, its shape and normalisation."""
+        rows = []
+        for key, name in self.keys.mapped.items():
+            kind = {STATE: "STATE", ACTION: "ACTION"}.get(key, "VISUAL" if key in self.facts.cameras else "ENV")
+            mode = self.norm.get(kind, "IDENTITY")
+            shape = "x".join(str(size) for size in self.facts.features[key]["shape"])
+            formula = "ImageNet's mean and std" if kind == "VISUAL" and mode == "MEAN_STD" else FORMULAS.get(mode, "")
+            rows.append({"column": key, "input": name, "shape": shape, "normalisation": f"{mode}: {formula}"})
+        return rows
+
+    def check_space(self) -> None:
+        """Raise SetupError where the checkpoints or the weights cannot fit."""
+        free = free_disk(self.options.output)
+        if self.disk is not None and self.memory is not None and self.disk > free:
+            fits = free // self.memory.checkpoint
+            every = math.ceil((self.steps - self.first_step) / fits) if fits else 0
+            raise SetupError(
+                f"{self.checkpoints} checkpoints of {self.memory.checkpoint / _GIB:.1f} GiB need "
+                f"{self.disk / _GIB:.1f} GiB; {free / _GIB:.1f} GiB are free at {self.options.output}",
+                fix=self.options.command(save_every=every) if fits else self.options.command(output="ELSEWHERE"),
+            )
+        if self.memory and self.device_bytes and self.memory.certain > self.device_bytes and not self.options.force:
+            raise SetupError(
+                f"weights, gradients and optimizer take {self.memory.certain / _GIB:.1f} GiB, the device has "
+                f"{self.device_bytes / _GIB:.1f} GiB: no batch size makes them fit",
+                fix="add --lora" if self.options.policy == "pi05" and not self.options.lora else "use a larger GPU",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        samples = int(self.config["batch_size"])
+        return {
+            "policy": self.options.policy,
+            "dataset": str(self.options.dataset),
+            "episodes": self.facts.episodes,
+            "frames": self.facts.frames,
+            "validation": {"target": self.verdict.target, "valid": self.verdict.valid, "summary": self.verdict.summary},
+            "dataset_hash": self.verdict.content_hash,
+            "start": self.start,
+            "first_step": self.first_step,
+            "steps": self.steps,
+            "batch_size": samples,
+            "steps_per_epoch": self.facts.steps_per_epoch(samples),
+            "epochs": round(self.steps * samples / max(1, self.facts.frames), 2),
+            "keys": dict(self.keys.mapped),
+            "renamed": dict(self.keys.renamed),
+            "empty_cameras": list(self.keys.empty),
+            "unread": list(self.keys.unread),
+            "normalisation": self.normalised(),
+            "device": self.device,
+            "memory_bytes": self.memory.to_json() if self.memory else None,
+            "cache": {"folder": str(self.cache.folder), "bytes": self.cache.bytes} if self.cache else None,
+            "checkpoints": self.checkpoints,
+            "disk_bytes": self.disk,
+            "output": str(self.options.output),
+            "several_gpus": self.launch,
+            "reasons": [{"name": name, "value": value, "why": why} for name, value, why in self.reasons],
+            "config": dict(self.config),
+        }

@@ -1,0 +1,172 @@
+"""One preset per policy: every value that is not LeRobot's own default, and why."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mstool.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the policy's config, and a sentence that says why."""
+
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How a policy is trained unless the user says otherwise."""
+
+    policy: str
+    summary: str
+    # Validation target of `mstool.validators` that its datasets must pass.
+    target: str
+    steps: Value
+    # Samples per step and GPU.
+    batch_size: Value
+    # Peak learning rate.
+    lr: Value
+    # Actions per window, and the field of the config that holds it.
+    chunk: Value
+    chunk_field: str = "chunk_size"
+    # Actions executed before the policy looks again.
+    n_action_steps: Value = field(default=Value(8, ""))
+    # Values of the config that hold for every run.
+    training: Mapping[str, Value] = field(default_factory=dict)
+    # Values that decide the shape of the weights: only where none are loaded.
+    architecture: Mapping[str, Value] = field(default_factory=dict)
+    # Pretrained weights that a run starts from; "" trains from scratch.
+    init: str = ""
+    # Download of `init`, GB.
+    init_gb: float = 0.0
+    # Whether windows of another length fit pretrained weights.
+    any_chunk: bool = False
+    # The cameras that pretrained weights know, in the order in which ours are given to them; the rest stays empty.
+    camera_slots: tuple[str, ...] = ()
+    # Trainable parts under --lora: a regular expression of modules with adapters, and modules trained in full.
+    lora_targets: str | None = None
+    lora_full: tuple[str, ...] = ()
+    lora_rank: int = 16
+    # Parameters that no loss reaches: neither gradients nor optimizer state. Beginnings or parts of their names.
+    unused: tuple[str, ...] = ()
+    # Memory per sample beside weights and optimizer, MiB per camera of 128x128 pixels (see memory.py).
+    sample_mib: float = 0.0
+    # Whether `sample_mib` grows with the picture's area; not where pictures are resized first.
+    scales_with_image: bool = True
+
+
+_SMALL_BATCH = "fits 24 GB and keeps a GPU busy"
+_NO_DOWNLOAD = Value(None, "ResNet-18 from scratch: no download, and simulated pictures are unlike ImageNet's")
+
+FLOW = Preset(
+    policy="flow",
+    summary="bundled flow matching policy, from scratch: the test that a dataset can be learnt",
+    target="maniskill",
+    steps=Value(20_000, "success on ManiSkill's table-top tasks is flat after about 20 epochs of 200 demos a task"),
+    batch_size=Value(64, _SMALL_BATCH),
+    lr=Value(4e-4, "AdamW from scratch at this size, cosine to almost 0"),
+    chunk=Value(32, "1.6 s at 20 Hz: a whole reach or grasp in one consistent plan"),
+    n_action_steps=Value(16, "half of the window, then the policy looks again: the far half is the less certain one"),
+    sample_mib=30.0,
+)
+
+ACT = Preset(
+    policy="act",
+    summary="Action Chunking Transformer (LeRobot), from scratch",
+    target="maniskill",
+    steps=Value(50_000, "ACT converges slowly: its loss is an L1 with a KL weight of 10"),
+    batch_size=Value(32, _SMALL_BATCH),
+    lr=Value(5e-5, "LeRobot's 1e-5 is meant for a batch of 8"),
+    chunk=Value(50, "ACT's paper: windows of 50 to 100; ours are 50 to 200 frames long, so 50"),
+    n_action_steps=Value(25, "half of the window, then the policy looks again"),
+    training={
+        "optimizer_lr_backbone": Value(5e-5, "the backbone is trained from scratch: as fast as the rest"),
+    },
+    architecture={"pretrained_backbone_weights": _NO_DOWNLOAD},
+    sample_mib=45.0,
+)
+
+DIFFUSION = Preset(
+    policy="diffusion",
+    summary="Diffusion Policy (LeRobot), from scratch",
+    target="maniskill",
+    steps=Value(50_000, "about where Diffusion Policy's success is flat in ManiSkill's own baselines"),
+    batch_size=Value(64, _SMALL_BATCH),
+    lr=Value(1e-4, "Diffusion Policy's own"),
+    chunk=Value(16, "Diffusion Policy's own horizon; a multiple of 8, as its U-Net halves it three times"),
+    chunk_field="horizon",
+    n_action_steps=Value(8, "Diffusion Policy's own"),
+    training={
+        "noise_scheduler_type": Value("DDIM", "the same training; 10 instead of 100 steps at inference"),
+        "num_inference_steps": Value(10, "DDIM at 10 steps loses little and is ten times faster"),
+    },
+    architecture={
+        "pretrained_backbone_weights": _NO_DOWNLOAD,
+        "use_group_norm": Value(True, "batch statistics of a moving average harm; allowed as nothing is pretrained"),
+    },
+    sample_mib=40.0,
+)
+
+SMOLVLA = Preset(
+    policy="smolvla",
+    summary="SmolVLA (LeRobot): a 450M vision-language-action model; its vision-language part stays frozen",
+    target="maniskill",
+    steps=Value(20_000, "SmolVLA's own advice for fine-tuning"),
+    batch_size=Value(64, "SmolVLA's own"),
+    lr=Value(1e-4, "SmolVLA's own"),
+    chunk=Value(50, "SmolVLA's own"),
+    n_action_steps=Value(25, "half of the window, then the policy looks again"),
+    init="lerobot/smolvla_base",
+    init_gb=0.9,
+    any_chunk=True,
+    camera_slots=("observation.images.camera1", "observation.images.camera2", "observation.images.camera3"),
+    sample_mib=70.0,
+    scales_with_image=False,
+)
+
+_GEMMA = r"self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj"
+
+PI05 = Preset(
+    policy="pi05",
+    summary="Pi0.5 (LeRobot): 3.6B vision-language-action model",
+    target="lerobot_pi05",
+    steps=Value(30_000, "openpi's pi05_libero"),
+    batch_size=Value(8, "fits one GPU of 80 GB in full; openpi uses 256 over its GPUs"),
+    lr=Value(2.5e-5, "openpi's peak learning rate, AdamW, cosine to a tenth"),
+    chunk=Value(50, "the window that pi05_base was trained with"),
+    n_action_steps=Value(10, "half a second at 20 Hz, then the policy looks again"),
+    training={
+        "dtype": Value("bfloat16", "openpi's precision; float32 needs twice the memory"),
+        "gradient_checkpointing": Value(True, "recomputes activations: 0.4 instead of about 3 GiB per sample"),
+        "image_resolution": Value((224, 224), "SigLIP's; pictures are resized with padding"),
+    },
+    init="lerobot/pi05_base",
+    init_gb=14.0,
+    any_chunk=True,
+    camera_slots=(
+        "observation.images.base_0_rgb",
+        "observation.images.left_wrist_0_rgb",
+        "observation.images.right_wrist_0_rgb",
+    ),
+    # Adapters where openpi's gemma_2b_lora and gemma_300m_lora have them: attention and feed-forward of both.
+    lora_targets=rf".*\.(language_model|gemma_expert)\..*\.({_GEMMA})",
+    lora_full=("action_in_proj", "action_out_proj", "time_mlp_in", "time_mlp_out"),
+    unused=("lm_head",),
+    sample_mib=410.0,
+    scales_with_image=False,
+)
+
+PRESETS: Mapping[str, Preset] = {preset.policy: preset for preset in (FLOW, ACT, DIFFUSION, SMOLVLA, PI05)}
+
+
+def get_preset(policy: str) -> Preset:
+    """Look a policy up; UsageError names the nearest."""
+    if policy in PRESETS:
+        return PRESETS[policy]
+    near = difflib.get_close_matches(policy.lower(), PRESETS, n=1, cutoff=0.0)
+    raise UsageError(
+        f"unknown policy {policy!r}; there are: {', '.join(PRESETS)}", fix=f"did you mean --policy {near[0]}?"
+    )

@@ -1,0 +1,115 @@
+"""Going on with a run: which checkpoint, and whether it belongs to this dataset and policy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.errors import DataError, UsageError
+from mstool.finetune.beside import read_run
+from mstool.finetune.options import Options
+
+CHECKPOINTS, LAST, MODEL, STATE = "checkpoints", "last", "pretrained_model", "training_state"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint to go on from."""
+
+    # .../checkpoints/<step>
+    folder: Path
+    step: int
+    # What `beside.py` kept with it.
+    run: dict[str, Any]
+
+    @property
+    def model(self) -> Path:
+        """The folder of weights, configs and processors."""
+        return self.folder / MODEL
+
+
+def newest(output: Path) -> Checkpoint | None:
+    """Return the newest complete checkpoint of a run: `last` if it is there, else the highest step."""
+    folder = output / CHECKPOINTS
+    candidates = sorted((path for path in folder.glob("*") if path.name.isdigit()), reverse=True)
+    for path in [folder / LAST, *candidates]:
+        complete = (path / MODEL / "train_config.json").is_file() and (path / STATE / "training_step.json").is_file()
+        if complete and path.resolve().name.isdigit():
+            real = path.resolve()
+            return Checkpoint(output / CHECKPOINTS / real.name, int(real.name), read_run(real / MODEL))
+    return None
+
+
+def find(options: Options, content_hash: str) -> Checkpoint:
+    """Return the checkpoint that `--resume` goes on from.
+
+    Parameters
+    ----------
+    options
+        Where the run is.
+    content_hash
+        Fingerprint of the dataset.
+
+    Raises
+    ------
+    UsageError
+        There is none, or it is of another policy.
+    DataError
+        It was trained on another dataset.
+
+    """
+    checkpoint = newest(options.output)
+    if checkpoint is None:
+        raise UsageError(
+            f"{options.output}: no checkpoint to go on from", fix=f"{options.command(resume=False)} starts the run"
+        )
+    run = checkpoint.run
+    if run.get("policy") not in {None, options.policy}:
+        raise UsageError(
+            f"{checkpoint.folder} is a {run['policy']} policy, not {options.policy}",
+            fix=options.command(policy=run["policy"]),
+        )
+    if run.get("dataset_hash") not in {None, content_hash} and not options.force:
+        raise DataError(
+            f"{checkpoint.folder} was trained on {run.get('dataset')} with content {run['dataset_hash'][:12]}, "
+            f"{options.dataset} has content {content_hash[:12]}: its normalisation and its place in the data would "
+            "be wrong",
+            fix=f"give the same dataset, or start anew with --init {checkpoint.model} --output ANOTHER",
+        )
+    return checkpoint
+
+
+def load(options: Options, checkpoint: Checkpoint, device: str) -> Any:
+    """Read a checkpoint's `TrainPipelineConfig` and change what the command line changes.
+
+    Raises
+    ------
+    UsageError
+        Nothing is left to train.
+
+    """
+    from lerobot.configs.train import TrainPipelineConfig
+
+    train = TrainPipelineConfig.from_pretrained(checkpoint.model)
+    train.resume = True
+    train.output_dir = options.output
+    train.checkpoint_path = checkpoint.folder
+    train.dataset.root = str(options.dataset.resolve())
+    train.policy.device = device
+    train.policy.pretrained_path = checkpoint.model
+    asked = {
+        "steps": options.steps,
+        "batch_size": options.batch_size,
+        "num_workers": options.workers,
+        "save_freq": options.save_every,
+        "log_freq": options.log_every,
+        "seed": options.seed,
+    }
+    for name, value in asked.items():
+        if value is not None:
+            setattr(train, name, value)
+    if train.steps <= checkpoint.step:
+        raise UsageError(
+            f"{checkpoint.folder} is at step {checkpoint.step} and the run ends at step {train.steps}: nothing is left",
+            fix=options.command(steps=2 * checkpoint.step),
+        )
+    return train
