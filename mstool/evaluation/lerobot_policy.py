@@ -182,6 +182,13 @@ def _register() -> None:
         importlib.import_module("mstool.finetune.flow.configuration_flow")
 
 
+def _register_processors(config: Any) -> None:
+    """Import `processor_NAME` beside `configuration_NAME`, where a policy keeps processor steps of its own."""
+    module = type(config).__module__
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(module.replace("configuration_", "processor_"))
+
+
 def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
     from lerobot.configs import PreTrainedConfig
     from lerobot.policies.factory import get_policy_class, make_pre_post_processors
@@ -191,6 +198,7 @@ def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
         config = PreTrainedConfig.from_pretrained(str(folder))
         config.device = device
         config.pretrained_path = folder
+        _register_processors(config)
         with contextlib.redirect_stdout(None):  # LeRobot prints; standard output belongs to the result
             policy = _with_adapter(folder, config) if config.use_peft else None
             policy = policy or get_policy_class(config.type).from_pretrained(str(folder), config=config)
