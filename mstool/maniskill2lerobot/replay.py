@@ -100,8 +100,11 @@ def replay(simulator: Simulator, demo: Demo, *, horizon: int, on_frame: FrameSin
         qpos.append(reading.qpos)
         tcp.append(reading.tcp_pose)
         if on_frame is not None:
-            on_frame(simulator.images())
+            simulator.start_pictures()
+        # Physics and the controller's inverse kinematics run while the renderer is at work.
         success = simulator.step(action)
+        if on_frame is not None:
+            on_frame(simulator.finish_pictures())
         executed.append(action)
     failure = "" if success or not simulator.judges else NOT_SUCCESSFUL
     warnings = () if simulator.judges else ("the environment does not say when its task is solved: kept unjudged",)

