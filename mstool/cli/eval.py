@@ -66,6 +66,10 @@ def evaluate(
         typer.Option("--output", "-o", help="Folder of the results.", show_default="RUN/eval/STEP or eval/NAME"),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an interrupted run finished.")] = False,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A.json B.json", help="Compare two results on their common seeds, and stop."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Run a policy in ManiSkill, closed loop, on seeds it was not trained on, and count how often it succeeds.
@@ -84,7 +88,12 @@ def evaluate(
 
     mstool eval --policy planner --env PickCube-v1
 
+    mstool eval --compare runs/a/eval/020000 runs/b/eval/020000
+
     """
+    if compare is not None:
+        _compare(*compare, as_json=as_json)
+        return
     if policy is None:
         raise UsageError("which policy?", fix="mstool eval --policy runs/NAME")
     from mstool.evaluation.evaluate import Wish
@@ -116,6 +125,24 @@ def evaluate(
         _print(results)
     if results.crashed:
         raise typer.Exit(1)
+
+
+def _compare(first: Path, second: Path, *, as_json: bool) -> None:
+    from mstool.evaluation.compare import compare
+    from mstool.evaluation.results import read_results
+
+    comparison = compare(read_results(first), read_results(second))
+    if as_json:
+        print_json(comparison.to_json())
+        return
+    rows = comparison.rows()
+    print(table(rows, list(rows[0])))
+    say(f"A: {comparison.names[0]}\nB: {comparison.names[1]}")
+    for difference in comparison.differences:
+        say(f"differs: {difference}")
+    unpaired = comparison.total().unpaired
+    if unpaired:
+        say(f"{unpaired} episodes that only one of them has are left out")
 
 
 def _print(results: "Results") -> None:

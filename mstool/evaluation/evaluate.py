@@ -16,6 +16,7 @@ from mstool.evaluation.chunks import ENSEMBLE_RATE
 from mstool.evaluation.configuration import configuration, fingerprint
 from mstool.evaluation.film import write_picture
 from mstool.evaluation.outcomes import Outcome, OutcomeLog, in_order
+from mstool.evaluation.page import FILMS, write_page
 from mstool.evaluation.plain import plain_conventions
 from mstool.evaluation.plan import EPISODES, SEED_START, Task, choose_envs, plan_replay, plan_tasks
 from mstool.evaluation.policies import PLANNER, RANDOM, REPLAY, SERVER, open_policy
@@ -29,7 +30,6 @@ from mstool.evaluation.worker import Finished, Setup
 HOLD = 20
 # A worker's peak with two 256 px views, with room to spare.
 WORKER_BYTES = 2 * 1024**3
-FILMS = "films"
 
 type Notify = Callable[[str], None]
 
@@ -202,6 +202,7 @@ def _run(
         folder=folder,
     )
     write_results(results, folder)
+    write_page(results, folder)
     return results
 
 

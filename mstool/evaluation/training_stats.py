@@ -38,15 +38,11 @@ def dataset_stats(root: Path) -> TrainingStats:
     path = next((root / name for name in ("meta/stats.json", "norm_stats.json") if (root / name).is_file()), None)
     if path is None:
         raise DataError(f"{root} has no statistics (meta/stats.json)", fix=f"mstool stats {root}")
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON: {error}", fix=f"mstool stats {root}") from error
-    return _stats(table.get("norm_stats", table), str(path))
+    return _read(path, f"mstool stats {root}")
 
 
 def checkpoint_stats(model: Path) -> TrainingStats:
-    """Read what a checkpoint's preprocessor normalises with.
+    """Read what a checkpoint was normalised with: the file beside it, or its preprocessor's own numbers.
 
     Raises
     ------
@@ -56,6 +52,9 @@ def checkpoint_stats(model: Path) -> TrainingStats:
     """
     from safetensors.numpy import load_file
 
+    beside = model / "norm_stats.json"
+    if beside.is_file():
+        return _read(beside, f"mstool eval --policy {model} --dataset DATASET")
     for path in sorted(model.glob("*normalizer*.safetensors")):
         table: dict[str, dict[str, Array]] = {}
         for key, value in load_file(path).items():
@@ -64,6 +63,14 @@ def checkpoint_stats(model: Path) -> TrainingStats:
         if "observation.state" in table and "action" in table:
             return _stats(table, str(path))
     raise DataError(f"{model} holds no statistics of its training data", fix="add --dataset DATASET")
+
+
+def _read(path: Path, fix: str) -> TrainingStats:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON: {error}", fix=fix) from error
+    return _stats(table.get("norm_stats", table), str(path))
 
 
 def _stats(table: Mapping[str, Any], source: str) -> TrainingStats:

@@ -1,0 +1,55 @@
+"""The results as a page: `report.md` with the table, the strips and the configuration."""
+
+import json
+from pathlib import Path
+
+from mstool.evaluation.results import Results, TaskResult
+
+REPORT = "report.md"
+FILMS = "films"
+_WHAT = (
+    "Success: the task was solved after some step within the horizon; the interval is Wilson's, 95 %. "
+    "`at end`: it was still solved when the episode ended. `steps`: mean steps until it was solved."
+)
+
+
+def write_page(results: Results, folder: Path) -> Path:
+    """Write `report.md` into the results' folder."""
+    lines = [f"# {results.policy} in ManiSkill", "", _WHAT, "", *_table(results), ""]
+    lines += [f"* {note}" for note in results.notes]
+    timing = results.timing
+    if timing.get("episodes"):
+        speed = f"{timing['seconds']:.0f} s with {timing['workers']} workers: {timing['steps_per_second']:.0f} steps/s"
+        lines += ["", f"{timing['episodes']} episodes in {speed}. {timing['kept_episodes']} more were finished before."]
+    for task in results.tasks:
+        lines += _section(task, folder)
+    lines += ["", "## Configuration", "", "```json", json.dumps(results.configuration, indent=1, default=str), "```"]
+    if results.diagnosis is not None:
+        lines += ["", "## Diagnosis", "", *[f"* {finding}" for finding in results.diagnosis.get("findings", [])]]
+    path = folder / REPORT
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _table(results: Results) -> list[str]:
+    columns = results.columns()
+    rows = [[str(row.get(name, "")) for name in columns] for row in results.rows()]
+    return [
+        "| " + " | ".join(columns) + " |",
+        "|" + "---|" * len(columns),
+        *("| " + " | ".join(cells) + " |" for cells in rows),
+    ]
+
+
+def _section(task: TaskResult, folder: Path) -> list[str]:
+    lines = ["", f"## {task.env_id}", "", f"> {task.prompt}" if task.prompt else "", ""]
+    for kind, word in (("success", "A success"), ("failure", "A failure")):
+        for strip in sorted((folder / FILMS).glob(f"{task.env_id}_{kind}_*.png"))[:1]:
+            seed = strip.stem.rpartition("_")[2]
+            lines += [f"{word}, seed {seed}:", "", f"![{task.env_id}, {kind}]({FILMS}/{strip.name})", ""]
+    failed = [outcome.seed for outcome in task.ran if not outcome.success_once]
+    if failed:
+        lines.append(f"Failed seeds: {', '.join(map(str, failed))}")
+    if task.crashed:
+        lines.append(f"Without an outcome: {', '.join(str(o.seed) for o in task.outcomes if o.crashed)}")
+    return lines
