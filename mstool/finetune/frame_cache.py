@@ -145,12 +145,15 @@ def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, 
         with path.open("wb") as file:
             file.truncate(int(np.prod(shape)))
     clips = list(_clips(dataset, caches, shape))
-    with (
-        ProcessPoolExecutor(max(1, processes), mp_context=get_context("spawn")) as pool,
-        tqdm(total=len(clips), desc="decode", unit="clip", disable=None) as bar,
-    ):
-        for _ in pool.map(_decode, clips, chunksize=4):
-            bar.update()
+    with tqdm(total=len(clips), desc="decode", unit="clip", disable=None) as bar:
+        if processes <= 1:
+            for clip in clips:
+                _decode(clip)
+                bar.update()
+            return
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+            for _ in pool.map(_decode, clips, chunksize=4):
+                bar.update()
 
 
 def _clips(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, int]) -> Iterator[_Clip]:
@@ -166,12 +169,15 @@ def _clips(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int,
         row += length
 
 
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
 def _decode(clip: _Clip) -> None:
     from lerobot.datasets.video_utils import decode_video_frames
 
     from mstool.finetune.flow.augmentation import reduce_to
 
-    torch.set_num_threads(1)
     frames = decode_video_frames(clip.video, list(clip.timestamps), 1e-4, "pyav", return_uint8=True)
     if tuple(frames.shape[-2:]) != clip.shape[2:]:
         frames = (reduce_to(frames, clip.shape[2:]) * 255).round().to(torch.uint8)

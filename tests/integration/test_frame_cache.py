@@ -1,0 +1,87 @@
+"""The frame cache gives LeRobot's own items."""
+
+import pickle
+
+import pytest
+import torch
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+from mstool.errors import MstoolError
+from mstool.finetune.flow.augmentation import reduce_to
+from mstool.finetune.frame_cache import COMPLETE, cached
+
+DELTAS = {"action": [i / 20 for i in range(8)]}
+
+
+@pytest.fixture(scope="module")
+def dataset(pickcube):
+    def load(**options):
+        return LeRobotDataset(
+            "local/pickcube",
+            root=pickcube / "v3.0",
+            delta_timestamps=DELTAS,
+            video_backend="pyav",
+            return_uint8=True,
+            **options,
+        )
+
+    return load
+
+
+def same(ours, theirs):
+    assert set(ours) == set(theirs)
+    for key, value in theirs.items():
+        if isinstance(value, torch.Tensor):
+            assert ours[key].dtype == value.dtype, key
+            assert torch.equal(ours[key], value), key
+        else:
+            assert ours[key] == value
+
+
+def test_items_are_lerobots_own(dataset, tmp_path):
+    theirs = dataset()
+    ours = cached(theirs, tmp_path, None, processes=1)
+    assert len(ours) == len(theirs)
+    first = int(theirs.meta.episodes["dataset_to_index"][0])
+    for index in (0, 1, first - 3, first - 1, first, len(theirs) - 1):
+        same(ours[index], theirs[index])
+    batch = ours.__getitems__([3, 0, first])
+    same(batch[1], theirs[0])
+    same(batch[2], theirs[first])
+
+
+def test_of_some_episodes_and_reduced(dataset, tmp_path):
+    theirs = dataset(episodes=[1])
+    ours = cached(theirs, tmp_path, (64, 64), processes=1)
+    assert len(ours) == theirs.num_frames
+    item, other = ours[4], theirs[4]
+    for camera in theirs.meta.camera_keys:
+        expected = (reduce_to(other.pop(camera)[None], (64, 64))[0] * 255).round().to(torch.uint8)
+        assert torch.equal(item.pop(camera), expected)
+    same(item, other)
+
+
+def test_a_finished_cache_is_taken_again_and_another_is_not(dataset, tmp_path):
+    theirs = dataset()
+    cached(theirs, tmp_path, (32, 32), processes=1)
+    stamp = (tmp_path / COMPLETE).stat().st_mtime_ns
+    cached(theirs, tmp_path, (32, 32), processes=1)
+    assert (tmp_path / COMPLETE).stat().st_mtime_ns == stamp
+    cached(theirs, tmp_path, (16, 16), processes=1)
+    assert (tmp_path / COMPLETE).stat().st_mtime_ns != stamp
+
+
+def test_loaders_in_other_processes_read_the_same_file(dataset, tmp_path):
+    ours = cached(dataset(), tmp_path, (32, 32), processes=1)
+    ours[0]
+    copy = pickle.loads(pickle.dumps(ours))
+    same(copy[5], ours[5])
+
+
+def test_past_frames_are_refused(dataset, pickcube, tmp_path):
+    camera = dataset().meta.camera_keys[0]
+    past = LeRobotDataset(
+        "local/pickcube", root=pickcube / "v3.0", delta_timestamps={camera: [-0.05, 0.0]}, video_backend="pyav"
+    )
+    with pytest.raises(MstoolError, match="past frames"):
+        cached(past, tmp_path, None, processes=1)
