@@ -41,12 +41,15 @@ def build(
     storage: opt.StorageKind = None,
     per_task: opt.PerTask = False,
     workers: opt.Workers = None,
+    executor: opt.ExecutorName = "local",
+    ray_address: opt.RayAddress = "auto",
     fresh: opt.Fresh = False,
     skip_invalid: opt.SkipInvalid = False,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Convert the environments of a manifest, with its sentences, horizons and cameras, in its order."""
+    from mstool.maniskill2lerobot.executor import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
     from mstool.maniskill2lerobot.plan import Wish, make_recipes, tasks_of
     from mstool.maniskill2lerobot.plan import build as run
@@ -65,6 +68,7 @@ def build(
         skip_invalid=skip_invalid,
         fresh=fresh,
         workers=workers,
+        executor=choose_executor(executor, ray_address),
         notify=say,
     )
     print_reports(reports, as_json=as_json)

@@ -20,6 +20,8 @@ Examples:
     mstool convert --env PickCube-v1,StackCube-v1 --format both --root data/two_tasks
 
     mstool convert --all --per-task --episodes 50
+
+    mstool convert --env PickCube-v1 --executor ray --ray-address head:6379 --root /shared/data/pick
 """
 
 
@@ -46,12 +48,15 @@ def convert(
     storage: opt.StorageKind = None,
     per_task: opt.PerTask = False,
     workers: opt.Workers = None,
+    executor: opt.ExecutorName = "local",
+    ray_address: opt.RayAddress = "auto",
     fresh: opt.Fresh = False,
     skip_invalid: opt.SkipInvalid = False,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Replay ManiSkill demos into a LeRobot dataset: RGB views, 8D state, actions, exact norm stats."""
+    from mstool.maniskill2lerobot.executor import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
     from mstool.maniskill2lerobot.plan import Wish, build, choose_envs, make_recipes
 
@@ -72,6 +77,7 @@ def convert(
         skip_invalid=skip_invalid,
         fresh=fresh,
         workers=workers,
+        executor=choose_executor(executor, ray_address),
         notify=say,
     )
     print_reports(reports, as_json=as_json)

@@ -50,6 +50,14 @@ StorageKind = Annotated[
 ]
 PerTask = Annotated[bool, typer.Option("--per-task", help="One dataset per environment instead of one for all.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="by cores and memory")]
+ExecutorName = Annotated[
+    str,
+    typer.Option("--executor", help="Who does the work: this machine's processes (local), or a Ray cluster (ray)."),
+]
+RayAddress = Annotated[
+    str,
+    typer.Option(help="The cluster's HOST:PORT; auto: the one this machine belongs to. Its nodes share --root."),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what an interrupted run finished.")]
 SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Drop damaged demos instead of stopping.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")]

@@ -4,7 +4,7 @@ import errno
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from mstool.errors import DataError, MstoolError
 from mstool.maniskill2lerobot.assemble import assemble
 from mstool.maniskill2lerobot.demos.source import DemoSource, Notify
 from mstool.maniskill2lerobot.episodes import Episode
-from mstool.maniskill2lerobot.executor import Executor, auto_workers, run_local
+from mstool.maniskill2lerobot.executor import Executor, run_local
 from mstool.maniskill2lerobot.features import Version
 from mstool.maniskill2lerobot.provenance import unverified
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
 from mstool.maniskill2lerobot.report import ConvertReport, video_quality
+from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
 from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.target import check_target, locked, work_folder
 from mstool.maniskill2lerobot.work import Job, disk_full
@@ -37,6 +38,11 @@ class Batch:
     def positions(self) -> list[int]:
         """Which demos are wanted, in demo order."""
         return list(range(len(self.source.demos)))[: self.episodes]
+
+    def jobs(self, work: Path, *, without: Container[int] = ()) -> list[Job]:
+        """Return what is to be done, in demo order, with shards in the work folder."""
+        shards, path = work / self.recipe.env_id, self.source.demos.path
+        return [Job(path, p, self.recipe, shard_path(shards, p)) for p in self.positions if p not in without]
 
 
 def convert(
@@ -74,7 +80,7 @@ def convert(
     fresh
         Forget what an interrupted run finished.
     workers
-        Processes; None chooses by cores and memory.
+        Processes; None leaves it to the executor, which looks at cores and memory.
     executor
         Who does the jobs, `run_local` or a Ray cluster's.
     notify
@@ -83,7 +89,8 @@ def convert(
     Raises
     ------
     UsageError
-        `root` exists and `overwrite` is False, another run writes to it, or demos cannot be executed as asked.
+        `root` exists and `overwrite` is False, another run writes to it, demos cannot be executed as asked, or the work
+        folder holds episodes that another recipe, other demos or another version made.
     DataError
         Demos are damaged (they are listed) and `skip_invalid` is False.
     MstoolError
@@ -98,17 +105,14 @@ def convert(
             notify(f"{found}, fewer than the {batch.episodes} asked for")
     invalid = [_invalid(batch, skip_invalid=skip_invalid) for batch in batches]
     work = work_folder(root)
-    if fresh:
-        shutil.rmtree(work, ignore_errors=True)
     with locked(work):
-        jobs = [
-            Job(batch.source.demos.path, position, batch.recipe, shard_path(work / batch.recipe.env_id, position))
-            for batch, bad in zip(batches, invalid, strict=True)
-            for position in batch.positions
-            if position not in bad
-        ]
+        if fresh:
+            clear(work)
+        jobs = [job for batch, bad in zip(batches, invalid, strict=True) for job in batch.jobs(work, without=bad)]
+        check_finished(jobs, work)
+        sweep(work)
         try:
-            marks, lost = _run(jobs, workers or auto_workers(), executor, notify)
+            marks, lost = _run(jobs, workers, executor, notify)
             kept = [
                 Episode.of(job.shard, marks[job], job.recipe) for job in jobs if job in marks and not marks[job].dropped
             ]
@@ -159,7 +163,7 @@ def _invalid(batch: Batch, *, skip_invalid: bool) -> dict[int, str]:
 
 
 def _run(
-    jobs: Sequence[Job], workers: int, executor: Executor, notify: Notify
+    jobs: Sequence[Job], workers: int | None, executor: Executor, notify: Notify
 ) -> tuple[dict[Job, EpisodeMark], Counter[str]]:
     """Do all jobs under one progress bar: markers by job, and how many were lost for which reason."""
     marks: dict[Job, EpisodeMark] = {}

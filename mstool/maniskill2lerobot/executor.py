@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from mstool.errors import MstoolError
+from mstool.errors import MstoolError, UsageError
 from mstool.maniskill2lerobot.shard import EpisodeMark
 from mstool.maniskill2lerobot.work import Job, serve
 
 # A worker's peak with two 256 px views (measured, see benchmarks/convert.py), with room to spare.
 WORKER_BYTES = 2 * 1024**3
 ATTEMPTS = 2
+EXECUTORS = ("local", "ray")
 # How long a worker may take to leave by itself once its pipe is closed.
 GRACE_SECONDS = 5.0
 
@@ -28,7 +29,28 @@ class Done:
     failure: str = ""
 
 
-type Executor = Callable[[Sequence[Job], int], Iterator[Done]]
+# Given the jobs and how many workers at a time; None leaves the number to the executor.
+type Executor = Callable[[Sequence[Job], int | None], Iterator[Done]]
+
+
+def choose_executor(name: str, ray_address: str) -> Executor:
+    """Return the executor that `--executor` names.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name.
+    MstoolError
+        `ray`, and Ray is not installed or no cluster answers at `ray_address`.
+
+    """
+    if name not in EXECUTORS:
+        raise UsageError(f"--executor {name!r} is unknown", fix=f"choose --executor {' or '.join(EXECUTORS)}")
+    if name == "local":
+        return run_local
+    from mstool.maniskill2lerobot.ray_executor import on_ray
+
+    return on_ray(ray_address)
 
 
 def auto_workers() -> int:
@@ -38,8 +60,8 @@ def auto_workers() -> int:
     return max(1, min(cores, int(memory // WORKER_BYTES)))
 
 
-def run_local(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
-    """Do `jobs` in `workers` spawned processes; yields in the order in which they finish.
+def run_local(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done]:
+    """Do `jobs` in spawned processes; yields in the order in which they finish.
 
     A worker that dies (segfault, killed for memory) or fails on an episode costs that episode one more attempt in a
     fresh process. A MstoolError (no device, disk full, ...) would meet every episode: it ends the run.
@@ -52,7 +74,7 @@ def run_local(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
     """
     pool = _Pool(jobs)
     try:
-        pool.start(min(workers, len(jobs)))
+        pool.start(min(workers or auto_workers(), len(jobs)))
         while pool.busy:
             yield from pool.collect()
     finally:

@@ -10,12 +10,14 @@ from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.demos.source import Notify, open_demos
+from mstool.maniskill2lerobot.executor import Executor, run_local
 from mstool.maniskill2lerobot.features import Version
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
 from mstool.maniskill2lerobot.recorded import fit_to_recording
 from mstool.maniskill2lerobot.report import ConvertReport
-from mstool.maniskill2lerobot.target import check_target
+from mstool.maniskill2lerobot.resume import check_finished
+from mstool.maniskill2lerobot.target import check_target, work_folder
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ def build(
     skip_invalid: bool = False,
     fresh: bool = False,
     workers: int | None = None,
+    executor: Executor = run_local,
     notify: Notify = lambda _: None,
 ) -> list[ConvertReport]:
     """Convert all environments into one dataset at `root`, or each into `root`/<environment> (`per_task`).
@@ -168,6 +171,9 @@ def build(
         check_target(target, overwrite=overwrite)
     batches = open_batches(recipes, wish, notify)
     groups = {batch.recipe.env_id: [batch] for batch in batches} if per_task else {"": batches}
+    for name, group in groups.items() if not fresh else ():
+        work = work_folder(targets[name])
+        check_finished([job for batch in group for job in batch.jobs(work)], work)
     return [
         convert(
             group,
@@ -178,6 +184,7 @@ def build(
             skip_invalid=skip_invalid,
             fresh=fresh,
             workers=workers,
+            executor=executor,
             notify=notify,
         )
         for name, group in groups.items()

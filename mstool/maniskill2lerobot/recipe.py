@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from mstool import __version__
-from mstool.contract import RobotFacts
+from mstool.contract import Array, RobotFacts
 from mstool.layouts import Camera, Layout, get_layout
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.simulation.environment import SimulatorSpec
@@ -80,18 +81,36 @@ class Recipe:
             env_kwargs=demo.env_kwargs,
         )
 
-    def fingerprint(self, demo: Demo) -> str:
-        """Hash of the recipe, the demo's content and the tool's version: equal fingerprints, equal shards."""
-        digest = hashlib.sha256()
-        digest.update(_canonical([__version__, asdict(self)]))
+    def made_from(self, demo: Demo) -> dict[str, Any]:
+        """Return everything that decides a shard's content, as plain JSON data: equal data, equal shards.
+
+        The tool's version, the recipe's fields, and under `demo` the demo's own, arrays as their SHA-256.
+        """
+        of_demo: dict[str, Any] = {
+            "env_id": demo.env_id,
+            "seed": demo.seed,
+            "control_mode": demo.control_mode,
+            "reset_options": demo.reset_options,
+            "env_kwargs": demo.env_kwargs,
+            "actions": hashlib.sha256(np.ascontiguousarray(demo.actions).tobytes()).hexdigest(),
+            "first_state": _hash_states(demo.first_state or {}),
+        }
         if self.observations == "recorded":
-            digest.update(_canonical(demo.observations))
-        digest.update(_canonical([demo.env_id, demo.seed, demo.control_mode, demo.reset_options, demo.env_kwargs]))
-        digest.update(np.ascontiguousarray(demo.actions).tobytes())
-        for kind, bodies in sorted((demo.first_state or {}).items()):
-            for name, state in sorted(bodies.items()):
-                digest.update(_canonical([kind, name]) + np.ascontiguousarray(state).tobytes())
-        return digest.hexdigest()
+            of_demo["observations"] = demo.observations
+        data: dict[str, Any] = json.loads(_canonical({"tool_version": __version__, **asdict(self), "demo": of_demo}))
+        return data
+
+    def fingerprint(self, demo: Demo) -> str:
+        """Hash of `made_from`: 64 hexadecimal digits."""
+        return hashlib.sha256(_canonical(self.made_from(demo))).hexdigest()
+
+
+def _hash_states(states: Mapping[str, Mapping[str, Array]]) -> str:
+    digest = hashlib.sha256()
+    for kind, bodies in sorted(states.items()):
+        for name, state in sorted(bodies.items()):
+            digest.update(_canonical([kind, name]) + np.ascontiguousarray(state).tobytes())
+    return digest.hexdigest()
 
 
 def _canonical(data: Any) -> bytes:

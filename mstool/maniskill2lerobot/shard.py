@@ -8,12 +8,12 @@ episode_000123/
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from mstool.contract import Array
 from mstool.errors import UsageError
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.pngs import PngWriter
 from mstool.maniskill2lerobot.recipe import Recipe
 from mstool.maniskill2lerobot.replay import EpisodeSource
@@ -55,6 +56,8 @@ class EpisodeMark:
     names: Mapping[str, list[str]] = field(default_factory=dict)
     # What could not be verified of this episode.
     warnings: Sequence[str] = ()
+    # What the fingerprint is of (`Recipe.made_from`): says what changed when it no longer fits.
+    made_from: Mapping[str, Any] = field(default_factory=dict)
 
 
 def shard_path(work: Path, position: int) -> Path:
@@ -80,24 +83,46 @@ def convert_episode(open_source: Callable[[], EpisodeSource], recipe: Recipe, de
     """Own one episode from demo to shard: skip if complete, play it, write aside, rename, marker inside.
 
     An episode that fails leaves a marker with its reason and no data. Whatever interrupts this function leaves at most
-    a temporary folder, which the next attempt replaces. `open_source` is called only when there is something to do.
+    a temporary folder, which nobody reads. `open_source` is called only when there is something to do.
+
+    Raises
+    ------
+    UsageError
+        The shard is complete, but made from something else.
+
     """
+    made_from = recipe.made_from(demo)
     fingerprint = recipe.fingerprint(demo)
     done = read_mark(shard)
-    if done is not None and done.fingerprint == fingerprint:
+    if done is not None:
+        if done.fingerprint != fingerprint:
+            raise refusal(shard.parent, [Mismatch(demo.episode_id, done.made_from, made_from)])
         return done
-    # A name of our own: a worker whose parent was killed may still be finishing the same episode.
-    aside = shard.with_name(f".{shard.name}.{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
+    # A name of our own: another process, on this machine or another, may be at the same episode after a kill.
+    aside = shard.with_name(f".{shard.name}.{uuid4().hex}")
     aside.mkdir(parents=True)
-    mark = _convert(open_source(), recipe, demo, aside, fingerprint)
-    if mark.dropped:
-        for path in aside.iterdir():
-            path.unlink()
-    (aside / MARKER).write_text(json.dumps(asdict(mark)), encoding="utf-8")
-    shutil.rmtree(shard, ignore_errors=True)
-    aside.rename(shard)
+    try:
+        mark = replace(_convert(open_source(), recipe, demo, aside, fingerprint), made_from=made_from)
+        if mark.dropped:
+            for path in aside.iterdir():
+                path.unlink()
+        (aside / MARKER).write_text(json.dumps(asdict(mark)), encoding="utf-8")
+        _put_in_place(aside, shard)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return mark
+
+
+def _put_in_place(aside: Path, shard: Path) -> None:
+    """Rename a complete shard, unless another process was faster: its shard holds the same and may be in use."""
+    if read_mark(shard) is not None:
+        return
+    shutil.rmtree(shard, ignore_errors=True)
+    try:
+        aside.rename(shard)
+    except OSError:
+        if read_mark(shard) is None:
+            raise
 
 
 def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fingerprint: str) -> EpisodeMark:

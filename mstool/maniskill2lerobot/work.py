@@ -28,6 +28,10 @@ class Job:
     shard: Path
 
 
+# What became of a job: its marker, an error that ends the run, or a traceback.
+type Answer = EpisodeMark | MstoolError | str
+
+
 class Worker:
     """Does jobs one after another, keeping the simulator and the demo file between them."""
 
@@ -67,8 +71,20 @@ def disk_full(work: Path) -> MstoolError:
     )
 
 
+def attempt(worker: Worker, job: Job) -> Answer:
+    """Do one job, whatever happens: a marker, what ends the run, or the traceback of what failed as text."""
+    try:
+        return worker.do(job)
+    except MstoolError as error:
+        return error
+    except OSError as error:
+        return disk_full(job.shard.parent) if error.errno == errno.ENOSPC else traceback.format_exc()
+    except Exception:  # noqa: BLE001 - whatever it was, the parent reports it and the run goes on
+        return traceback.format_exc()
+
+
 def serve(pipe: Connection) -> None:
-    """Answer jobs from `pipe` until it closes: an EpisodeMark, a MstoolError, or a traceback as text.
+    """Answer jobs from `pipe` until it closes.
 
     The main function of a worker process. Ctrl-C belongs to the parent, which closes the pipe.
     """
@@ -82,16 +98,7 @@ def serve(pipe: Connection) -> None:
         except (EOFError, OSError):
             break
         try:
-            answer: EpisodeMark | MstoolError | str = worker.do(job)
-        except MstoolError as error:
-            answer = error
-        except OSError as error:
-            full = error.errno == errno.ENOSPC
-            answer = disk_full(job.shard.parent) if full else traceback.format_exc()
-        except Exception:  # noqa: BLE001 - whatever it was, the parent reports it and the run goes on
-            answer = traceback.format_exc()
-        try:
-            pipe.send(answer)
+            pipe.send(attempt(worker, job))
         except (BrokenPipeError, OSError):
             break
     worker.close()

@@ -1,0 +1,47 @@
+"""What an interrupted conversion left, looked at before any work."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from mstool.maniskill2lerobot.demos.reader import DemoFile
+from mstool.maniskill2lerobot.mismatch import Mismatch, refusal
+from mstool.maniskill2lerobot.shard import read_mark
+from mstool.maniskill2lerobot.work import Job
+
+
+def clear(work: Path) -> None:
+    """Forget what is finished; the lock in `work` stays held."""
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def check_finished(jobs: Sequence[Job], work: Path) -> None:
+    """Check that the finished shards in `work` are what the jobs would make.
+
+    Raises
+    ------
+    UsageError
+        Some are not: the error names what changed.
+
+    """
+    opened: dict[Path, DemoFile] = {}
+    mismatches = []
+    for job in jobs:
+        mark = read_mark(job.shard)
+        if mark is None:
+            continue
+        if job.demos not in opened:
+            opened[job.demos] = DemoFile(job.demos)
+        demo = opened[job.demos].read(job.position)
+        if mark.fingerprint != job.recipe.fingerprint(demo):
+            mismatches.append(Mismatch(demo.episode_id, mark.made_from, job.recipe.made_from(demo)))
+    if mismatches:
+        raise refusal(work, mismatches)
+
+
+def sweep(work: Path) -> None:
+    """Remove what killed workers left unfinished."""
+    for path in work.glob("*/.episode_*"):
+        shutil.rmtree(path, ignore_errors=True)
