@@ -13,8 +13,8 @@ _dataloader_worker_kwargs     a generator of its own, so that starting workers d
                               and a resumed run draws what an uninterrupted one draws; workers leave Ctrl-C alone
 update_policy                 stops at a loss or gradient that is not finite, and says which batch
 should_save_checkpoint        Ctrl-C asks for a checkpoint; the next `update_policy` stops every process
-save_checkpoint               the optimizer's tensors packed, which safetensors asks for and channels_last weights do not
-                              give; conventions, norm stats, the run's facts beside the weights
+save_checkpoint               the optimizer's tensors packed (safetensors refuses those of channels_last weights);
+                              conventions, norm stats and the run's facts beside the weights
 init_logging, inside_slurm    short lines and a file of numbers; no progress bar without a terminal
 ============================  =======================================================================================
 """

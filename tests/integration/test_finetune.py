@@ -1,0 +1,189 @@
+"""`mstool finetune` on a converted dataset, on the CPU, with tiny policies: train, stop, go on, load."""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mstool.conventions import load_conventions
+from mstool.errors import DataError, SetupError
+from mstool.finetune.options import Options
+from mstool.finetune.run import finetune, prepare
+
+TINY = {
+    "flow": {
+        "image_size": (32, 32),
+        "width": 32,
+        "num_heads": 2,
+        "observation_layers": 1,
+        "action_layers": 1,
+        "shift_pixels": 2,
+        "chunk_size": 8,
+        "n_action_steps": 4,
+        "vocabulary": 64,
+        "ema_decay": 0.5,
+    },
+    "act": {"dim_model": 32, "n_heads": 2, "dim_feedforward": 32, "n_encoder_layers": 1, "n_vae_encoder_layers": 1},
+    "diffusion": {"down_dims": (8, 16), "n_groups": 2, "resize_shape": (32, 32), "spatial_softmax_num_keypoints": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(pickcube, tmp_path_factory):
+    """A copy: its verdict is kept inside."""
+    return Path(shutil.copytree(pickcube / "v3.0", tmp_path_factory.mktemp("finetune") / "cube"))
+
+
+def options(dataset, output, policy="flow", **changes):
+    wish = {
+        "steps": 50,
+        "batch_size": 4,
+        "save_every": 25,
+        "log_every": 5,
+        "workers": 0,
+        "device": "cpu",
+        "cache_frames": "off",
+        "lr": 3e-3,
+        "overrides": tuple(
+            {**TINY[policy], "scheduler_warmup_steps": 1}.items() if policy != "act" else TINY[policy].items()
+        ),
+    }
+    return Options(dataset=dataset, policy=policy, output=output, **{**wish, **changes})
+
+
+def train(wish, on_step=lambda _step, _loss: None):
+    torch.set_num_threads(1)
+    return finetune(prepare(wish, notify=lambda _line: None), on_step)
+
+
+@pytest.fixture(scope="module")
+def run(dataset, tmp_path_factory):
+    """Fifty steps of the flow policy: (output, loss per step, report)."""
+    output = tmp_path_factory.mktemp("runs") / "flow"
+    losses = []
+    report = train(options(dataset, output), lambda _step, loss: losses.append(loss))
+    return output, losses, report
+
+
+def test_the_loss_falls(run):
+    output, losses, report = run
+    assert len(losses) == report.steps == 50
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    lines = [json.loads(line) for line in (output / "train_log.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == list(range(5, 51, 5))
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert "50 steps" in report.text()
+
+
+def test_a_checkpoint_loads_and_says_what_it_means(run, dataset):
+    from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+    from lerobot.policies.pretrained import PreTrainedConfig
+
+    _, _, report = run
+    config = PreTrainedConfig.from_pretrained(report.checkpoint)
+    policy = get_policy_class("flow").from_pretrained(report.checkpoint, config=config)
+    before, after = make_pre_post_processors(config, str(report.checkpoint))
+    frame = {
+        "observation.images.image": torch.zeros(3, 128, 128),
+        "observation.images.image2": torch.zeros(3, 128, 128),
+        "observation.state": torch.zeros(8),
+        "task": "pick the cube",
+    }
+    action = after(policy.select_action(before(frame)))
+    assert action.shape[-1] == 7
+    assert torch.isfinite(action).all()
+    assert load_conventions(report.checkpoint) == load_conventions(dataset)
+    stats = json.loads((report.checkpoint / "norm_stats.json").read_text())["norm_stats"]
+    assert stats["action"]["q99"] == json.loads((dataset / "meta" / "stats.json").read_text())["action"]["q99"]
+    own = (dataset / "norm_stats.json").read_text()
+    assert (report.checkpoint / "openpi_norm_stats.json").read_text() == own
+    assert json.loads((report.checkpoint / "mstool_run.json").read_text())["validation"]["valid"] is True
+
+
+def test_a_resumed_run_is_the_uninterrupted_one(run, dataset, tmp_path):
+    output, losses, _ = run
+    copy = Path(shutil.copytree(output, tmp_path / "flow", symlinks=True))
+    shutil.rmtree(copy / "checkpoints" / "000050")
+    (copy / "checkpoints" / "last").unlink()
+    again = []
+    report = train(
+        options(dataset, copy, steps=None, resume=True, batch_size=None, save_every=None, log_every=None),
+        lambda _step, loss: again.append(loss),
+    )
+    assert again == losses[25:]
+    for part in ("pretrained_model/model.safetensors", "training_state/optimizer_state.safetensors"):
+        one = load_file(output / "checkpoints" / "000050" / part)
+        other = load_file(report.checkpoint.parent / part)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one), part
+    step = json.loads((report.checkpoint.parent / "training_state" / "training_step.json").read_text())
+    assert step["step"] == 50
+
+
+def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(dataset, tmp_path):
+    output = tmp_path / "run"
+
+    def interrupt(step, _loss):
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Exception, match="stopped after step 3") as stopped:
+        train(options(dataset, output, steps=6), interrupt)
+    assert stopped.value.exit_code == 1
+    assert "--resume" in stopped.value.fix
+    assert [path.name for path in (output / "checkpoints").glob("0*")] == ["000003"]
+    report = train(options(dataset, output, steps=6, resume=True))
+    assert report.checkpoint.parent.name == "000006"
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_frames(dataset, tmp_path, monkeypatch):
+    from mstool.finetune.flow.modeling_flow import FlowPolicy
+
+    forward, calls = FlowPolicy.forward, []
+
+    def broken(self, batch, *args, **kwargs):
+        loss, facts = forward(self, batch, *args, **kwargs)
+        calls.append(1)
+        return (loss * float("nan") if len(calls) == 3 else loss), facts
+
+    monkeypatch.setattr(FlowPolicy, "forward", broken)
+    with pytest.raises(DataError, match=r"step 3: loss nan.*frame \d+ \(episode [01]\).*checkpoint of step 2") as error:
+        train(options(dataset, tmp_path / "run", steps=6, save_every=2))
+    assert "--lr" in error.value.fix
+
+
+def test_out_of_memory_says_what_to_change(dataset, tmp_path):
+    def full(_step, _loss):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    with pytest.raises(SetupError, match=r"2\.00 GiB.*estimated: .*GiB per sample of the 4") as error:
+        train(options(dataset, tmp_path / "run"), full)
+    assert "--batch-size 2" in error.value.fix
+
+
+@pytest.mark.parametrize("policy", ["act", "diffusion"])
+def test_the_same_entry_trains(policy, dataset, tmp_path):
+    losses = []
+    report = train(
+        options(dataset, tmp_path / "run", policy, steps=4, save_every=2), lambda _step, loss: losses.append(loss)
+    )
+    assert len(losses) == 4
+    assert (report.checkpoint / "mstool_conventions.json").is_file()
+    with pytest.raises(Exception, match="nothing is left"):
+        train(options(dataset, tmp_path / "run", policy, steps=4, resume=True))
+    report = train(options(dataset, tmp_path / "run", policy, steps=5, resume=True))
+    assert report.checkpoint.parent.name == "000005"
+
+
+def test_another_dataset_is_not_gone_on_with(run, dataset, tmp_path):
+    output, _, _ = run
+    other = Path(shutil.copytree(dataset, tmp_path / "other"))
+    stats = other / "meta" / "stats.json"
+    stats.write_text(stats.read_text() + "\n")
+    with pytest.raises(DataError, match="was trained on cube with content"):
+        prepare(options(other, output, steps=60, resume=True), notify=lambda _line: None)
