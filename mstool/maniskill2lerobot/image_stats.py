@@ -21,7 +21,7 @@ class ImageHistogram:
         for channel in range(3):
             # Counts as float32, exact up to 2^24 pixels; a tenth of numpy.bincount's time.
             counts = cv2.calcHist([image], [channel], None, [256], [0, 256])
-            self.counts[channel] += counts[:, 0].astype(np.int64)
+            self.counts[channel] += counts.ravel().astype(np.int64)  # (256, 1), or (256,) from OpenCV 5
         self.frames += 1
 
     def __add__(self, other: "ImageHistogram") -> "ImageHistogram":
