@@ -1,0 +1,117 @@
+"""Write what openpi needs to train on a dataset: a script and exact norm stats."""
+
+from pathlib import Path
+
+from mstool.errors import UsageError
+from mstool.finetune.openpi.recipe import POLICIES, Recipe, read_recipe
+from mstool.finetune.openpi.report import OpenpiReport
+from mstool.finetune.openpi.script import Choices, render
+from mstool.norm_stats.compute import compute
+from mstool.norm_stats.output import write
+
+SCRIPT_NAME = "run_openpi.py"
+# openpi's README, "Requirements".
+MEMORY_GB = {False: 70, True: 22.5}
+
+
+def write_openpi_run(
+    dataset_root: Path,
+    output: Path,
+    *,
+    policy: str = "pi05",
+    steps: int | None = None,
+    batch_size: int | None = None,
+    lora: bool = False,
+    init: str | None = None,
+    horizon: int | None = None,
+    lr: float | None = None,
+    seed: int | None = None,
+    wandb: bool = False,
+    discrete_state_input: bool | None = None,
+    overwrite: bool = False,
+) -> OpenpiReport:
+    """Write `run_openpi.py` and `assets/<config>/<dataset>/norm_stats.json` into `output`.
+
+    The script registers four configs, Pi0.5 and Pi0, each in full and as LoRA; `policy` and `lora` choose its default.
+
+    Parameters
+    ----------
+    dataset_root
+        Folder of a LeRobot v2.1 dataset of `mstool convert`.
+    output
+        Folder of the run; checkpoints go there too.
+    policy
+        `pi05` or `pi0`.
+    steps, batch_size, lr, seed, wandb
+        Of training; by default 20,000 steps of 32 samples (openpi's pi05_droid_finetune), 2.5e-5 at the peak, off.
+    lora
+        Train adapters only.
+    init
+        Weights of `policy` other than openpi's base model: the folder `params` of a checkpoint.
+    horizon
+        Actions per window; by default openpi's for this kind of data (10, DROID 16).
+    discrete_state_input
+        Whether Pi0.5 sees the state (as text in its prompt); by default it does.
+    overwrite
+        Replace a script that says something else.
+
+    Raises
+    ------
+    UsageError
+        An option or the layout has no meaning for openpi, or another script is there.
+    DataError
+        The dataset is not v2.1, lacks a column, or has no usable statistics.
+
+    """
+    if policy not in POLICIES:
+        raise UsageError(f"openpi's engine trains {' or '.join(POLICIES)}, not {policy!r}", fix="--policy pi05")
+    recipe = read_recipe(dataset_root, horizon)
+    defaults = Choices()
+    choices = Choices(
+        policy=policy,
+        lora=lora,
+        steps=_positive("steps", steps, defaults.steps),
+        batch_size=_positive("batch-size", batch_size, defaults.batch_size),
+        peak_lr=defaults.peak_lr if lr is None else lr,
+        seed=defaults.seed if seed is None else seed,
+        wandb=wandb,
+        discrete_state_input=defaults.discrete_state_input if discrete_state_input is None else discrete_state_input,
+        init=init,
+    )
+    script = output / SCRIPT_NAME
+    text = render(recipe, choices, script)
+    if script.exists() and script.read_text(encoding="utf-8") != text and not overwrite:
+        raise UsageError(
+            f"{script} is there and says something else", fix="add --overwrite, or choose another --output"
+        )
+    chosen = recipe.config_name(policy, lora=lora)
+    every = [recipe.config_name(each, lora=low) for each in POLICIES for low in (False, True)]
+    configs = (chosen, *(name for name in every if name != chosen))
+    assets = _write_stats(recipe, output, configs)
+    script.write_text(text, encoding="utf-8")
+    return OpenpiReport(recipe, choices, script, configs, assets, tuple(_notes(recipe, choices)))
+
+
+def _write_stats(recipe: Recipe, output: Path, configs: tuple[str, ...]) -> tuple[Path, ...]:
+    """Compute the statistics once: all four configs see the same state and the same windows of actions."""
+    delta = ",".join(map(str, recipe.delta)) or "none"
+    result = compute([recipe.root], config=recipe.stats_config, horizon=recipe.horizon, delta=delta, features=False)
+    written = [write(result, out=output / "assets" / name, asset_id=recipe.root.name).written for name in configs]
+    return tuple(path for paths in written for path in paths)
+
+
+def _notes(recipe: Recipe, choices: Choices) -> list[str]:
+    notes = [f"openpi says: more than {MEMORY_GB[choices.lora]:g} GB of GPU memory"]
+    if choices.policy == "pi05" and not choices.discrete_state_input:
+        notes.append("this Pi0.5 sees no state: pictures and prompt alone, as openpi's pi05_libero")
+    if recipe.droid and choices.init and "droid" in choices.init:
+        notes.append("starting from a DROID checkpoint, openpi advises to keep its norm stats: copy them over assets/")
+    if recipe.droid:
+        notes.append(f"the data has {recipe.fps} Hz, DROID 15 Hz")
+    return notes
+
+
+def _positive(name: str, value: int | None, default: int) -> int:
+    if value is not None and value < 1:
+        raise UsageError(f"--{name} {value}: at least 1", fix=f"--{name} {default}")
+    return default if value is None else value
