@@ -66,6 +66,14 @@ def evaluate(
         typer.Option("--output", "-o", help="Folder of the results.", show_default="RUN/eval/STEP or eval/NAME"),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an interrupted run finished.")] = False,
+    diagnose: Annotated[
+        bool,
+        typer.Option(
+            "--diagnose",
+            help="Say why it fails: use of the actions, states outside the training data, cameras; with --dataset also "
+            "open-loop error and where it leaves stored episodes. 10 episodes per task.",
+        ),
+    ] = False,
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option(metavar="A.json B.json", help="Compare two results on their common seeds, and stop."),
@@ -88,6 +96,8 @@ def evaluate(
 
     mstool eval --policy planner --env PickCube-v1
 
+    mstool eval --policy runs/pick --diagnose --dataset data/PickCube-v1
+
     mstool eval --compare runs/a/eval/020000 runs/b/eval/020000
 
     """
@@ -96,8 +106,8 @@ def evaluate(
         return
     if policy is None:
         raise UsageError("which policy?", fix="mstool eval --policy runs/NAME")
-    from mstool.evaluation.evaluate import Wish
     from mstool.evaluation.evaluate import evaluate as run
+    from mstool.evaluation.wish import Wish
 
     wish = Wish(
         policy=policy,
@@ -117,6 +127,7 @@ def evaluate(
         video=video,
         output=output,
         fresh=fresh,
+        diagnose=diagnose,
     )
     results = run(wish, say)
     if as_json:
@@ -153,6 +164,8 @@ def _print(results: "Results") -> None:
         for outcome in task.outcomes:
             if outcome.crashed:
                 say(f"crashed: {outcome.env_id} seed {outcome.seed}: {outcome.reason}")
+    if results.diagnosis is not None:
+        print("\ndiagnosis" + "".join(f"\n  * {finding}" for finding in results.diagnosis["findings"]))
     timing = results.timing
     if timing["episodes"]:
         say(

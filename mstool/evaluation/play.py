@@ -1,0 +1,98 @@
+"""Run the episodes that are left, keep each as it ends, and show how it goes."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mstool.evaluation.film import write_picture
+from mstool.evaluation.outcomes import Outcome, OutcomeLog
+from mstool.evaluation.page import FILMS
+from mstool.evaluation.plan import Task
+from mstool.evaluation.runner import Runner
+from mstool.evaluation.worker import Finished
+
+type Notify = Callable[[str], None]
+
+
+def play(
+    tasks: Sequence[Task],
+    logs: Mapping[str, OutcomeLog],
+    runner: Runner,
+    folder: Path,
+    *,
+    fresh: bool,
+    notify: Notify,
+) -> tuple[list[Outcome], dict[str, Any]]:
+    """Run what the logs do not hold.
+
+    Parameters
+    ----------
+    tasks
+        What to run.
+    logs
+        {environment: where its outcomes are kept}.
+    runner
+        Who runs them.
+    folder
+        Where strips of pictures go.
+    fresh
+        Forget what the logs hold.
+    notify
+        Told what is left out because it was finished before.
+
+    Returns
+    -------
+    The outcomes in no order, and what the time went into.
+
+    """
+    outcomes: list[Outcome] = []
+    jobs = []
+    # The longest first: short ones fill the gaps at the end.
+    for task in sorted(tasks, key=lambda task: -task.horizon):
+        if fresh:
+            logs[task.env_id].forget()
+        known = logs[task.env_id].read()
+        outcomes += [known[job.env_id, job.seed] for job in task.jobs() if (job.env_id, job.seed) in known]
+        jobs += [job for job in task.jobs() if (job.env_id, job.seed) not in known]
+    kept = len(outcomes)
+    if kept:
+        notify(f"{kept} episodes were finished before, {len(jobs)} are left (--fresh starts again)")
+    started, steps, solved = time.monotonic(), 0, sum(outcome.success_once for outcome in outcomes)
+    with tqdm(total=kept + len(jobs), initial=kept, desc="eval", unit="episode", disable=None) as bar:
+        for finished in runner.run(jobs):
+            outcome = finished.outcome
+            logs[outcome.env_id].add(outcome)
+            outcomes.append(outcome)
+            _keep_strip(finished, folder)
+            steps, solved = steps + outcome.steps, solved + outcome.success_once
+            bar.set_postfix_str(f"{solved} solved, {steps / (time.monotonic() - started):.0f} steps/s", refresh=False)
+            bar.update()
+    seconds = time.monotonic() - started
+    return outcomes, {
+        "seconds": round(seconds, 2),
+        "workers": runner.workers,
+        "episodes": len(jobs),
+        "kept_episodes": kept,
+        "steps": steps,
+        "steps_per_second": round(steps / seconds, 2) if jobs else None,
+        "inferences": runner.speed.inferences,
+        "observations": runner.speed.answered,
+        "inference_seconds": round(runner.speed.inferring, 2),
+    }
+
+
+def _keep_strip(finished: Finished, folder: Path) -> None:
+    """Keep one strip of a success and one of a failure per task: those of the lowest seeds."""
+    outcome = finished.outcome
+    if finished.strip is None:
+        return
+    kind = "success" if outcome.success_once else "failure"
+    there = sorted((folder / FILMS).glob(f"{outcome.env_id}_{kind}_*.png"))
+    if there and int(there[0].stem.rpartition("_")[2]) <= outcome.seed:
+        return
+    write_picture(finished.strip, folder / FILMS / f"{outcome.env_id}_{kind}_{outcome.seed}.png")
+    for path in there:
+        path.unlink()

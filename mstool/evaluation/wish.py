@@ -1,0 +1,132 @@
+"""What a user asked for, and what the policy was trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mstool.conventions import CONVENTIONS_FILE, Conventions, load_conventions
+from mstool.errors import DataError, UsageError
+from mstool.evaluation.checkpoint import find_checkpoint, results_folder
+from mstool.evaluation.plan import SEED_START
+from mstool.evaluation.policies import PLANNER, RANDOM, REPLAY, SERVER
+
+# Steps that go on after the first success: 1 s at 20 Hz.
+HOLD = 20
+# What a dataset given beside a checkpoint must share with what it was trained on.
+_SHARED = ("layout", "control_mode", "controller", "image_size", "goal", "views")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user asked for."""
+
+    # See `mstool.evaluation.policies.open_policy`.
+    policy: str
+    envs: Sequence[str] = ()
+    suite: str | None = None
+    # Per task; by default 40, of `replay:` all, with `diagnose` 10.
+    episodes: int | None = None
+    seed_start: int = SEED_START
+    workers: int | None = None
+    replan: int | None = None
+    ensemble: bool = False
+    hold: int = HOLD
+    instruction: str | None = None
+    horizon: int | None = None
+    # The dataset a policy was trained on, where no conventions lie beside it; with `diagnose` its stored episodes.
+    dataset: Path | None = None
+    device: str = "auto"
+    timeout_s: float = 60.0
+    video: Path | None = None
+    output: Path | None = None
+    # Forget what an interrupted run finished.
+    fresh: bool = False
+    diagnose: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be together.
+
+        Raises
+        ------
+        UsageError
+            The planner is asked for what only a policy can do.
+
+        """
+        if self.policy != PLANNER:
+            return
+        if self.ensemble or self.replan or self.diagnose:
+            raise UsageError(
+                "the planner answers no observations: --replan, --ensemble and --diagnose are for policies",
+                fix="leave them out",
+            )
+        if self.video is not None:
+            raise UsageError(
+                "--video: the planner runs without pictures",
+                fix="mstool convert --demos generate, then mstool show DATASET",
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        if self.output is not None:
+            return self.output
+        folder = self._usual_folder()
+        return folder / "diagnose" if self.diagnose else folder
+
+    def _usual_folder(self) -> Path:
+        if self.policy in {PLANNER, RANDOM}:
+            return Path("eval") / self.policy
+        if self.policy.startswith(REPLAY):
+            return Path("eval") / f"replay-{self._replayed.resolve().name}"
+        if self.policy.startswith(SERVER):
+            return Path("eval") / self.policy.partition("://")[2].rstrip("/").replace("/", "_").replace(":", "_")
+        return results_folder(find_checkpoint(self.policy))
+
+    @property
+    def _replayed(self) -> Path:
+        return Path(self.policy.removeprefix(REPLAY))
+
+    def conventions(self) -> Conventions | None:
+        """Find what the policy was trained on; None for one that was trained on nothing.
+
+        Raises
+        ------
+        UsageError
+            Neither the policy nor the user says.
+        DataError
+            They contradict each other.
+
+        """
+        if self.policy == PLANNER:
+            return None
+        if self.policy.startswith(REPLAY):
+            return load_conventions(self._replayed)
+        given = None if self.dataset is None else load_conventions(self.dataset)
+        if self.policy == RANDOM or self.policy.startswith(SERVER):
+            if given is None and self.policy != RANDOM:
+                raise UsageError(
+                    "a server does not say what its policy was trained on: layout, cameras, image size",
+                    fix=f"mstool eval --policy {self.policy} --dataset DATASET",
+                )
+            return given
+        return _agreed(find_checkpoint(self.policy), given)
+
+
+def _agreed(model: Path, given: Conventions | None) -> Conventions:
+    if not (model / CONVENTIONS_FILE).is_file():
+        if given is None:
+            raise UsageError(
+                f"{model} has no {CONVENTIONS_FILE}: it does not say what it was trained on",
+                fix=f"mstool eval --policy {model} --dataset DATASET",
+            )
+        return given
+    own = load_conventions(model)
+    if given is not None:
+        other = [what for what in _SHARED if own.mstool.get(what) != given.mstool.get(what)]
+        if other:
+            what = "; ".join(f"{name} is {given.mstool.get(name)}, not {own.mstool.get(name)}" for name in other)
+            raise DataError(
+                f"{given.dataset} is of another kind than {own.dataset}, which {model} was trained on: {what}",
+                fix="leave --dataset out, or give the dataset that it was trained on",
+            )
+    return own
