@@ -1,0 +1,47 @@
+"""One small conversion that several tests make in different ways, and the hash that all of them must find."""
+
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+from conftest import DEMOS
+
+from mstool.fingerprint import content_hash
+from mstool.maniskill2lerobot.convert import Batch, convert
+from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.executor import Executor, run_local
+from mstool.maniskill2lerobot.options import make_recipe
+
+# Four short episodes, one view: what takes time is starting, and that once per worker.
+SMALL_PUSH = ("--env", "PushCube-v1", "--image-size", "128", "--cameras", "base", "--workers", "2")
+
+
+def convert_small_push(root: Path, *, workers: int, executor: Executor = run_local) -> str:
+    """Convert as `mstool convert` with the words `SMALL_PUSH` does; returns the dataset's hash."""
+    source = open_demos("PushCube-v1", str(DEMOS / "PushCube-v1"), episodes=None, seed=0, notify=print)
+    recipe = make_recipe("PushCube-v1", image_size="128", cameras="base")
+    convert(
+        [Batch(source, recipe)],
+        root,
+        repo_id="local/small",
+        formats={"v3.0": "video"},
+        workers=workers,
+        executor=executor,
+    )
+    return content_hash(root)
+
+
+@cache
+def small_push_hash() -> str:
+    """Return the hash of the conversion by one local worker."""
+    with tempfile.TemporaryDirectory() as folder:
+        return convert_small_push(Path(folder) / "data", workers=1)
+
+
+def wait_for(condition, seconds: float = 240) -> None:
+    """Wait until `condition()` holds, no longer than `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
