@@ -15,7 +15,7 @@ from mstool.finetune import beside, gate, pictures, resume
 from mstool.finetune.dataset import read_facts
 from mstool.finetune.interrupts import Interrupts
 from mstool.finetune.machine import choose_device, device_bytes, gpus, rank
-from mstool.finetune.options import Options
+from mstool.finetune.options import RANDOM, Options
 from mstool.finetune.plan import Plan
 from mstool.finetune.presets import get_preset
 
@@ -146,6 +146,7 @@ def finetune(prepared: Prepared, on_step: OnStep = lambda _step, _loss: None) ->
         seed=config.seed or 0,
         cache=plan.cache,
         weights=prepared.weights,
+        random_weights=options.init == RANDOM and prepared.checkpoint is None,
         tokenizer=prepared.tokenizer,
         on_step=on_step,
     )
@@ -162,7 +163,6 @@ def finetune(prepared: Prepared, on_step: OnStep = lambda _step, _loss: None) ->
     from mstool.finetune.logs import last_line
 
     newest = resume.newest(options.output)
-    assert newest is not None or rank() > 0
     folder = newest.model if newest else options.output
     return Report(options.policy, hooks.step, folder, last_line(options.output), time.monotonic() - started)
 

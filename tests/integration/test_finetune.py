@@ -41,9 +41,9 @@ def dataset(pickcube, tmp_path_factory):
 
 def options(dataset, output, policy="flow", **changes):
     wish = {
-        "steps": 50,
+        "steps": 30,
         "batch_size": 4,
-        "save_every": 25,
+        "save_every": 20,
         "log_every": 5,
         "workers": 0,
         "device": "cpu",
@@ -63,7 +63,7 @@ def train(wish, on_step=lambda _step, _loss: None):
 
 @pytest.fixture(scope="module")
 def run(dataset, tmp_path_factory):
-    """Fifty steps of the flow policy: (output, loss per step, report)."""
+    """Thirty steps of the flow policy: (output, loss per step, report)."""
     output = tmp_path_factory.mktemp("runs") / "flow"
     losses = []
     report = train(options(dataset, output), lambda _step, loss: losses.append(loss))
@@ -72,12 +72,12 @@ def run(dataset, tmp_path_factory):
 
 def test_the_loss_falls(run):
     output, losses, report = run
-    assert len(losses) == report.steps == 50
+    assert len(losses) == report.steps == 30
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
     lines = [json.loads(line) for line in (output / "train_log.jsonl").read_text().splitlines()]
-    assert [line["steps"] for line in lines] == list(range(5, 51, 5))
+    assert [line["steps"] for line in lines] == list(range(5, 31, 5))
     assert lines[-1]["loss"] < lines[0]["loss"]
-    assert "50 steps" in report.text()
+    assert "30 steps" in report.text()
 
 
 def test_a_checkpoint_loads_and_says_what_it_means(run, dataset):
@@ -108,21 +108,21 @@ def test_a_checkpoint_loads_and_says_what_it_means(run, dataset):
 def test_a_resumed_run_is_the_uninterrupted_one(run, dataset, tmp_path):
     output, losses, _ = run
     copy = Path(shutil.copytree(output, tmp_path / "flow", symlinks=True))
-    shutil.rmtree(copy / "checkpoints" / "000050")
+    shutil.rmtree(copy / "checkpoints" / "000030")
     (copy / "checkpoints" / "last").unlink()
     again = []
     report = train(
         options(dataset, copy, steps=None, resume=True, batch_size=None, save_every=None, log_every=None),
         lambda _step, loss: again.append(loss),
     )
-    assert again == losses[25:]
+    assert again == losses[20:]
     for part in ("pretrained_model/model.safetensors", "training_state/optimizer_state.safetensors"):
-        one = load_file(output / "checkpoints" / "000050" / part)
+        one = load_file(output / "checkpoints" / "000030" / part)
         other = load_file(report.checkpoint.parent / part)
         assert one.keys() == other.keys()
         assert all(torch.equal(one[key], other[key]) for key in one), part
     step = json.loads((report.checkpoint.parent / "training_state" / "training_step.json").read_text())
-    assert step["step"] == 50
+    assert step["step"] == 30
 
 
 def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(dataset, tmp_path):
