@@ -146,11 +146,16 @@ def main() -> int:
     print(f"{text}\n\n{fast}\n\n{'; '.join(wrong) or 'all bounds hold'}\n{time.monotonic() - started:.0f} s")
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n")
+    notes = [
+        f"`Pi0`: {reference['pi0']['what']}",
+        f"`generation`: {reference['generation']['what']}",
+        "`replay`: stored actions from their own seeds, solved at the end.",
+        "`planner`, `random`: unseen seeds from 10000 on, solved once.",
+        f"{'; '.join(wrong) or 'All bounds hold.'}",
+    ]
+    listed = "\n".join(f"* {note}" for note in notes)
     path.with_suffix(".md").write_text(
-        f"# Closed-loop evaluation: its bounds\n\n```\n{text}\n```\n\n"
-        f"`Pi0`: {reference['pi0']['what']} `generation`: successes of the planner on seeds 0 to 49. `replay`: stored actions, solved at the end. "
-        "`planner`, `random`: unseen seeds from 10000 on.\n\n"
-        f"{'; '.join(wrong) or 'All bounds hold.'}\n\n## Speed\n\n"
+        f"# Closed-loop evaluation: its bounds\n\n```\n{text}\n```\n\n{listed}\n\n## Speed\n\n"
         f"An untrained `act` of LeRobot's default size, two 128 px views, {document.get('machine', '')}:\n\n"
         f"```\n{fast}\n```\n"
     )
