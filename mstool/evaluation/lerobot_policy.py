@@ -208,7 +208,7 @@ def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
                 preprocessor_overrides={"device_processor": {"device": device}},
             )
     except ImportError as error:
-        raise SetupError(f"{folder}: {error}", fix="make setup-train  (it installs what policies need)") from error
+        raise SetupError(f"{folder}: {error}", fix="make setup") from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = (str(error).splitlines() or [repr(error)])[0]
         raise DataError(
