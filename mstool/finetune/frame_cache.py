@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
+from torch.utils.data._utils.collate import default_collate_fn_map
 from tqdm import tqdm
 
 from mstool.contract import Array
@@ -33,6 +35,31 @@ class _Clip:
     first_row: int
     cache: Path
     shape: tuple[int, int, int, int]
+
+
+class Row:
+    """One frame of a batch that was gathered as a whole; the loader puts such a batch together without copying."""
+
+    __slots__ = ("batch", "position")
+
+    def __init__(self, batch: dict[str, Any], position: int) -> None:
+        self.batch, self.position = batch, position
+
+    def item(self) -> dict[str, Any]:
+        """Return the frame's own values."""
+        return {name: values[self.position] for name, values in self.batch.items()}
+
+
+def collate_rows(rows: Sequence[Row], *, collate_fn_map: object = None) -> dict[str, Any]:  # noqa: ARG001
+    """Return the batch of which `rows` are all frames, in order: torch's way to collate a type of one's own."""
+    batch = rows[0].batch
+    whole = len(rows) == len(batch["index"]) and all(
+        row.batch is batch and row.position == i for i, row in enumerate(rows)
+    )
+    return batch if whole else default_collate([row.item() for row in rows])
+
+
+default_collate_fn_map[Row] = collate_rows
 
 
 class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
@@ -65,9 +92,9 @@ class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return one frame, as LeRobotDataset does with `return_uint8`."""
-        return self.__getitems__([index])[0]
+        return self.__getitems__([index])[0].item()
 
-    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Row]:
         """Return a batch's frames; torch's loader asks for all of them at once."""
         rows = np.asarray(indices)
         batch: dict[str, Any] = {name: column[rows] for name, column in self._columns.items()}
@@ -78,10 +105,8 @@ class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             batch[f"{key}_is_pad"] = torch.from_numpy(at != inside)
         for camera in self._caches:
             batch[camera] = torch.from_numpy(self._open(camera)[rows])
-        return [
-            {name: values[i] for name, values in batch.items()} | {"task": self._tasks[int(batch["task_index"][i])]}
-            for i in range(len(rows))
-        ]
+        batch["task"] = [self._tasks[index] for index in batch["task_index"].tolist()]
+        return [Row(batch, position) for position in range(len(rows))]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open files behind: a loader process opens its own."""

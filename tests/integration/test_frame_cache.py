@@ -46,8 +46,19 @@ def test_items_are_lerobots_own(dataset, tmp_path):
     for index in (0, 1, first - 3, first - 1, first, len(theirs) - 1):
         same(ours[index], theirs[index])
     batch = ours.__getitems__([3, 0, first])
-    same(batch[1], theirs[0])
-    same(batch[2], theirs[first])
+    same(batch[1].item(), theirs[0])
+    same(batch[2].item(), theirs[first])
+
+
+def test_batches_are_what_torch_would_collate(dataset, tmp_path):
+    ours = cached(dataset(), tmp_path, (32, 32), processes=1)
+    loader = torch.utils.data.DataLoader(ours, batch_size=4, num_workers=0)
+    expected = torch.utils.data.default_collate([ours[i] for i in range(4)])
+    same(next(iter(loader)), expected)
+    rows = ours.__getitems__([0, 1, 2, 3])
+    same(
+        torch.utils.data.default_collate(rows[::-1]), torch.utils.data.default_collate([ours[i] for i in (3, 2, 1, 0)])
+    )
 
 
 def test_of_some_episodes_and_reduced(dataset, tmp_path):

@@ -67,6 +67,9 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.objective = make_objective(config.head, config.num_train_timesteps)
         self.model = FlowNetwork(config)
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
+        if config.compile_model:
+            self.model.encoder.compile()
+            self.model.expert.compile()
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self.reset()
 
