@@ -1,6 +1,6 @@
 """How conversion scales with worker processes: the same demos with 1, 4, 8 and 14 of them.
 
-    python benchmarks/workers.py [--env PickCube-v1] [--episodes 56] [--workers 1 4 8 14]
+    python benchmarks/workers.py [--env PickCube-v1] [--episodes 56] [--workers 1 4 8 14] [--demos DIR]
 
 `frames/s` counts from start to end; `steady` from the moment when every worker has finished its first episode, which
 leaves out starting Python and compiling shaders. Writes `benchmarks/results/workers_<backend>.json` and `.md`.
@@ -60,14 +60,19 @@ def main() -> None:
     parser.add_argument("--env", default="PickCube-v1")
     parser.add_argument("--episodes", type=int, default=56)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 4, 8, 14])
+    parser.add_argument("--demos", type=Path, help="A ManiSkill demo folder. Default: generate them.")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
+    if options.episodes <= max(options.workers):
+        parser.error("every worker needs an episode to warm up, and some must be left: raise --episodes")
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        generate_demos(options.env, episodes=options.episodes, seed=0, out_dir=work / "demos")
+        demos = options.demos or work / "demos"
+        if options.demos is None:
+            generate_demos(options.env, episodes=options.episodes, seed=0, out_dir=demos)
         rows = []
         for workers in options.workers:
-            rows.append(measure(options.env, work / "demos", options.episodes, workers, work))
+            rows.append(measure(options.env, demos, options.episodes, workers, work))
             rows[-1]["ratio to 1"] = round(rows[-1]["steady frames/s"] / rows[0]["steady frames/s"], 2)
             print(table(rows, COLUMNS), flush=True)
     about = f"{options.env}, two 256x256 views, SAPIEN on {render_backend()}, {os.cpu_count()} cores"

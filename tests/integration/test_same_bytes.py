@@ -1,0 +1,53 @@
+"""The dataset is the same to the byte for any number of workers, and after any number of kills."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import DEMOS
+from support.small import SMALL_PUSH, convert_small_push, small_push_hash, wait_for
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_any_number_of_workers(tmp_path, workers):
+    assert convert_small_push(tmp_path / "data", workers=workers) == small_push_hash()
+
+
+def test_killed_at_random_moments(tmp_path):
+    """Parent and workers, 20 times; `benchmarks/interruptions.py --spawn` does it to the command itself."""
+    seed = random.SystemRandom().randrange(10**6)
+    words = [sys.executable, "-W", "ignore", SCRIPT, "--moments", "20", "--seed", str(seed), "--out", tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=500)
+    assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
+    result = json.loads((tmp_path / "interruptions.json").read_text())
+    assert result["kills"] == 20
+    assert result["datasets_compared"] >= 2
+    assert result["content_hash"]
+
+
+def test_work_of_another_conversion_is_refused_before_any_work(mstool, tmp_path, capsys):
+    """What a killed run left has 128 pixels; then 64 are asked for."""
+    root, work = tmp_path / "data", tmp_path / ".data.work"
+    words = [sys.executable, "-m", "mstool.cli", "convert", *SMALL_PUSH, "--demos", DEMOS / "PushCube-v1"]
+    run = subprocess.Popen([*map(str, words), "--root", str(root)], stderr=subprocess.DEVNULL)
+    wait_for(lambda: list(work.glob("*/episode_*/episode.json")))
+    run.kill()
+    run.wait()
+    wait_for(lambda: len(list(work.glob("*/.episode_*"))) == 0)  # its workers finish what they are at
+    before = {path: path.stat().st_mtime_ns for path in work.rglob("*")}
+
+    other = [*SMALL_PUSH, "--demos", DEMOS / "PushCube-v1", "--root", root]
+    other[other.index("128")] = "64"
+    assert mstool("convert", *other) == 2
+    err = capsys.readouterr().err
+    assert f"{work} holds " in err
+    assert "image_size: 128x128 there, 64x64 now" in err
+    assert "fix: run the same command with --fresh to start over, or choose another --root" in err
+    assert {path: path.stat().st_mtime_ns for path in work.rglob("*")} == before
+    assert mstool("convert", *other, "--episodes", "1", "--fresh") == 0
+    assert not work.exists()
