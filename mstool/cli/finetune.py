@@ -5,13 +5,18 @@ from typing import Annotated
 
 import typer
 
-from mstool.cli.output import print_json, say
+from mstool.cli.output import print_json, print_reports, say
 
 
 def finetune(
     dataset: Annotated[Path, typer.Argument(help="Folder of a LeRobot v3.0 dataset (v2.1 for --engine openpi).")],
     *,
-    policy: Annotated[str, typer.Option(help="flow, act, diffusion, smolvla or pi05.")] = "flow",
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="flow, act, diffusion, smolvla or pi05; for openpi pi05 or pi0.", show_default="flow; pi05 for openpi"
+        ),
+    ] = None,
     init: Annotated[
         str | None,
         typer.Option(
@@ -77,7 +82,9 @@ def finetune(
     from mstool.finetune.options import Options
     from mstool.finetune.presets import get_preset
 
-    get_preset(policy)
+    policy = policy or ("pi05" if engine == "openpi" else "flow")
+    if engine != "openpi":
+        get_preset(policy)
     options = Options(
         dataset=dataset,
         policy=policy,
@@ -103,6 +110,11 @@ def finetune(
         force=force,
     )
     notify = say if rank() == 0 else _silent
+    if engine == "openpi":
+        from mstool.finetune.openpi_engine import write
+
+        print_reports([write(options, notify)], as_json=as_json)
+        return
 
     from mstool.finetune.plan_text import text
     from mstool.finetune.run import finetune as run
@@ -114,6 +126,8 @@ def finetune(
             print_json(prepared.plan.to_json())
         else:
             print(text(prepared.plan))
+        if prepared.plan.obstacle:
+            raise prepared.plan.obstacle
         return
     notify(text(prepared.plan))
     report = run(prepared)

@@ -76,23 +76,25 @@ class Plan:
             rows.append({"column": key, "input": name, "shape": shape, "normalisation": f"{mode}: {formula}"})
         return rows
 
-    def check_space(self) -> None:
-        """Raise SetupError where the checkpoints or the weights cannot fit."""
+    @property
+    def obstacle(self) -> SetupError | None:
+        """Why the checkpoints, or the weights, cannot fit; None where they can."""
         free = free_disk(self.options.output)
         if self.disk is not None and self.memory is not None and self.disk > free:
             fits = free // self.memory.checkpoint
             every = math.ceil((self.steps - self.first_step) / fits) if fits else 0
-            raise SetupError(
+            return SetupError(
                 f"{self.checkpoints} checkpoints of {self.memory.checkpoint / _GIB:.1f} GiB need "
                 f"{self.disk / _GIB:.1f} GiB; {free / _GIB:.1f} GiB are free at {self.options.output}",
                 fix=self.options.command(save_every=every) if fits else self.options.command(output="ELSEWHERE"),
             )
         if self.memory and self.device_bytes and self.memory.certain > self.device_bytes and not self.options.force:
-            raise SetupError(
+            return SetupError(
                 f"weights, gradients and optimizer take {self.memory.certain / _GIB:.1f} GiB, the device has "
                 f"{self.device_bytes / _GIB:.1f} GiB: no batch size makes them fit",
                 fix="add --lora" if self.options.policy == "pi05" and not self.options.lora else "use a larger GPU",
             )
+        return None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""

@@ -112,7 +112,6 @@ def prepare(options: Options, notify: Notify) -> Prepared:
         gpus=gpus(),
         first_step=checkpoint.step if checkpoint else 0,
     )
-    plan.check_space()
     return Prepared(plan, train, setup.weights, checkpoint, tokenizer if options.tokenizer else "")
 
 
@@ -129,7 +128,7 @@ def finetune(prepared: Prepared, on_step: OnStep = lambda _step, _loss: None) ->
     Raises
     ------
     MstoolError
-        The training was stopped, or could not go on.
+        Disk or memory are too small, the training was stopped, or it could not go on.
 
     """
     from lerobot.scripts.lerobot_train import train
@@ -138,6 +137,8 @@ def finetune(prepared: Prepared, on_step: OnStep = lambda _step, _loss: None) ->
     from mstool.finetune.problems import explained
 
     plan, options, config = prepared.plan, prepared.plan.options, prepared.train
+    if config.save_checkpoint and plan.obstacle:
+        raise plan.obstacle
     interrupts = Interrupts()
     hooks = Hooks(
         output=options.output,
