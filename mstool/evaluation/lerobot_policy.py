@@ -192,6 +192,7 @@ def _register_processors(config: Any) -> None:
 def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
     from lerobot.configs import PreTrainedConfig
     from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+    from safetensors import SafetensorError
 
     _register()
     try:
@@ -209,7 +210,7 @@ def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
             )
     except ImportError as error:
         raise SetupError(f"{folder}: {error}", fix="make setup") from error
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = (str(error).splitlines() or [repr(error)])[0]
         raise DataError(
             f"{folder} cannot be loaded as a LeRobot checkpoint: {type(error).__name__}: {first}",

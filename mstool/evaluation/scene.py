@@ -30,9 +30,6 @@ def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...]
 
     """
     ours = conventions.mstool
-    known = {field.name for field in fields(SimulatorSpec)}
-    # Added after the first release of the format: absent means the full meshes.
-    detail = {"render_detail": ours["render_detail"]} if ours.get("render_detail") and "render_detail" in known else {}
     return SimulatorSpec(
         env_id=env_id,
         control_mode=str(ours["control_mode"]),
@@ -41,8 +38,18 @@ def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...]
         image_size=(int(ours["image_size"][0]), int(ours["image_size"][1])),
         goal_visible=ours["goal"] == "visible",
         env_kwargs=_env_kwargs(ours.get("demos"), env_id),
-        **detail,
+        **_detail(ours),
     )
+
+
+def _detail(ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the detail of the meshes that are drawn; a dataset that does not say has the full ones."""
+    detail = ours.get("render_detail", "full")
+    if "render_detail" in {field.name for field in fields(SimulatorSpec)}:
+        return {"render_detail": detail}
+    if detail != "full":
+        raise DataError(f"pictures with --render-detail {detail} cannot be drawn by this mstool", fix="make setup")
+    return {}
 
 
 def dataset_views(conventions: Conventions) -> tuple[str, ...]:

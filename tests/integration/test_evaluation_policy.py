@@ -1,0 +1,111 @@
+"""LeRobot checkpoints as policies: batches, noise, histories, and what does not fit. No simulator."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from support.checkpoints import TINY, make_checkpoint
+from support.shards import make_dataset, make_episode
+
+from mstool.conventions import load_conventions
+from mstool.errors import DataError, UsageError
+from mstool.evaluation.lerobot_policy import LerobotPolicy
+from mstool.evaluation.policy import Observation
+from mstool.evaluation.wish import Wish
+
+MODEL = "checkpoints/000001/pretrained_model"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    episodes = [make_episode(folder, seed=seed, size=(64, 64)) for seed in range(2)]
+    return make_dataset(folder / "data", folder / "work", {"v3.0": "video"}, episodes)
+
+
+@pytest.fixture(scope="module")
+def runs(dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return {kind: make_checkpoint(dataset, folder / kind, kind) for kind in TINY}
+
+
+def observe(seed, step=0):
+    random = np.random.default_rng([seed, step])
+    images = {view: random.integers(0, 256, (64, 64, 3), np.uint8) for view in ("base", "wrist")}
+    return Observation(images, random.normal(size=8).astype(np.float32), "do it", "PickCube-v1", seed, step)
+
+
+def load(runs, dataset, kind, slots):
+    return LerobotPolicy(str(runs[kind]), load_conventions(dataset), device="cpu", slots=slots)
+
+
+@pytest.mark.parametrize("kind", ["act", "flow"])
+def test_an_episode_does_not_depend_on_who_waits_with_it(runs, dataset, kind):
+    policy = load(runs, dataset, kind, 3)
+    seen = [observe(seed) for seed in (5, 6, 7)]
+    together = policy.act([0, 1, 2], seen)
+    assert len(together) == 3
+    assert together[0].shape == (TINY[kind]["chunk_size"], 7)
+    assert together[0].dtype == np.float32
+    assert not np.allclose(together[0], together[1])
+    for alone, others in zip(together, seen, strict=True):
+        assert np.array_equal(policy.act([1], [others])[0], alone)
+    again = load(runs, dataset, kind, 3)
+    assert np.array_equal(again.act([0, 1, 2], seen)[2], together[2])
+    assert policy.traits.replan == TINY[kind]["n_action_steps"]
+    assert policy.traits.identity["content"] == again.traits.identity["content"]
+
+
+def test_noise_is_of_the_seed_and_the_step(runs, dataset):
+    policy = load(runs, dataset, "flow", 1)
+    seen = observe(5)
+    moved = Observation(seen.images, seen.state, seen.prompt, seen.env_id, seen.seed, 8)
+    other = Observation(seen.images, seen.state, seen.prompt, seen.env_id, 6, 0)
+    answers = [policy.act([0], [each])[0] for each in (seen, moved, other, seen)]
+    assert np.array_equal(answers[0], answers[3])
+    assert not np.allclose(answers[0], answers[1])
+    assert not np.allclose(answers[0], answers[2])
+    assert policy.traits.identity["noise"] == "per episode"
+
+
+def test_a_history_belongs_to_its_slot(runs, dataset):
+    """Two episodes in turn give what each gives alone."""
+    policy = load(runs, dataset, "diffusion", 2)
+    assert policy.traits.stateful
+    assert policy.traits.replan == 1
+    both = {0: [], 1: []}
+    policy.reset(0, "PickCube-v1", 5)
+    policy.reset(1, "PickCube-v1", 6)
+    for step in range(6):
+        one, two = policy.act([0, 1], [observe(5, step), observe(6, step)])
+        both[0].append(one)
+        both[1].append(two)
+    assert both[0][0].shape == (1, 7)
+    policy.reset(0, "PickCube-v1", 6)
+    alone = [policy.act([0], [observe(6, step)])[0] for step in range(6)]
+    assert np.array_equal(alone, both[1])
+    assert not np.allclose(both[0], both[1])
+
+
+def test_what_it_was_trained_on_and_what_is_given_must_agree(runs, dataset, tmp_path):
+    run = shutil.copytree(runs["act"], tmp_path / "run", symlinks=True)
+    other = shutil.copytree(dataset, tmp_path / "other")
+    info = json.loads((other / "meta/info.json").read_text())
+    info["mstool"]["goal"] = "hidden"
+    (other / "meta/info.json").write_text(json.dumps(info))
+    with pytest.raises(DataError, match="goal is hidden, not visible"):
+        Wish(str(run), dataset=other).conventions()
+    assert Wish(str(run), dataset=dataset).conventions() == load_conventions(run / MODEL)
+    (run / MODEL / "mstool_conventions.json").unlink()
+    with pytest.raises(UsageError, match="does not say what it was trained on") as error:
+        Wish(str(run)).conventions()
+    assert "--dataset DATASET" in error.value.fix
+    assert Wish(str(run), dataset=dataset).conventions() == load_conventions(dataset)
+
+
+def test_a_damaged_checkpoint_is_an_error(runs, dataset, tmp_path):
+    run = shutil.copytree(runs["act"], tmp_path / "run", symlinks=True)
+    (run / MODEL / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="cannot be loaded as a LeRobot checkpoint"):
+        LerobotPolicy(str(run), load_conventions(dataset), device="cpu")
