@@ -37,6 +37,7 @@ def build(
     goal: opt.GoalMode = "visible",
     horizon: opt.Horizon = None,
     observations: opt.ObservationsFrom = "replayed",
+    render_detail: opt.RenderDetail = "full",
     version: opt.Format = "v3.0",
     storage: opt.StorageKind = None,
     per_task: opt.PerTask = False,
@@ -55,7 +56,20 @@ def build(
     from mstool.maniskill2lerobot.plan import build as run
 
     tasks = tasks_of(manifest, env or ())
-    wish = Wish(layout, control_mode, image_size, cameras, goal, None, horizon, observations, demos, episodes, seed)
+    wish = Wish(
+        layout,
+        control_mode,
+        image_size,
+        cameras,
+        goal,
+        None,
+        horizon,
+        observations,
+        demos,
+        episodes,
+        seed,
+        render_detail=render_detail,
+    )
     formats = parse_formats(version, storage)
     reports = run(
         make_recipes(tasks, wish, formats, per_task=per_task),

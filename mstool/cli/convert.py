@@ -44,6 +44,7 @@ def convert(
     instruction: Annotated[str | None, typer.Option(help="The task's sentence.", show_default="the manifest's")] = None,
     horizon: opt.Horizon = None,
     observations: opt.ObservationsFrom = "replayed",
+    render_detail: opt.RenderDetail = "full",
     version: opt.Format = "v3.0",
     storage: opt.StorageKind = None,
     per_task: opt.PerTask = False,
@@ -63,7 +64,18 @@ def convert(
     envs = choose_envs(env or (), every=every)
     name = envs[0] if len(envs) == 1 else "multitask"
     wish = Wish(
-        layout, control_mode, image_size, cameras, goal, instruction, horizon, observations, demos, episodes, seed
+        layout,
+        control_mode,
+        image_size,
+        cameras,
+        goal,
+        instruction,
+        horizon,
+        observations,
+        demos,
+        episodes,
+        seed,
+        render_detail=render_detail,
     )
     formats = parse_formats(version, storage)
     reports = build(

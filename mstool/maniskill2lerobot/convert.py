@@ -24,6 +24,9 @@ from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.target import check_target, locked, work_folder
 from mstool.maniskill2lerobot.work import Job, disk_full
 
+# Measured by benchmarks/render_detail.py.
+SPEED_HINT = "rendering on the CPU: --render-detail fast takes 2 to 3 times less (a simplified robot, 34 dB alike)"
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -176,6 +179,8 @@ def _run(
                 notify(f"episode {done.job.position} of {done.job.demos} failed twice:\n{done.failure}")
                 lost[lines[-1]] += 1
             else:
+                if not marks and done.mark.rendered_on == "cpu" and done.job.recipe.render_detail == "full":
+                    notify(SPEED_HINT)
                 marks[done.job] = done.mark
                 frames += done.mark.frames
             dropped += done.mark is None or bool(done.mark.dropped)

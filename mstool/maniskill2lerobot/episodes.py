@@ -46,6 +46,7 @@ def check_alike(episodes: Sequence[Episode]) -> None:
             "controller": (dict(first.mark.controller), dict(other.mark.controller)),
             "picture size": (first.recipe.image_size, other.recipe.image_size),
             "goal": (first.recipe.goal, other.recipe.goal),
+            "render detail": (first.recipe.render_detail, other.recipe.render_detail),
             "state": (first.recipe.layout.state, other.recipe.layout.state),
             "actions": tuple(e.recipe.layout.action(e.recipe.control_mode) for e in (first, other)),  # type: ignore[dict-item]
         }

@@ -8,6 +8,7 @@ from mstool.manifest import Task, find_task, load_manifest
 from mstool.maniskill2lerobot.features import Version
 from mstool.maniskill2lerobot.recipe import Goal, Observations, Recipe, Storage
 from mstool.simulation.registry import check_env_id
+from mstool.simulation.render_detail import RenderDetail
 
 # v3.0 as LeRobot records it; v2.1 as openpi's examples do.
 DEFAULT_STORAGE: dict[Version, Storage] = {"v3.0": "video", "v2.1": "image"}
@@ -25,6 +26,7 @@ def make_recipe(
     horizon: int | None = None,
     storages: tuple[Storage, ...] = ("video",),
     observations: str = "replayed",
+    render_detail: str = "full",
     task: Task | None = None,
 ) -> Recipe:
     """Fill in what was not given from `task` (by default the shipped manifest's entry) and the layout.
@@ -52,6 +54,10 @@ def make_recipe(
         raise UsageError(
             f"--observations {observations!r} is unknown", fix="choose --observations replayed or recorded"
         )
+    if render_detail not in get_args(RenderDetail):
+        raise UsageError(f"--render-detail {render_detail!r} is unknown", fix="choose --render-detail full or fast")
+    if render_detail != "full" and observations == "recorded":
+        raise UsageError("--render-detail is of no use with recorded pictures", fix="leave one of the two out")
     views = _views(cameras, tuple(camera.view for camera in chosen.cameras))
     size = parse_image_size(image_size) if image_size else chosen.image_size
     return Recipe(
@@ -66,6 +72,7 @@ def make_recipe(
         goal=cast("Goal", goal),
         storages=storages,
         observations=cast("Observations", observations),
+        render_detail=cast("RenderDetail", render_detail),
     )
 
 

@@ -38,6 +38,7 @@ class Wish:
     episodes: int | None = None
     # First seed of generated demos.
     seed: int = 0
+    render_detail: str = "full"
 
 
 def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
@@ -116,6 +117,7 @@ def make_recipes(
                 horizon=wish.horizon,
                 storages=tuple(dict.fromkeys(formats.values())),
                 observations=wish.observations,
+                render_detail=wish.render_detail,
                 task=task,
             )
         )

@@ -41,6 +41,7 @@ def conventions(
         "observations": recipe.observations,
         "env_ids": list(dict.fromkeys(episode.recipe.env_id for episode in episodes)),
         "goal": recipe.goal,
+        "render_detail": recipe.render_detail,
         "views": camera_columns(recipe, fmt),
         "image_size": list(recipe.image_size),
         "horizon": {episode.recipe.env_id: episode.recipe.horizon for episode in episodes},

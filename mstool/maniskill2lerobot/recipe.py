@@ -13,6 +13,7 @@ from mstool.contract import Array, RobotFacts
 from mstool.layouts import Camera, Layout, get_layout
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.simulation.environment import SimulatorSpec
+from mstool.simulation.render_detail import RenderDetail
 
 Goal = Literal["visible", "hidden", "state"]
 Storage = Literal["video", "image"]
@@ -43,6 +44,8 @@ class Recipe:
     storages: tuple[Storage, ...] = ("video",)
     # `replayed` executes the demo and renders it, `recorded` takes the pictures and readings that the demo file holds.
     observations: Observations = "replayed"
+    # `fast` draws robot and floor with a fraction of their triangles.
+    render_detail: RenderDetail = "full"
     # What the robot's numbers are called, once an episode told; only `native` depends on it.
     names: RobotFacts | None = None
 
@@ -78,6 +81,7 @@ class Recipe:
             views=tuple(camera.view for camera in self.cameras),
             image_size=self.image_size,
             goal_visible=self.goal == "visible",
+            render_detail=self.render_detail,
             env_kwargs=demo.env_kwargs,
         )
 

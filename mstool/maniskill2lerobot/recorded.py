@@ -57,6 +57,11 @@ class RecordedSource:
             names, units = tuple(f"joint_{i}" for i in range(joints)), ("rad or m",) * joints
         return RobotFacts(names, units, tuple(f"action_{i}" for i in range(width)), ("as recorded",) * width)
 
+    @property
+    def rendered_on(self) -> str:
+        """Nothing is rendered."""
+        return ""
+
     def controller_facts(self) -> ControllerFacts:
         """Return the known values of the Panda's controller: there is no simulator to ask."""
         frequency = (self.demos.recorded_kwargs.get("sim_config") or {}).get("control_freq", DEFAULT_FPS)

@@ -40,6 +40,10 @@ class EpisodeSource(Protocol):
     def robot(self) -> str:
         """ManiSkill's name of the robot."""
 
+    @property
+    def rendered_on(self) -> str:
+        """What makes the pictures: `gpu`, `cpu`, or empty when they are made already."""
+
     def robot_facts(self) -> RobotFacts:
         """Return what the robot's numbers are called."""
 
@@ -60,6 +64,11 @@ class Replayer:
     def robot(self) -> str:
         """ManiSkill's name of the robot."""
         return self.simulator.robot
+
+    @property
+    def rendered_on(self) -> str:
+        """What SAPIEN renders on."""
+        return self.simulator.rendered_on
 
     def robot_facts(self) -> RobotFacts:
         """Ask the simulated robot."""

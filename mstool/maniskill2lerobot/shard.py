@@ -56,6 +56,8 @@ class EpisodeMark:
     names: Mapping[str, list[str]] = field(default_factory=dict)
     # What could not be verified of this episode.
     warnings: Sequence[str] = ()
+    # What made the pictures: `gpu`, `cpu`, or empty when they were made already.
+    rendered_on: str = ""
     # What the fingerprint is of (`Recipe.made_from`): says what changed when it no longer fits.
     made_from: Mapping[str, Any] = field(default_factory=dict)
 
@@ -170,6 +172,7 @@ def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fi
         mark,
         frames=len(result.actions),
         robot=source.robot,
+        rendered_on=source.rendered_on,
         controller=facts.as_dict(),
         histograms={view: histogram.counts.tolist() for view, histogram in histograms.items()},
         psnr_db=quality,

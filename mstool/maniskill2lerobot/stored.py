@@ -18,6 +18,8 @@ from mstool.maniskill2lerobot.stored_meta import Row, read_object, rows_v3, rows
 
 # What two datasets must agree on to be one.
 _ALIKE = ("layout", "conventions", "control_mode", "controller", "goal", "image_size")
+# What a dataset says only since a later version, and what it means where it is not said.
+_SINCE = {"render_detail": "full"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class StoredDataset:
             "pictures stored as": (self.storage, other.storage),
             "fps": (self.fps, other.fps),
             **{name: (self.ours.get(name), other.ours.get(name)) for name in _ALIKE},
+            **{name: (self.ours.get(name, old), other.ours.get(name, old)) for name, old in _SINCE.items()},
         }
         if self.version == other.version:  # else every column has another name
             pairs |= {name: (self.ours.get(name), other.ours.get(name)) for name in ("units", "views")}
@@ -84,6 +87,7 @@ class StoredDataset:
             image_size=(int(ours["image_size"][0]), int(ours["image_size"][1])),
             goal=ours["goal"],
             observations=ours.get("observations", "replayed"),
+            render_detail=ours.get("render_detail", "full"),
             names=self._names(),
         )
 

@@ -12,6 +12,7 @@ from mstool.errors import MstoolError, SetupError, UsageError
 from mstool.simulation.cameras import finish_pictures, mount_cameras, start_pictures
 from mstool.simulation.devices import render_backend
 from mstool.simulation.registry import check_env_id, load_maniskill
+from mstool.simulation.render_detail import RenderDetail, apply_detail
 from mstool.simulation.robots import (
     action_size,
     as_maniskill_action,
@@ -39,6 +40,8 @@ class SimulatorSpec:
     image_size: tuple[int, int] = (256, 256)
     # Whether ManiSkill's hidden goal markers are drawn.
     goal_visible: bool = True
+    # `fast` draws robot and floor with simplified meshes; physics is the same.
+    render_detail: RenderDetail = "full"
     # Further arguments of the environment, as a demo's `.json` records them.
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -74,6 +77,8 @@ class Simulator:
             self._env.set_state_dict(_as_batched(state))
         for marker in self._env._hidden_objects:
             marker.show_visual() if self.spec.goal_visible else marker.hide_visual()
+        if self.spec.views:
+            apply_detail(self._env, self.spec.render_detail)
         self._cameras = mount_cameras(self._env, self.spec.views, self.spec.image_size)
 
     def step(self, action: Array) -> bool:
@@ -108,6 +113,11 @@ class Simulator:
     def robot(self) -> str:
         """ManiSkill's name of the robot (`panda`, `panda_wristcam`, ...)."""
         return name_of(self._env.agent)
+
+    @property
+    def rendered_on(self) -> str:
+        """`gpu` or `cpu`; empty when there is nothing to render."""
+        return render_backend() if self.spec.views else ""
 
     @property
     def fps(self) -> int:
