@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM during training: finish the step, keep a checkpoint, stop."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ class Interrupts:
         if self.asked or not self.training:
             raise KeyboardInterrupt
         self.asked = True
+        # Not print: the signal may have interrupted one.
+        os.write(2, b"stopping after this step with a checkpoint; once more stops at once\n")
 
     def anywhere(self) -> bool:
         """Tell whether any process of the run was asked: every one of them must call this at the same step."""
