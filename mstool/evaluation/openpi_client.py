@@ -9,7 +9,7 @@ from mstool.contract import Array
 from mstool.conventions import Conventions
 from mstool.errors import MstoolError, UsageError
 from mstool.evaluation.openpi_connection import Connection, ServerGoneError
-from mstool.evaluation.openpi_observations import OURS, observation_keys, to_message, vector_dims
+from mstool.evaluation.openpi_observations import OURS, READS_EPISODE, observation_keys, to_message, vector_dims
 from mstool.evaluation.policy import Observation, Traits
 from mstool.evaluation.scene import layout_of
 
@@ -44,8 +44,8 @@ class OpenpiPolicy:
         # What the server says of itself.
         self.metadata = first.metadata
         served = self.metadata.get(OURS)
-        self._ours = isinstance(served, dict)
         served = served if isinstance(served, dict) else {}
+        self._ours = bool(served.get(READS_EPISODE, False))
         _check(served, conventions, url)
         layout = layout_of(conventions).name
         self.traits = Traits(

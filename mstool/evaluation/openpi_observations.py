@@ -31,9 +31,11 @@ from mstool.evaluation.policy import Observation
 from mstool.evaluation.scene import dataset_views, layout_of
 
 PROMPT = "prompt"
-# The key of what openpi's protocol has no place for: in our server's metadata and, only where it is there, in what our
-# client sends: environment, seed and step, on which a policy's noise depends.
+# The key of what openpi's protocol has no place for. In a server's metadata: which policy it serves; `run_openpi.py`
+# says so too. In an observation: environment, seed and step, on which a policy's noise depends; sent only to a server
+# whose metadata has READS_EPISODE there.
 OURS = "mstool"
+READS_EPISODE = "reads_episode"
 _PREFIX = "observation/"
 _GOAL = f"{_PREFIX}goal"
 

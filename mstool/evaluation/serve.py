@@ -21,7 +21,14 @@ from websockets.http11 import Request, Response
 from mstool.contract import Array
 from mstool.conventions import Conventions
 from mstool.errors import DataError, SetupError
-from mstool.evaluation.openpi_observations import OURS, ObservationKeys, from_message, observation_keys, vector_dims
+from mstool.evaluation.openpi_observations import (
+    OURS,
+    READS_EPISODE,
+    ObservationKeys,
+    from_message,
+    observation_keys,
+    vector_dims,
+)
 from mstool.evaluation.openpi_wire import pack, unpack
 from mstool.evaluation.policy import Observation, Policy, traits_of
 
@@ -173,6 +180,7 @@ def _about(policy: Policy, conventions: Conventions, keys: ObservationKeys) -> d
         "action_dims": vector_dims(conventions, "action", "actions"),
         "replan": traits.replan,
         "stateful": traits.stateful,
+        READS_EPISODE: True,
     }
 
 

@@ -1,10 +1,13 @@
-"""A policy server that speaks openpi's protocol with recorded bytes, and misbehaves on request."""
+"""Policy servers: one that answers with recorded bytes and misbehaves on request, and ours in a thread."""
 
+import asyncio
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 from websockets.sync.server import serve
+
+from mstool.evaluation.serve import PolicyServer
 
 FRAMES = Path(__file__).parents[1] / "data" / "openpi_frames"
 
@@ -61,3 +64,30 @@ def openpi_server(*answers, **options):
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def served(policy, ours, **options):
+    """A PolicyServer in a thread: yields its url."""
+    told, started, box = [], threading.Event(), {}
+
+    async def main():
+        box["stop"] = asyncio.Event()
+        box["loop"] = asyncio.get_running_loop()
+        server = PolicyServer(policy, ours, notify=told.append, **options)
+
+        def ready(port):
+            box["port"] = port
+            started.set()
+
+        await server.run("127.0.0.1", 0, ready, box["stop"])
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield f"ws://127.0.0.1:{box['port']}"
+    finally:
+        box["loop"].call_soon_threadsafe(box["stop"].set)
+        thread.join(10)
+        assert not thread.is_alive()

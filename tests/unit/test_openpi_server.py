@@ -9,13 +9,12 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.conventions import SENTENCE, conventions
-from support.openpi_server import frame
+from support.openpi_server import frame, served
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -53,33 +52,6 @@ class Echo:
 
     def close(self):
         pass
-
-
-@contextmanager
-def served(policy, ours, **options):
-    """A PolicyServer in a thread: yields its url."""
-    told, started, box = [], threading.Event(), {}
-
-    async def main():
-        box["stop"] = asyncio.Event()
-        box["loop"] = asyncio.get_running_loop()
-        server = PolicyServer(policy, ours, notify=told.append, **options)
-
-        def ready(port):
-            box["port"] = port
-            started.set()
-
-        await server.run("127.0.0.1", 0, ready, box["stop"])
-
-    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield f"ws://127.0.0.1:{box['port']}"
-    finally:
-        box["loop"].call_soon_threadsafe(box["stop"].set)
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 def openpi_client(url):

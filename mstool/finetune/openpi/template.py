@@ -146,7 +146,7 @@ def main():
     config = CONFIGS[options.config]
     if options.command == "list":
         for name, each in CONFIGS.items():
-            print(name, "(default)" if name == DEFAULT_CONFIG else "", each.model, sep="\\n    ")
+            print(f"{name}{' (default)' if name == DEFAULT_CONFIG else ''}\\n    {each.model}")
     elif options.command == "train":
         check(config)
         sys.argv = ["train", config.name, *rest]

@@ -1,0 +1,53 @@
+"""Served LeRobot checkpoints answer over openpi's protocol exactly as they do without it."""
+
+import numpy as np
+import pytest
+from support.checkpoints import make_checkpoint
+from support.openpi_server import served
+from support.shards import make_dataset, make_episode
+
+from mstool.conventions import load_conventions
+from mstool.evaluation.openpi_client import OpenpiPolicy
+from mstool.evaluation.policies import open_policy
+from mstool.evaluation.policy import Observation
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    episodes = [make_episode(folder / "work", seed=seed, frames=12, size=(64, 64)) for seed in range(2)]
+    return make_dataset(folder / "data", folder / "work", {"v3.0": "video"}, episodes)
+
+
+def observations(seed, steps):
+    random = np.random.default_rng(seed)
+    for step in range(steps):
+        yield Observation(
+            images={view: random.integers(0, 256, (64, 64, 3), np.uint8) for view in ("base", "wrist")},
+            state=random.normal(size=8).astype(np.float32),
+            prompt="do it",
+            env_id="PickCube-v1",
+            seed=seed,
+            step=step,
+        )
+
+
+@pytest.mark.parametrize("kind", ["act", "flow", "diffusion"])
+def test_actions_are_the_same_on_both_sides(dataset, tmp_path, kind):
+    checkpoint = str(make_checkpoint(dataset, tmp_path / "run", kind))
+    ours = load_conventions(dataset)
+    local, remote = (open_policy(checkpoint, ours, device="cpu") for _ in range(2))
+    with served(remote, ours) as url:
+        client = open_policy(url, ours)
+        assert isinstance(client, OpenpiPolicy)
+        assert client.traits.stateful == local.traits.stateful
+        assert client.traits.replan == local.traits.replan
+        for seed in (10_000, 10_001):  # the second episode must not know of the first
+            for policy in (local, client):
+                policy.reset(0, "PickCube-v1", seed)
+            for seen in observations(seed, 3):
+                (expected,), (answer,) = local.act([0], [seen]), client.act([0], [seen])
+                np.testing.assert_array_equal(answer, expected)
+        client.close()
+    local.close()
+    remote.close()
