@@ -39,7 +39,7 @@ def configuration(
             "views": list(views),
             "image_size": list(spec.image_size),
             "goal": ours["goal"],
-            "render_detail": ours.get("render_detail"),
+            "render_detail": spec.render_detail,
         }
     return {
         "policy": dict(traits.identity),

@@ -1,7 +1,6 @@
 """An environment in a dataset's own terms: built as conversion built it, its state encoded and its actions decoded."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -38,18 +37,9 @@ def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...]
         image_size=(int(ours["image_size"][0]), int(ours["image_size"][1])),
         goal_visible=ours["goal"] == "visible",
         env_kwargs=_env_kwargs(ours.get("demos"), env_id),
-        **_detail(ours),
+        # Datasets made before it could be chosen have the full meshes.
+        render_detail=ours.get("render_detail", "full"),
     )
-
-
-def _detail(ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the detail of the meshes that are drawn; a dataset that does not say has the full ones."""
-    detail = ours.get("render_detail", "full")
-    if "render_detail" in {field.name for field in fields(SimulatorSpec)}:
-        return {"render_detail": detail}
-    if detail != "full":
-        raise DataError(f"pictures with --render-detail {detail} cannot be drawn by this mstool", fix="make setup")
-    return {}
 
 
 def dataset_views(conventions: Conventions) -> tuple[str, ...]:
