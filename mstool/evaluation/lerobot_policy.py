@@ -4,6 +4,7 @@ import contextlib
 import copy
 import importlib
 import inspect
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,7 @@ def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
         config.device = device
         config.pretrained_path = folder
         _register_processors(config)
-        with contextlib.redirect_stdout(None):  # LeRobot prints; standard output belongs to the result
+        with contextlib.redirect_stdout(io.StringIO()):  # LeRobot prints; standard output belongs to the result
             policy = _with_adapter(folder, config) if config.use_peft else None
             policy = policy or get_policy_class(config.type).from_pretrained(str(folder), config=config)
             before, after = make_pre_post_processors(

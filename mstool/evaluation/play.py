@@ -58,7 +58,11 @@ def play(
         outcomes += [known[job.env_id, job.seed] for job in task.jobs() if (job.env_id, job.seed) in known]
         jobs += [job for job in task.jobs() if (job.env_id, job.seed) not in known]
     kept = len(outcomes)
-    if kept:
+    if not kept:  # strips of another configuration would stay where their seeds are lower
+        for task in tasks:
+            for strip in (folder / FILMS).glob(f"{task.env_id}_*.png"):
+                strip.unlink()
+    else:
         notify(f"{kept} episodes were finished before, {len(jobs)} are left (--fresh starts again)")
     started, steps, solved = time.monotonic(), 0, sum(outcome.success_once for outcome in outcomes)
     with tqdm(total=kept + len(jobs), initial=kept, desc="eval", unit="episode", disable=None) as bar:
