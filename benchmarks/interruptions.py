@@ -25,6 +25,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from mstool.cli.output import table
@@ -108,17 +109,24 @@ class Trial:
     def __init__(self, folder: Path, start: Callable[[Path], int]) -> None:
         self.root = folder / "data"
         self._start = start
+        self._pid = 0
         self.datasets = 0
 
     def whole(self) -> tuple[str, float]:
         """Convert without interruption: the dataset's hash, and seconds."""
         started = time.monotonic()
-        pid = self._start(self.root)
-        while (code := ended(pid)) is None:
+        self._pid = self._start(self.root)
+        while (code := ended(self._pid)) is None:
             time.sleep(POLL_SECONDS)
         if code:
             raise RuntimeError(f"the conversion failed with exit code {code}")
         return self.take(), time.monotonic() - started
+
+    def stop(self) -> None:
+        """End what still runs, when the benchmark itself is interrupted."""
+        if self._pid:
+            with suppress(ProcessLookupError):
+                os.killpg(self._pid, signal.SIGKILL)
 
     def take(self) -> str:
         """Return the dataset's hash and make way for the next."""
@@ -131,7 +139,7 @@ class Trial:
     def cut(self, seconds: float, *, alone: bool) -> tuple[str, str | None]:
         """Run, kill after `seconds`: the phase it was in ("": it had ended), and the hash when it is complete."""
         end = time.monotonic() + seconds
-        pid = self._start(self.root)
+        pid = self._pid = self._start(self.root)
         while time.monotonic() < end:
             if (code := ended(pid)) is not None:
                 if code:
@@ -156,18 +164,23 @@ def measure(moments: int, seed: int, *, spawn: bool) -> dict[str, object]:
         env_ids()  # imports all of it; a renderer that was open before the fork would not work after it
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         trial = Trial(Path(folder), run_spawned if spawn else run_forked)
-        expected, seconds = trial.whole()
-        kills = alone_kills = 0
-        while kills < moments:
-            alone = spawn and draw.random() < 1 / 3
-            reached, found = trial.cut(draw.uniform(0, seconds), alone=alone)
-            if reached:
-                kills += 1
-                alone_kills += alone
-                phases[reached] += 1
-            assert found in {None, expected}, f"seed {seed}: other bytes after {kills} kills ({dict(phases)})"
-        found, _ = trial.whole()
-        assert found == expected, f"seed {seed}: other bytes at the end ({dict(phases)})"
+        try:
+            expected, seconds = trial.whole()
+            kills = alone_kills = 0
+            while kills < moments:
+                alone = spawn and draw.random() < 1 / 3
+                reached, found = trial.cut(draw.uniform(0, seconds), alone=alone)
+                if reached:
+                    kills += 1
+                    alone_kills += alone
+                    phases[reached] += 1
+                    print(f"{kills} of {moments}: killed while {reached}", file=sys.stderr, flush=True)
+                assert found in {None, expected}, f"seed {seed}: other bytes after {kills} kills ({dict(phases)})"
+            found, _ = trial.whole()
+            assert found == expected, f"seed {seed}: other bytes at the end ({dict(phases)})"
+        except BaseException:
+            trial.stop()
+            raise
     return {
         "seed": seed,
         "mode": "spawned commands" if spawn else "forked runs",
@@ -189,6 +202,7 @@ def main() -> None:
     parser.add_argument("--spawn", action="store_true")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = measure(options.moments, options.seed, spawn=options.spawn)
     rows = [{"killed while": name, "times": count} for name, count in result["killed_while"].items()]
     shown = table(rows, ["killed while", "times"])
