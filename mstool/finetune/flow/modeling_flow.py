@@ -1,5 +1,6 @@
 """The policy as LeRobot drives it: a loss in training, action chunks in evaluation, an average of the weights."""
 
+import shutil
 from collections import deque
 from copy import deepcopy
 from typing import Any
@@ -67,7 +68,7 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.objective = make_objective(config.head, config.num_train_timesteps)
         self.model = FlowNetwork(config)
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
-        if config.compile_model:
+        if config.compile_model and str(config.device).startswith("cuda") and shutil.which("cc"):
             self.model.encoder.compile()
             self.model.expert.compile()
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
