@@ -1,7 +1,5 @@
 """`mstool serve`: a checkpoint behind openpi's protocol."""
 
-import asyncio
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +16,7 @@ Examples:
 
     mstool serve runs/pickcube --port 8001 --device cuda --batch 8
 
-    mstool eval --policy ws://127.0.0.1:8000 --env PickCube-v1    (in another terminal)
+    mstool eval --policy ws://127.0.0.1:8000 --dataset data/PickCube-v1    (in another terminal)
 """
 
 
@@ -36,6 +34,8 @@ def serve(
     openpi's own clients can drive it: LIBERO's keys for the layouts libero, joint and tcp, DROID's for droid. Actions
     are in the layout of the dataset that the checkpoint was trained on.
     """
+    import asyncio
+
     from mstool.conventions import load_conventions
     from mstool.evaluation.checkpoint import find_checkpoint
     from mstool.evaluation.policies import open_policy
@@ -54,6 +54,9 @@ serve.__doc__ = (serve.__doc__ or "") + EXAMPLES
 
 
 async def _until_interrupted(server: "PolicyServer", host: str, port: int) -> None:
+    import asyncio
+    import signal
+
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
