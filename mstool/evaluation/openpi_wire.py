@@ -10,6 +10,7 @@ np.float64      a plain float: msgpack takes it for one, and so does openpi
 ==============  =====================================================================================
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from mstool.errors import DataError
 _ARRAY, _SCALAR = b"__ndarray__", b"__npgeneric__"
 # Raw records, Python objects and complex numbers: openpi sends none of them.
 _REFUSED = "VOc"
+# What numpy writes as `dtype.str` for all others; its own parser reads far more, and fails in many ways.
+_DTYPE = re.compile(r"[<>|=][biufSUmM]\d{1,9}(\[\w+\])?")
 
 
 def pack(message: object) -> bytes:
@@ -74,7 +77,7 @@ def _decode(value: Mapping[Any, Any]) -> object:
 
 
 def _dtype(value: Mapping[Any, Any]) -> np.dtype[Any]:
-    dtype = np.dtype(value[b"dtype"])
-    if dtype.kind in _REFUSED:
-        raise TypeError(f"an array of dtype {dtype}")
-    return dtype
+    text = value[b"dtype"]
+    if not isinstance(text, str) or not _DTYPE.fullmatch(text):
+        raise TypeError(f"an array of dtype {text!r}")
+    return np.dtype(text)

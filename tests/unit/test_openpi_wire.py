@@ -128,9 +128,10 @@ def test_what_has_no_place_is_refused(refused):
         pack(refused)
 
 
-def test_an_array_of_objects_is_not_read():
+@pytest.mark.parametrize("dtype", ["|O", ",", "<i4,<f4", "<c8", "int32", "<M8[", 4, None, [["a", "<i4"]]])
+def test_other_dtypes_are_not_read(dtype):
     import msgpack
 
-    bad = msgpack.packb({b"__ndarray__": True, b"data": b"\0" * 8, b"dtype": "|O", b"shape": [1]})
+    bad = msgpack.packb({b"__ndarray__": True, b"data": b"\0" * 8, b"dtype": dtype, b"shape": [1]})
     with pytest.raises(DataError, match="no frame"):
         unpack(bad)
