@@ -1,5 +1,6 @@
 """Going on with a run: which checkpoint, and whether it belongs to this dataset and policy."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,16 @@ def load(options: Options, checkpoint: Checkpoint, device: str) -> Any:
     Raises
     ------
     UsageError
-        Nothing is left to train.
+        Nothing is left to train, or the weights under the adapters are gone.
 
     """
     from lerobot.configs.train import TrainPipelineConfig
 
+    adapter = checkpoint.model / "adapter_config.json"
+    if adapter.is_file() and not json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path"):
+        raise UsageError(
+            f"{checkpoint.folder} holds LoRA adapters on random weights, which are gone", fix="start from --init PATH"
+        )
     train = TrainPipelineConfig.from_pretrained(checkpoint.model)
     train.resume = True
     train.output_dir = options.output

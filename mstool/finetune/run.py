@@ -4,7 +4,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,6 +159,8 @@ def finetune(prepared: Prepared, on_step: OnStep = lambda _step, _loss: None) ->
         explained(options, config.batch_size, plan.memory, plan.device_bytes),
         hooked(hooks),
         _command_line(prepared.checkpoint),
+        # pi05 prints while it loads, and stdout is for the report.
+        redirect_stdout(sys.stderr),
     ):
         train(config)
     from mstool.finetune.logs import last_line

@@ -8,6 +8,7 @@ from typing import Any
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.finetune.options import RANDOM, Options
 from mstool.finetune.presets import Preset
+from mstool.finetune.resume import newest
 
 # LeRobot fixes this name: lerobot 0.6.1, policies/pi05/processor_pi05.py.
 PI05_TOKENIZER = "google/paligemma-3b-pt-224"
@@ -29,7 +30,8 @@ class Weights:
 def find_weights(options: Options, preset: Preset) -> Weights | None:
     """Return what to start from, None for weights drawn at random.
 
-    A name on a hub is looked for in the local cache and, unless HF_HUB_OFFLINE is set, on the hub.
+    A run's folder stands for its newest checkpoint. A name on a hub is looked for in the local cache and, unless
+    HF_HUB_OFFLINE is set, on the hub.
 
     Raises
     ------
@@ -43,6 +45,8 @@ def find_weights(options: Options, preset: Preset) -> Weights | None:
     if init in {"", RANDOM}:
         return None
     folder = Path(init).expanduser()
+    run = newest(folder)
+    folder = run.model if run else folder
     if folder.is_dir():
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
         if missing:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from mstool.conventions import load_conventions
-from mstool.errors import DataError, SetupError
+from mstool.errors import DataError, SetupError, UsageError
 from mstool.finetune.options import Options
 from mstool.finetune.run import finetune, prepare
 
@@ -164,6 +164,22 @@ def test_out_of_memory_says_what_to_change(dataset, tmp_path):
     with pytest.raises(SetupError, match=r"2\.00 GiB.*estimated: .*GiB per sample of the 4") as error:
         train(options(dataset, tmp_path / "run"), full)
     assert "--batch-size 2" in error.value.fix
+
+
+def test_another_run_may_be_the_start(run, dataset, tmp_path, monkeypatch):
+    from mstool.finetune import weights
+
+    output, _, report = run
+    wish = options(dataset, tmp_path / "run", init=str(output), steps=1)
+    prepared = prepare(wish, notify=lambda _line: None)
+    assert prepared.plan.start == f"weights of {report.checkpoint.resolve()}"
+    said = []
+    check = weights.check_loaded
+    monkeypatch.setattr("mstool.finetune.hooks.check_loaded", lambda *words: said.append(check(*words)))
+    finetune(prepared)
+    assert "tensors compared with" in said[0]
+    with pytest.raises(UsageError, match="holds a flow policy, not act"):
+        prepare(options(dataset, tmp_path / "act", "act", init=str(output)), notify=lambda _line: None)
 
 
 @pytest.mark.parametrize("policy", ["act", "diffusion"])
