@@ -1,11 +1,14 @@
 """`mstool finetune`: a validated dataset to a trained policy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mstool.cli.output import print_json, print_reports, say
+from mstool.errors import MstoolError
 
 
 def finetune(
@@ -117,10 +120,12 @@ def finetune(
         return
 
     from mstool.finetune.plan_text import text
+    from mstool.finetune.problems import Stopped
     from mstool.finetune.run import finetune as run
     from mstool.finetune.run import prepare
 
-    prepared = prepare(options, notify)
+    with _said_once(MstoolError):
+        prepared = prepare(options, notify)
     if dry_run:
         if as_json:
             print_json(prepared.plan.to_json())
@@ -130,13 +135,23 @@ def finetune(
             raise prepared.plan.obstacle
         return
     notify(text(prepared.plan))
-    report = run(prepared)
-    if rank() > 0:
-        return
-    if as_json:
-        print_json(report.to_json())
-    else:
-        print(report.text())
+    with _said_once(Stopped):
+        report = run(prepared)
+    if rank() == 0:
+        print_reports([report], as_json=as_json)
+
+
+@contextmanager
+def _said_once(error: type[MstoolError]) -> Iterator[None]:
+    """What every process of `accelerate launch` meets alike is said by process 0 alone."""
+    from mstool.finetune.machine import rank
+
+    try:
+        yield
+    except error as met:
+        if rank() > 0:
+            raise typer.Exit(met.exit_code) from met
+        raise
 
 
 def _silent(_line: str) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from mstool.errors import SetupError, UsageError
@@ -18,6 +19,18 @@ def rank() -> int:
 def world_size() -> int:
     """Return the number of processes under `accelerate launch`, 1 without."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def after_first(device: str, work: Callable[[], object]) -> None:
+    """Do something in process 0 of `accelerate launch` while the others wait."""
+    if world_size() == 1:
+        work()
+        return
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    with PartialState(cpu=device == "cpu").main_process_first():
+        if rank() == 0:
+            work()
 
 
 def gpus() -> int:

@@ -5,8 +5,8 @@ parameter in the parameter's own precision, and a gradient has it too:
 
     bytes = sum over parameters (size * precision * (1 + 3 * trained)) + samples * bytes per sample
 
-Bytes per sample are a measured constant per policy (`benchmarks/pi05_steps.py`, and saved tensors of one forward pass
-for the small ones), scaled by the pictures' area where the policy does not resize them.
+Bytes per sample are constants of `presets.py`: the policy's own, and those of its pictures where it does not resize
+them. The backward pass and cuDNN's choice of algorithms come on top: an estimate, for choosing a batch size.
 """
 
 import re
@@ -18,7 +18,7 @@ from typing import Any
 from mstool.finetune.presets import Preset
 
 _MIB, _GIB = 2**20, 2**30
-_REFERENCE = 128 * 128  # pixels at which a preset's sample_mib was measured
+_REFERENCE = 128 * 128  # pixels of a preset's camera_mib
 # CUDA context, cuDNN's workspace and fragmentation, as seen on an H100.
 _OVERHEAD = 1.5 * _GIB
 
@@ -131,9 +131,8 @@ def _added(name: str, shape: tuple[int, ...], preset: Preset) -> int:
 
 
 def _sample_mib(config: Any, preset: Preset) -> float:
-    cameras = list(config.image_features.values())
-    area = sum(feature.shape[-1] * feature.shape[-2] for feature in cameras) / _REFERENCE
-    return preset.sample_mib * (area if preset.scales_with_image else 1)
+    area = sum(feature.shape[-1] * feature.shape[-2] for feature in config.image_features.values()) / _REFERENCE
+    return preset.sample_mib + preset.camera_mib * area
 
 
 def _product(shape: tuple[int, ...]) -> int:

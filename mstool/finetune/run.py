@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mstool.errors import UsageError
 from mstool.finetune import beside, gate, pictures, resume
 from mstool.finetune.dataset import read_facts
 from mstool.finetune.interrupts import Interrupts
-from mstool.finetune.machine import choose_device, device_bytes, gpus, rank
+from mstool.finetune.machine import after_first, choose_device, device_bytes, gpus, rank
 from mstool.finetune.options import RANDOM, Options
 from mstool.finetune.plan import Plan
 from mstool.finetune.presets import get_preset
@@ -151,8 +152,8 @@ def finetune(prepared: Prepared, on_step: OnStep = lambda _step, _loss: None) ->
         tokenizer=prepared.tokenizer,
         on_step=on_step,
     )
-    if options.overwrite and rank() == 0 and options.output.exists():
-        shutil.rmtree(options.output)
+    if options.overwrite:
+        after_first(plan.device, partial(shutil.rmtree, options.output, ignore_errors=True))
     started = time.monotonic()
     with (
         interrupts.heard(),
