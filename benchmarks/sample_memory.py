@@ -3,8 +3,8 @@
     python benchmarks/sample_memory.py
 
 One forward pass of 2 and of 4 samples on the CPU, two cameras of 128 and of 256 pixels; `saved_tensors_hooks` sees
-every tensor that autograd keeps. The difference of the two batches is a sample's part: a policy's own, and each camera's. In
-the precision that the preset trains in on a GPU: bfloat16 for flow, float32 for act and diffusion.
+every tensor that autograd keeps. The difference of the two batches is a sample's part: a policy's own, and each
+camera's. In the precision that the preset trains in on a GPU: bfloat16 for flow, float32 for act and diffusion.
 """
 
 from collections.abc import Callable

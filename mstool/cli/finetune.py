@@ -143,7 +143,7 @@ def finetune(
 
 @contextmanager
 def _said_once(error: type[MstoolError]) -> Iterator[None]:
-    """What every process of `accelerate launch` meets alike is said by process 0 alone."""
+    """Leave to process 0 what every process of `accelerate launch` meets alike."""
     from mstool.finetune.machine import rank
 
     try:
