@@ -19,7 +19,7 @@ from mstool.finetune.presets import Preset
 
 _MIB, _GIB = 2**20, 2**30
 _REFERENCE = 128 * 128  # pixels of a preset's camera_mib
-# CUDA context, cuDNN's workspace and fragmentation, as seen on an H100.
+# Assumed: CUDA's context, cuDNN's workspace, fragmentation.
 _OVERHEAD = 1.5 * _GIB
 
 

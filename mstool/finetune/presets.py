@@ -58,14 +58,14 @@ class Preset:
     camera_mib: float = 0.0
 
 
-_SMALL_BATCH = "fits 24 GB and keeps a GPU busy"
+_SMALL_BATCH = "fits 24 GB by the estimate in memory.py"
 _NO_DOWNLOAD = Value(None, "ResNet-18 from scratch: no download, and simulated pictures are unlike ImageNet's")
 
 FLOW = Preset(
     policy="flow",
     summary="bundled flow matching policy, from scratch: the test that a dataset can be learnt",
     target="maniskill",
-    steps=Value(20_000, "success on ManiSkill's table-top tasks is flat after about 20 epochs of 200 demos a task"),
+    steps=Value(20_000, "a choice: 12 epochs of 1,200 demos of 85 frames at this batch"),
     batch_size=Value(64, _SMALL_BATCH),
     lr=Value(4e-4, "AdamW from scratch at this size, cosine to almost 0"),
     chunk=Value(32, "1.6 s at 20 Hz: a whole reach or grasp in one consistent plan"),
@@ -77,10 +77,12 @@ ACT = Preset(
     policy="act",
     summary="Action Chunking Transformer (LeRobot), from scratch",
     target="maniskill",
-    steps=Value(50_000, "ACT converges slowly: its loss is an L1 with a KL weight of 10"),
+    steps=Value(50_000, "a choice, half of LeRobot's 100,000: compare checkpoints with mstool eval"),
     batch_size=Value(32, _SMALL_BATCH),
-    lr=Value(5e-5, "LeRobot's 1e-5 is meant for a batch of 8"),
-    chunk=Value(50, "ACT's paper: windows of 50 to 100; ours are 50 to 200 frames long, so 50"),
+    lr=Value(
+        5e-5, "a choice between LeRobot's 1e-5 for a batch of 8 and four times that for 32, as nothing is pretrained"
+    ),
+    chunk=Value(50, "half of LeRobot's 100: our episodes are 50 to 200 frames long"),
     n_action_steps=Value(25, "half of the window, then the policy looks again"),
     training={
         "optimizer_lr_backbone": Value(5e-5, "the backbone is trained from scratch: as fast as the rest"),
@@ -94,7 +96,7 @@ DIFFUSION = Preset(
     policy="diffusion",
     summary="Diffusion Policy (LeRobot), from scratch",
     target="maniskill",
-    steps=Value(50_000, "about where Diffusion Policy's success is flat in ManiSkill's own baselines"),
+    steps=Value(50_000, "a choice, as for act: compare checkpoints with mstool eval"),
     batch_size=Value(64, _SMALL_BATCH),
     lr=Value(1e-4, "Diffusion Policy's own"),
     chunk=Value(16, "Diffusion Policy's own horizon; a multiple of 8, as its U-Net halves it three times"),
@@ -102,11 +104,11 @@ DIFFUSION = Preset(
     n_action_steps=Value(8, "Diffusion Policy's own"),
     training={
         "noise_scheduler_type": Value("DDIM", "the same training; 10 instead of 100 steps at inference"),
-        "num_inference_steps": Value(10, "DDIM at 10 steps loses little and is ten times faster"),
+        "num_inference_steps": Value(10, "a tenth of the time; Diffusion Policy's choice on real robots"),
     },
     architecture={
         "pretrained_backbone_weights": _NO_DOWNLOAD,
-        "use_group_norm": Value(True, "batch statistics of a moving average harm; allowed as nothing is pretrained"),
+        "use_group_norm": Value(True, "Diffusion Policy's own; possible as nothing is pretrained"),
     },
     sample_mib=2.6,
     camera_mib=13.8,
@@ -137,12 +139,14 @@ PI05 = Preset(
     target="lerobot_pi05",
     steps=Value(30_000, "openpi's pi05_libero"),
     batch_size=Value(8, "fits one GPU of 80 GB in full; openpi uses 256 over its GPUs"),
-    lr=Value(2.5e-5, "openpi's peak learning rate, AdamW, cosine to a tenth"),
+    lr=Value(2.5e-5, "openpi's default peak, AdamW, cosine to a tenth"),
     chunk=Value(50, "the window that pi05_base was trained with"),
     n_action_steps=Value(10, "half a second at 20 Hz, then the policy looks again"),
     training={
         "dtype": Value("bfloat16", "openpi's precision; float32 needs twice the memory"),
-        "gradient_checkpointing": Value(True, "recomputes activations: 0.4 instead of about 3 GiB per sample"),
+        "gradient_checkpointing": Value(
+            True, "recomputes activations in the backward pass: slower, and a batch of 8 fits"
+        ),
         "image_resolution": Value((224, 224), "SigLIP's; pictures are resized with padding"),
     },
     init="lerobot/pi05_base",

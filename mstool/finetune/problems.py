@@ -76,7 +76,7 @@ def _out_of_memory(
             smaller = max(1, memory.samples_that_fit(device_bytes))
     lora = options.policy == "pi05" and not options.lora
     if lora:
-        lines.append("--lora trains adapters alone: a quarter of the memory")
+        lines.append("--lora trains adapters alone: by the estimate less than half of the memory")
     if memory is not None and device_bytes and memory.certain > device_bytes and lora:
         return SetupError("; ".join(lines), fix=options.command(lora=True, overwrite=True, resume=False))
     return SetupError("; ".join(lines), fix=options.command(batch_size=smaller) + _again(options))
