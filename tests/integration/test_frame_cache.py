@@ -67,8 +67,10 @@ def test_of_some_episodes_and_reduced(dataset, tmp_path):
     assert len(ours) == theirs.num_frames
     item, other = ours[4], theirs[4]
     for camera in theirs.meta.camera_keys:
-        expected = (reduce_to(other.pop(camera)[None], (64, 64))[0] * 255).round().to(torch.uint8)
-        assert torch.equal(item.pop(camera), expected)
+        # What the policy makes of a whole picture, but for the rounding of halves.
+        expected = reduce_to(other.pop(camera)[None], (64, 64))[0] * 255
+        assert item[camera].shape == expected.shape
+        assert float((item.pop(camera) - expected).abs().max()) <= 0.5 + 1e-3
     same(item, other)
 
 

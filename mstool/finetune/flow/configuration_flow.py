@@ -51,8 +51,6 @@ class FlowConfig(PreTrainedConfig):  # type: ignore[misc]
     # Share of the moving average of the weights kept at each step; evaluation uses the average.
     ema_decay: float = 0.999
 
-    # Whether training on a GPU compiles the network: a minute at first, then twice the steps/s (needs a C compiler).
-    compile_model: bool = True
     # Precision of the training's matrix products; `auto` is bfloat16 on a GPU.
     dtype: str = "auto"
     normalization_mapping: dict[str, NormalizationMode] = field(

@@ -18,6 +18,8 @@ from mstool.finetune.flow.objective import make_objective
 
 # Early steps count more: the average of the first n steps' weights keeps at most (1 + n) / (10 + n).
 EMA_START = 10
+# Compiling takes a minute, so a short training does without.
+COMPILE_AFTER = 500
 
 
 class FlowNetwork(nn.Module):
@@ -68,9 +70,7 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.objective = make_objective(config.head, config.num_train_timesteps)
         self.model = FlowNetwork(config)
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
-        if config.compile_model and str(config.device).startswith("cuda") and shutil.which("cc"):
-            self.model.encoder.compile()
-            self.model.expert.compile()
+        self._compiled = False
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self.reset()
 
@@ -115,10 +115,19 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.updates += 1
         count = int(self.updates)
         share = 1 - min(self.config.ema_decay, (1 + count) / (EMA_START + count))
+        if count > COMPILE_AFTER and not self._compiled:
+            self._compile()
         with torch.no_grad():
             kept, new = self.average.state_dict(), self.model.state_dict()
             floats = [name for name, value in kept.items() if value.is_floating_point()]
             torch._foreach_lerp_([kept[n] for n in floats], [new[n] for n in floats], share)
+
+    def _compile(self) -> None:
+        """Compile what is trained, on a GPU and with a C compiler, which torch needs for it."""
+        self._compiled = True
+        if str(self.config.device).startswith("cuda") and (shutil.which("cc") or shutil.which("gcc")):
+            self.model.encoder.compile()
+            self.model.expert.compile()
 
     @torch.no_grad()
     def predict_action_chunk(self, batch: dict[str, Any], noise: Tensor | None = None, **_: Any) -> Tensor:
