@@ -2,8 +2,10 @@
 
     python benchmarks/interruptions.py [--moments 20] [--seed N] [--spawn] [--out FOLDER]
 
-SIGKILL hits the parent and all its workers at once, or (`--spawn` only) the parent alone, whose workers are then still
-at their episodes when the next run begins. A run that ends before its moment is compared too, and a new one begun.
+A moment is drawn as a stage (start, 1 to 4 episodes finished, assembly) and a delay after it, so that all stages get
+their share. SIGKILL hits the parent and all its workers at once, or (`--spawn` only) the parent alone, whose workers
+are then still at their episodes when the next run begins. A run that ends before its moment is compared too, and a new
+one begun.
 
 By default each run is forked from a process that has everything imported already, and so are its workers: a cycle is
 conversion, not imports. `--spawn` runs the command itself, `mstool convert`, with the workers it spawns: the imports
@@ -42,6 +44,13 @@ ENV = "PushCube-v1"
 DEMOS = HERE.parent / "tests" / "data" / "demos" / ENV
 SIZE, WORKERS = "32", 2
 POLL_SECONDS = 0.002
+ASSEMBLY, IN_PLACE = 5, 6
+PHASES = (
+    "no episode finished",
+    *(f"{n} of 4 episodes finished" for n in range(1, 5)),
+    "assembling",
+    "dataset in place",
+)
 
 
 def run_forked(root: Path) -> int:
@@ -90,17 +99,14 @@ def wait_for_lock(work: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def phase(root: Path) -> str:
-    """Say how far a conversion has come, by what is on disk."""
+def progress(root: Path) -> int:
+    """Tell how far a conversion has come, by what is on disk: an index into `PHASES`."""
     work = work_folder(root)
     if root.exists():
-        return "dataset in place"
+        return IN_PLACE
     if (work / "dataset").exists():
-        return "assembling"
-    finished = len(list(work.glob("*/episode_*/episode.json")))
-    if finished:
-        return f"{finished} of 4 episodes finished"
-    return "first episodes" if work.exists() else "before any work"
+        return ASSEMBLY
+    return len(list(work.glob("*/episode_*/episode.json")))
 
 
 class Trial:
@@ -136,11 +142,13 @@ class Trial:
         self.datasets += 1
         return found
 
-    def cut(self, seconds: float, *, alone: bool) -> tuple[str, str | None]:
-        """Run, kill after `seconds`: the phase it was in ("": it had ended), and the hash when it is complete."""
-        end = time.monotonic() + seconds
+    def cut(self, stage: int, delay: float, *, alone: bool) -> tuple[str, str | None]:
+        """Run, kill `delay` seconds after `stage` is reached: the phase ("": it had ended), the hash when complete."""
         pid = self._pid = self._start(self.root)
-        while time.monotonic() < end:
+        end = None
+        while end is None or time.monotonic() < end:
+            if end is None and progress(self.root) >= stage:
+                end = time.monotonic() + delay
             if (code := ended(pid)) is not None:
                 if code:
                     raise RuntimeError(f"a run after a kill failed with exit code {code}")
@@ -150,7 +158,7 @@ class Trial:
         os.waitpid(pid, 0)
         if not alone:
             wait_for_lock(work_folder(self.root))
-        reached = phase(self.root)
+        reached = PHASES[progress(self.root)]
         # Killed between the dataset's renaming and the end: it is complete.
         return reached, self.take() if self.root.exists() else None
 
@@ -169,12 +177,14 @@ def measure(moments: int, seed: int, *, spawn: bool) -> dict[str, object]:
             kills = alone_kills = 0
             while kills < moments:
                 alone = spawn and draw.random() < 1 / 3
-                reached, found = trial.cut(draw.uniform(0, seconds), alone=alone)
+                stage = draw.randrange(ASSEMBLY + 1)
+                delay = draw.uniform(0, seconds / (40 if stage == ASSEMBLY else 4))
+                reached, found = trial.cut(stage, delay, alone=alone)
                 if reached:
                     kills += 1
                     alone_kills += alone
                     phases[reached] += 1
-                    print(f"{kills} of {moments}: killed while {reached}", file=sys.stderr, flush=True)
+                    print(f"{kills} of {moments}: {reached}", file=sys.stderr, flush=True)
                 assert found in {None, expected}, f"seed {seed}: other bytes after {kills} kills ({dict(phases)})"
             found, _ = trial.whole()
             assert found == expected, f"seed {seed}: other bytes at the end ({dict(phases)})"
@@ -189,7 +199,7 @@ def measure(moments: int, seed: int, *, spawn: bool) -> dict[str, object]:
         "of_them_parent_alone": alone_kills,
         "datasets_compared": trial.datasets,
         "seconds": round(time.monotonic() - started, 1),
-        "killed_while": dict(sorted(phases.items())),
+        "killed_while": {name: phases[name] for name in PHASES if phases[name]},
         "content_hash": expected,
     }
 
@@ -204,8 +214,8 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = measure(options.moments, options.seed, spawn=options.spawn)
-    rows = [{"killed while": name, "times": count} for name, count in result["killed_while"].items()]
-    shown = table(rows, ["killed while", "times"])
+    rows = [{"killed with": name, "times": count} for name, count in result["killed_while"].items()]
+    shown = table(rows, ["killed with", "times"])
     facts = [
         f"{result['kills']} kills of {result['mode']}, {result['of_them_parent_alone']} of them of the parent alone",
         f"moments drawn from seed {result['seed']}",
