@@ -55,7 +55,7 @@ def cached(vertices: Array, triangles: Array, make: Callable[[Array, Array], Mes
 
 @cache
 def _settings() -> str:
-    numbers = (meshes.KEEP, meshes.FEWEST, meshes.MOST, meshes.CREASE_DEG, meshes.AGGRESSIVENESS)
+    numbers = (meshes.KEEP, meshes.FEWEST, meshes.MOST, meshes.CREASE_DEG, meshes.AREA_CHANGE, meshes.AGGRESSIVENESS)
     return f"{REVISION} {numbers} {version('fast-simplification')}"
 
 

@@ -74,12 +74,9 @@ def _simpler(shape: Any) -> list[Any]:
         return []
     made = []
     for part, mesh in zip(shape.parts, meshes, strict=True):
+        chosen = mesh or Mesh(part.vertices, part.get_vertex_normal(), part.triangles, part.get_vertex_uv())
         new = sapien.render.RenderShapeTriangleMesh(
-            mesh.vertices if mesh else part.vertices,
-            mesh.triangles if mesh else part.triangles,
-            mesh.normals if mesh else part.get_vertex_normal(),
-            mesh.uvs if mesh else part.get_vertex_uv(),
-            part.material,
+            chosen.vertices, chosen.triangles, chosen.normals, chosen.uvs, part.material
         )
         new.scale, new.local_pose = shape.scale, shape.local_pose
         new.name, new.front_face = shape.name, shape.front_face
