@@ -50,7 +50,7 @@ class Simulator:
     """A ManiSkill environment on PhysX's CPU back end, rebuilt at every reset.
 
     A scene that already ran an episode keeps solver state that `reset` does not clear: the same seed and actions
-    then end up to 4 cm elsewhere (measured on StackCube). `reset` therefore rebuilds the scene (0.2 s), which makes an
+    then end up to 4 cm elsewhere (measured on StackCube). `reset` therefore rebuilds the scene (0.05 s), which makes an
     episode a function of its seed and actions alone.
 
     Raises
