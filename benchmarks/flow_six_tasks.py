@@ -121,7 +121,7 @@ def write(document: dict[str, Any], replans: list[int]) -> None:
         story,
         *[f"    {part['command']}" for part in document.values() if isinstance(part, dict)],
         *[
-            f"Evaluation, replan {n}: {timing['steps_per_second']:.0f} steps/s with {timing['workers']} workers."
+            f"Evaluation, replan {n}: {timing['steps_per_second'] or 0:.0f} steps/s with {timing['workers']} workers."
             for n, timing in timings.items()
         ],
     ]
