@@ -1,5 +1,6 @@
 """A dataset as checks see it: every part is read once, when first asked for, and may be missing or damaged."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,8 +21,10 @@ from mstool.validators.files import Unavailable, data_file, read_json, read_json
 MANY_FRAMES = 2_000_000
 # Episodes that checks of meaning look at.
 SAMPLED_EPISODES = 64
-# Episodes whose pictures are decoded, pictures of each, and files that are opened.
+# Episodes of a task whose pictures are decoded, the most of all tasks together, pictures of each, and files that are
+# opened.
 PICTURED_EPISODES = 6
+MOST_PICTURED = 24
 PICTURES = 8
 OPENED_FILES = 100
 
@@ -179,28 +182,41 @@ class DatasetView:
 
     @cached_property
     def sample(self) -> list[Rows]:
-        """Some episodes, spread evenly, for checks of what the numbers mean; all of them with `full`."""
-        count = sum(1 for _ in self.rows())
-        keep = count if self.full else min(count, SAMPLED_EPISODES)
-        chosen = {int(i) for i in np.linspace(0, count - 1, keep).round()} if count else set()
+        """Some episodes, spread evenly, and those whose pictures are looked at; all of them with `full`."""
+        numbers = [rows.episode for rows in self.rows()]
+        chosen = set(numbers if self.full else spread(numbers, SAMPLED_EPISODES))
+        with contextlib.suppress(Unavailable):
+            chosen |= {row.index for row in self.pictured}
         return [
             Rows(rows.episode, {name: np.array(v) for name, v in rows.columns.items() if name not in _SKIPPED})
-            for i, rows in enumerate(self.rows())
-            if i in chosen
+            for rows in self.rows()
+            if rows.episode in chosen
         ]
 
     @cached_property
+    def task_names(self) -> dict[int, str]:
+        """Each episode's task: its environment where `meta/mstool/episodes.jsonl` says it, else its sentences."""
+        try:
+            log = self.episode_log
+        except Unavailable:
+            log = []
+        recorded = {str(line.get("episode_index")): line.get("env_id") for line in log}
+        return {row.index: str(recorded.get(str(row.index)) or " / ".join(row.tasks)) for row in self.episodes}
+
+    @cached_property
     def pictured(self) -> list[EpisodeRow]:
-        """The episodes whose pictures are looked at."""
-        rows = [row for row in self.episodes if row.length]
-        keep = min(len(rows), PICTURED_EPISODES)
-        return [rows[int(i)] for i in np.linspace(0, len(rows) - 1, keep).round()] if rows else []
+        """The episodes whose pictures are looked at: some of every task, spread evenly."""
+        tasks: dict[str, list[EpisodeRow]] = {}
+        for row in self.episodes:
+            if row.length:
+                tasks.setdefault(self.task_names[row.index], []).append(row)
+        groups = spread(list(tasks.values()), MOST_PICTURED)
+        each = min(PICTURED_EPISODES, MOST_PICTURED // max(len(groups), 1))
+        return sorted((row for rows in groups for row in spread(rows, each)), key=lambda row: row.index)
 
     def some_files(self, files: list[Path]) -> list[Path]:
         """Take at most `OPENED_FILES` of `files`, spread evenly; all of them with `full`."""
-        if self.full or len(files) <= OPENED_FILES:
-            return files
-        return [files[int(i)] for i in np.linspace(0, len(files) - 1, OPENED_FILES).round()]
+        return files if self.full else spread(files, OPENED_FILES)
 
     @cached_property
     def row_counts(self) -> dict[Path, int]:
@@ -212,6 +228,13 @@ class DatasetView:
             except Exception:  # noqa: BLE001, S112  # arrow raises many kinds; the check of the files reports them
                 continue
         return found
+
+
+def spread[T](items: list[T], most: int) -> list[T]:
+    """Return at most `most` of `items`, spread evenly, with the first and the last."""
+    if len(items) <= most:
+        return items
+    return [items[int(i)] for i in np.linspace(0, len(items) - 1, most).round()]
 
 
 def _well_formed(feature: object) -> bool:

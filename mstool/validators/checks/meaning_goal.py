@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mstool.contract import Array
+from mstool.manifest import load_manifest
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_views import seen, shows
 from mstool.validators.files import Unavailable
@@ -36,7 +37,7 @@ class HiddenGoal(Check):
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Look for the marker's green in the pictures of tasks that are known to hide it."""
         data = context.data
-        task, source = self._task(context)
+        task, source, hiding = self._task(context)
         goals = [name for name in data.features if "goal" in name.lower() or name.endswith("environment_state")]
         goals += [
             f"{c}.{n}" for c in data.features if c not in data.cameras for n in names_of(data, c) if "goal" in n.lower()
@@ -44,10 +45,16 @@ class HiddenGoal(Check):
         if goals:
             yield Note(f"the goal is in the state: {', '.join(goals[:3])}")
             return
-        spread = self._spread(context)
+        spread = self._spread(context, hiding)
         if spread is not None and spread < _VARIES_M:
             raise Skip(f"every episode ends at the same place (within {spread * 100:.1f} cm)")
-        films = seen(context)
+        films = {
+            camera: kept
+            for camera, found in seen(context).items()
+            if (kept := [clip for clip in found if hiding is None or clip.episode in hiding])
+        }
+        if not films:
+            raise Skip(f"no episode of {task} is among those that are looked at")
         episodes = {clip.episode for found in films.values() for clip in found}
         shown = {
             clip.episode
@@ -68,8 +75,8 @@ class HiddenGoal(Check):
             )
 
     @staticmethod
-    def _task(context: Context) -> tuple[str, str]:
-        """Tell the task that hides its goal, and how it is known; skip others."""
+    def _task(context: Context) -> tuple[str, str, set[int] | None]:
+        """Tell the task that hides its goal, how it is known, and its episodes (None for all); skip other datasets."""
         data = context.data
         declared = [str(env) for env in data.ours.get("env_ids") or ()]
         places = {"its record": " ".join(declared)}
@@ -78,21 +85,28 @@ class HiddenGoal(Check):
                 places["its instruction"] = " ".join(task for _, task in data.tasks)
             places |= {"robot_type": str(data.info.get("robot_type")), "its folder's name": data.root.resolve().name}
         for source, text in places.items():
-            for name in HIDING:
-                words = re.sub(r"(?<=[a-z])(?=[A-Z])", "[ _-]?", name)
-                if re.search(words, text, re.IGNORECASE):
-                    return name, source
+            if name := _hiding(text):
+                sentences = {task.instruction for task in load_manifest().values() if task.hidden_goal}
+                hiding = {e for e, task in data.task_names.items() if _hiding(task) or task in sentences}
+                return name, source, hiding or None
         raise Skip("no task that hides its goal is named" if not declared else f"{declared[0]} hides no goal")
 
     @staticmethod
-    def _spread(context: Context) -> float | None:
+    def _spread(context: Context, hiding: set[int] | None) -> float | None:
         try:
             _, found = tracks(context)
         except (Skip, Unavailable):
             return None
-        if len(found) < 2:
-            return None
-        return float(np.linalg.norm(np.std([track.position[-1] for track in found], axis=0)))
+        ends = [track.position[-1] for track in found if hiding is None or track.episode in hiding]
+        return float(np.linalg.norm(np.std(ends, axis=0))) if len(ends) > 1 else None
+
+
+def _hiding(text: str) -> str:
+    """Return the task that hides its goal whose name is in a text, however it is written; "" where there is none."""
+    for name in HIDING:
+        if re.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "[ _-]?", name), text, re.IGNORECASE):
+            return name
+    return ""
 
 
 def green_share(picture: Array) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.checks.meaning_motion import ODD_EPISODE, episode_scores
+from mstool.validators.checks.meaning_motion import CONTACT, ODD_EPISODE, episode_scores
 from mstool.validators.meanings import Meaning, classify_state, contradicts, follows, meaning_of
 from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.tracks import Track, tracks
@@ -192,13 +192,16 @@ class EpisodeActions(Check):
         usable = [track for track in found if len(track.moved) > 10]
         if len(usable) < 2:
             raise Skip("fewer than two episodes")
-        scores = episode_scores(usable)
-        typical = float(np.median(scores))
+        scores, unhindered = zip(*episode_scores(usable), strict=True)
+        typical, commanded = float(np.median(scores)), float(np.median(unhindered))
         if typical < 0.3:
             raise Skip("commands explain the motion in no episode (MS505)")
-        yield Note(f"commands explain {min(scores):.0%} to {max(scores):.0%} of an episode's motion")
-        for track, score in zip(usable, scores, strict=True):
-            if score < ODD_EPISODE * typical:
+        yield Note(
+            f"commands explain {typical:.0%} of an episode's motion; of each, contacts allowed for, "
+            f"{min(unhindered):.0%} to {max(unhindered):.0%}"
+        )
+        for track, score, share in zip(usable, scores, unhindered, strict=True):
+            if score < ODD_EPISODE * typical and share < CONTACT * commanded:
                 yield Issue(
                     "the actions do not explain this episode's motion, but the others'",
                     episode=track.episode,

@@ -1,7 +1,7 @@
 """MS310, MS311: whether a picture is the right way up, and shows the motion of its own rows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -16,11 +16,15 @@ from mstool.validators.tracks import Track, tracks
 # Frames between the two pictures of a step, so that the arm moves by pixels and not by their parts.
 _STRIDE = 2
 _FEW = 30
+_FEWEST = 10
 _LEAST_R2 = 0.4
 # Share of the picture's motion that the hand must explain before anything is said of single episodes, and how much
-# better two episodes' pictures must fit each other's rows: measured +0.07 for swapped ones, below 0 for good ones.
+# better each of two episodes' pictures must fit the other's rows: measured +0.13 for swapped ones of a task and +0.4
+# of two tasks (medians), at most +0.015 for good ones.
 _LEAST_SEEN = 0.35
-_SWAP_GAIN = 0.02
+_SWAP_GAIN = 0.05
+# Episodes of a task that give it a projection of its own: tasks differ in camera, and in what else moves.
+_OWN_PROJECTION = 3
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,62 @@ class Upright(Check):
             raise Skip(f"the hand's motion in {', '.join(unclear)} is too small or too unlike its pixels' to tell")
 
 
+@dataclass(frozen=True)
+class Films:
+    """The hand's and the pictures' motion of some episodes, and which of them a projection is fitted on together."""
+
+    # Positions (T, 3) m, and picture shifts (n, 2) px, of each episode.
+    hands: list[Array]
+    shifts: list[Array]
+    # Episodes, by position in the lists; and whether all of a group are of one task.
+    groups: list[list[int]]
+    by_task: bool
+
+    def swapped(self, i: int, j: int) -> "Films":
+        """Give two episodes each other's rows."""
+        hands = list(self.hands)
+        hands[i], hands[j] = hands[j], hands[i]
+        return replace(self, hands=hands)
+
+    def scores(self, lag: int) -> list[float]:
+        """Share of each episode's picture motion explained by the hand's `lag` frames before; NaN for too few."""
+        found = [np.nan] * len(self.hands)
+        for group in self.groups:
+            pairs = {i: self._pair(i, lag) for i in group}
+            hand, picture = (np.concatenate(part) for part in zip(*pairs.values(), strict=True))
+            if len(hand) < _FEW:
+                continue
+            matrix = np.linalg.lstsq(hand, picture, rcond=None)[0]
+            for i, (h, p) in pairs.items():
+                if len(h) >= _FEWEST:
+                    found[i] = float(1 - ((p - h @ matrix) ** 2).sum() / max(float((p**2).sum()), 1e-9))
+        return found
+
+    def _pair(self, i: int, lag: int) -> tuple[Array, Array]:
+        hand = np.diff(self.hands[i], axis=0)[: len(self.shifts[i])]
+        shift = self.shifts[i][: len(hand)]
+        rows = np.arange(6, len(hand) - 6)
+        good = rows[np.isfinite(shift[rows]).all(axis=1) & (np.abs(np.nan_to_num(shift[rows])).max(axis=1) < 12)]
+        return hand[good - lag], shift[good]
+
+
+def _films(context: Context, usable: list[Clip], of_rows: list[Track]) -> Films:
+    names = context.data.task_names
+    groups: dict[str, list[int]] = {}
+    for i, clip in enumerate(usable):
+        groups.setdefault(names[clip.episode], []).append(i)
+    split = [group for group in groups.values() if len(group) >= _OWN_PROJECTION]
+    shifts = [motion(clip.film).shift for clip in usable]
+    everything = [list(range(len(usable)))]
+    by_task = bool(split) or len(groups) == 1
+    return Films([track.position for track in of_rows], shifts, split or everything, by_task)
+
+
+def _mean(scores: list[float]) -> float:
+    known = [score for score in scores if np.isfinite(score)]
+    return float(np.mean(known)) if known else 0.0
+
+
 @register
 class PicturesOfTheirRows(Check):
     """MS311."""
@@ -155,9 +215,9 @@ class PicturesOfTheirRows(Check):
             usable = [clip for clip in found if clip.episode in by_episode and len(clip.film) > 20]
             if not usable:
                 continue
-            shifts = [motion(clip.film).shift for clip in usable]
-            scores = {lag: self._scores(usable, shifts, by_episode, lag) for lag in self.LAGS}
-            pooled = {lag: float(np.mean(score)) for lag, score in scores.items()}
+            films = _films(context, usable, [by_episode[clip.episode] for clip in usable])
+            scores = {lag: films.scores(lag) for lag in self.LAGS}
+            pooled = {lag: _mean(score) for lag, score in scores.items()}
             best = max(pooled, key=lambda lag: pooled[lag])
             if pooled[best] < _LEAST_SEEN:
                 continue
@@ -173,30 +233,27 @@ class PicturesOfTheirRows(Check):
                     expected=f"best at 0, where it is {pooled[0]:.2f}",
                 )
             if len(usable) > 2 and abs(best) <= 1:
-                yield from self._odd(camera, usable, shifts, by_episode, scores[0])
+                yield from self._odd(camera, usable, films, scores[0])
         if not told:
             raise Skip("the hand's motion explains too little of the pictures' to tell")
 
-    def _odd(
-        self, camera: str, usable: list[Clip], shifts: list[Array], by_episode: dict[int, Track], scores: list[float]
-    ) -> Iterator[Issue]:
-        typical, pooled = float(np.median(scores)), float(np.mean(scores))
+    @staticmethod
+    def _odd(camera: str, usable: list[Clip], films: Films, scores: list[float]) -> Iterator[Issue]:
+        typical = float(np.nanmedian(scores))
         for i, j in combinations(range(len(usable)), 2):
-            order = list(usable)
-            order[i], order[j] = order[j], order[i]
-            swapped = float(np.mean(self._scores(order, shifts, by_episode, 0)))
-            if swapped > pooled + _SWAP_GAIN:
+            swapped = films.swapped(i, j).scores(0)
+            if min(swapped[i] - scores[i], swapped[j] - scores[j]) > _SWAP_GAIN:
                 for a, b in ((i, j), (j, i)):
                     yield Issue(
                         f"pictures show the motion of episode {usable[b].episode}",
                         feature=camera,
                         episode=usable[a].episode,
-                        observed=f"R² {pooled:.2f} as stored, {swapped:.2f} if both are swapped",
+                        observed=f"R² {scores[a]:.2f} as stored, {swapped[a]:.2f} if both are swapped",
                         evidence=shows(usable[a], camera),
                     )
                 return
         for clip, score in zip(usable, scores, strict=True):
-            if typical > _LEAST_SEEN and score < 0.1:
+            if films.by_task and typical > _LEAST_SEEN and score < 0.1:
                 yield Issue(
                     "pictures do not show this episode's motion",
                     feature=camera,
@@ -205,22 +262,3 @@ class PicturesOfTheirRows(Check):
                     expected=f"about {typical:.2f}",
                     evidence=shows(clip, camera),
                 )
-
-    @staticmethod
-    def _scores(usable: list[Clip], shifts: list[Array], by_episode: dict[int, Track], lag: int) -> list[float]:
-        """Share of each episode's picture motion explained by the hand's, fitted on all of them together."""
-        pairs = []
-        for clip, whole in zip(usable, shifts, strict=True):
-            hand = np.diff(by_episode[clip.episode].position, axis=0)[: len(whole)]
-            shift = whole[: len(hand)]
-            rows = np.arange(6, len(hand) - 6)
-            good = rows[np.isfinite(shift[rows]).all(axis=1) & (np.abs(np.nan_to_num(shift[rows])).max(axis=1) < 12)]
-            pairs.append((hand[good - lag], shift[good]))
-        hand, picture = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        if len(hand) < _FEW:
-            return [0.0] * len(usable)
-        matrix = np.linalg.lstsq(hand, picture, rcond=None)[0]
-        return [
-            float(1 - ((p - h @ matrix) ** 2).sum() / max(float((p**2).sum()), 1e-9)) if len(h) else 0.0
-            for h, p in pairs
-        ]

@@ -213,7 +213,7 @@ class ChannelOrder(Check):
                         evidence=shows(found[0], camera),
                     )
                     continue
-            yield from self._by_words(context, camera, found, pictures)
+            yield from self._by_words(context, camera, found)
         if not told:
             yield Note("no stored image statistics to compare with")
 
@@ -231,11 +231,17 @@ class ChannelOrder(Check):
         return stacked.mean(axis=0) if len(stacked) else None
 
     @staticmethod
-    def _by_words(context: Context, camera: str, found: list[Clip], pictures: list[Array]) -> Iterator[Issue]:
-        words = " ".join(task for _, task in context.data.tasks).lower()
+    def _by_words(context: Context, camera: str, found: list[Clip]) -> Iterator[Issue]:
+        words = {row.index: " ".join(row.tasks).lower() for row in context.data.pictured}
         # The other way round tells nothing: wood and skin are red in any picture.
-        if not re.search(r"\bred\b", words) or re.search(r"\bblue\b", words) or is_wrist(context, camera):
+        named = [
+            clip
+            for clip in found
+            if re.search(r"\bred\b", words[clip.episode]) and not re.search(r"\bblue\b", words[clip.episode])
+        ]
+        if not named or is_wrist(context, camera):
             return
+        pictures = [picture for clip in named for picture in clip.pictures]
         pixels = np.concatenate([p.reshape(-1, 3)[::7] for p in pictures]).astype(np.int16)
         r, g, b = pixels.T
         red = float(((r > 120) & (g < 90) & (b < 90)).mean())
@@ -245,7 +251,7 @@ class ChannelOrder(Check):
                 "the instruction names something red, and the picture shows blue but no red",
                 feature=camera,
                 observed=f"{red:.2%} red, {blue:.2%} blue",
-                evidence=shows(found[0], camera),
+                evidence=shows(named[0], camera),
             )
 
 
