@@ -190,6 +190,20 @@ def test_tasks_whose_hands_move_otherwise_in_the_picture_are_not_mixed(monkeypat
     assert {issue.episode for issue in run_check(check, context).issues} == {1, 7}
 
 
+@pytest.mark.parametrize(("odd", "status"), [(1, "skipped"), (3, "failed"), (0, "passed")])
+def test_a_view_is_not_called_mirrored_by_one_episode_alone(monkeypatch, odd, status):
+    rng = np.random.default_rng(0)
+    upright = np.array([[0.0, 60, 0], [30, 0, -60]])
+    steps = [walk(rng) * (2.5 if i < odd else 1) for i in range(3)]
+    moves = [track(i, commanded, commanded) for i, commanded in enumerate(steps)]
+    views = [upright * ([[-1], [1]] if i < odd else 1) for i in range(3)]
+    films = [filmed(t.episode, t.position, view) for t, view in zip(moves, views, strict=True)]
+    monkeypatch.setattr(video_geometry, "tracks", lambda context: (MEANING, moves))
+    monkeypatch.setattr(video_geometry, "seen", lambda context: {"image": films})
+    result = run_check(video_geometry.Upright(), Context(view_of(["A-v1"] * 3), get_target("maniskill")))
+    assert result.status == status, (result.notes, result.reason)
+
+
 def test_a_dataset_of_two_tasks_is_valid(tmp_path):
     """The golden dataset with half of its episodes recorded as of a task that hides nothing."""
     root = tmp_path / "dataset"

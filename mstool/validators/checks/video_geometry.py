@@ -79,6 +79,18 @@ def project(pairs: list[tuple[Array, Array]]) -> Projection | None:
     return Projection(matrix[:, 0], matrix[:, 1], (float(r2[0]), float(r2[1])), len(hand))
 
 
+def turned(view: Projection) -> str:
+    """Return how a fixed view's picture is turned or mirrored, "" where it is upright."""
+    lift = float(-view.down[2] / max(float(np.linalg.norm(view.down)), 1e-12))
+    # A camera level with the hand, or one that looks straight down, leaves one of the two open.
+    flipped, mirrored = lift < -0.25, float(view.forward[2]) > 0.25
+    return {
+        (True, False): "turned by 180 degrees",
+        (True, True): "flipped upside down",
+        (False, True): "mirrored left to right",
+    }.get((flipped, mirrored), "")
+
+
 def _pairs(context: Context, found: list[Clip]) -> list[tuple[Array, Array]]:
     _, all_tracks = tracks(context)
     by_episode = {track.episode: track for track in all_tracks}
@@ -105,20 +117,20 @@ class Upright(Check):
             raise Skip("there is no fixed view")
         unclear = []
         for camera, found in fixed.items():
-            view = project(_pairs(context, found))
+            pairs = _pairs(context, found)
+            view = project(pairs)
             if view is None or min(view.r2) < _LEAST_R2 or np.linalg.norm(view.down) < 1e-9:
                 unclear.append(camera)
                 continue
             lift = float(-view.down[2] / np.linalg.norm(view.down))
             look = float(view.forward[2])
             certain = f"R² {view.r2[0]:.2f} right, {view.r2[1]:.2f} down, {view.n} steps"
-            # A camera level with the hand, or one that looks straight down, leaves one of the two open.
-            flipped, mirrored = lift < -0.25, look > 0.25
-            what = {
-                (True, False): "turned by 180 degrees",
-                (True, True): "flipped upside down",
-                (False, True): "mirrored left to right",
-            }.get((flipped, mirrored))
+            what = turned(view)
+            # Hands that move in a plane leave one direction open: what hangs on a single episode is not said.
+            without = [project(pairs[:i] + pairs[i + 1 :]) for i in range(len(pairs))]
+            if what and any(other is None or turned(other) != what for other in without):
+                unclear.append(camera)
+                continue
             yield Note(
                 f"{camera}: lifting the hand moves it {'up' if lift > 0 else 'down'} ({lift:+.2f}), the camera "
                 f"looks {'down' if look < 0 else 'up'} ({look:+.2f}); {certain}"
