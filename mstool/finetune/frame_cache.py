@@ -178,9 +178,7 @@ def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, 
                 _decode(clip)
                 bar.update()
             return
-        with ProcessPoolExecutor(
-            processes, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-        ) as pool:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
             for _ in pool.map(_decode, clips, chunksize=4):
                 bar.update()
 
@@ -196,6 +194,11 @@ def _clips(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int,
             video = Path(dataset.root) / dataset.meta.get_video_file_path(int(episode), camera)
             yield _Clip(Path(dataset.root), video, timestamps, row, cache, shape)
         row += length
+
+
+def _one_thread() -> None:
+    # A function of ours: to pickle one of OpenCV's, Python looks through all modules, and transformers loads itself.
+    cv2.setNumThreads(1)
 
 
 def _decode(clip: _Clip) -> None:

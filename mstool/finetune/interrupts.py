@@ -20,7 +20,8 @@ class Interrupted(Exception):  # noqa: N818  # not an error: a wish of the user'
 class Interrupts:
     """Whether somebody asked for an end.
 
-    Before the first step there is nothing to keep, and who asks twice does not want to wait: both stop at once.
+    Before the first step there is nothing to keep, and who presses Ctrl-C twice does not want to wait: both stop at
+    once. A SIGTERM after the first is none of that: `accelerate launch` passes Ctrl-C on to its processes in that way.
     """
 
     def __init__(self) -> None:
@@ -37,9 +38,11 @@ class Interrupts:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked or not self.training:
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if not self.training or (self.asked and number == signal.SIGINT):
             raise KeyboardInterrupt
+        if self.asked:
+            return
         self.asked = True
         # Not print: the signal may have interrupted one.
         os.write(2, b"stopping after this step with a checkpoint; once more stops at once\n")

@@ -1,5 +1,6 @@
 """Which device SAPIEN renders on, opened once."""
 
+import multiprocessing
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -19,6 +20,14 @@ def render_backend() -> str:
     return _renderer()[0]
 
 
+def render_device() -> str:
+    """Return what ManiSkill calls the device that this process renders on: `cpu`, or `gpu:1`.
+
+    Worker processes share a machine's GPUs in turn: the third worker of two GPUs renders on the first.
+    """
+    return f"gpu:{_turn()}" if render_backend() == "gpu" else "cpu"
+
+
 def keep_renderer() -> None:
     """Hold SAPIEN's renderer open for the life of the process, where there is one.
 
@@ -34,7 +43,7 @@ def _renderer() -> tuple[str, Any]:
     import sapien
 
     failures = []
-    for backend, device in (("gpu", "cuda"), ("cpu", "cpu")):
+    for backend, device in (("gpu", f"cuda:{_turn()}"), ("cpu", "cpu")):
         try:
             return backend, sapien.render.RenderSystem(sapien.Device(device))
         except RuntimeError as error:
@@ -44,3 +53,11 @@ def _renderer() -> tuple[str, Any]:
         f"no device to render on: no GPU with a Vulkan driver and no software one ({said})",
         fix="make setup  (it installs Mesa's software Vulkan driver, or prints what to install)",
     )
+
+
+def _turn() -> int:
+    """Return which GPU is this process's: multiprocessing counts the processes it starts, from `SpawnProcess-1` on."""
+    import torch
+
+    number = multiprocessing.current_process().name.rpartition("-")[2]
+    return (int(number) - 1) % max(1, torch.cuda.device_count()) if number.isdigit() else 0

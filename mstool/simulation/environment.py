@@ -10,7 +10,7 @@ import numpy as np
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading
 from mstool.errors import MstoolError, SetupError, UsageError
 from mstool.simulation.cameras import finish_pictures, mount_cameras, start_pictures
-from mstool.simulation.devices import render_backend
+from mstool.simulation.devices import render_backend, render_device
 from mstool.simulation.registry import check_env_id, load_maniskill
 from mstool.simulation.render_detail import RenderDetail, apply_detail
 from mstool.simulation.robots import (
@@ -175,7 +175,7 @@ def _make(spec: SimulatorSpec) -> Any:
                 reward_mode="none",
                 control_mode=spec.control_mode,
                 sim_backend="physx_cpu",
-                render_backend=render_backend() if spec.views else "none",
+                render_backend=render_device() if spec.views else "none",
                 max_episode_steps=10**9,  # horizons are ours: ManiSkill's 50 is shorter than most demos
                 **kwargs,
             ).unwrapped

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.train_tiny import FLOW
 
 from mstool.conventions import load_conventions
 from mstool.errors import DataError, SetupError, UsageError
@@ -16,18 +17,7 @@ from mstool.finetune.options import Options
 from mstool.finetune.run import finetune, prepare
 
 TINY = {
-    "flow": {
-        "image_size": (32, 32),
-        "width": 32,
-        "num_heads": 2,
-        "observation_layers": 1,
-        "action_layers": 1,
-        "shift_pixels": 2,
-        "chunk_size": 8,
-        "n_action_steps": 4,
-        "vocabulary": 64,
-        "ema_decay": 0.5,
-    },
+    "flow": FLOW,
     "act": {"dim_model": 32, "n_heads": 2, "dim_feedforward": 32, "n_encoder_layers": 1, "n_vae_encoder_layers": 1},
     "diffusion": {"down_dims": (8, 16), "n_groups": 2, "resize_shape": (32, 32), "spatial_softmax_num_keypoints": 4},
 }
