@@ -1,6 +1,6 @@
 """The bundled policy on six tasks, from demos to success rates: convert, finetune, eval, as a user would.
 
-    python benchmarks/flow_six_tasks.py [--episodes 200] [--steps 12000] [--minutes 10] [--eval-episodes 50]
+    python benchmarks/flow_six_tasks.py [--episodes 200] [--steps 12000] [--minutes 10] [--gpus 2] [--only convert]
 
 One multi-task dataset with language, one policy, unseen seeds. Demos are generated when `data/demos` has none. Every
 stage is skipped when its result is in `--work`; a training that reaches `--minutes` stops with a checkpoint, which is
@@ -28,23 +28,27 @@ REFERENCE = RESULTS / "evaluation_reference.json"
 TASKS = SUITES["seed6"]
 
 
-def mstool(*words: object, log: Path, minutes: float | None = None) -> dict[str, Any]:
+def mstool(*words: object, log: Path, minutes: float | None = None, gpus: int = 1) -> dict[str, Any]:
     """Run one command; its JSON document and its seconds. Past `minutes` it is told to stop, as by Ctrl-C."""
-    command = [sys.executable, "-m", "mstool.cli", *(str(word) for word in words), "--json"]
-    print(f"$ mstool {shlex.join(command[3:])}", flush=True)
+    own = [str(word) for word in words]
+    launch = ["-m", "accelerate.commands.launch", "--num_processes", str(gpus)] if gpus > 1 else []
+    command = [sys.executable, *launch, "-m", "mstool.cli", *own, "--json"]
+    line = shlex.join(["accelerate", "launch", *launch[2:], "-m", "mstool.cli", *own] if launch else ["mstool", *own])
+    print(f"$ {line}", flush=True)
     started = time.monotonic()
     with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True)
         try:
             out, _ = process.communicate(timeout=None if minutes is None else 60 * minutes)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)
             out, _ = process.communicate()
             out = out if process.returncode == 0 else "{}"
         else:
             if process.returncode:
                 raise SystemExit(f"{shlex.join(command)} failed:\n{log.read_text()[-2000:]}")
-    return {"command": f"mstool {shlex.join(command[3:])}", "seconds": time.monotonic() - started, **json.loads(out)}
+    document = json.loads(out[out.index("{") :])
+    return {"command": line, "seconds": time.monotonic() - started, **document}
 
 
 def last_numbers(run: Path) -> dict[str, Any]:
@@ -57,11 +61,13 @@ def main() -> None:
     """Do what is missing, then write the table."""
     cores = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--episodes", type=int, default=200)
+    parser.add_argument("--episodes", default="200", help="demos per task, or all that are there")
     parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--head", default="flow")
+    parser.add_argument("--gpus", type=int, default=1, help="processes that train, one per GPU")
+    parser.add_argument("--only", choices=("convert", "finetune"), help="stop after this")
     parser.add_argument("--minutes", type=float, help="stop the training after so long")
     parser.add_argument("--loaders", type=int, default=min(6, cores))
     parser.add_argument("--workers", type=int, default=max(1, cores - 1))
@@ -76,19 +82,24 @@ def main() -> None:
     path = work / "document.json"
     document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"cores": cores}
 
-    def stage(name: str, *words: object, minutes: float | None = None) -> None:
+    def stage(name: str, *words: object, **how: Any) -> None:
         if name not in document:
-            document[name] = mstool(*words, log=work / f"{name}.log", minutes=minutes)
+            document[name] = mstool(*words, log=work / f"{name}.log", **how)
             path.write_text(json.dumps(document, indent=1))
 
     data, run = work / "six", work / f"{options.head}"
-    stage("convert", "convert", "--env", ",".join(TASKS), "--episodes", options.episodes, "--workers", options.workers,
-          "--image-size", options.image_size, "--root", data,
-          *(["--demos", options.demos] if options.demos else []))  # fmt: skip
+    which = [*(["--episodes", options.episodes] if options.episodes != "all" else []),
+             *(["--demos", options.demos] if options.demos else [])]  # fmt: skip
+    stage("convert", "convert", "--env", ",".join(TASKS), *which, "--workers", options.workers,
+          "--image-size", options.image_size, "--root", data)  # fmt: skip
+    if options.only == "convert":
+        return
     stage("finetune", "finetune", data, "--policy", "flow", "--head", options.head, "--steps", options.steps,
           "--batch-size", options.batch_size, "--lr", options.lr, "--workers", options.loaders, "--cache-frames",
-          "memory", "--output", run, "--save-every", options.steps, minutes=options.minutes)  # fmt: skip
-    document["finetune"]["last"] = last_numbers(run)
+          "memory", "--output", run, minutes=options.minutes, gpus=options.gpus)  # fmt: skip
+    document["finetune"] |= {"last": last_numbers(run), "gpus": options.gpus}
+    if options.only == "finetune":
+        return
     for replan in options.replan:
         stage(f"eval {replan}", "eval", "--policy", run, "--suite", "seed6", "--episodes", options.eval_episodes,
               "--workers", options.workers, "--replan", replan, "--output", work / f"eval{replan}")  # fmt: skip
@@ -112,8 +123,9 @@ def write(document: dict[str, Any], replans: list[int]) -> None:
     timings = {n: document[f"eval {n}"]["timing"] for n in replans}
     story = (
         f"{convert['converted']} episodes, {convert['frames']} frames, converted in {convert['seconds']:.0f} s. "
-        f"Trained {last['steps']} steps ({last['epochs']:.1f} epochs) in {document['finetune']['seconds']:.0f} s, "
-        f"loss {last['loss']:.4f}. Pi0's rates are another team's, on the same tasks, 40 episodes each."
+        f"Trained {last['steps']} steps ({last['epochs']:.1f} epochs) on {document['finetune']['gpus']} GPU(s) in "
+        f"{document['finetune']['seconds']:.0f} s, loss {last['loss']:.4f}. "
+        "Pi0's rates are another team's, on the same tasks, 40 episodes each."
     )
     lines = [
         "# The bundled policy on six tasks",
