@@ -19,7 +19,7 @@ from mstool.finetune.flow.objective import make_objective
 # Early steps count more: the average of the first n steps' weights keeps at most (1 + n) / (10 + n).
 EMA_START = 10
 # Compiling takes a minute, so a short training does without.
-COMPILE_AFTER = 500
+COMPILE_AFTER = 100
 
 
 class FlowNetwork(nn.Module):
@@ -71,6 +71,7 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.model = FlowNetwork(config)
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
         self._compiled = False
+        self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self.reset()
 
@@ -117,10 +118,12 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         share = 1 - min(self.config.ema_decay, (1 + count) / (EMA_START + count))
         if count > COMPILE_AFTER and not self._compiled:
             self._compile()
-        with torch.no_grad():
+        if self._pairs is None:  # now, as the weights have moved to their device
             kept, new = self.average.state_dict(), self.model.state_dict()
             floats = [name for name, value in kept.items() if value.is_floating_point()]
-            torch._foreach_lerp_([kept[n] for n in floats], [new[n] for n in floats], share)
+            self._pairs = [kept[n] for n in floats], [new[n] for n in floats]
+        with torch.no_grad():
+            torch._foreach_lerp_(*self._pairs, share)
 
     def _compile(self) -> None:
         """Compile what is trained, on a GPU and with a C compiler, which torch needs for it."""
