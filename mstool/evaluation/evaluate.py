@@ -98,6 +98,7 @@ def _open(wish: Wish, conventions: Conventions | None, workers: int, notify: Not
     if wish.policy == PLANNER:
         return None
     assert conventions is not None
+    _leave_cores(workers)
     return open_policy(
         wish.policy,
         conventions,
@@ -107,6 +108,13 @@ def _open(wish: Wish, conventions: Conventions | None, workers: int, notify: Not
         dataset=wish.dataset,
         notify=notify,
     )
+
+
+def _leave_cores(workers: int) -> None:
+    """Infer on the cores that the workers leave: two threads that wait for each other's turn took ten times as long."""
+    import torch
+
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - workers))
 
 
 def _run(
