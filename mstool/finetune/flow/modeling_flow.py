@@ -18,8 +18,8 @@ from mstool.finetune.flow.objective import make_objective
 
 # Early steps count more: the average of the first n steps' weights keeps at most (1 + n) / (10 + n).
 EMA_START = 10
-# Compiling takes a minute, so a short training does without.
-COMPILE_AFTER = 100
+# Compiling takes 90 s and saves 20 to 45 ms a step (H100, H200), so a short training does without.
+COMPILE_AFTER = 500
 
 
 class FlowNetwork(nn.Module):
