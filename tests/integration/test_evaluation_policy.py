@@ -109,3 +109,31 @@ def test_a_damaged_checkpoint_is_an_error(runs, dataset, tmp_path):
     (run / MODEL / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(DataError, match="cannot be loaded as a LeRobot checkpoint"):
         LerobotPolicy(str(run), load_conventions(dataset), device="cpu")
+
+
+def test_lora_adapters_are_put_on_their_base(dataset, runs, tmp_path):
+    """A checkpoint of `--lora` holds adapters alone and names the weights that they belong to."""
+    import torch
+    from lerobot.policies.act.modeling_act import ACTPolicy
+    from peft import LoraConfig, get_peft_model
+
+    base, adapted = runs["act"] / MODEL, tmp_path / MODEL
+    model = get_peft_model(ACTPolicy.from_pretrained(base), LoraConfig(r=2, target_modules=r".*action_head"))
+    model.peft_config["default"].base_model_name_or_path = str(base)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.ones_(weight)
+    shutil.copytree(base, adapted, ignore=shutil.ignore_patterns("model.safetensors"))
+    model.save_pretrained(adapted)
+    config = json.loads((adapted / "config.json").read_text())
+    (adapted / "config.json").write_text(json.dumps({**config, "use_peft": True}))
+
+    seen = [observe(5)]
+    ours = load_conventions(dataset)
+    plain, tuned = (LerobotPolicy(str(folder), ours, device="cpu", slots=1) for folder in (base, adapted))
+    assert not np.allclose(plain.act([0], seen)[0], tuned.act([0], seen)[0])
+    merged = tmp_path / "merged"
+    shutil.copytree(base, merged)
+    model.merge_and_unload().save_pretrained(merged)
+    whole = LerobotPolicy(str(merged), ours, device="cpu", slots=1)
+    np.testing.assert_allclose(tuned.act([0], seen)[0], whole.act([0], seen)[0], atol=1e-5)
