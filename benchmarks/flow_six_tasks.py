@@ -149,7 +149,8 @@ def write(groups: list[dict[str, Any]], replans: list[int]) -> None:
         lines += [story, *[f"    {part['command']}" for part in done.values()]]
         for replan in replans:
             timing = done[f"eval {replan}"]["timing"]
-            rate = f"{timing['steps_per_second'] or 0:.0f} steps/s with {timing['workers']} workers"
+            many = "worker" if timing["workers"] == 1 else "workers"
+            rate = f"{timing['steps_per_second'] or 0:.0f} steps/s with {timing['workers']} {many}"
             lines.append(f"Evaluation, replan {replan}: {rate}.")
     print(lines[1])
     (RESULTS / "flow_six_tasks.md").write_text("\n\n".join(lines) + "\n")

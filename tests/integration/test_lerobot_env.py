@@ -1,7 +1,8 @@
-"""LeRobot's own commands run in ManiSkill: evaluation during `lerobot-train`, and `lerobot-eval` on its checkpoint."""
+"""LeRobot's own commands: `lerobot-train` on our dataset, evaluating in ManiSkill; `lerobot-eval` on its checkpoint."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -48,12 +49,14 @@ def test_lerobots_commands(pickcube, tmp_path):
         "--batch_size=2",
         "--num_workers=0",
         "--wandb.enable=false",
+        "--log_freq=1",
         "--env_eval_freq=2",
         "--eval.n_episodes=1",
         "--eval.batch_size=1",
         f"--output_dir={tmp_path / 'run'}",
         *environment,
     )
+    assert re.search(r"step:2 .*loss:\d", log), log[-3000:]
     assert "pc_success" in log or "Suite" in log, log[-3000:]
     assert list((tmp_path / "run").rglob("*.mp4"))
     lerobot(
