@@ -1,5 +1,6 @@
 """What tests share: real demos, and small datasets converted once per session."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from mstool.cli import main as cli
+
+# Tests run side by side: threads of one that wait for a turn would slow the other, and themselves, ten times.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DEMOS = Path(__file__).parent / "data" / "demos"
 SIX_TASKS = ("PickCube-v1", "StackCube-v1", "PushCube-v1", "PullCube-v1", "PullCubeTool-v1", "PlaceSphere-v1")
