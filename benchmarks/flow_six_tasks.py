@@ -3,10 +3,11 @@
     python benchmarks/flow_six_tasks.py [--episodes 200] [--steps 12000] [--until 1500]
     python benchmarks/flow_six_tasks.py --tasks PickCube-v1,StackCube-v1,PlaceSphere-v1 --tasks ...   # one per GPU
 
-One dataset with language and one policy for all six tasks, or one for each `--tasks`, side by side and each on a GPU of
-its own; unseen seeds. Demos are generated when `data/demos` has none. Every stage is skipped when its result is in
-`--work`; a training that still runs `--until` so many seconds after the start stops with a checkpoint, which is what is
-evaluated. Writes `benchmarks/results/flow_six_tasks.json` and `.md`, beside Pi0's rates.
+One dataset with language and one policy for all six tasks, or one for each `--tasks`: converted one after the other by
+all workers, so that the first trains early, then side by side and each on a GPU of its own; unseen seeds. Demos are
+generated when `data/demos` has none. Every stage is skipped when its result is in `--work`; a training that still runs
+`--until` so many seconds after the start stops with a checkpoint, which is what is evaluated. Writes
+`benchmarks/results/flow_six_tasks.json` and `.md`, beside Pi0's rates.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +30,7 @@ from mstool.evaluation.plan import SUITES
 RESULTS = Path(__file__).parent / "results"
 REFERENCE = RESULTS / "evaluation_reference.json"
 TASKS = SUITES["seed6"]
+CONVERTING = threading.Lock()
 
 
 class Group:
@@ -77,15 +80,17 @@ class Group:
         run = self.work / options.head
         which = [*(["--episodes", options.episodes] if options.episodes != "all" else []),
                  *(["--demos", options.demos] if options.demos else [])]  # fmt: skip
-        workers = max(1, options.workers // len(options.tasks))
-        self.stage("convert", "convert", "--env", self.tasks, *which, "--workers", workers,
-                   "--image-size", options.image_size, "--root", data)  # fmt: skip
-        self.stage("finetune", "finetune", data, "--policy", "flow", "--head", options.head, "--steps", options.steps,
+        with CONVERTING:
+            self.stage("convert", "convert", "--env", self.tasks, *which, "--workers", options.workers,
+                       "--image-size", options.image_size, "--root", data)  # fmt: skip
+        steps = options.steps[self.number % len(options.steps)]
+        self.stage("finetune", "finetune", data, "--policy", "flow", "--head", options.head, "--steps", steps,
                    "--batch-size", options.batch_size, "--lr", options.lr, "--workers", options.loaders,
                    "--cache-frames", "memory", "--output", run, *(["--force"] if options.force else []),
                    until=options.until)  # fmt: skip
         last = (run / "train_log.jsonl").read_text().splitlines()[-1]
         self.done["finetune"]["last"] = json.loads(last)
+        workers = max(1, options.workers // len(options.tasks))
         for replan in options.replan:
             self.stage(f"eval {replan}", "eval", "--policy", run, "--episodes", options.eval_episodes,
                        "--workers", workers, "--replan", replan, "--output", self.work / f"eval{replan}")  # fmt: skip
@@ -97,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", action="append", help="tasks of one policy, comma-separated; default: all six")
     parser.add_argument("--episodes", default="200", help="demos per task, or all that are there")
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, nargs="*", default=[12_000], help="one number, or one per policy")
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--head", default="flow")
