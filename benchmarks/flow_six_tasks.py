@@ -138,7 +138,8 @@ def write(groups: list[dict[str, Any]], replans: list[int]) -> None:
             row[f"replan {replan}"] = f"{once['successes']}/{once['episodes']} = {100 * once['rate']:.0f} %"
             row[f"95 % ({replan})"] = f"{100 * once['low']:.0f}-{100 * once['high']:.0f} %"
             row[f"at end ({replan})"] = f"{100 * end['rate']:.0f} %"
-        rows.append(row)
+        if len(row) > len(("task", "Pi0")):
+            rows.append(row)
     lines = [
         "# The bundled policy on six tasks",
         f"```\n{table(rows, list(rows[0]))}\n```",
