@@ -64,8 +64,9 @@ class Group:
                 out, failed = "{}", False
         if failed:
             raise SystemExit(f"mstool {shlex.join(own)} failed:\n{(self.work / f'{name}.log').read_text()[-2000:]}")
-        line = shlex.join(["mstool", *own]).replace(str(self.options.work), "WORK")
-        self.done[name] = {"command": line, "seconds": time.monotonic() - started, **json.loads(out)}
+        line = shlex.join(["mstool", *own])
+        document = {"command": line, "seconds": time.monotonic() - started, **json.loads(out)}
+        self.done[name] = json.loads(json.dumps(document).replace(str(self.options.work), "WORK"))
         self.path.write_text(json.dumps(self.done, indent=1))
 
     def gpu(self) -> str:
