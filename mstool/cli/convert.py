@@ -7,6 +7,7 @@ import typer
 
 from mstool.cli import convert_options as opt
 from mstool.cli.output import print_reports, say
+from mstool.cli.workers import Workers
 
 EXAMPLES = """
 Examples:
@@ -48,7 +49,7 @@ def convert(
     version: opt.Format = "v3.0",
     storage: opt.StorageKind = None,
     per_task: opt.PerTask = False,
-    workers: opt.Workers = None,
+    workers: Workers = None,
     executor: opt.ExecutorName = "local",
     ray_address: opt.RayAddress = "auto",
     fresh: opt.Fresh = False,

@@ -56,7 +56,6 @@ StorageKind = Annotated[
     typer.Option("--storage", help="Pictures as video or image.", show_default="video for v3.0, image for v2.1"),
 ]
 PerTask = Annotated[bool, typer.Option("--per-task", help="One dataset per environment instead of one for all.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="by cores and memory")]
 ExecutorName = Annotated[
     str,
     typer.Option("--executor", help="Who does the work: this machine's processes (local), or a Ray cluster (ray)."),

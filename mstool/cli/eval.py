@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstool.cli.output import print_json, say, table
+from mstool.cli.workers import Workers
 from mstool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ def evaluate(
         typer.Option("--episodes", "-n", min=1, help="Per task.", show_default="40; of replay: all"),
     ] = None,
     seed_start: Annotated[int, typer.Option(min=0, help="First seed; none may be a training seed.")] = 10000,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that step and render.", show_default="cores - 1")
-    ] = None,
+    workers: Workers = None,
     replan: Annotated[
         int | None,
         typer.Option(min=1, help="Actions executed of each chunk.", show_default="as the policy says, or all"),

@@ -26,11 +26,10 @@ from mstool.evaluation.scene import dataset_views
 from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
 from mstool.evaluation.wish import Wish
 from mstool.evaluation.worker import Setup
+from mstool.simulation.capacity import auto_workers
 
 # Episodes per task of a diagnosis.
 DIAGNOSED = 10
-# A worker's peak with two 256 px views, with room to spare.
-WORKER_BYTES = 2 * 1024**3
 
 type Notify = Callable[[str], None]
 
@@ -50,20 +49,13 @@ def evaluate(wish: Wish, notify: Notify) -> Results:
         conventions = plain_conventions(envs)
     stats = _stats(wish) if wish.diagnose else None
     tasks = _tasks(wish, envs, conventions)
-    workers = min(wish.workers or auto_workers(), sum(len(task.seeds) for task in tasks))
+    workers = min(wish.workers or auto_workers(kept_cores=1), sum(len(task.seeds) for task in tasks))
     policy = _open(wish, conventions, workers, notify)
     try:
         return _run(wish, conventions, tasks, policy, workers, stats, notify)
     finally:
         if policy is not None:
             policy.close()
-
-
-def auto_workers() -> int:
-    """Choose a number of workers: all cores but one, as far as memory reaches."""
-    cores = len(os.sched_getaffinity(0))
-    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(cores - 1, int(memory // WORKER_BYTES)))
 
 
 def _tasks(wish: Wish, envs: Sequence[str], conventions: Conventions | None) -> list[Task]:

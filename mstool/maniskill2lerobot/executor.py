@@ -1,7 +1,6 @@
 """Do jobs in worker processes that may die without taking the run with them."""
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,8 @@ from multiprocessing.process import BaseProcess
 from mstool.errors import MstoolError, UsageError
 from mstool.maniskill2lerobot.shard import EpisodeMark
 from mstool.maniskill2lerobot.work import Job, serve
+from mstool.simulation.capacity import auto_workers
 
-# A worker's peak with two 256 px views (measured, see benchmarks/convert.py), with room to spare.
-WORKER_BYTES = 2 * 1024**3
 ATTEMPTS = 2
 EXECUTORS = ("local", "ray")
 # How long a worker may take to leave by itself once its pipe is closed.
@@ -51,13 +49,6 @@ def choose_executor(name: str, ray_address: str) -> Executor:
     from mstool.maniskill2lerobot.ray_executor import on_ray
 
     return on_ray(ray_address)
-
-
-def auto_workers() -> int:
-    """Choose a number of workers: one per core this process may use, as far as memory reaches."""
-    cores = len(os.sched_getaffinity(0))
-    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(cores, int(memory // WORKER_BYTES)))
 
 
 def run_local(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mstool.errors import MstoolError, SetupError, UsageError
-from mstool.maniskill2lerobot.executor import WORKER_BYTES
+from mstool.simulation.capacity import WORKER_BYTES
 
 # How long an address may take to answer at all, and Ray to say that it is healthy.
 ANSWER_SECONDS = 5.0

@@ -10,11 +10,12 @@ from uuid import uuid4
 
 from mstool import __version__
 from mstool.errors import MstoolError, SetupError
-from mstool.maniskill2lerobot.executor import ATTEMPTS, WORKER_BYTES, Done, Executor
+from mstool.maniskill2lerobot.executor import ATTEMPTS, Done, Executor
 from mstool.maniskill2lerobot.ray_cluster import capacity, connect, gpu_share
 from mstool.maniskill2lerobot.ray_worker import Node, RayWorker
 from mstool.maniskill2lerobot.shard import EpisodeMark
 from mstool.maniskill2lerobot.work import Job
+from mstool.simulation.capacity import WORKER_BYTES
 
 # How long the run waits for its first or next worker when none is at work: the cluster may be full, or growing.
 PATIENCE_SECONDS = 300.0

@@ -30,9 +30,3 @@ def test_what_only_the_user_can_mend_ends_the_run(monkeypatch, jobs):
     monkeypatch.setattr(executor, "serve", moody)
     with pytest.raises(SetupError, match="no device"):
         list(executor.run_local(jobs(0, 6, 8, 10), 1))
-
-
-def test_auto_workers_is_bounded_by_cores():
-    import os
-
-    assert 1 <= executor.auto_workers() <= len(os.sched_getaffinity(0))

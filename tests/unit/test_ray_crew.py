@@ -9,10 +9,11 @@ from support.workers import mark
 from mstool import __version__
 from mstool.errors import MstoolError, SetupError, UsageError
 from mstool.maniskill2lerobot import ray_cluster, ray_executor
-from mstool.maniskill2lerobot.executor import WORKER_BYTES, choose_executor
+from mstool.maniskill2lerobot.executor import choose_executor
 from mstool.maniskill2lerobot.ray_worker import Node, RayWorker
 from mstool.maniskill2lerobot.recipe import Recipe
 from mstool.maniskill2lerobot.work import Job
+from mstool.simulation.capacity import WORKER_BYTES
 
 GOOD = Node("n", __version__, "cpu")
 

@@ -1,0 +1,32 @@
+"""`--workers N|auto`, the same for every command that starts simulators."""
+
+from typing import Annotated
+
+import typer
+
+
+def count(text: str) -> int | None:
+    """Return the number of processes; None for `auto`.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is neither.
+
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r} is no number of processes: give 1 or more, or auto")
+    return int(text)
+
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        parser=count,
+        metavar="N|auto",
+        help="Processes that step and render.",
+        show_default="auto: by cores, memory and GPUs",
+    ),
+]
