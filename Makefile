@@ -25,7 +25,7 @@ demo:
 
 test:
 	@$(PYTHON) tools/setup.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:
 	@$(PYTHON) tools/setup.py --no-driver

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from setup_steps import apt_sources, driver, driver_install, package_index, pythons  # noqa: E402
+from setup_steps import environment as environment_steps  # noqa: E402
 from setup_steps.environment import LOCKS, Environment  # noqa: E402
 from setup_steps.shell import SetupError, capture  # noqa: E402
 
@@ -346,3 +347,20 @@ def test_the_set_up_starts_on_an_old_python_without_writing_anything():
     code, out, _ = capture([sys.executable, str(ROOT / "tools" / "setup.py"), "--help"])
     assert code == 0
     assert "--no-driver" in out
+
+
+@pytest.mark.parametrize(("variable", "compiled"), [("1", list(environment_steps.HEAVY_IMPORTS)), ("", []), (None, [])])
+def test_bytecode_is_made_once_where_python_may_not_keep_it(monkeypatch, checkout, variable, compiled):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", variable)
+    imported = []
+
+    def capture(command, *, env, timeout):
+        assert "PYTHONDONTWRITEBYTECODE" not in env
+        imported.append(command[-1].removeprefix("import "))
+        return 0, "", ""
+
+    monkeypatch.setattr(environment_steps, "capture", capture)
+    checkout.keep_bytecode()
+    assert imported == compiled

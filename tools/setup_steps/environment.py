@@ -19,6 +19,8 @@ NEEDED_GIB = 8.0
 # Beside the project itself: what makes LeRobot's own commands know its environment and its policy.
 PLUGIN = "plugins/lerobot_env_maniskill"
 LOCKS = ("requirements.lock", "pyproject.toml", "tools/uv.lock.txt", f"{PLUGIN}/pyproject.toml")
+# What takes longest to import, and nearly all of it.
+HEAVY_IMPORTS = ("mani_skill.envs", "lerobot.scripts.lerobot_train", "ray")
 PIP_QUIET = ("-q", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:")
 
 
@@ -137,6 +139,7 @@ class Environment:
                 f"  {self.python} -m pip config list    (PIP_INDEX_URL, PIP_CERT, ... change it)"
             )
         self.quiet_first_import()
+        self.keep_bytecode()
         self.unfinished.unlink()
 
     def quiet_first_import(self) -> None:
@@ -144,6 +147,13 @@ class Environment:
         where = capture([self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])[1].strip()
         folders = [str(Path(where) / name) for name in ("toppra", "sapien", "mani_skill")]
         capture([self.python, "-W", "ignore", "-m", "compileall", "-q", *folders], timeout=300)
+
+    def keep_bytecode(self) -> None:
+        """Compile once what the commands import, where Python may not: each would do it anew, for 7 to 20 s."""
+        env = dict(os.environ)
+        if env.pop("PYTHONDONTWRITEBYTECODE", ""):
+            for heavy in HEAVY_IMPORTS:
+                capture([self.python, "-W", "ignore", "-c", f"import {heavy}"], env=env, timeout=300)
 
 
 def choose_python(root: Path) -> str:
