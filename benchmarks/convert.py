@@ -9,11 +9,11 @@ PickCube demos of tests/data become base and wrist view at 256 px, state and act
     maniskill   `replay_trajectory -o rgb --save-traj` on `panda_wristcam`, then ManiSkill's `convert_to_lerobot`
 
 Every one runs in a process of its own, `--rounds` times in turns; the fastest round counts. `ms/frame` is wall clock
-without imports and without the first scene and picture (which compile shaders); for several workers from the moment
-when each has finished its first episode to the complete dataset; for ManiSkill's scripts the difference of a run over
-all demos and one over a single demo. `cpu ms` is processor time of the same span, which a busy machine changes less.
-`with start` is the whole process, everything included. `RSS` is the peak of the largest process, which for mstool is a
-worker.
+without imports and without the first scene and picture (which compile shaders); for several workers, who convert each
+demo four times, from the moment when each has finished its first episode to the complete dataset; for ManiSkill's
+scripts the difference of a run over all demos and one over a single demo. `cpu ms` is processor time of the same span,
+which a busy machine changes less. `with start` is the whole process, everything included. `RSS` is the peak of the
+largest process, which for mstool is a worker.
 
     python benchmarks/convert.py [--rounds 2] [--only floor mstool]
 

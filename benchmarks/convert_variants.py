@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 DEMOS = Path(__file__).parent.parent / "tests" / "data" / "demos" / "PickCube-v1"
 ENV = "PickCube-v1"
 VIEWS = ("base", "wrist")
 EPISODES = 4
+REPEATS = 4
 TASK = "pick up the red cube and move it to the green sphere"
 FEATURES = {
     **{
@@ -71,6 +73,20 @@ class Clock:
     def _now() -> tuple[float, float]:
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         return time.perf_counter(), sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def repeated(folder: Path, times: int) -> Path:
+    """Write a demo file that holds every demo `times` times: enough episodes to keep several workers busy."""
+    meta = next(DEMOS.rglob("trajectory.json"))
+    data = json.loads(meta.read_text())
+    folder.mkdir()
+    episodes: list[dict[str, Any]] = []
+    with h5py.File(meta.with_suffix(".h5")) as source, h5py.File(folder / "trajectory.h5", "w") as target:
+        for episode in data["episodes"] * times:
+            source.copy(f"traj_{episode['episode_id']}", target, name=f"traj_{len(episodes)}")
+            episodes.append(episode | {"episode_id": len(episodes)})
+    (folder / "trajectory.json").write_text(json.dumps(data | {"episodes": episodes}))
+    return folder
 
 
 def simulator(robot: str | None = None) -> Any:
@@ -132,7 +148,8 @@ def with_lerobot(scratch: Path, robot: str | None, **writer: Any) -> dict[str, A
 def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
     """`mstool convert`: one worker in this process, warmed by an episode of its own, or several processes.
 
-    Several are timed from when each of them has finished its first episode.
+    Several get every demo `REPEATS` times and are timed from when each of them has finished its first episode to the
+    complete dataset: in the end, when no episode is left, one of them waits for the other.
     """
     from mstool.maniskill2lerobot.convert import Batch, convert
     from mstool.maniskill2lerobot.demos.source import open_demos
@@ -147,7 +164,9 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
             finished.append((time.perf_counter(), done.mark.frames))
             yield done
 
-    source = open_demos(ENV, str(DEMOS), episodes=EPISODES, seed=0, notify=print)
+    demos = DEMOS if workers == 1 else repeated(scratch / "demos", REPEATS)
+    episodes = EPISODES if workers == 1 else EPISODES * REPEATS
+    source = open_demos(ENV, str(demos), episodes=episodes, seed=0, notify=print)
     recipe = make_recipe(ENV, render_detail=detail)
     root = scratch / "dataset"
     if workers == 1:
@@ -155,7 +174,7 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
         worker.do(Job(source.demos.path, 0, recipe, scratch / "warm"))
     clock = Clock()
     report = convert(
-        [Batch(source, recipe, EPISODES)],
+        [Batch(source, recipe, episodes)],
         root,
         repo_id="local/bench",
         formats={"v3.0": "video"},
