@@ -20,8 +20,14 @@ from mstool.errors import DataError
 # crf 12 with equal quality for key and predicted frames keeps 38 dB (benchmarks/video.py).
 CODEC = "libx264"
 PIX_FMT = "yuv444p"
-X264 = "ipratio=1.0:cpu-independent=1"
-OPTIONS = {"preset": "veryfast", "crf": "12", "g": "2", "bf": "0", "threads": "1", "x264-params": X264}
+OPTIONS = {
+    "preset": "veryfast",
+    "crf": "12",
+    "g": "2",
+    "bf": "0",
+    "threads": "1",
+    "x264-params": "ipratio=1.0:cpu-independent=1",
+}
 # One frame in this many is kept to compare with what a reader will decode: an odd one, which is a predicted one.
 PSNR_EVERY = 10
 PSNR_PHASE = 5

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from hashlib import sha256
 from pathlib import Path
 
 import h5py
 import pytest
 from conftest import DEMOS
+
+from mstool.fingerprint import FileHash, hash_file
 
 SMALL = ("--image-size", "32", "--cameras", "base", "--workers", "1")
 
@@ -20,12 +21,8 @@ def command(root: Path, demos: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "mstool.cli", *words]
 
 
-def contents(root: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(root)): sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
+def contents(root: Path) -> dict[str, FileHash]:
+    return {str(path.relative_to(root)): hash_file(path) for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 def wait_for(condition, seconds: float = 240) -> None:
