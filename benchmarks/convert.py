@@ -30,7 +30,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from convert_variants import EPISODES, VARIANTS
+from convert_variants import EPISODES, REPEATS, VARIANTS
 
 from mstool.cli.output import table
 
@@ -124,9 +124,10 @@ def main() -> None:
     for each in rows:
         each["x floor"] = round(float(str(each["ms/frame"])) / floor, 2) if floor else ""
     about = (
-        f"PickCube-v1, {EPISODES} demos of tests/data, base and wrist view at 256x256, SAPIEN on the CPU or GPU that "
-        f"`mstool doctor` names, {os.cpu_count()} cores; load average {min(loads):.1f} to {max(loads):.1f} "
-        f"while it ran (our own processes make up to 3). Fastest of {options.rounds} rounds in turns."
+        f"PickCube-v1, {EPISODES} demos of tests/data (two workers: each {REPEATS} times), base and wrist view at "
+        f"256x256, SAPIEN on the CPU or GPU that `mstool doctor` names, {os.cpu_count()} cores; load average "
+        f"{min(loads):.1f} to {max(loads):.1f} while it ran (our own processes make up to 3). "
+        f"Fastest of {options.rounds} rounds in turns."
     )
     lines = verdicts(rows)
     text = table(rows, COLUMNS)
