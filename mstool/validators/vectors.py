@@ -3,11 +3,9 @@
 import numpy as np
 
 from mstool.contract import Array
+from mstool.layouts.recognise import ACTION_COLUMNS, STATE_COLUMNS, flat_names
 from mstool.validators.data import DatasetView, Rows
 from mstool.validators.files import Unavailable
-
-STATE_COLUMNS = (("observation.state",), ("state",), ("joint_position", "gripper_position"))
-ACTION_COLUMNS = (("action",), ("actions",))
 
 
 def state_columns(data: DatasetView) -> tuple[str, ...]:
@@ -47,11 +45,8 @@ def name_of(data: DatasetView, column: str, index: int) -> str:
 
 
 def names_of(data: DatasetView, column: str) -> list[str]:
-    """Return a column's declared names, flat; LeRobot also nests them as {"motors": [...]}."""
-    names = data.features[column].get("names")
-    if isinstance(names, dict):
-        names = [name for group in names.values() for name in (group if isinstance(group, list) else [group])]
-    return [str(name) for name in names] if isinstance(names, list) else []
+    """Return a column's declared names, flat."""
+    return flat_names(data.features[column].get("names"))
 
 
 def _first(data: DatasetView, alternatives: tuple[tuple[str, ...], ...], what: str) -> tuple[str, ...]:

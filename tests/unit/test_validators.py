@@ -148,12 +148,6 @@ def test_selection_by_code_and_family():
         choose_checks(["MS999"], [])
 
 
-def test_unknown_target_names_the_nearest():
-    with pytest.raises(UsageError, match="pi05_libro") as error:
-        get_target("pi05_libro")
-    assert "--against pi05_libero" in error.value.fix
-
-
 def test_missing_dataset_and_statistics_are_usage_errors(tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
         validate(tmp_path / "nothing", "maniskill")

@@ -4,6 +4,7 @@ import difflib
 
 from mstool.errors import UsageError
 from mstool.validators.targets.base import Expectation, Target
+from mstool.validators.targets.fitting import Fitting, fitting_target
 from mstool.validators.targets.lerobot_pi05 import LEROBOT_PI05
 from mstool.validators.targets.maniskill import MANISKILL
 from mstool.validators.targets.pi05_droid import PI05_DROID
@@ -11,14 +12,23 @@ from mstool.validators.targets.pi05_libero import PI05_LIBERO
 
 TARGETS: dict[str, Target] = {t.name: t for t in (PI05_LIBERO, PI05_DROID, LEROBOT_PI05, MANISKILL)}
 
-__all__ = ["TARGETS", "Expectation", "Target", "get_target"]
+__all__ = ["TARGETS", "Expectation", "Fitting", "Target", "fitting_target", "get_target"]
 
 
 def get_target(name: str) -> Target:
-    """Look a target up; UsageError names the nearest."""
+    """Look a target up.
+
+    Raises
+    ------
+    UsageError
+        There is none of this name; a name that is nearly right is named.
+
+    """
     if name in TARGETS:
         return TARGETS[name]
-    near = difflib.get_close_matches(name, TARGETS, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(name, TARGETS, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise UsageError(
-        f"unknown target {name!r}; there are: {', '.join(TARGETS)}", fix=f"did you mean --against {near[0]}?"
+        f"unknown target {name!r}{hint}; there are: {', '.join(TARGETS)}",
+        fix="leave --against out: the target that fits the dataset is chosen",
     )
