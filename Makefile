@@ -21,7 +21,7 @@ setup:
 # The set-up as the first step of a recipe, so that ARGS go to the command itself.
 demo:
 	@$(PYTHON) tools/setup.py
-	@$(BIN)/mstool convert --env PickCube-v1 --episodes 5 --demos generate --root data/pickcube_demo --overwrite $(ARGS)
+	@$(BIN)/mstool convert --env PickCube-v1 --episodes 5 --demos generate --output data/pickcube_demo --overwrite $(ARGS)
 
 test:
 	@$(PYTHON) tools/setup.py

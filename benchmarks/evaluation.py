@@ -39,7 +39,7 @@ def dataset(demos: Path, work: Path) -> Path:
     """Convert the six tasks' demos into one dataset, once."""
     root = work / "six"
     if not root.exists():
-        words = ["--env", ",".join(TASKS), "--demos", demos, "--image-size", "128", "--root", root]
+        words = ["--env", ",".join(TASKS), "--demos", demos, "--image-size", "128", "--output", root]
         subprocess.run([sys.executable, "-m", "mstool.cli", "convert", *words], check=True, stdout=sys.stderr)
     return root
 

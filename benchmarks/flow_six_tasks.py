@@ -83,10 +83,10 @@ class Group:
                  *(["--demos", options.demos] if options.demos else [])]  # fmt: skip
         with CONVERTING:
             self.stage("convert", "convert", "--env", self.tasks, *which, "--workers", options.workers,
-                       "--image-size", options.image_size, "--root", data)  # fmt: skip
+                       "--image-size", options.image_size, "--output", data)  # fmt: skip
         steps = options.steps[self.number % len(options.steps)]
         self.stage("finetune", "finetune", data, "--policy", "flow", "--head", options.head, "--steps", steps,
-                   "--batch-size", options.batch_size, "--lr", options.lr, "--workers", options.loaders,
+                   "--batch-size", options.batch_size, "--lr", options.lr, "--num-workers", options.loaders,
                    "--cache-frames", "memory", "--output", run, *(["--force"] if options.force else []),
                    until=options.until)  # fmt: skip
         last = (run / "train_log.jsonl").read_text().splitlines()[-1]

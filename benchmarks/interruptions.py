@@ -77,7 +77,7 @@ def run_forked(root: Path) -> int:
 
 def run_spawned(root: Path) -> int:
     """Run the command in its own process group; returns its id."""
-    words = ["convert", "--env", ENV, "--demos", str(DEMOS), "--root", str(root), "--image-size", SIZE]
+    words = ["convert", "--env", ENV, "--demos", str(DEMOS), "--output", str(root), "--image-size", SIZE]
     words += ["--cameras", "base", "--workers", str(WORKERS)]
     run = subprocess.Popen(
         [sys.executable, "-m", "mstool.cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, tokenizer: Path, output: Path) -> dict:
         steps=arguments.steps,
         batch_size=arguments.batch_size,
         lora=arguments.kind == "lora",
-        workers=arguments.workers,
+        num_workers=arguments.workers,
         log_every=1,
         save_every=arguments.steps,
         cache_frames="off",

@@ -14,7 +14,7 @@ Examples:
 
     mstool build datasets_manifest.yaml --episodes 50
 
-    mstool build my_tasks.yaml --env PickCube-v1,StackCube-v1 --format both --root data/two_tasks
+    mstool build my_tasks.yaml --env PickCube-v1,StackCube-v1 --format both --output data/two_tasks
 
     mstool build datasets_manifest.yaml --per-task --demos generate --episodes 100
 """
@@ -29,7 +29,7 @@ def build(
     demos: opt.Demos = None,
     episodes: opt.Episodes = None,
     seed: opt.Seed = 0,
-    root: opt.Root = None,
+    output: opt.Output = None,
     repo_id: opt.RepoId = None,
     layout: opt.LayoutName = "libero",
     control_mode: opt.ControlMode = None,
@@ -75,7 +75,7 @@ def build(
     reports = run(
         make_recipes(tasks, wish, formats, per_task=per_task),
         wish,
-        root or Path("data") / ("" if per_task else manifest.stem),
+        output or Path("data") / ("" if per_task else manifest.stem),
         repo_id=repo_id or f"local/{manifest.stem}",
         formats=formats,
         per_task=per_task,

@@ -14,15 +14,15 @@ Examples:
 
     mstool convert --env PickCube-v1
 
-    mstool convert --env StackCube-v1 --episodes 100 --demos generate --seed 1000 --root data/stack
+    mstool convert --env StackCube-v1 --episodes 100 --demos generate --seed 1000 --output data/stack
 
     mstool convert --env PushCube-v1 --demos ~/.maniskill/demos/PushCube-v1/motionplanning --json
 
-    mstool convert --env PickCube-v1,StackCube-v1 --format both --root data/two_tasks
+    mstool convert --env PickCube-v1,StackCube-v1 --format both --output data/two_tasks
 
     mstool convert --all --per-task --episodes 50
 
-    mstool convert --env PickCube-v1 --executor ray --ray-address head:6379 --root /shared/data/pick
+    mstool convert --env PickCube-v1 --executor ray --ray-address head:6379 --output /shared/data/pick
 """
 
 
@@ -35,7 +35,7 @@ def convert(
     demos: opt.Demos = None,
     episodes: opt.Episodes = None,
     seed: opt.Seed = 0,
-    root: opt.Root = None,
+    output: opt.Output = None,
     repo_id: opt.RepoId = None,
     layout: opt.LayoutName = "libero",
     control_mode: opt.ControlMode = None,
@@ -82,7 +82,7 @@ def convert(
     reports = build(
         make_recipes(envs, wish, formats, per_task=per_task),
         wish,
-        root or Path("data") / ("" if per_task else name),
+        output or Path("data") / ("" if per_task else name),
         repo_id=repo_id or f"local/{name}",
         formats=formats,
         per_task=per_task,

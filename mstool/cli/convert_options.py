@@ -62,10 +62,10 @@ ExecutorName = Annotated[
 ]
 RayAddress = Annotated[
     str,
-    typer.Option(help="The cluster's HOST:PORT; auto: the one this machine belongs to. Its nodes share --root."),
+    typer.Option(help="The cluster's HOST:PORT; auto: the one this machine belongs to. Its nodes share --output."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what an interrupted run finished.")]
 SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Drop damaged demos instead of stopping.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of the dataset.", show_default="data/NAME")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the dataset.", show_default="data/NAME")]

@@ -32,8 +32,8 @@ def generate(
     env: str = typer.Option(..., "--env", "-e", help="ManiSkill environment, for example PickCube-v1."),
     episodes: int = typer.Option(10, "--episodes", "-n", help="How many successful episodes to keep."),
     seed: int = typer.Option(0, "--seed", help="First seed; failures are skipped and the next is tried."),
-    out: Path | None = typer.Option(
-        None, "--out", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning"
+    output: Path | None = typer.Option(
+        None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning"
     ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace demonstrations that are there."),
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
@@ -47,11 +47,11 @@ def generate(
 
         mstool demos generate --env PickCube-v1 --episodes 100
 
-        mstool demos generate --env StackCube-v1 --episodes 20 --seed 1000 --out demos/stack --json
+        mstool demos generate --env StackCube-v1 --episodes 20 --seed 1000 --output demos/stack --json
     """
     from mstool.maniskill2lerobot.demos.generate import generate_demos
 
-    folder = out or Path("data/demos") / env / "motionplanning"
+    folder = output or Path("data/demos") / env / "motionplanning"
     report = generate_demos(env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite)
     if as_json:
         print_json(report.to_json())

@@ -10,15 +10,15 @@ from mstool.cli.output import print_reports
 EXAMPLES = """
 Examples:
 
-    mstool export data/PickCube-v1 --format v2.1 --root data/PickCube-v1-openpi
+    mstool export data/PickCube-v1 --format v2.1 --output data/PickCube-v1-openpi
 
-    mstool export data/PickCube-v1 --format v2.1 --storage image --root data/PickCube-v1-openpi --json
+    mstool export data/PickCube-v1 --format v2.1 --storage image --output data/PickCube-v1-openpi --json
 """
 
 
 def export(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of the dataset.")],
-    root: Annotated[Path, typer.Option(help="Folder of the result.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the result.")],
     version: Annotated[str, typer.Option("--format", help="LeRobot version: v3.0, or v2.1 (openpi).")],
     storage: Annotated[
         str | None, typer.Option(help="Pictures as video or image.", show_default="as the dataset keeps them")
@@ -31,7 +31,7 @@ def export(
     from mstool.maniskill2lerobot.rebuild import export as run
 
     chosen, kept = parse_version(version, storage)
-    print_reports([run(dataset, root, version=chosen, storage=kept, overwrite=overwrite)], as_json=as_json)
+    print_reports([run(dataset, output, version=chosen, storage=kept, overwrite=overwrite)], as_json=as_json)
 
 
 export.__doc__ = (export.__doc__ or "") + EXAMPLES

@@ -41,10 +41,12 @@ def finetune(
     tokenizer: Annotated[
         Path | None, typer.Option(metavar="DIR", help="pi05's tokenizer.", show_default="PaliGemma's")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/POLICY-DATASET")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the run.", show_default="runs/POLICY-DATASET")
+    ] = None,
     engine: Annotated[str, typer.Option(help="lerobot, or openpi: write a script for your openpi.")] = "lerobot",
     seed: Annotated[int | None, typer.Option(min=0, show_default="0")] = None,
-    workers: Annotated[
+    num_workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that load data, per GPU.", show_default="by cores")
     ] = None,
     cache_frames: Annotated[
@@ -102,7 +104,7 @@ def finetune(
         head=head,
         lora=lora,
         seed=seed,
-        workers=workers,
+        num_workers=num_workers,
         save_every=save_every,
         log_every=log_every,
         device=device,

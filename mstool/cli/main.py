@@ -22,6 +22,7 @@ from mstool.cli.serve import serve
 from mstool.cli.show import show
 from mstool.cli.stats import stats
 from mstool.cli.validate import validate
+from mstool.cli.vocabulary import renamed
 from mstool.errors import MstoolError
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": renamed()},
     help="ManiSkill3 demos to LeRobot datasets that Pi0.5 understands the first time.",
 )
 
@@ -63,7 +64,7 @@ app.command()(layouts)
 app.command()(stats)
 app.command()(validate)
 app.command()(show)
-app.command()(finetune)
+app.command(context_settings={"token_normalize_func": renamed(workers="num-workers")})(finetune)
 app.command()(serve)
 app.command()(push)
 app.command()(pull)

@@ -11,7 +11,7 @@ Examples:
 
     mstool pull me/pickcube
 
-    mstool pull me/pickcube --root data/pickcube --revision v3.0 --endpoint https://hub.lab.example
+    mstool pull me/pickcube --output data/pickcube --revision v3.0 --endpoint https://hub.lab.example
 
     mstool pull me/pickcube --dry-run --json
 
@@ -27,7 +27,7 @@ def pull(
     revision: str | None = typer.Option(
         None, help="Branch, tag or commit.", show_default="the manifest's, else the newest version tag"
     ),
-    root: Path | None = typer.Option(None, help="Folder of the dataset.", show_default="data/NAME"),
+    output: Path | None = typer.Option(None, "--output", "-o", help="Folder of the dataset.", show_default="data/NAME"),
     manifest: Path | None = typer.Option(
         None, help="The manifest that names repo_id, endpoint and revision.", show_default="the shipped one"
     ),
@@ -52,7 +52,7 @@ def pull(
     use(choose(endpoint, server))
     options = PullOptions(
         repo_id=repo_id,
-        root=root or Path("data") / repo_id.rpartition("/")[2],
+        root=output or Path("data") / repo_id.rpartition("/")[2],
         endpoint=endpoint,
         revision=revision or (entry.revision if entry else "") or None,
         overwrite=overwrite,

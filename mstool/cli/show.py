@@ -12,9 +12,9 @@ def show(
     dataset: Annotated[Path, typer.Argument(help="Folder of a LeRobot v2.1 or v3.0 dataset.")],
     *,
     episode: Annotated[int, typer.Option("--episode", "-e", min=0, help="Which episode to draw.")] = 0,
-    out: Annotated[
+    output: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Write a contact sheet, curves and a film of the episode."),
+        typer.Option("--output", "-o", metavar="DIR", help="Write a contact sheet, curves and a film of the episode."),
     ] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Write a recording for the Rerun viewer too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -25,14 +25,14 @@ def show(
     --------
     mstool show data/PickCube-v1
 
-    mstool show data/PickCube-v1 --episode 3 --out shown
+    mstool show data/PickCube-v1 --episode 3 --output shown
 
-    mstool show data/PickCube-v1 --out shown --rerun && rerun shown/episode.rrd
+    mstool show data/PickCube-v1 --output shown --rerun && rerun shown/episode.rrd
 
     """
     from mstool.validators.show import show as run
 
-    shown = run(dataset, episode=episode, out=out, rerun=rerun, notify=say)
+    shown = run(dataset, episode=episode, output=output, rerun=rerun, notify=say)
     if as_json:
         print_json(shown.to_json())
         return

@@ -32,9 +32,14 @@ def stats(
         ),
     ] = None,
     asset_id: Annotated[str | None, typer.Option(help="openpi's asset id; by default the folder's name.")] = None,
-    out: Annotated[
+    output: Annotated[
         Path | None,
-        typer.Option(help="Write OUT/ASSET_ID/norm_stats.json; by default it goes into the dataset's folder."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Write DIR/ASSET_ID/norm_stats.json; by default it goes into the dataset's folder.",
+        ),
     ] = None,
     check: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Compare a norm_stats.json or stats.json instead of writing.")
@@ -52,9 +57,9 @@ def stats(
     --------
     mstool stats data/pickcube
 
-    mstool stats data/pickcube --config pi05_libero --out assets/pi05_libero --asset-id me/pickcube
+    mstool stats data/pickcube --config pi05_libero --output assets/pi05_libero --asset-id me/pickcube
 
-    mstool stats data/a data/b --config pi0_libero --delta none --out assets/pi0_libero --asset-id both
+    mstool stats data/a data/b --config pi0_libero --delta none --output assets/pi0_libero --asset-id both
 
     mstool stats data/pickcube --check old/norm_stats.json
 
@@ -70,7 +75,7 @@ def stats(
 
     writes = check is None and not dry_run
     if writes:
-        norm_stats_path(tuple(datasets), out, asset_id)
+        norm_stats_path(tuple(datasets), output, asset_id)
     if check is not None:
         read_file(check)
     if plot is not None:
@@ -83,7 +88,7 @@ def stats(
         draw(result, plot)
         say(f"wrote {plot}")
     if writes and result.ok:
-        result = write(result, out=out, asset_id=asset_id)
+        result = write(result, output=output, asset_id=asset_id)
     if as_json:
         extra = {"check": [asdict(d) | {"fine": d.fine} for d in deviations]} if check is not None else {}
         print_json(document(result) | extra)
@@ -95,7 +100,7 @@ def stats(
         say(line)
     for line in differing_settings(check, result) if check is not None else []:
         say(line)
-    options = {"--config": config, "--horizon": horizon, "--delta": delta, "--asset-id": asset_id, "--out": out}
+    options = {"--config": config, "--horizon": horizon, "--delta": delta, "--asset-id": asset_id, "--output": output}
     words = [*map(str, datasets), *(str(w) for pair in options.items() if pair[1] is not None for w in pair)]
     if _say_failures(result.ok, deviations, shlex.join(["mstool", "stats", *words])):
         raise typer.Exit(1)

@@ -26,7 +26,7 @@ Workers = Annotated[
     typer.Option(
         parser=count,
         metavar="N|auto",
-        help="Processes that step and render.",
+        help="Processes that simulate and render.",
         show_default="auto: by cores, memory and GPUs",
     ),
 ]

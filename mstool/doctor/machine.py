@@ -35,7 +35,7 @@ def disk_line(folder: Path, free_bytes: int) -> Line:
     free = free_bytes / GIB
     if free < LITTLE_GIB:
         return Line(
-            "disk", "warning", f"{free:.1f} GiB free in {folder}", "free some, or write to another disk with --root"
+            "disk", "warning", f"{free:.1f} GiB free in {folder}", "free some, or write to another disk with --output"
         )
     return Line("disk", "ok", f"{free:.0f} GiB free in {folder}")
 

@@ -79,7 +79,7 @@ def build(options: Options, preset: Preset, facts: Facts, device: str) -> Setup:
         output_dir=options.output,
         job_name=f"{preset.policy}-{options.dataset.resolve().name}",
         seed=options.seed if options.seed is not None else 0,
-        num_workers=options.workers if options.workers is not None else default_workers(),
+        num_workers=options.num_workers if options.num_workers is not None else default_workers(),
         batch_size=options.batch_size or preset.batch_size.value,
         steps=steps,
         env_eval_freq=0,

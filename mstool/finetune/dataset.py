@@ -59,7 +59,7 @@ def read_facts(root: Path) -> Facts:
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise UsageError(
-            f"{root}: {what}; a dataset is a local folder", fix=f"mstool convert --env PickCube-v1 --root {root}"
+            f"{root}: {what}; a dataset is a local folder", fix=f"mstool convert --env PickCube-v1 --output {root}"
         )
     info = _read(root / "meta" / "info.json", root)
     version = str(info.get("codebase_version"))
@@ -87,7 +87,7 @@ def _read(path: Path, root: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise DataError(
             f"{root} is not a complete LeRobot dataset (no meta/{path.name})",
-            fix=f"mstool stats {root}" if path.name == "stats.json" else "mstool convert --env ENV --root DATASET",
+            fix=f"mstool stats {root}" if path.name == "stats.json" else "mstool convert --env ENV --output DATASET",
         ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", fix=_validate(root)) from error

@@ -26,7 +26,7 @@ def write(options: Options, notify: Callable[[str], None]) -> "OpenpiReport":
     """
     from mstool.finetune.openpi.write import write_openpi_run
 
-    lerobots = ("tokenizer", "head", "workers", "save_every", "log_every", "device")
+    lerobots = ("tokenizer", "head", "num_workers", "save_every", "log_every", "device")
     given = [f"--{name.replace('_', '-')}" for name in lerobots if getattr(options, name) is not None]
     if options.resume:
         given.append("--resume")

@@ -36,7 +36,7 @@ class Options:
     lora: bool = False
     seed: int | None = None
     # Processes that load data, per GPU.
-    workers: int | None = None
+    num_workers: int | None = None
     save_every: int | None = None
     log_every: int | None = None
     device: str | None = None

@@ -56,7 +56,7 @@ def _explain(
         why = "shared memory (/dev/shm) is full" if shared else "most likely the machine's memory is full"
         return SetupError(
             f"a process that loads data died: {text.splitlines()[0][:200]}; {why}",
-            fix=options.command(workers=max(0, (options.workers or 4) // 2)) + _again(options),
+            fix=options.command(num_workers=max(0, (options.num_workers or 4) // 2)) + _again(options),
         )
     return None
 

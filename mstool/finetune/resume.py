@@ -105,7 +105,7 @@ def load(options: Options, checkpoint: Checkpoint, device: str) -> Any:
     asked = {
         "steps": options.steps,
         "batch_size": options.batch_size,
-        "num_workers": options.workers,
+        "num_workers": options.num_workers,
         "save_freq": options.save_every,
         "log_freq": options.log_every,
         "seed": options.seed,

@@ -27,7 +27,7 @@ def read_info(root: Path) -> Info:
     except FileNotFoundError as error:
         raise DataError(
             f"{root} is not a LeRobot dataset (no meta/info.json)",
-            fix="mstool convert --env PickCube-v1 --root DATASET",
+            fix="mstool convert --env PickCube-v1 --output DATASET",
         ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error

@@ -76,7 +76,7 @@ class PullOptions:
 
     def command(self) -> str:
         """Return the command line that asks for this."""
-        words = ["mstool", "pull", self.repo_id, "--root", str(self.root)]
+        words = ["mstool", "pull", self.repo_id, "--output", str(self.root)]
         words += ["--endpoint", self.endpoint] if self.endpoint else []
         words += ["--revision", self.revision] if self.revision else []
         words += ["--overwrite"] if self.overwrite else []

@@ -184,17 +184,17 @@ def _check_target(asked: Asked) -> None:
     assert isinstance(options, PullOptions)
     root = options.root
     if root.exists() and not root.is_dir():
-        raise UsageError(f"{root} is a file", fix="choose another --root")
+        raise UsageError(f"{root} is a file", fix="choose another --output")
     if root.exists() and any(root.iterdir()):
         if not (root / "meta" / "info.json").is_file():
-            raise UsageError(f"{root} holds something that is no dataset", fix="choose another --root")
+            raise UsageError(f"{root} holds something that is no dataset", fix="choose another --output")
         if not options.overwrite:
             raise UsageError(f"{root} holds another dataset or another version", fix=asked.again(overwrite=True))
     parent = root.parent
     while not parent.exists():
         parent = parent.parent
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{parent} cannot be written to", fix="choose another --root")
+        raise UsageError(f"{parent} cannot be written to", fix="choose another --output")
 
 
 def _open(root: Path, options: PullOptions) -> dict[str, Any] | None:
@@ -222,7 +222,7 @@ def _alone(staging: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UsageError(f"another pull fills {staging}", fix="wait for it, or choose another --root") from error
+            raise UsageError(f"another pull fills {staging}", fix="wait for it, or choose another --output") from error
         yield
 
 

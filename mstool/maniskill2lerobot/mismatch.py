@@ -32,7 +32,7 @@ def refusal(work: Path, mismatches: Sequence[Mismatch]) -> UsageError:
     listed = "\n  ".join(lines)
     return UsageError(
         f"{work} holds {_count(len(mismatches))} finished by another conversion:\n  {listed}",
-        fix="run the same command with --fresh to start over, or choose another --root",
+        fix="run the same command with --fresh to start over, or choose another --output",
     )
 
 

@@ -129,7 +129,7 @@ class _Crew:
         if node.missing:
             return MstoolError(
                 f"node {node.name} does not see {', '.join(map(str, node.missing))}",
-                fix="put --root and --demos on storage that all nodes mount at the same path, and give that path",
+                fix="put --output and --demos on storage that all nodes mount at the same path, and give that path",
             )
         if node.version != __version__:
             return SetupError(

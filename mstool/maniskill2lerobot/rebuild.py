@@ -88,7 +88,7 @@ def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> Re
 
     """
     if len(sources) < 2:
-        raise UsageError("merge joins at least two datasets", fix="mstool merge DATASET DATASET --root OUT")
+        raise UsageError("merge joins at least two datasets", fix="mstool merge DATASET DATASET --output OUT")
     if len({source.resolve() for source in sources}) < len(sources):
         raise UsageError("the same dataset is given twice", fix="name each dataset once")
     datasets = [open_stored(source) for source in sources]
@@ -96,7 +96,7 @@ def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> Re
     problems = [f"{first.root} and {other.root}: {text}" for other in datasets[1:] for text in first.differences(other)]
     if problems:
         form = any(": format: " in problem or ": pictures stored as: " in problem for problem in problems)
-        export_command = f"mstool export DATASET --format {first.version} --storage {first.storage} --root OUT"
+        export_command = f"mstool export DATASET --format {first.version} --storage {first.storage} --output OUT"
         raise DataError(
             "these datasets do not fit into one:\n  " + "\n  ".join(problems),
             fix=f"{export_command} changes format and storage" if form else "convert the demos with the same options",
@@ -117,7 +117,7 @@ def _rebuild(
     check_target(root, overwrite=overwrite)
     for dataset in datasets:
         if root.resolve() == dataset.root.resolve():
-            raise UsageError(f"--root {root} is the dataset that is read", fix="choose another --root")
+            raise UsageError(f"--output {root} is the dataset that is read", fix="choose another --output")
     work = work_folder(root)
     shards = work / "stored"
     with locked(work):

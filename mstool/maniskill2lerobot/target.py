@@ -31,11 +31,11 @@ def check_target(root: Path, *, overwrite: bool) -> None:
     """
     if root.exists():
         if not overwrite:
-            raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --root")
+            raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --output")
         if not _is_ours(root) and any(root.iterdir() if root.is_dir() else [root]):
             raise UsageError(
                 f"{root} is not a LeRobot dataset (no meta/info.json), so --overwrite does not touch it",
-                fix="choose another --root",
+                fix="choose another --output",
             )
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def check_target(root: Path, *, overwrite: bool) -> None:
     except OSError:
         writable = False
     if not writable:
-        raise UsageError(f"{root.parent} cannot be written to", fix="choose another --root")
+        raise UsageError(f"{root.parent} cannot be written to", fix="choose another --output")
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def replace_json(documents: Mapping[Path, object]) -> tuple[Path, ...]:
             os.replace(name, path)  # noqa: PTH105
     except OSError as error:
         raise DataError(
-            f"cannot write {error.filename or 'the statistics'}: {error.strerror}", fix="--out DIR writes elsewhere"
+            f"cannot write {error.filename or 'the statistics'}: {error.strerror}", fix="--output DIR writes elsewhere"
         ) from error
     finally:
         for name, _ in ready:

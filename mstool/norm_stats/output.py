@@ -32,36 +32,36 @@ def write_exact_stats(root: Path) -> StatsResult:
         The dataset is damaged or holds NaN or infinity; nothing is written then.
 
     """
-    return write(compute([root]), out=None, asset_id=None)
+    return write(compute([root]), output=None, asset_id=None)
 
 
-def norm_stats_path(roots: tuple[Path, ...], out: Path | None, asset_id: str | None) -> Path:
-    """Tell where `norm_stats.json` goes: `<out>/<asset-id>/`, or the dataset's own folder where neither is given.
+def norm_stats_path(roots: tuple[Path, ...], output: Path | None, asset_id: str | None) -> Path:
+    """Tell where `norm_stats.json` goes: `<output>/<asset-id>/`, or the dataset's own folder where neither is given.
 
-    openpi looks in `assets/<config>/<asset-id>/`: give `assets/<config>` as `out` (`TrainConfig.assets_dirs`).
+    openpi looks in `assets/<config>/<asset-id>/`: give `assets/<config>` as `output` (`TrainConfig.assets_dirs`).
 
     Raises
     ------
     UsageError
-        Several datasets without `out`, a file as `out`, or an asset id that leaves the folder.
+        Several datasets without `output`, a file as `output`, or an asset id that leaves the folder.
 
     """
-    if out is None and len(roots) > 1:
+    if output is None and len(roots) > 1:
         raise UsageError(
-            "pooled statistics belong to none of the datasets' folders", fix="add --out assets/CONFIG --asset-id ID"
+            "pooled statistics belong to none of the datasets' folders", fix="add --output assets/CONFIG --asset-id ID"
         )
-    if out is not None and out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out} is a file", fix="give a folder; norm_stats.json is written below it")
+    if output is not None and output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file", fix="give a folder; norm_stats.json is written below it")
     if asset_id is not None:
         parts = PurePosixPath(asset_id).parts
         if not parts or asset_id.startswith("/") or ".." in parts:
             raise UsageError(f"--asset-id {asset_id!r} is no name or user/name", fix="--asset-id my_dataset")
-    if out is None:
+    if output is None:
         return roots[0] / (asset_id or "") / FILE
-    return out / (asset_id or roots[0].resolve().name) / FILE
+    return output / (asset_id or roots[0].resolve().name) / FILE
 
 
-def write(result: StatsResult, *, out: Path | None, asset_id: str | None) -> StatsResult:
+def write(result: StatsResult, *, output: Path | None, asset_id: str | None) -> StatsResult:
     """Write openpi's file and, for each v3.0 dataset whose features were computed, LeRobot's; all or none.
 
     Raises
@@ -74,9 +74,9 @@ def write(result: StatsResult, *, out: Path | None, asset_id: str | None) -> Sta
         worst = next(problem for problem in result.problems if problem.severity == ERROR)
         place = f"{worst.key}[{worst.dim}] {worst.name}"
         raise DataError(f"{place}: {worst.message}; nothing was written", fix=worst.fix)
-    path = norm_stats_path(tuple(dataset.root for dataset in result.datasets), out, asset_id)
+    path = norm_stats_path(tuple(dataset.root for dataset in result.datasets), output, asset_id)
     documents: dict[Path, object] = {
-        path: openpi_document(result.state.stats, result.actions.stats, _noted(result, inside=out is None)),
+        path: openpi_document(result.state.stats, result.actions.stats, _noted(result, inside=output is None)),
     }
     for dataset, features in zip(result.datasets, result.features, strict=True):
         # v2.1 keeps statistics per episode (episodes_stats.jsonl); they are right as they are.

@@ -35,7 +35,7 @@ def options(dataset, output, policy="flow", **changes):
         "batch_size": 4,
         "save_every": 20,
         "log_every": 5,
-        "workers": 0,
+        "num_workers": 0,
         "device": "cpu",
         "cache_frames": "off",
         "lr": 3e-3,

@@ -49,7 +49,7 @@ def test_json_alone_is_on_stdout(hub, dataset, tmp_path):  # noqa: F811
     assert report["tagged"] is True
     assert report["revision"] == hub.store.repo("me/cube")["tags"]["v3.0"]
     assert "there already" in pushed.stderr
-    pulled = run("pull", "me/cube", "--endpoint", hub.endpoint, "--root", tmp_path / "got", "--no-open", "--json")
+    pulled = run("pull", "me/cube", "--endpoint", hub.endpoint, "--output", tmp_path / "got", "--no-open", "--json")
     assert json.loads(pulled.stdout)["verified"] == report["files"]
     assert content_hash(tmp_path / "got") == content_hash(dataset)
 
@@ -62,10 +62,10 @@ def test_tables_and_the_folder_are_the_data(hub, dataset, tmp_path):  # noqa: F8
     assert not (hub.root / "repos/me__cube.json").exists()
     pushed = run("push", dataset, "--repo-id", "me/cube", "--endpoint", hub.endpoint)
     assert "tag v3.0" in pushed.stderr
-    planned = run("pull", "me/cube", "--endpoint", hub.endpoint, "--root", tmp_path / "got", "--dry-run")
+    planned = run("pull", "me/cube", "--endpoint", hub.endpoint, "--output", tmp_path / "got", "--dry-run")
     assert "meta/info.json" in planned.stdout
     assert not (tmp_path / "got").exists()
-    pulled = run("pull", "me/cube", "--endpoint", hub.endpoint, "--root", tmp_path / "got", "--no-open")
+    pulled = run("pull", "me/cube", "--endpoint", hub.endpoint, "--output", tmp_path / "got", "--no-open")
     assert pulled.stdout.strip() == str(tmp_path / "got")
 
 
@@ -93,9 +93,9 @@ def test_the_manifest_names_repository_and_server_and_gets_the_revision(hub, dat
     assert second in manifest.read_text()
     assert first not in manifest.read_text()
     # An entry with a revision pins what is pulled; `--revision` goes before it.
-    pulled = run("pull", "PickCube-v1", "--manifest", manifest, "--root", tmp_path / "got", "--no-open", "--json")
+    pulled = run("pull", "PickCube-v1", "--manifest", manifest, "--output", tmp_path / "got", "--no-open", "--json")
     assert json.loads(pulled.stdout)["revision"] == second
-    words = ["pull", "me/cube", "--manifest", manifest, "--root", tmp_path / "old", "--revision", first]
+    words = ["pull", "me/cube", "--manifest", manifest, "--output", tmp_path / "old", "--revision", first]
     assert json.loads(run(*words, "--no-open", "--json").stdout)["revision"] == first
 
 

@@ -17,7 +17,7 @@ SMALL = ("--image-size", "32", "--cameras", "base", "--workers", "1")
 
 
 def command(root: Path, demos: Path, *more: str) -> list[str]:
-    words = ["convert", "--env", "PickCube-v1", "--demos", str(demos), "--root", str(root), *SMALL, *more]
+    words = ["convert", "--env", "PickCube-v1", "--demos", str(demos), "--output", str(root), *SMALL, *more]
     return [sys.executable, "-m", "mstool.cli", *words]
 
 

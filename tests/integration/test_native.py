@@ -30,7 +30,7 @@ def test_a_robot_without_tcp_in_a_task_without_success(tmp_path, mstool, capsys)
     demos = write_demo(tmp_path / "demos", "MS-CartpoleBalance-v1", actions, mode="pd_joint_delta_pos")
     words = ("convert", "-e", "MS-CartpoleBalance-v1", "--demos", demos, "--instruction", "balance the pole")
     words += ("--cameras", "base", "--image-size", 32, "--workers", 1)
-    assert mstool(*words, "--layout", "native", "--root", tmp_path / "out") == 0
+    assert mstool(*words, "--layout", "native", "--output", tmp_path / "out") == 0
     assert "does not say when its task is solved" in capsys.readouterr().out
     features, table, ours = info(tmp_path / "out")["features"], rows(tmp_path / "out"), info(tmp_path / "out")["mstool"]
     assert features["observation.state"]["shape"] == [2]
@@ -39,7 +39,7 @@ def test_a_robot_without_tcp_in_a_task_without_success(tmp_path, mstool, capsys)
     # A column of one number holds numbers; it reads back as what was executed.
     np.testing.assert_array_equal(np.ravel(np.stack(table["action"])), actions[:, 0])
     # The layouts made for a Panda say that they are.
-    assert mstool(*words, "--layout", "joint", "--control-mode", "pd_joint_delta_pos", "--root", tmp_path / "no") == 2
+    assert mstool(*words, "--layout", "joint", "--control-mode", "pd_joint_delta_pos", "--output", tmp_path / "no") == 2
     err = capsys.readouterr().err
     assert "layout 'joint' is made for a Panda" in err
     assert "fix: use --layout native" in err
@@ -53,7 +53,7 @@ def test_reinforcement_learning_demos_in_joint_deltas(tmp_path, mstool):
     simulator.close()
     demos = write_demo(tmp_path / "demos", "PushCube-v1", actions, mode="pd_joint_delta_pos", seed=demo.seed)
     words = ("convert", "-e", "PushCube-v1", "--demos", demos, "--layout", "native", "--image-size", 32)
-    assert mstool(*words, "--cameras", "base", "--root", tmp_path / "out", "--workers", 1) == 0
+    assert mstool(*words, "--cameras", "base", "--output", tmp_path / "out", "--workers", 1) == 0
     np.testing.assert_array_equal(np.stack(rows(tmp_path / "out")["action"]), actions)
     assert info(tmp_path / "out")["features"]["observation.state"]["shape"] == [9]
 
@@ -105,7 +105,7 @@ def test_other_robots_name_their_joints(env_id, joints, width):
 
 def test_two_tasks_in_one_dataset_are_numbered_by_first_use(tmp_path, mstool, capsys):
     words = ("convert", "-e", "PushCube-v1", "--env", "PickCube-v1", "--demos", DEMOS, "-n", 1, "--image-size", 32)
-    assert mstool(*words, "--cameras", "base", "--root", tmp_path / "out", "--workers", 2, "--json") == 0
+    assert mstool(*words, "--cameras", "base", "--output", tmp_path / "out", "--workers", 2, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["env_ids"] == ["PushCube-v1", "PickCube-v1"]
     table = rows(tmp_path / "out")

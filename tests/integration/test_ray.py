@@ -51,7 +51,7 @@ def cluster():
 
 def command(cluster, root: Path) -> list[str]:
     words = [sys.executable, "-m", "mstool.cli", "convert", *SMALL_PUSH, "--demos", str(DEMOS / "PushCube-v1")]
-    return [*words, "--root", root.name, "--executor", "ray", "--ray-address", cluster.address]
+    return [*words, "--output", root.name, "--executor", "ray", "--ray-address", cluster.address]
 
 
 def test_the_same_bytes_as_local(cluster, tmp_path):
@@ -84,7 +84,7 @@ def test_an_address_without_a_cluster_is_said_in_time(mstool, tmp_path, capsys, 
         with pytest.raises(MstoolError, match=f"no Ray cluster at 127.0.0.1:{port}: no answer within 5 s"):
             ray_cluster.connect(f"127.0.0.1:{port}")
         assert time.monotonic() - started < 15
-    words = ["--demos", DEMOS / "PushCube-v1", "--root", tmp_path / "out" / "data", "--executor", "ray"]
+    words = ["--demos", DEMOS / "PushCube-v1", "--output", tmp_path / "out" / "data", "--executor", "ray"]
     assert mstool("convert", "--env", "PushCube-v1", *words, "--ray-address", f"127.0.0.1:{port}") == 1
     err = capsys.readouterr().err
     assert f"no Ray cluster at 127.0.0.1:{port}: " in err

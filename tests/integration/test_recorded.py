@@ -55,7 +55,7 @@ def copy(recorded, tmp_path):
 
 
 def convert(mstool, demos, root, *more):
-    words = ("--env", "PickCube-v1", "--demos", demos, "--root", root, "--observations", "recorded", "--workers", 1)
+    words = ("--env", "PickCube-v1", "--demos", demos, "--output", root, "--observations", "recorded", "--workers", 1)
     return mstool("convert", *words, *more)
 
 

@@ -52,12 +52,12 @@ def test_fast_pictures_are_34_db_alike(env_id):
 def test_the_dataset_says_it(mstool, tmp_path):
     root = tmp_path / "fast"
     words = ("--env", "PickCube-v1", "--demos", DEMOS / "PickCube-v1", "-n", 1, "--image-size", 96, "--workers", 1)
-    assert mstool("convert", *words, "--render-detail", "fast", "--root", root) == 0
+    assert mstool("convert", *words, "--render-detail", "fast", "--output", root) == 0
     assert json.loads((root / "meta" / "info.json").read_text())["mstool"]["render_detail"] == "fast"
 
 
 def test_wrong_words(mstool, tmp_path, capsys):
-    words = ("convert", "--env", "PickCube-v1", "--root", tmp_path / "no")
+    words = ("convert", "--env", "PickCube-v1", "--output", tmp_path / "no")
     assert mstool(*words, "--render-detail", "fine") == 2
     assert mstool(*words, "--render-detail", "fast", "--observations", "recorded") == 2
     assert "--render-detail" in capsys.readouterr().err

@@ -32,20 +32,20 @@ def test_work_of_another_conversion_is_refused_before_any_work(mstool, tmp_path,
     """What a killed run left has 128 pixels; then 64 are asked for."""
     root, work = tmp_path / "data", tmp_path / ".data.work"
     words = [sys.executable, "-m", "mstool.cli", "convert", *SMALL_PUSH, "--demos", DEMOS / "PushCube-v1"]
-    run = subprocess.Popen([*map(str, words), "--root", str(root)], stderr=subprocess.DEVNULL)
+    run = subprocess.Popen([*map(str, words), "--output", str(root)], stderr=subprocess.DEVNULL)
     wait_for(lambda: list(work.glob("*/episode_*/episode.json")))
     run.kill()
     run.wait()
     wait_for(lambda: len(list(work.glob("*/.episode_*"))) == 0)  # its workers finish what they are at
     before = {path: path.stat().st_mtime_ns for path in work.rglob("*")}
 
-    other = [*SMALL_PUSH, "--demos", DEMOS / "PushCube-v1", "--root", root]
+    other = [*SMALL_PUSH, "--demos", DEMOS / "PushCube-v1", "--output", root]
     other[other.index("128")] = "64"
     assert mstool("convert", *other) == 2
     err = capsys.readouterr().err
     assert f"{work} holds " in err
     assert "image_size: 128x128 there, 64x64 now" in err
-    assert "fix: run the same command with --fresh to start over, or choose another --root" in err
+    assert "fix: run the same command with --fresh to start over, or choose another --output" in err
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*")} == before
     assert mstool("convert", *other, "--episodes", "1", "--fresh") == 0
     assert not work.exists()

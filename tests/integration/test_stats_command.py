@@ -39,7 +39,7 @@ def make(root: Path, *, bad: bool = False) -> Path:
 
 def test_writes_and_says_where(tmp_path, mstool):
     root = make(tmp_path / "d")
-    code, out, err = mstool("stats", root, "--out", tmp_path / "assets/pi05_libero", "--asset-id", "me/d")
+    code, out, err = mstool("stats", root, "--output", tmp_path / "assets/pi05_libero", "--asset-id", "me/d")
     assert code == 0
     assert out.splitlines()[0].split()[:4] == ["key", "dim", "name", "unit"]
     assert len(out.splitlines()) == 2 + 15
@@ -102,7 +102,7 @@ def test_plot(tmp_path, mstool):
         (["{root}", "--config", "pi05_libro"], 2, "fix: did you mean --config pi05_libero?"),
         (["{root}", "--check", "no.json"], 2, "no.json: no such file"),
         (["{root}", "--plot", "x.doc"], 2, "--plot"),
-        (["{root}", "{root}"], 2, "--out"),
+        (["{root}", "{root}"], 2, "--output"),
         (["{root}/meta"], 1, "not a LeRobot dataset"),
         (["{root}", "--horizon", "x"], 2, "--horizon"),
         ([], 2, "Missing argument"),

@@ -139,7 +139,7 @@ def test_page_shows_names_as_text(tmp_path):
 @pytest.mark.parametrize("layout", ["libero", "droid"])
 def test_show_draws_an_episode(tmp_path, layout):
     out = tmp_path / "shown"
-    code, printed, _ = run("show", GOLDEN / layout, "--episode", 2, "--out", out, "--json")
+    code, printed, _ = run("show", GOLDEN / layout, "--episode", 2, "--output", out, "--json")
     shown = json.loads(printed)
     assert code == 0
     assert shown["episodes"] == 4

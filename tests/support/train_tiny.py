@@ -33,7 +33,7 @@ def main() -> None:
     torch.set_num_threads(1)
     options = Options(
         dataset=Path(dataset), policy="flow", output=Path(output), steps=int(steps), batch_size=4, lr=3e-3, log_every=1,
-        workers=1, device="cpu", cache_frames="memory", overrides=tuple(FLOW.items()),
+        num_workers=1, device="cpu", cache_frames="memory", overrides=tuple(FLOW.items()),
     )  # fmt: skip
     try:
         report = finetune(prepare(options, notify=lambda _line: None))

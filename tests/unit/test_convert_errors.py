@@ -14,7 +14,7 @@ def contents(folder):
 
 
 def convert(mstool, tmp_path, demos, *more, env="PickCube-v1"):
-    return mstool("convert", "--env", env, "--demos", demos, "--root", tmp_path / "out" / "data", *more)
+    return mstool("convert", "--env", env, "--demos", demos, "--output", tmp_path / "out" / "data", *more)
 
 
 def test_unknown_environment_suggests_the_nearest(mstool, tmp_path, demo_copy, capsys):
@@ -70,7 +70,7 @@ def test_target_exists(mstool, tmp_path, demo_copy, capsys):
     (target / "meta" / "info.json").write_text("{}")
     before = contents(tmp_path)
     assert convert(mstool, tmp_path, demo_copy) == 2
-    assert "fix: add --overwrite to replace it, or choose another --root" in capsys.readouterr().err
+    assert "fix: add --overwrite to replace it, or choose another --output" in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 

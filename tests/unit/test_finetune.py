@@ -227,8 +227,8 @@ def test_the_openpi_engine_writes_a_script(mstool, capsys, pickcube, tmp_path):
     assert mstool(*words, "--steps", 7, "--json") == 0
     written = json.loads(capsys.readouterr().out)
     assert Path(written["script"]).is_file()
-    assert mstool(*words, "--workers", 3) == 2
-    assert "--workers: --engine openpi writes a script" in capsys.readouterr().err
+    assert mstool(*words, "--num-workers", 3) == 2
+    assert "--num-workers: --engine openpi writes a script" in capsys.readouterr().err
     info = data / "meta" / "info.json"
     info.write_text(info.read_text().replace('"fps": 20', '"fps": 30', 1))
     assert mstool("finetune", data, "--engine", "openpi", "--output", tmp_path / "other") == 1

@@ -34,7 +34,7 @@ def test_every_status_ends_with_the_users_command(asked, status, kind):
     found = explain(refused(status, "because hf_test", kind), asked)
     assert found.exit_code == 1
     assert "https://mirror.example" in found.message
-    command = "mstool push 'data/my cube' --repo-id" if asked is PUSH else "mstool pull lab/cube --root data/cube"
+    command = "mstool push 'data/my cube' --repo-id" if asked is PUSH else "mstool pull lab/cube --output data/cube"
     assert command in found.fix
     assert "hf_test" not in found.message + found.fix
 

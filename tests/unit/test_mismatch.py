@@ -19,7 +19,7 @@ DEMO = Demo("PickCube-v1", 3, 7, "pd_joint_pos", np.ones((4, 8), np.float32), fi
 
 def said(there, now, tmp_path):
     error = refusal(tmp_path, [Mismatch(3, there, now)])
-    assert error.fix == "run the same command with --fresh to start over, or choose another --root"
+    assert error.fix == "run the same command with --fresh to start over, or choose another --output"
     return error.message
 
 

@@ -336,7 +336,7 @@ def test_nan_is_an_error_and_writes_nothing(tmp_path, feature, bad):
     # Frame 5 is the second of the third episode.
     assert f"{feature} of episode 2, frame 1" in problem.message
     with pytest.raises(DataError, match="nothing was written"):
-        write(result, out=None, asset_id=None)
+        write(result, output=None, asset_id=None)
     with pytest.raises(DataError, match="nothing was written"):
         write_exact_stats(root)
     assert contents(root) == before

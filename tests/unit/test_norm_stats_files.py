@@ -211,7 +211,7 @@ def test_plot(tmp_path):
 
 def test_pooled_datasets_each_get_their_own_lerobot_file(tmp_path):
     roots = [make(tmp_path / "a"), make(tmp_path / "b", "v2.1"), make(tmp_path / "c")]
-    result = write(compute(roots), out=tmp_path / "assets", asset_id="me/both")
+    result = write(compute(roots), output=tmp_path / "assets", asset_id="me/both")
     assert result.written == (
         tmp_path / "assets/me/both/norm_stats.json",
         roots[0] / "meta/stats.json",

@@ -218,9 +218,9 @@ def test_episodes_that_are_in_both_are_counted(tmp_path):
 def test_the_commands(tmp_path, mstool, capsys):
     root = dataset(tmp_path, "data", {"v3.0": "video"})
     other = dataset(tmp_path, "other", {"v3.0": "video"}, first=20)
-    assert mstool("export", root, "--format", "v2.1", "--root", tmp_path / "old", "--json") == 0
+    assert mstool("export", root, "--format", "v2.1", "--output", tmp_path / "old", "--json") == 0
     assert json.loads(capsys.readouterr().out)["formats"] == {"v2.1": "video"}
-    assert mstool("merge", root, other, "--root", tmp_path / "both") == 0
+    assert mstool("merge", root, other, "--output", tmp_path / "both") == 0
     assert "6, 36 frames" in capsys.readouterr().out
-    assert mstool("export", root, "--format", "v1", "--root", tmp_path / "x") == 2
+    assert mstool("export", root, "--format", "v1", "--output", tmp_path / "x") == 2
     assert "choose --format v3.0 or v2.1" in capsys.readouterr().err

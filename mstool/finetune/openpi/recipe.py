@@ -104,7 +104,7 @@ def _check_version(root: Path, conventions: Conventions) -> None:
         str(root),
         "--format",
         VERSION,
-        "--root",
+        "--output",
         str(there.with_name(f"{there.name}-openpi")),
     ]
     raise DataError(f"{root} is no LeRobot {VERSION} dataset, and openpi reads no other", fix=shlex.join(command))

@@ -121,7 +121,9 @@ def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: b
         raise UsageError(f"{out_dir} is a file, not a folder")
     there = [name for name in FILES if (out_dir / name).exists()]
     if there and not overwrite:
-        raise UsageError(f"{out_dir} already holds {' and '.join(there)}", fix=f"{command} --out {out_dir} --overwrite")
+        raise UsageError(
+            f"{out_dir} already holds {' and '.join(there)}", fix=f"{command} --output {out_dir} --overwrite"
+        )
 
 
 def _attempt(recorder: DemoRecorder, episodes: int, seed: int, *, progress: bool) -> list[Outcome]:

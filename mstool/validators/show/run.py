@@ -29,11 +29,11 @@ def show(
     root: Path,
     *,
     episode: int = 0,
-    out: Path | None,
+    output: Path | None,
     rerun: bool = False,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Shown:
-    """Summarise a dataset, and draw one of its episodes into `out`.
+    """Summarise a dataset, and draw one of its episodes into `output`.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def show(
         The dataset's folder.
     episode
         Which episode to draw.
-    out
+    output
         Where to write `sheet.png`, `state.png`, `actions.png` and `episode.mp4`; None writes nothing.
     rerun
         Write `episode.rrd` too, for the Rerun viewer.
@@ -60,15 +60,15 @@ def show(
     """
     if not root.is_dir():
         raise UsageError(f"{root}: no such folder", fix="give the dataset's folder")
-    if rerun and out is None:
-        raise UsageError("--rerun writes a file", fix=f"mstool show {root} --out shown --rerun")
+    if rerun and output is None:
+        raise UsageError("--rerun writes a file", fix=f"mstool show {root} --output shown --rerun")
     if rerun:
         _need_rerun()
     data = DatasetView(root)
     try:
         facts = summary(data)
         row = _episode(data, episode)
-        files = _write(data, row, out, rerun, notify) if out is not None else ()
+        files = _write(data, row, output, rerun, notify) if output is not None else ()
     except Unavailable as why:
         raise DataError(f"{root}: {why}", fix=f"mstool validate {root} --against maniskill") from why
     return Shown(facts, row.index, files)
@@ -82,12 +82,12 @@ def _episode(data: DatasetView, episode: int) -> EpisodeRow:
 
 
 def _write(
-    data: DatasetView, row: EpisodeRow, out: Path, rerun: bool, notify: Callable[[str], None]
+    data: DatasetView, row: EpisodeRow, output: Path, rerun: bool, notify: Callable[[str], None]
 ) -> tuple[Path, ...]:
     from mstool.validators.show.draw import draw_curves, draw_sheet
     from mstool.validators.show.film import write_film
 
-    out.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
     files = []
     parts: dict[str, Callable[[Path], None]] = {
         "sheet.png": lambda path: draw_sheet(data, row, path),
@@ -96,15 +96,15 @@ def _write(
         "episode.mp4": lambda path: write_film(data, row, path),
     }
     for name, write in parts.items():
-        notify(f"writing {out / name}")
-        write(out / name)
-        files.append(out / name)
+        notify(f"writing {output / name}")
+        write(output / name)
+        files.append(output / name)
     if rerun:
         from mstool.validators.show.rerun_file import write_rerun
 
-        notify(f"writing {out / 'episode.rrd'}")
-        write_rerun(data, row, out / "episode.rrd")
-        files.append(out / "episode.rrd")
+        notify(f"writing {output / 'episode.rrd'}")
+        write_rerun(data, row, output / "episode.rrd")
+        files.append(output / "episode.rrd")
     return tuple(files)
 
 
