@@ -29,7 +29,6 @@ import numpy as np
 
 type Array = np.ndarray[Any, np.dtype[Any]]
 
-INFO_KEY = "mstool"  # where a dataset's meta/info.json keeps its conventions
 EPISODES_FILE = "meta/mstool/episodes.jsonl"  # one line per episode: where it comes from
 HISTOGRAMS_FILE = "meta/mstool/image_histograms.npz"  # per view (E, 3, 256): what image statistics are made of
 INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
@@ -90,5 +89,5 @@ class ControllerFacts:
     finger_open_m: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
-        """Return the fields for `meta/info.json`."""
+        """Return the fields for the dataset's record."""
         return asdict(self)

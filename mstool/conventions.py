@@ -1,7 +1,7 @@
 """What a dataset or a policy trained on it means: kept beside every checkpoint, so that evaluation needs nothing else.
 
-A dataset holds its conventions in `meta/info.json` and `meta/mstool/episodes.jsonl`; a checkpoint holds a copy of both
-in one file, `mstool_conventions.json`.
+A dataset holds its conventions in its record and in `meta/mstool/episodes.jsonl`; a checkpoint holds a copy of both in
+one file, `mstool_conventions.json`.
 """
 
 import json
@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.contract import EPISODES_FILE, INFO_KEY
+from mstool.contract import EPISODES_FILE
+from mstool.dataset.record import RECORD_FILE, read_record
 from mstool.errors import DataError
 
 CONVENTIONS_FILE = "mstool_conventions.json"
@@ -26,7 +27,7 @@ class Conventions:
     fps: int
     # `meta/info.json`'s `features`.
     features: Mapping[str, Any]
-    # `meta/info.json`'s entry `mstool`: layout, control mode, controller, robot, views, image size, goal, horizon, ...
+    # The dataset's record: layout, control mode, controller, robot, views, image size, goal, horizon, ...
     mstool: Mapping[str, Any]
     # One entry per training episode, as `meta/mstool/episodes.jsonl` has it: env_id, seed, ...
     episodes: Sequence[Mapping[str, Any]]
@@ -57,18 +58,20 @@ def load_conventions(path: Path) -> Conventions:
     if not info_file.is_file():
         raise DataError(f"{path} is neither a dataset (no meta/info.json) nor a checkpoint (no {CONVENTIONS_FILE})")
     info = _read(info_file)
-    if INFO_KEY not in info or not (path / EPISODES_FILE).is_file():
+    record = read_record(path)
+    if not record or not (path / EPISODES_FILE).is_file():
+        missing = EPISODES_FILE if record else RECORD_FILE
         raise DataError(
-            f"{path} does not say what its numbers mean: meta/info.json has no entry {INFO_KEY!r}, so it was not made "
-            "by mstool convert",
-            fix="mstool convert --env ENV",
+            f"{path} does not say what its numbers mean: no {missing}: it was not made by mstool convert, or another "
+            "tool has rewritten it since",
+            fix=f"mstool describe {path} --from ORIGINAL restores it, or convert again: mstool convert --env ENV",
         )
     lines = (path / EPISODES_FILE).read_text(encoding="utf-8").splitlines()
     return Conventions(
         dataset=path.resolve().name,
         fps=int(info["fps"]),
         features=info["features"],
-        mstool=info[INFO_KEY],
+        mstool=record,
         episodes=[json.loads(line) for line in lines if line],
     )
 

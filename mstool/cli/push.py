@@ -49,15 +49,14 @@ def push(
 
     The token comes from HF_TOKEN or `hf auth login`.
     """
-    from mstool.contract import INFO_KEY
+    from mstool.dataset.record import read_record
     from mstool.errors import UsageError
     from mstool.hub.endpoint import choose, use
-    from mstool.hub.gate import read_info
     from mstool.hub.options import PushOptions
     from mstool.hub.push import push as run
     from mstool.hub.write_back import check_writable, find_entry, write_back
 
-    env_ids = (read_info(dataset).get(INFO_KEY) or {}).get("env_ids") or [""]
+    env_ids = read_record(dataset).get("env_ids") or [""]
     entry = find_entry(manifest, env_id=str(env_ids[0]), repo_id=repo_id or "")
     name = repo_id or (entry.repo_id if entry else "")
     if not name:

@@ -9,14 +9,10 @@ from typing import Any
 LOG_FILE = "train_log.jsonl"
 # LeRobot prints its whole config over several hundred lines: it is in train_config.json and in the plan.
 _LONG = 1000
-# LeRobot passes over our entry in info.json, as it should.
-_EXPECTED = "Unknown fields in DatasetInfo: ['mstool']"
 
 
 class _Brief(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.getMessage().startswith(_EXPECTED):
-            return False
         ours = record.name == "root" or record.levelno >= logging.WARNING
         return ours and len(record.getMessage()) < _LONG
 

@@ -1,10 +1,9 @@
 """The engine `openpi`: the dataset is validated for openpi, then a script is written for the user's own openpi."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mstool.contract import INFO_KEY
+from mstool.dataset.record import read_record
 from mstool.errors import UsageError
 from mstool.finetune import gate
 from mstool.finetune.options import Options
@@ -53,12 +52,9 @@ def write(options: Options, notify: Callable[[str], None]) -> "OpenpiReport":
 
 
 def _target(options: Options) -> str:
-    path = options.dataset / "meta" / "info.json"
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    if not (options.dataset / "meta" / "info.json").is_file():
         raise UsageError(
-            f"{options.dataset} is not a LeRobot dataset: {error}",
+            f"{options.dataset} is not a LeRobot dataset (no meta/info.json)",
             fix="mstool convert --env PickCube-v1 --format v2.1",
-        ) from error
-    return "pi05_droid" if (info.get(INFO_KEY) or {}).get("layout") == "droid" else "pi05_libero"
+        )
+    return "pi05_droid" if read_record(options.dataset).get("layout") == "droid" else "pi05_libero"

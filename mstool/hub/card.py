@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mstool.contract import INFO_KEY
+from mstool.dataset.record import read_record
 from mstool.fingerprint import CONTACT_SHEET_FILE
 from mstool.hub.card_facts import Vector, drops, episode_log, ranges, tasks, vectors
 
@@ -32,7 +32,7 @@ class CardFacts:
 
 def write_card(root: Path, info: dict[str, Any], facts: CardFacts) -> str:
     """Return the card of the dataset at `root` as Markdown with its YAML head."""
-    own: dict[str, Any] = info.get(INFO_KEY) or {}
+    own = read_record(root)
     parts = [
         _head(info, own, facts),
         f"# {facts.repo_id.rpartition('/')[2]}",

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from mstool.contract import INFO_KEY
+from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.fingerprint import VALIDATION_FILE
 
@@ -72,7 +72,7 @@ def check_validation(root: Path, info: Info, content: str) -> str:
 
 
 def _validate(root: Path, info: Info, target: str = "") -> str:
-    layout = str((info.get(INFO_KEY) or {}).get("layout", ""))
+    layout = str(read_record(root).get("layout", ""))
     openpi = "pi05_droid" if layout == "droid" else "pi05_libero"
     own = openpi if str(info["codebase_version"]).startswith("v2") else "lerobot_pi05"
     return shlex.join(["mstool", "validate", str(root), "--against", target or own])

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from mstool import __version__
+from mstool.dataset.record import write_record
 from mstool.maniskill2lerobot.episodes import Episode, check_alike
 from mstool.maniskill2lerobot.features import Version
 from mstool.maniskill2lerobot.histograms import write_histograms
 from mstool.maniskill2lerobot.lerobot_v3 import write_v3
 from mstool.maniskill2lerobot.lerobot_v21 import write_v21
-from mstool.maniskill2lerobot.provenance import conventions, write_episode_log
+from mstool.maniskill2lerobot.provenance import make_record, write_episode_log
 from mstool.maniskill2lerobot.recipe import Storage
 from mstool.maniskill2lerobot.target import put_in_place
 from mstool.norm_stats.output import write_exact_stats
@@ -41,11 +42,11 @@ def assemble(
     formats
         {format: how pictures are stored}.
     demos, dropped
-        Where the demos come from and how many were lost for which reason, for `meta/info.json`.
+        Where the demos come from and how many were lost for which reason, for the record.
     overwrite
         Replace a dataset at `root`.
     more
-        Further entries of what `meta/info.json` says of the data.
+        Further entries of the record.
 
     Raises
     ------
@@ -60,8 +61,8 @@ def assemble(
     for version, storage in formats.items():
         folder = built if len(formats) == 1 else built / version
         folder.mkdir(parents=True)
-        described = conventions(episodes, version, demos, dropped, __version__) | dict(more or {})
-        WRITERS[version](episodes, folder, storage=storage, fps=fps, conventions=described)
+        WRITERS[version](episodes, folder, storage=storage, fps=fps)
+        write_record(folder, make_record(episodes, version, demos, dropped, __version__) | dict(more or {}))
         write_episode_log(episodes, folder)
         write_histograms(episodes, folder)
         write_exact_stats(folder)

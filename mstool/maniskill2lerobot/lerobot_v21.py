@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mstool.contract import INFO_KEY, Array
+from mstool.contract import Array
 from mstool.maniskill2lerobot.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
 from mstool.maniskill2lerobot.features import Version, camera_columns, features
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
@@ -22,9 +22,7 @@ VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_inde
 STATS = ("min", "max", "mean", "std", "count")
 
 
-def write_v21(
-    episodes: Sequence[Episode], root: Path, *, storage: Storage, fps: int, conventions: dict[str, Any]
-) -> None:
+def write_v21(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps: int) -> None:
     """Write the dataset into the empty folder `root`; parameters as `mstool.maniskill2lerobot.lerobot_v3.write_v3`."""
     recipe = episodes[0].recipe
     table = features(recipe, VERSION, storage, fps)
@@ -55,7 +53,7 @@ def write_v21(
     _write_jsonl(meta / "tasks.jsonl", [{"task_index": i, "task": task} for i, task in enumerate(tasks)])
     info = {
         "codebase_version": VERSION,
-        "robot_type": conventions.get("robot", ""),
+        "robot_type": episodes[0].mark.robot,
         "total_episodes": len(episodes),
         "total_frames": first,
         "total_tasks": len(tasks),
@@ -67,7 +65,6 @@ def write_v21(
         "data_path": DATA_PATH,
         "video_path": VIDEO_PATH if storage == "video" else None,
         "features": table,
-        INFO_KEY: conventions,
     }
     (meta / "info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mstool.contract import INFO_KEY
 from mstool.maniskill2lerobot.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
 from mstool.maniskill2lerobot.features import Features, Version, camera_columns, features
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
@@ -30,9 +29,7 @@ EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.par
 type Row = dict[str, Any]
 
 
-def write_v3(
-    episodes: Sequence[Episode], root: Path, *, storage: Storage, fps: int, conventions: dict[str, Any]
-) -> None:
+def write_v3(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps: int) -> None:
     """Write the dataset into the empty folder `root`.
 
     Parameters
@@ -45,8 +42,6 @@ def write_v3(
         `video` or `image`, which the shards must hold.
     fps
         Control frequency, Hz.
-    conventions
-        What `meta/info.json` keeps under the key `mstool`.
 
     """
     recipe = episodes[0].recipe
@@ -57,7 +52,7 @@ def write_v3(
     if storage == "video":
         for column, view in camera_columns(recipe, VERSION).items():
             _write_videos(episodes, rows, root, column, view, fps)
-    _write_meta(rows, root, table, tasks, fps, conventions, has_video=storage == "video")
+    _write_meta(rows, root, table, tasks, fps, episodes[0].mark.robot, has_video=storage == "video")
     _write_image_stats(episodes, root)
 
 
@@ -115,7 +110,7 @@ def _write_meta(
     table: Features,
     tasks: list[str],
     fps: int,
-    conventions: dict[str, Any],
+    robot: str,
     *,
     has_video: bool,
 ) -> None:
@@ -129,7 +124,7 @@ def _write_meta(
     pq.write_table(pa.Table.from_pylist([_flat(row) for row in rows]), path)
     info = {
         "codebase_version": VERSION,
-        "robot_type": conventions.get("robot", ""),
+        "robot_type": robot,
         "total_episodes": len(rows),
         "total_frames": sum(row["length"] for row in rows),
         "total_tasks": len(tasks),
@@ -141,7 +136,6 @@ def _write_meta(
         "data_path": DATA_PATH,
         "video_path": VIDEO_PATH if has_video else None,
         "features": table,
-        INFO_KEY: conventions,
     }
     (meta / "info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What a dataset says of itself: `meta/info.json`'s key `mstool` and one line per episode."""
+"""What a dataset says of itself: its record and one line per episode."""
 
 import json
 from collections import Counter
@@ -17,7 +17,7 @@ MANISKILL_CONVENTIONS = {
 }
 
 
-def conventions(
+def make_record(
     episodes: Sequence[Episode],
     fmt: Version,
     demos: Sequence[Mapping[str, Any]],

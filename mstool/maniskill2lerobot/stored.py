@@ -9,7 +9,8 @@ from typing import cast
 
 import pyarrow as pa
 
-from mstool.contract import EPISODES_FILE, INFO_KEY, RobotFacts
+from mstool.contract import EPISODES_FILE, RobotFacts
+from mstool.dataset.record import RECORD_FILE, read_record
 from mstool.errors import DataError, UsageError
 from mstool.layouts import LAYOUTS
 from mstool.maniskill2lerobot.features import Version, camera_columns, vector_columns
@@ -28,6 +29,8 @@ class StoredDataset:
 
     root: Path
     info: Row
+    # What mstool wrote about the data.
+    ours: Row
     # One line per episode of `meta/mstool/episodes.jsonl`.
     log: Sequence[Row]
     # Per episode its instruction, number of frames and, in v3.0, the places of its rows and pictures.
@@ -42,11 +45,6 @@ class StoredDataset:
     def fps(self) -> int:
         """Frames per second."""
         return int(self.info["fps"])
-
-    @property
-    def ours(self) -> Row:
-        """What mstool wrote about the data."""
-        return cast("Row", self.info[INFO_KEY])
 
     @property
     def storage(self) -> Storage:
@@ -123,18 +121,19 @@ def open_stored(root: Path) -> StoredDataset:
     info = read_object(path)
     if info.get("codebase_version") not in {"v3.0", "v2.1"}:
         raise DataError(f"{root}: LeRobot version {info.get('codebase_version')!r} is none of v3.0, v2.1")
-    ours = info.get(INFO_KEY)
+    ours = read_record(root)
     log = root / EPISODES_FILE
-    if not isinstance(ours, dict) or ours.get("layout") not in LAYOUTS or not log.is_file():
+    if ours.get("layout") not in LAYOUTS or not log.is_file():
         raise DataError(
-            f"{root}: nothing in it says which layout its numbers follow (no {INFO_KEY!r} in meta/info.json): a "
-            "dataset made elsewhere cannot be rewritten without guessing",
-            fix="convert the demos with mstool convert, or use the converter of the LeRobot release that wrote it",
+            f"{root}: nothing in it says which layout its numbers follow (no {RECORD_FILE}): a dataset made elsewhere "
+            "cannot be rewritten without guessing",
+            fix=f"mstool describe {root} --from ORIGINAL, where another tool has rewritten a dataset of ours; for "
+            "others, the converter of the LeRobot release that wrote it",
         )
     try:
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         rows = rows_v3(root) if info["codebase_version"] == "v3.0" else rows_v21(root)
-        dataset = StoredDataset(root, info, lines, rows)
+        dataset = StoredDataset(root, info, ours, lines, rows)
         expected = {
             **camera_columns(dataset.recipes[0], dataset.version),
             **vector_columns(dataset.recipes[0], dataset.version),

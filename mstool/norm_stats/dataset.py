@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.record import read_record
 from mstool.errors import DataError, UsageError
 
 VERSIONS = ("v2.1", "v3.0")
@@ -83,9 +84,11 @@ def open_dataset(root: Path) -> Dataset:
             f"{root}: LeRobot version {version!r} is none of {', '.join(VERSIONS)}",
             fix="convert it with the LeRobot release that wrote it, then run: mstool stats " + str(root),
         )
+    record = read_record(root)
+    units = record.get("units")
     try:
         episodes, frames = int(info["total_episodes"]), int(info["total_frames"])
-        features = {name: _feature(name, spec, info) for name, spec in info["features"].items() if _numeric(spec)}
+        features = {name: _feature(name, spec, units) for name, spec in info["features"].items() if _numeric(spec)}
         fps = float(info["fps"])
     except KeyError as error:
         raise DataError(f"{root}/meta/info.json: no {error}", fix="convert the dataset again") from error
@@ -96,7 +99,7 @@ def open_dataset(root: Path) -> Dataset:
             f"{root}: the dataset is empty ({episodes} episodes, {frames} frames)",
             fix="record or convert episodes first",
         )
-    layout = str(_ours(info).get("layout", ""))
+    layout = str(record.get("layout", ""))
     files = _episode_files(root, info, episodes) if version == "v2.1" else _data_files(root)
     return Dataset(root, version, fps, episodes, frames, features, layout, files)
 
@@ -121,17 +124,11 @@ def _numeric(spec: Mapping[str, Any]) -> bool:
     return spec["dtype"] not in _NOT_NUMERIC
 
 
-def _ours(info: Mapping[str, Any]) -> Mapping[str, Any]:
-    ours = info.get("mstool")
-    return ours if isinstance(ours, dict) else {}
-
-
-def _feature(name: str, spec: Mapping[str, Any], info: Mapping[str, Any]) -> Feature:
+def _feature(name: str, spec: Mapping[str, Any], units_of: object) -> Feature:
     shape = tuple(int(length) for length in spec["shape"]) or (1,)
     feature = Feature(name, str(spec["dtype"]), shape, (), ())
     names = _flat_names(spec.get("names"))
-    units = _ours(info).get("units") or {}
-    units = units.get(name) if isinstance(units, dict) else None
+    units = units_of.get(name) if isinstance(units_of, dict) else None
     return Feature(
         name,
         feature.dtype,

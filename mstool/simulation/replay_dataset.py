@@ -21,7 +21,7 @@ def replay_dataset(
     Parameters
     ----------
     conventions
-        `meta/info.json`'s entry `mstool`.
+        The dataset's record.
     episodes
         Lines of `meta/mstool/episodes.jsonl`.
     actions

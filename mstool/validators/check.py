@@ -11,7 +11,7 @@ from mstool.validators.data import DatasetView
 from mstool.validators.report import Issue, Note
 from mstool.validators.targets import Target
 
-# Executes stored actions in a simulator: (info.json's entry `mstool`, lines of the episode log, actions (T, D) of each)
+# Executes stored actions in a simulator: (the dataset's record, lines of the episode log, actions (T, D) of each)
 # to {episode: success}. Injected, so that no validator needs a simulator.
 type Replay = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]], Sequence[Array]], dict[int, bool]]
 

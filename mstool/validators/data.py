@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from mstool.contract import EPISODES_FILE, INDEX_COLUMNS, INFO_KEY, Array
+from mstool.contract import EPISODES_FILE, INDEX_COLUMNS, Array
+from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.norm_stats.columns import ColumnReader
 from mstool.norm_stats.dataset import Dataset, open_dataset
@@ -85,13 +86,22 @@ class DatasetView:
             raise Unavailable("info.json has no feature table")
         return {str(name): _tidy(feature) for name, feature in table.items() if _well_formed(feature)}
 
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What `mstool convert` wrote of the dataset, as it is there; empty for one made elsewhere."""
+        try:
+            return read_record(self.root)
+        except DataError as error:
+            raise Unavailable(error.message) from error
+
     @property
     def ours(self) -> dict[str, Any]:
-        """What `mstool convert` wrote of the dataset, without malformed entries; empty for one made elsewhere."""
-        ours = self.info.get(INFO_KEY)
-        if not isinstance(ours, dict):
+        """The record without malformed entries; empty for a dataset made elsewhere."""
+        try:
+            record = self.record
+        except Unavailable:
             return {}
-        return {name: value for name, value in ours.items() if isinstance(value, _KINDS.get(name, object))}
+        return {name: value for name, value in record.items() if isinstance(value, _KINDS.get(name, object))}
 
     @property
     def cameras(self) -> dict[str, dict[str, Any]]:
@@ -249,7 +259,7 @@ def _tidy(feature: dict[str, Any]) -> dict[str, Any]:
     return {**feature, "info": feature["info"] if isinstance(feature.get("info"), dict) else {}}
 
 
-# What kind of value each entry of info.json's `mstool` must have.
+# What kind of value each entry of the record must have.
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("layout", "control_mode", "robot", "goal"), str),
     **dict.fromkeys(("conventions", "controller", "units", "views", "horizon"), dict),

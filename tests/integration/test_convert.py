@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import DEMOS
+from support.records import read_record
 
 from mstool.contract import ControllerFacts
 from mstool.layouts import get_layout
@@ -131,7 +132,7 @@ def test_both_formats_hold_the_same(pickcube):
 
 def test_info_says_every_convention(pickcube):
     info = read_info(pickcube / "v3.0")
-    ours = info["mstool"]
+    ours = read_record(pickcube / "v3.0")
     assert info["data_files_size_in_mb"] > 0
     assert ours["layout"] == "libero"
     assert ours["goal"] == "visible"
@@ -164,8 +165,7 @@ def test_state_and_action_mean_what_they_say(pickcube):
 
 
 def test_stored_actions_solve_the_task_again(pickcube):
-    info = read_info(pickcube / "v3.0")
-    ours = info["mstool"]
+    ours = read_record(pickcube / "v3.0")
     facts = ControllerFacts(**ours["controller"])
     rows = read_rows(pickcube / "v3.0")
     log = [json.loads(line) for line in (pickcube / "v3.0/meta/mstool/episodes.jsonl").read_text().splitlines()]

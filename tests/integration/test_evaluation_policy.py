@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from support.checkpoints import TINY, make_checkpoint
+from support.records import edited_record
 from support.shards import make_dataset, make_episode
 
 from mstool.conventions import load_conventions
@@ -91,9 +92,8 @@ def test_a_history_belongs_to_its_slot(runs, dataset):
 def test_what_it_was_trained_on_and_what_is_given_must_agree(runs, dataset, tmp_path):
     run = shutil.copytree(runs["act"], tmp_path / "run", symlinks=True)
     other = shutil.copytree(dataset, tmp_path / "other")
-    info = json.loads((other / "meta/info.json").read_text())
-    info["mstool"]["goal"] = "hidden"
-    (other / "meta/info.json").write_text(json.dumps(info))
+    with edited_record(other) as record:
+        record["goal"] = "hidden"
     with pytest.raises(DataError, match="goal is hidden, not visible"):
         Wish(str(run), dataset=other).conventions()
     assert Wish(str(run), dataset=dataset).conventions() == load_conventions(run / MODEL)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from conftest import DEMOS
 from support.demos import write_demo
+from support.records import read_record
 
 from mstool.contract import RobotFacts
 from mstool.errors import UsageError
@@ -32,7 +33,7 @@ def test_a_robot_without_tcp_in_a_task_without_success(tmp_path, mstool, capsys)
     words += ("--cameras", "base", "--image-size", 32, "--workers", 1)
     assert mstool(*words, "--layout", "native", "--output", tmp_path / "out") == 0
     assert "does not say when its task is solved" in capsys.readouterr().out
-    features, table, ours = info(tmp_path / "out")["features"], rows(tmp_path / "out"), info(tmp_path / "out")["mstool"]
+    features, table, ours = info(tmp_path / "out")["features"], rows(tmp_path / "out"), read_record(tmp_path / "out")
     assert features["observation.state"]["shape"] == [2]
     assert ours["units"]["observation.state"] == ["m", "rad"]
     assert ours["control_mode"] == "pd_joint_delta_pos"
@@ -113,4 +114,4 @@ def test_two_tasks_in_one_dataset_are_numbered_by_first_use(tmp_path, mstool, ca
     assert list(tasks.index) == report["instructions"]
     assert tasks.index[0].startswith("push")
     assert table.groupby("episode_index")["task_index"].unique().map(list).tolist() == [[0], [1]]
-    assert info(tmp_path / "out")["mstool"]["robots"] == {"PushCube-v1": "panda", "PickCube-v1": "panda"}
+    assert read_record(tmp_path / "out")["robots"] == {"PushCube-v1": "panda", "PickCube-v1": "panda"}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import DEMOS
+from support.records import read_record
 
 from mstool.contract import ControllerFacts
 from mstool.maniskill2lerobot.demos.reader import DemoFile
@@ -70,7 +71,7 @@ def rows(root):
 def test_readings_and_pictures_are_the_files_own(recorded, tmp_path, mstool, capsys):
     assert convert(mstool, recorded, tmp_path / "out", "--storage", "image") == 0
     shown = capsys.readouterr().out
-    table, ours = rows(tmp_path / "out"), info(tmp_path / "out")["mstool"]
+    table, ours = rows(tmp_path / "out"), read_record(tmp_path / "out")
     with h5py.File(recorded / "trajectory.h5") as file:
         observations = file["traj_0/obs"]
         steps = len(file["traj_0/actions"])
@@ -115,7 +116,7 @@ def test_float_color_other_names_and_a_black_wrist(copy, tmp_path, mstool):
         group["left_view/Color"] = colour
         group["hand_camera/rgb"] = np.zeros_like(rgb)
     assert convert(mstool, copy, tmp_path / "out") == 0
-    assert "the wrist pictures are black (1 of 1 episodes)" in info(tmp_path / "out")["mstool"]["warnings"]
+    assert "the wrist pictures are black (1 of 1 episodes)" in read_record(tmp_path / "out")["warnings"]
     np.testing.assert_array_equal(as_rgb(colour[0]), rgb[0])
 
 
@@ -145,7 +146,7 @@ def test_missing_tcp_pose_and_outcome_are_warnings_where_the_layout_needs_neithe
     with h5py.File(copy / "trajectory.h5", "r+") as file:
         del file["traj_0/obs/extra/tcp_pose"], file["traj_0/success"]
     assert convert(mstool, copy, tmp_path / "out", "--layout", "joint", "--cameras", "base") == 0
-    warnings = " ".join(info(tmp_path / "out")["mstool"]["warnings"])
+    warnings = " ".join(read_record(tmp_path / "out")["warnings"])
     assert "no tcp pose was recorded" in warnings
     assert "whether the task was solved" in warnings
 

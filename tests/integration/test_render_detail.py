@@ -1,10 +1,9 @@
 """`--render-detail fast`: the same physics, pictures that are alike, and less of the robot to draw."""
 
-import json
-
 import numpy as np
 import pytest
 from conftest import DEMOS
+from support.records import read_record
 
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.video import psnr_db
@@ -53,7 +52,7 @@ def test_the_dataset_says_it(mstool, tmp_path):
     root = tmp_path / "fast"
     words = ("--env", "PickCube-v1", "--demos", DEMOS / "PickCube-v1", "-n", 1, "--image-size", 96, "--workers", 1)
     assert mstool("convert", *words, "--render-detail", "fast", "--output", root) == 0
-    assert json.loads((root / "meta" / "info.json").read_text())["mstool"]["render_detail"] == "fast"
+    assert read_record(root)["render_detail"] == "fast"
 
 
 def test_wrong_words(mstool, tmp_path, capsys):

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from support.records import read_record
 from support.shards import make_dataset, make_episode
 
 # `datasets` 3.6, which openpi pins, knows these feature types; `List` came with 4.0.
@@ -140,9 +141,11 @@ def test_lerobot_at_openpis_commit_opens_it(written, layout, storage):
     info, tasks, rows = open_as_lerobot(written[layout, storage])
     assert tasks == {0: "task 0", 1: "task 1"}
     assert [row["index"] for row in rows] == list(range(15))
-    assert info["total_videos"] == (0 if storage == "image" else 3 * len(info["mstool"]["views"]))
+    assert info["total_videos"] == (
+        0 if storage == "image" else 3 * len(read_record(written[layout, storage])["views"])
+    )
     if storage == "image":
-        view = next(iter(info["mstool"]["views"]))
+        view = next(iter(read_record(written[layout, storage])["views"]))
         with Image.open(io.BytesIO(rows[0][view]["bytes"])) as picture:
             assert [picture.height, picture.width, 3] == info["features"][view]["shape"]
 

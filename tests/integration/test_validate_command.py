@@ -9,6 +9,7 @@ import av
 import pytest
 import typer
 from PIL import Image
+from support.records import edited_record
 from typer.testing import CliRunner
 
 from mstool.cli.show import show
@@ -109,8 +110,9 @@ class Page(HTMLParser):
 
 def test_page_holds_everything_it_shows(bad, tmp_path):
     page = tmp_path / "report.html"
+    with edited_record(bad) as record:
+        record["views"] = {"observation.images.image": "wrist", "observation.images.image2": "base"}
     info = json.loads((bad / "meta/info.json").read_text())
-    info["mstool"]["views"] = {"observation.images.image": "wrist", "observation.images.image2": "base"}
     info["fps"] = 20
     (bad / "meta/info.json").write_text(json.dumps(info))
     assert run("validate", bad, "--against", "maniskill", "--html", page)[0] == 1

@@ -10,10 +10,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "mstool"
 # Each part may import these parts of mstool (and itself); `contract`, `errors` and `manifest` are everybody's.
-COMMON = {"contract", "conventions", "errors", "manifest", "fingerprint", ""}
+COMMON = {"contract", "conventions", "dataset", "errors", "manifest", "fingerprint", ""}
 ALLOWED = {
     "simulation": {"layouts"},
     "layouts": set(),
+    "dataset": set(),
     "norm_stats": {"layouts"},
     "validators": {"norm_stats", "layouts"},
     "maniskill2lerobot": {"simulation", "layouts", "norm_stats"},

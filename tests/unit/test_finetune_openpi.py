@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from support import openpi_stand_in
+from support.records import edited_record
 from support.shards import make_dataset, make_episode
 
 from mstool.errors import DataError, UsageError
@@ -102,9 +103,8 @@ def with_mode(root, folder, mode):
     import shutil
 
     shutil.copytree(root, folder)
-    info = json.loads((folder / "meta/info.json").read_text())
-    info["mstool"]["control_mode"] = mode
-    (folder / "meta/info.json").write_text(json.dumps(info))
+    with edited_record(folder) as record:
+        record["control_mode"] = mode
     return folder
 
 
@@ -135,7 +135,8 @@ def test_droid_with_positions(datasets, openpi, tmp_path):
 def test_manskills_own_layouts(datasets, openpi, tmp_path, layout, mode, dims, delta):
     root = with_mode(datasets["libero", "v2.1"], tmp_path / "other", mode)
     info = json.loads((root / "meta/info.json").read_text())
-    info["mstool"]["layout"] = layout
+    with edited_record(root) as record:
+        record["layout"] = layout
     info["features"]["actions"]["shape"] = [dims]
     (root / "meta/info.json").write_text(json.dumps(info))
     recipe = read_recipe(root)

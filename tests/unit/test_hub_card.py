@@ -7,6 +7,7 @@ import pytest
 import yaml
 from hub_server.datasets import TASK, make_v21, make_v30
 from hub_server.fixtures import dataset, hub_environment, pristine  # noqa: F401
+from support.records import edited_record
 
 from mstool.hub.card import CardFacts, is_ours, write_card
 from mstool.hub.card_facts import drops, ranges
@@ -43,9 +44,9 @@ def test_statistics_are_those_of_the_dataset(pristine):  # noqa: F811
 
 
 def test_tables_survive_a_bar_in_a_cell(dataset):  # noqa: F811
-    info = read_info(dataset)
-    info["mstool"]["conventions"]["odd"] = "a | b"
-    for line in write_card(dataset, info, FACTS).splitlines():
+    with edited_record(dataset) as record:
+        record["conventions"]["odd"] = "a | b"
+    for line in write_card(dataset, read_info(dataset), FACTS).splitlines():
         if line.startswith("| odd"):
             assert len(re.findall(r"(?<!\\)\|", line)) == 3
 

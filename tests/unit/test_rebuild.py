@@ -7,8 +7,10 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+from support.records import drop_record, read_record
 from support.shards import FACTS, make_dataset, make_episode
 
+from mstool.dataset.record import RECORD_FILE
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.rebuild import export, merge
 from mstool.maniskill2lerobot.stored import open_stored
@@ -33,17 +35,17 @@ def packets(path):
 
 
 def same_but_where_it_came_from(ours, theirs):
-    """Every file equal byte for byte; videos in every packet, info.json up to what export and merge add."""
+    """Every file equal byte for byte; videos in every packet, the record up to what export and merge add."""
     left, right = files(ours), files(theirs)
     assert set(left) == set(right)
-    different = {name for name in left if left[name] != right[name]} - {"meta/info.json"}
+    different = {name for name in left if left[name] != right[name]} - {RECORD_FILE}
     for name in different:  # a container that was written again has another header
         assert name.endswith(".mp4")
         assert packets(ours / name) == packets(theirs / name)
-    documents = [json.loads(each["meta/info.json"]) for each in (left, right)]
+    documents = [json.loads(each[RECORD_FILE]) for each in (left, right)]
     for document in documents:
         for name in ("exported_from", "warnings", "demos", "dropped"):
-            document["mstool"].pop(name, None)
+            document.pop(name, None)
     assert documents[0] == documents[1]
 
 
@@ -85,7 +87,7 @@ def test_video_to_images_keeps_statistics_and_says_what_the_images_are(tmp_path)
     root = dataset(tmp_path, "data", {"v3.0": "video"})
     report = export(root, tmp_path / "old", version="v2.1", storage="image")
     assert "decoded from H.264" in report.notes[0]
-    assert info(tmp_path / "old")["mstool"]["warnings"] == list(report.notes)
+    assert read_record(tmp_path / "old")["warnings"] == list(report.notes)
     back = export(tmp_path / "old", tmp_path / "back", version="v3.0", storage="video")
     assert not back.notes
     assert (tmp_path / "back/meta/stats.json").read_bytes() == (root / "meta/stats.json").read_bytes()
@@ -108,7 +110,7 @@ def test_merge_is_one_conversion_of_all(tmp_path, version):
     report = merge([tmp_path / "a", tmp_path / "b"], tmp_path / "merged")
     assert report.instructions == ("task 0", "task 1", "task 2")
     same_but_where_it_came_from(tmp_path / "merged", tmp_path / "all")
-    assert info(tmp_path / "merged")["mstool"]["dropped"] == {"timeout": 2}
+    assert read_record(tmp_path / "merged")["dropped"] == {"timeout": 2}
     # The other way round: tasks are numbered by first use.
     assert merge([tmp_path / "b", tmp_path / "a"], tmp_path / "swapped").instructions == ("task 2", "task 0", "task 1")
 
@@ -160,9 +162,7 @@ def test_merge_names_every_difference(tmp_path):
 
 def test_a_dataset_made_elsewhere_is_refused(tmp_path):
     root = dataset(tmp_path, "data", {"v3.0": "video"})
-    document = info(root)
-    del document["mstool"]
-    (root / "meta/info.json").write_text(json.dumps(document))
+    drop_record(root)
     with pytest.raises(DataError, match="which layout its numbers follow"):
         export(root, tmp_path / "out", version="v2.1")
 

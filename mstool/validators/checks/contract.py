@@ -219,14 +219,14 @@ class LayoutFits(Check):
         if ours["layout"] != target.layout.value:
             yield Issue(
                 f"{target.name} wants another layout ({target.layout.source})",
-                feature="mstool.layout",
+                feature="record.layout",
                 observed=str(ours["layout"]),
                 expected=target.layout.value,
             )
         elif ours.get("control_mode") != target.control_mode:
             yield Issue(
                 f"{target.name} wants another control mode ({target.layout.source})",
-                feature="mstool.control_mode",
+                feature="record.control_mode",
                 observed=str(ours.get("control_mode")),
                 expected=target.control_mode,
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mstool.contract import ControllerFacts
+from mstool.dataset.record import RECORD_FILE
 from mstool.layouts import LAYOUTS
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.files import Unavailable
@@ -30,23 +31,28 @@ class Declared(Check):
     code, family = "MS801", "provenance"
     title = "the recorded conventions are complete and known"
     meaning = "evaluation inverts the layout by them: without, actions are executed as something else"
-    fix = "convert the dataset again; do not edit info.json's mstool entry"
+    fix = "convert the dataset again; do not edit meta/mstool/record.json"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Check layout, control mode and controller."""
+        try:
+            context.data.record  # noqa: B018
+        except Unavailable as why:
+            yield Issue(str(why), feature=RECORD_FILE)
+            return
         ours = _ours(context)
         layout = LAYOUTS.get(str(ours.get("layout")))
         if layout is None:
             yield Issue(
                 "unknown layout",
-                feature="mstool.layout",
+                feature="record.layout",
                 observed=repr(ours.get("layout")),
                 expected=", ".join(LAYOUTS),
             )
         elif not layout.allows(str(ours.get("control_mode"))):
             yield Issue(
                 "a control mode that the layout has not",
-                feature="mstool.control_mode",
+                feature="record.control_mode",
                 observed=repr(ours.get("control_mode")),
                 expected=", ".join(layout.control_modes),
             )
@@ -54,7 +60,7 @@ class Declared(Check):
             yield Issue(
                 "the conventions are not the layout's: written by another version, or edited",
                 "warning",
-                feature="mstool.conventions",
+                feature="record.conventions",
             )
         known = set(ControllerFacts.__dataclass_fields__)
         facts = ours.get("controller")
@@ -65,7 +71,7 @@ class Declared(Check):
         ):
             yield Issue(
                 "the controller's facts cannot be read",
-                feature="mstool.controller",
+                feature="record.controller",
                 observed=repr(facts)[:60],
                 expected=", ".join(sorted(known)),
             )
@@ -101,7 +107,7 @@ class AgreesWithFeatures(Check):
         if isinstance(views, dict) and len(views) != len(data.cameras):
             yield Issue(
                 "views are recorded of other cameras",
-                feature="mstool.views",
+                feature="record.views",
                 observed=", ".join(views),
                 expected=", ".join(data.cameras),
             )
@@ -172,7 +178,7 @@ class Replayed(Check):
     code, family = "MS901", "replay"
     title = "the stored actions solve the task in ManiSkill"
     meaning = "actions that do not even solve the task they were recorded in cannot teach it"
-    fix = "convert again with the control mode of the layout; compare controller facts in info.json"
+    fix = "convert again with the control mode of the layout; compare the controller's facts in meta/mstool/record.json"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Execute them, if a simulator was given."""

@@ -1,0 +1,4 @@
+"""LeRobot datasets on disk, v2.1 and v3.0: what else knows their files goes through here.
+
+record       what `mstool` says of a dataset's numbers, in a file of its own
+"""
