@@ -1,6 +1,5 @@
 """Many environments, one policy: workers step and render, this process infers for all that wait."""
 
-import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +16,11 @@ from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation, Policy
 from mstool.evaluation.rollout import Job
 from mstool.evaluation.worker import Finished, Setup, serve
+from mstool.processes import dismiss, exit_words, hire, kill
 
 ATTEMPTS = 2
 # A worker that says nothing for so long hangs, s; building the first scene loads ManiSkill.
 STALLED_SECONDS = 600.0
-# How long a worker may take to leave by itself once its pipe is closed.
-GRACE_SECONDS = 5.0
 # Waiting for more episodes to join a batch may take this part of the last inference, and at most so long, s.
 PATIENCE = 0.5
 PATIENCE_SECONDS = 0.05
@@ -74,7 +72,6 @@ class Runner:
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Finished]:
         """Do all jobs."""
-        self._context = multiprocessing.get_context("spawn")
         self._waiting: deque[tuple[Job, int]] = deque((job, 1) for job in jobs)
         self._seats: dict[Connection, _Seat] = {}
         self._patience = 0.0
@@ -109,7 +106,7 @@ class Runner:
             said = pipe.recv()
         except (EOFError, OSError):
             seat.process.join()
-            said = f"its worker died ({_exit_words(seat.process.exitcode)})"
+            said = f"its worker died ({exit_words(seat.process.exitcode)})"
         if isinstance(said, Observation):
             seat.observation = said
         elif isinstance(said, Finished):
@@ -123,7 +120,7 @@ class Runner:
     def _failed(self, pipe: Connection, seat: _Seat, why: str) -> Iterator[Finished]:
         """Try once more in a fresh process: the old one is dead, or what it holds may be what failed."""
         del self._seats[pipe]
-        _fire(pipe, seat.process)
+        dismiss(pipe, seat.process)
         if seat.attempt < ATTEMPTS:
             self._waiting.appendleft((seat.job, seat.attempt + 1))
         else:
@@ -172,16 +169,13 @@ class Runner:
     def _hire(self, slot: int) -> None:
         if not self._waiting:
             return
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=self.serve, args=(theirs, self.setup), daemon=True)
-        process.start()
-        theirs.close()
-        self._next(ours, slot, process)
+        pipe, process = hire(self.serve, self.setup)
+        self._next(pipe, slot, process)
 
     def _next(self, pipe: Connection, slot: int, process: BaseProcess) -> None:
         self._seats.pop(pipe, None)
         if not self._waiting:
-            _fire(pipe, process)
+            dismiss(pipe, process)
             return
         job, attempt = self._waiting.popleft()
         if self.policy is not None:
@@ -195,18 +189,8 @@ class Runner:
 
     def _stop(self) -> None:
         for pipe, seat in self._seats.items():
-            pipe.close()
-            seat.process.kill()
-            seat.process.join()
+            kill(pipe, seat.process)
         self._seats.clear()
-
-
-def _fire(pipe: Connection, process: BaseProcess) -> None:
-    pipe.close()
-    process.join(GRACE_SECONDS)
-    if process.is_alive():
-        process.kill()
-        process.join()
 
 
 def _crashed(seat: _Seat, why: str) -> Outcome:
@@ -229,9 +213,3 @@ def _action_width(setup: Setup) -> int:
     assert setup.conventions is not None
     features = setup.conventions.features
     return int(next(features[name] for name in ("action", "actions") if name in features)["shape"][0])
-
-
-def _exit_words(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"signal {-code}"
-    return f"exit code {code}"

@@ -1,7 +1,5 @@
 """The process that steps and renders one environment, and asks its parent what to do."""
 
-import os
-import signal
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -113,14 +111,11 @@ class Worker:
 
 
 def serve(pipe: Connection, setup: Setup) -> None:
-    """Answer jobs from `pipe` until it closes; the main function of a worker process.
+    """Answer jobs from `pipe` until it closes: what a worker process does.
 
     For each job: any number of Observations, each answered by actions (k, D); then a Finished, a MstoolError, or a
-    traceback as text. Ctrl-C belongs to the parent, which closes the pipe.
+    traceback as text.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Several workers share the cores; one thread each leaves them to the renderer and the policy.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     worker = Worker(setup, pipe)
     try:
         while True:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from mstool.contract import Array
 from mstool.errors import DataError, MstoolError
+from mstool.processes import end_with_parent
 
 COMPLETE = "complete.json"
 
@@ -178,7 +179,7 @@ def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, 
                 _decode(clip)
                 bar.update()
             return
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=prepare_decoder) as pool:
             for _ in pool.map(_decode, clips, chunksize=4):
                 bar.update()
 
@@ -196,7 +197,9 @@ def _clips(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int,
         row += length
 
 
-def _one_thread() -> None:
+def prepare_decoder() -> None:
+    """Begin a process that decodes."""
+    end_with_parent()
     # A function of ours: to pickle one of OpenCV's, Python looks through all modules, and transformers loads itself.
     cv2.setNumThreads(1)
 

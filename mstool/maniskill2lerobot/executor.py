@@ -1,6 +1,5 @@
 """Do jobs in worker processes that may die without taking the run with them."""
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from multiprocessing.process import BaseProcess
 from mstool.errors import MstoolError, UsageError
 from mstool.maniskill2lerobot.shard import EpisodeMark
 from mstool.maniskill2lerobot.work import Job, serve
+from mstool.processes import dismiss, exit_words, hire, kill
 from mstool.simulation.capacity import auto_workers
 
 ATTEMPTS = 2
 EXECUTORS = ("local", "ray")
-# How long a worker may take to leave by itself once its pipe is closed.
-GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,6 @@ def run_local(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done]
 
 class _Pool:
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self._context = multiprocessing.get_context("spawn")
         self._waiting: deque[tuple[Job, int]] = deque((job, 1) for job in jobs)
         self.busy: dict[Connection, tuple[BaseProcess, Job, int]] = {}
 
@@ -91,16 +88,16 @@ class _Pool:
                 answer = pipe.recv()
             except (EOFError, OSError):
                 process.join()
-                answer = f"its worker died ({_exit_words(process.exitcode)})"
+                answer = f"its worker died ({exit_words(process.exitcode)})"
             if isinstance(answer, MstoolError):
-                self._fire(pipe, process)
+                dismiss(pipe, process)
                 raise answer
             if isinstance(answer, EpisodeMark):
                 self._next(pipe, process)
                 yield Done(job, answer)
                 continue
             # A fresh process: this one is dead, or what it holds may be what failed.
-            self._fire(pipe, process)
+            dismiss(pipe, process)
             if attempt < ATTEMPTS:
                 self._waiting.appendleft((job, attempt + 1))
             else:
@@ -110,23 +107,17 @@ class _Pool:
     def stop(self) -> None:
         """End the workers that are still at it; their unfinished shards are of no use and do no harm."""
         for pipe, (process, _, _) in self.busy.items():
-            pipe.close()
-            process.kill()
-            process.join()
+            kill(pipe, process)
         self.busy.clear()
 
     def _hire(self) -> None:
         if not self._waiting:
             return
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs,), daemon=True)
-        process.start()
-        theirs.close()
-        self._next(ours, process)
+        self._next(*hire(serve))
 
     def _next(self, pipe: Connection, process: BaseProcess) -> None:
         if not self._waiting:
-            self._fire(pipe, process)
+            dismiss(pipe, process)
             return
         job, attempt = self._waiting.popleft()
         self.busy[pipe] = (process, job, attempt)
@@ -134,17 +125,3 @@ class _Pool:
             pipe.send(job)
         except OSError:  # it died between two jobs: `collect` will see the closed pipe
             return
-
-    @staticmethod
-    def _fire(pipe: Connection, process: BaseProcess) -> None:
-        pipe.close()
-        process.join(GRACE_SECONDS)
-        if process.is_alive():
-            process.kill()
-            process.join()
-
-
-def _exit_words(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"signal {-code}"
-    return f"exit code {code}"

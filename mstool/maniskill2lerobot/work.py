@@ -1,8 +1,6 @@
 """The unit of work, one demo to one shard, and the process that does it again and again."""
 
 import errno
-import os
-import signal
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -84,13 +82,7 @@ def attempt(worker: Worker, job: Job) -> Answer:
 
 
 def serve(pipe: Connection) -> None:
-    """Answer jobs from `pipe` until it closes.
-
-    The main function of a worker process. Ctrl-C belongs to the parent, which closes the pipe.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Several workers share the cores; one thread each leaves them to the renderer.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    """Answer jobs from `pipe` until it closes: what a worker process does."""
     worker = Worker()
     while True:
         try:

@@ -9,8 +9,20 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "mstool"
-# Each part may import these parts of mstool (and itself); `contract`, `errors` and `manifest` are everybody's.
-COMMON = {"contract", "conventions", "dataset", "errors", "manifest", "fingerprint", ""}
+# Each part may import these parts of mstool (and itself); the table below says what else.
+COMMON = {
+    "",
+    "contract",
+    "conventions",
+    "dataset",
+    "errors",
+    "fingerprint",
+    "manifest",
+    "nearest",
+    "paths",
+    "processes",
+    "progress",
+}
 ALLOWED = {
     "simulation": {"layouts"},
     "layouts": set(),
