@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.contract import EPISODES_FILE
+from mstool.dataset.locate import INFO_FILE, locate
 from mstool.dataset.record import RECORD_FILE, read_record
 from mstool.errors import DataError
 
@@ -47,17 +48,16 @@ def load_conventions(path: Path) -> Conventions:
 
     Raises
     ------
+    UsageError
+        The folder is neither.
     DataError
-        The folder is neither, or the dataset was not made by `mstool convert`.
+        The dataset was not made by `mstool convert`.
 
     """
     beside = path / CONVENTIONS_FILE
     if beside.is_file():
         return Conventions(**_read(beside))
-    info_file = path / "meta" / "info.json"
-    if not info_file.is_file():
-        raise DataError(f"{path} is neither a dataset (no meta/info.json) nor a checkpoint (no {CONVENTIONS_FILE})")
-    info = _read(info_file)
+    info = _read(locate(path) / INFO_FILE)
     record = read_record(path)
     if not record or not (path / EPISODES_FILE).is_file():
         missing = EPISODES_FILE if record else RECORD_FILE

@@ -1,5 +1,7 @@
 """Every error a user can meet. Anything else that reaches a user is a bug and keeps its traceback."""
 
+from pathlib import Path
+
 
 class MstoolError(Exception):
     """The data or the work failed (exit code 1).
@@ -25,6 +27,24 @@ class UsageError(MstoolError):
     """The command line asks for something that cannot be (exit code 2)."""
 
     exit_code = 2
+
+
+class WrongPathError(UsageError):
+    """A path was given and another one is meant; the command line says the command with it.
+
+    Parameters
+    ----------
+    message
+        What the given path is.
+    given, instead
+        The path of the user, and the one that is meant.
+
+    """
+
+    def __init__(self, message: str, *, given: Path, instead: Path) -> None:
+        super().__init__(message, fix=f"give {instead}")
+        self.given = given
+        self.instead = instead
 
 
 class DataError(MstoolError):

@@ -1,11 +1,13 @@
 """Where a command's words go: data on stdout, everything else on stderr."""
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
-from mstool.errors import MstoolError
+from mstool.errors import MstoolError, WrongPathError
 
 
 def print_json(data: object) -> None:
@@ -40,8 +42,22 @@ def say(text: str) -> None:
 def print_error(error: MstoolError) -> None:
     """Print an error and, on its own line, what fixes it."""
     say(f"error: {error.message}")
-    if error.fix:
-        say(f"fix: {error.fix}")
+    fix = _with_path(error, sys.argv[1:]) if isinstance(error, WrongPathError) else error.fix
+    if fix:
+        say(f"fix: {fix}")
+
+
+def _with_path(error: WrongPathError, words: Sequence[str]) -> str:
+    """Return the user's command with the path that is meant in the place of the given one."""
+    changed = [_replaced(word, error) for word in words]
+    return shlex.join(["mstool", *changed]) if changed != list(words) else error.fix
+
+
+def _replaced(word: str, error: WrongPathError) -> str:
+    """Replace the path in `DATASET`, `--dataset=DATASET` or `replay:DATASET`."""
+    start = next((mark for mark in ("=", ":") if mark in word), "")
+    before, _, path = word.partition(start) if start else ("", "", word)
+    return f"{before}{start}{error.instead}" if path and Path(path) == error.given else word
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:

@@ -1,4 +1,5 @@
 """LeRobot datasets on disk, v2.1 and v3.0: what else knows their files goes through here.
 
+locate       the dataset that a path means, or which other path is meant
 record       what `mstool` says of a dataset's numbers, in a file of its own
 """

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.errors import DataError, UsageError
+from mstool.dataset.locate import locate
+from mstool.errors import DataError
 
 VERSION = "v3.0"  # lerobot 0.6.1, datasets/dataset_metadata.py, CODEBASE_VERSION
 STATE, ACTION, IMAGES = "observation.state", "action", "observation.images."
@@ -51,17 +52,12 @@ def read_facts(root: Path) -> Facts:
     Raises
     ------
     UsageError
-        The folder does not exist.
+        It is not the folder of a dataset.
     DataError
-        It holds no LeRobot v3.0 dataset, or its files are damaged.
+        It is not a LeRobot v3.0 dataset, or its files are damaged.
 
     """
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise UsageError(
-            f"{root}: {what}; a dataset is a local folder", fix=f"mstool convert --env PickCube-v1 --output {root}"
-        )
-    info = _read(root / "meta" / "info.json", root)
+    info = _read(locate(root, prefer=VERSION) / "meta" / "info.json", root)
     version = str(info.get("codebase_version"))
     if version != VERSION:
         raise DataError(
@@ -87,7 +83,7 @@ def _read(path: Path, root: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise DataError(
             f"{root} is not a complete LeRobot dataset (no meta/{path.name})",
-            fix=f"mstool stats {root}" if path.name == "stats.json" else "mstool convert --env ENV --output DATASET",
+            fix=f"mstool stats {root}",
         ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", fix=_validate(root)) from error

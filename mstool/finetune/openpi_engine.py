@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mstool.dataset.locate import locate
 from mstool.dataset.record import read_record
 from mstool.errors import UsageError
 from mstool.finetune import gate
@@ -52,9 +53,5 @@ def write(options: Options, notify: Callable[[str], None]) -> "OpenpiReport":
 
 
 def _target(options: Options) -> str:
-    if not (options.dataset / "meta" / "info.json").is_file():
-        raise UsageError(
-            f"{options.dataset} is not a LeRobot dataset (no meta/info.json)",
-            fix="mstool convert --env PickCube-v1 --format v2.1",
-        )
-    return "pi05_droid" if read_record(options.dataset).get("layout") == "droid" else "pi05_libero"
+    root = locate(options.dataset, prefer="v2.1")
+    return "pi05_droid" if read_record(root).get("layout") == "droid" else "pi05_libero"

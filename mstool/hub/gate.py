@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.locate import INFO_FILE, locate
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.fingerprint import VALIDATION_FILE
@@ -17,18 +18,15 @@ def read_info(root: Path) -> Info:
 
     Raises
     ------
+    UsageError
+        `root` is not the folder of a dataset.
     DataError
-        `root` is no LeRobot dataset.
+        The file is damaged.
 
     """
-    path = root / "meta" / "info.json"
+    path = locate(root) / INFO_FILE
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{root} is not a LeRobot dataset (no meta/info.json)",
-            fix="mstool convert --env PickCube-v1 --output DATASET",
-        ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
     if not isinstance(info, dict) or not isinstance(info.get("features"), dict) or "codebase_version" not in info:

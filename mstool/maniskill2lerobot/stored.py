@@ -10,8 +10,9 @@ from typing import cast
 import pyarrow as pa
 
 from mstool.contract import EPISODES_FILE, RobotFacts
+from mstool.dataset.locate import INFO_FILE, locate
 from mstool.dataset.record import RECORD_FILE, read_record
-from mstool.errors import DataError, UsageError
+from mstool.errors import DataError
 from mstool.layouts import LAYOUTS
 from mstool.maniskill2lerobot.features import Version, camera_columns, vector_columns
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
@@ -106,19 +107,12 @@ def open_stored(root: Path) -> StoredDataset:
     Raises
     ------
     UsageError
-        `root` is no folder.
+        `root` is not the folder of a dataset.
     DataError
-        It is no LeRobot dataset, does not say what its numbers mean (it was made elsewhere), or is incomplete.
+        It does not say what its numbers mean (it was made elsewhere), or is incomplete.
 
     """
-    if not root.is_dir():
-        raise UsageError(f"{root}: {'is a file' if root.exists() else 'does not exist'}", fix="give a dataset's folder")
-    path = root / "meta" / "info.json"
-    if not path.is_file():
-        both = [name for name in ("v3.0", "v2.1") if (root / name / "meta" / "info.json").is_file()]
-        fix = f"it holds one dataset per format: give {root / both[0]}" if both else "give a dataset's folder"
-        raise DataError(f"{root}: not a LeRobot dataset (no meta/info.json)", fix=fix)
-    info = read_object(path)
+    info = read_object(locate(root) / INFO_FILE)
     if info.get("codebase_version") not in {"v3.0", "v2.1"}:
         raise DataError(f"{root}: LeRobot version {info.get('codebase_version')!r} is none of v3.0, v2.1")
     ours = read_record(root)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.locate import locate
 from mstool.dataset.record import read_record
-from mstool.errors import DataError, UsageError
+from mstool.errors import DataError
 
 VERSIONS = ("v2.1", "v3.0")
 # Columns that hold pictures, text or nothing countable; every other dtype gets statistics.
@@ -68,16 +69,12 @@ def open_dataset(root: Path) -> Dataset:
     Raises
     ------
     UsageError
-        `root` does not exist or is a file.
+        `root` is not the folder of a dataset.
     DataError
-        `root` is no LeRobot dataset, is of another version, is empty, or lacks files its description names.
+        It is of another version, is empty, or lacks files its description names.
 
     """
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        fix = f"hf download --repo-type dataset {root} --local-dir data/{root.name}" if len(root.parts) == 2 else ""
-        raise UsageError(f"{root}: {what}; a dataset is a local folder", fix=fix or "give the dataset's folder")
-    info = _read_info(root)
+    info = _read_info(locate(root))
     version = str(info.get("codebase_version"))
     if version not in VERSIONS:
         raise DataError(
@@ -106,11 +103,6 @@ def open_dataset(root: Path) -> Dataset:
 
 def _read_info(root: Path) -> dict[str, Any]:
     path = root / "meta" / "info.json"
-    if not path.is_file():
-        raise DataError(
-            f"{root}: not a LeRobot dataset (no meta/info.json)",
-            fix="give the folder that holds data/ and meta/; mstool convert makes one",
-        )
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.locate import locate
 from mstool.errors import UsageError
 from mstool.validators.check import CHECKS, Check, Context, Replay, Skip
 from mstool.validators.checks import load_checks
@@ -88,9 +89,7 @@ def validate(
     started = time.monotonic()
     target = get_target(against)
     checks = choose_checks(select, ignore)
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise UsageError(f"{root}: {what}; a dataset is a local folder", fix="give the dataset's folder")
+    locate(root)
     if norm_stats is not None and not norm_stats.is_file():
         raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {root}")
     own = root / "norm_stats.json"

@@ -120,7 +120,7 @@ def test_the_manifests_server_is_not_used_for_another_name(hub, dataset, manifes
         (["push", "DATASET", "--repo-id", "me/x", "--endpoint", "nowhere"], 2),
         (["push", "DATASET", "--repo-id", "me/x", "--write-revision"], 2),
         (["push", "DATASET", "--repo-id", "me/x", "--jobs", "0"], 2),
-        (["push", "missing", "--repo-id", "me/x"], 1),
+        (["push", "missing", "--repo-id", "me/x"], 2),
         (["push", "DATASET", "--repo-id", "nobody/x", "--endpoint", "HUB"], 1),
         (["pull", "PickCube-v1", "--endpoint", "HUB"], 2),
         (["pull", "noslash", "--endpoint", "HUB"], 2),

@@ -98,12 +98,13 @@ def test_plot(tmp_path, mstool):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["nowhere"], 2, "nowhere: does not exist"),
+        (["nowhere"], 2, "nowhere does not exist"),
         (["{root}", "--config", "pi05_libro"], 2, "fix: did you mean --config pi05_libero?"),
         (["{root}", "--check", "no.json"], 2, "no.json: no such file"),
         (["{root}", "--plot", "x.doc"], 2, "--plot"),
         (["{root}", "{root}"], 2, "--output"),
-        (["{root}/meta"], 1, "not a LeRobot dataset"),
+        (["{root}/meta"], 2, "fix: mstool stats {root}\n"),
+        (["{root}/.."], 2, "is not a dataset, it holds 1: d"),
         (["{root}", "--horizon", "x"], 2, "--horizon"),
         ([], 2, "Missing argument"),
     ],
@@ -112,7 +113,7 @@ def test_usage(tmp_path, mstool, words, code, said):
     root = make(tmp_path / "d")
     got, out, err = mstool("stats", *(word.format(root=root) for word in words))
     assert got == code
-    assert said in err
+    assert said.format(root=root) in err
     assert out == ""
     assert not (root / "norm_stats.json").exists()
 

@@ -119,7 +119,7 @@ def test_options_that_contradict_each_other():
 def test_no_dataset(tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
         read_facts(tmp_path / "no")
-    with pytest.raises(DataError, match="not a complete LeRobot dataset"):
+    with pytest.raises(UsageError, match="is not a LeRobot dataset"):
         read_facts(tmp_path)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hub_server.datasets import validate
 from hub_server.fixtures import dataset, hub_environment, pristine  # noqa: F401
 
-from mstool.errors import DataError
+from mstool.errors import DataError, UsageError
 from mstool.fingerprint import VALIDATION_FILE, content_hash
 from mstool.hub.gate import check_validation, read_info
 
@@ -68,5 +68,5 @@ def test_a_folder_that_is_no_dataset(tmp_path, text):
     if text is not None:
         (tmp_path / "meta").mkdir()
         (tmp_path / "meta/info.json").write_text(text)
-    with pytest.raises(DataError, match=r"info\.json"):
+    with pytest.raises((UsageError, DataError), match=r"info\.json"):
         read_info(tmp_path)

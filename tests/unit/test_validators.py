@@ -106,7 +106,8 @@ def test_many_issues_are_counted_and_few_kept():
 
 
 def test_no_check_fails_itself_on_an_empty_or_garbled_folder(tmp_path):
-    assert validate(tmp_path, "pi05_libero").codes("error") == set()
+    with pytest.raises(UsageError, match="is not a LeRobot dataset"):
+        validate(tmp_path, "pi05_libero")
     (tmp_path / "meta").mkdir()
     for garbage in ("[]", "{}", '{"features": 3}', '{"features": {"a": 1, "action": {"dtype": "float32"}}, "fps": -1}'):
         (tmp_path / "meta/info.json").write_text(garbage)

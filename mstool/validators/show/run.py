@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.locate import locate
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.validators.data import DatasetView
 from mstool.validators.episodes import EpisodeRow
@@ -58,8 +59,7 @@ def show(
         `rerun` is asked for and rerun-sdk is not installed.
 
     """
-    if not root.is_dir():
-        raise UsageError(f"{root}: no such folder", fix="give the dataset's folder")
+    locate(root)
     if rerun and output is None:
         raise UsageError("--rerun writes a file", fix=f"mstool show {root} --output shown --rerun")
     if rerun:

@@ -1,0 +1,76 @@
+"""The dataset that a path means: every command finds it, or says which other path is meant, by the same words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mstool.errors import UsageError, WrongPathError
+
+INFO_FILE = Path("meta") / "info.json"
+# What `--format both` writes below one folder, and who reads it.
+READERS = {"v3.0": "for LeRobot", "v2.1": "for openpi"}
+
+
+def is_dataset(root: Path) -> bool:
+    """Tell whether `root` is the folder of a LeRobot dataset."""
+    return (root / INFO_FILE).is_file()
+
+
+def datasets_below(root: Path) -> tuple[Path, ...]:
+    """Return the datasets in a folder that is none itself: one per format, per task, or per task and format."""
+    return tuple(_below(root, depth=2)) if root.is_dir() and not is_dataset(root) else ()
+
+
+def locate(root: Path, *, prefer: str = "v3.0") -> Path:
+    """Return `root`, which is the folder of a dataset.
+
+    Parameters
+    ----------
+    root
+        What the user gave.
+    prefer
+        The format that the command reads, named first where the folder holds one dataset per format.
+
+    Raises
+    ------
+    UsageError
+        It does not exist, is a file, or is not a dataset; where another path is meant, the error names it.
+
+    """
+    if is_dataset(root):
+        return root
+    if not root.exists():
+        raise UsageError(
+            f"{root} does not exist; a dataset is a local folder",
+            fix=f"mstool convert --env PickCube-v1 --output {root}",
+        )
+    around = next((folder for folder in root.resolve().parents if is_dataset(folder)), None)
+    if around is not None:
+        instead = _as_given(root, around)
+        raise WrongPathError(f"{root} is a part of the dataset {instead}", given=root, instead=instead)
+    if not root.is_dir():
+        raise UsageError(f"{root} is a file; a dataset is a folder", fix="give the folder that holds meta/info.json")
+    inside = sorted(datasets_below(root), key=lambda folder: (folder.name != prefer, folder.name not in READERS))
+    if inside:
+        names = [f"{folder.relative_to(root)} ({READERS[folder.name]})" if folder.name in READERS
+                 else str(folder.relative_to(root)) for folder in inside]  # fmt: skip
+        raise WrongPathError(
+            f"{root} is not a dataset, it holds {len(inside)}: {', '.join(names)}", given=root, instead=inside[0]
+        )
+    raise UsageError(
+        f"{root} is not a LeRobot dataset (no {INFO_FILE})", fix="give the folder that holds meta/info.json"
+    )
+
+
+def _below(root: Path, *, depth: int) -> Iterator[Path]:
+    for folder in sorted(root.iterdir()):
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        if is_dataset(folder):
+            yield folder
+        elif depth > 1:
+            yield from _below(folder, depth=depth - 1)
+
+
+def _as_given(root: Path, folder: Path) -> Path:
+    """Return the `folder` around `root`, relative where `root` was."""
+    return next((path for path in root.parents if path.resolve() == folder), folder)
