@@ -40,14 +40,15 @@ def mstool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
 
 @pytest.fixture(scope="session")
-def pickcube(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two PickCube episodes in both formats, 128 px: `v3.0` (video) and `v2.1` (images)."""
-    from mstool.maniskill2lerobot.convert import Batch, convert
-    from mstool.maniskill2lerobot.demos.source import open_demos
-    from mstool.maniskill2lerobot.options import make_recipe
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Hand out what a command really wrote, by its name in `support.converted.RECIPES`; copy it before changing it."""
+    from support import converted
 
-    root = tmp_path_factory.mktemp("datasets") / "pickcube"
-    recipe = make_recipe("PickCube-v1", image_size="128", storages=("video", "image"))
-    source = open_demos("PickCube-v1", str(DEMOS / "PickCube-v1"), episodes=2, seed=0, notify=print)
-    convert([Batch(source, recipe, 2)], root, repo_id="test/pickcube", formats={"v3.0": "video", "v2.1": "image"})
-    return root
+    base = converted.shared_folder(tmp_path_factory.getbasetemp())
+    return lambda name: converted.made(base, name)
+
+
+@pytest.fixture(scope="session")
+def pickcube(made: Callable[[str], Path]) -> Path:
+    """Two PickCube episodes in both formats, 128 px: `v3.0` (video) and `v2.1` (images)."""
+    return made("pickcube")

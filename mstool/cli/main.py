@@ -9,6 +9,7 @@ from mstool import __version__
 from mstool.cli import demos
 from mstool.cli.build import build
 from mstool.cli.convert import convert
+from mstool.cli.describe import describe
 from mstool.cli.doctor import doctor
 from mstool.cli.eval import evaluate
 from mstool.cli.export import export
@@ -59,6 +60,7 @@ app.command()(convert)
 app.command()(build)
 app.command()(merge)
 app.command()(export)
+app.command()(describe)
 app.add_typer(demos.app, name="demos")
 app.command()(layouts)
 app.command()(stats)

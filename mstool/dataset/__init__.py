@@ -2,4 +2,6 @@
 
 locate       the dataset that a path means, or which other path is meant
 record       what `mstool` says of a dataset's numbers, in a file of its own
+describe     the record restored, where another tool has dropped it
+episode_content  an episode recognised by its numbers
 """

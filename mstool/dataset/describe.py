@@ -1,0 +1,166 @@
+"""`describe`: the record of a dataset that another tool rewrote, restored from the datasets that it was made of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.contract import EPISODES_FILE
+from mstool.dataset.episode_content import episode_digests, vector_columns
+from mstool.dataset.record import RECORD_FILE, read_record, write_record
+from mstool.errors import DataError, UsageError
+
+# What the originals of one dataset must agree on: a dataset has one meaning.
+_ONE = ("layout", "conventions", "control_mode", "controller", "goal", "image_size", "units", "views")
+# Lists and tables of the record that hold something of each original.
+_LISTS, _TABLES = ("demos", "env_ids", "warnings"), ("horizon", "robots", "gripper_constant")
+
+
+@dataclass(frozen=True)
+class DescribeReport:
+    """What was restored from where."""
+
+    root: Path
+    originals: tuple[Path, ...]
+    layout: str
+    control_mode: str
+    episodes: int
+    # Columns of the originals that the dataset no longer has.
+    without: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON data."""
+        return {**asdict(self), "root": str(self.root), "originals": [str(path) for path in self.originals]}
+
+    def text(self) -> str:
+        """Return the report for a person."""
+        lines = [
+            f"dataset   {self.root}  (layout {self.layout}, {self.control_mode})",
+            f"record    {RECORD_FILE} from {', '.join(str(path) for path in self.originals)}",
+            f"episodes  {self.episodes}, each found there by its state and actions",
+            *([f"without   {', '.join(self.without)}"] if self.without else []),
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Original:
+    root: Path
+    features: Mapping[str, Any]
+    fps: float
+    record: Mapping[str, Any]
+    episodes: Sequence[Mapping[str, Any]]
+
+
+def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) -> DescribeReport:
+    """Give a dataset the record of the datasets whose episodes it holds, after finding each episode there.
+
+    An episode is recognised by its state and actions, bit for bit: tools that delete, split, merge or encode again
+    change its index and its pictures, and leave these as they are.
+
+    Raises
+    ------
+    UsageError
+        A folder is not a dataset, or the dataset has a record and `overwrite` is False.
+    DataError
+        An original has no record, the originals' records differ, or an episode is in none of them.
+
+    """
+    info = _read_info(root)
+    if read_record(root) and not overwrite:
+        raise UsageError(f"{root} has a record", fix="add --overwrite to replace it")
+    sources = [_open_original(path) for path in originals]
+    first = sources[0]
+    for other in sources[1:]:
+        differing = [name for name in _ONE if first.record.get(name) != other.record.get(name)]
+        if differing:
+            raise DataError(
+                f"{first.root} and {other.root} do not mean the same: {', '.join(differing)} differ",
+                fix="give the datasets that this one was made of",
+            )
+    features: Mapping[str, Any] = info.get("features") or {}
+    columns = [name for name in vector_columns(features) if name in first.features]
+    if not columns or info.get("fps") != first.fps:
+        reason = "no state or action column in common" if not columns else f"{info.get('fps')} and {first.fps} fps"
+        raise DataError(f"{root} was not made of {first.root}: {reason}", fix=_other(root))
+    episodes = _match(root, sources, columns)
+    record = _join([source.record for source in sources], features, {str(line["env_id"]) for line in episodes})
+    # The lines come first: a record without them would speak of episodes that nothing names.
+    path = root / EPISODES_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in episodes), encoding="utf-8")
+    write_record(root, record)
+    return DescribeReport(
+        root=root,
+        originals=tuple(originals),
+        layout=str(record["layout"]),
+        control_mode=str(record["control_mode"]),
+        episodes=len(episodes),
+        without=tuple(name for name in first.features if name not in features),
+    )
+
+
+def _match(root: Path, sources: Sequence[_Original], columns: Sequence[str]) -> list[dict[str, Any]]:
+    known: dict[str, list[Mapping[str, Any]]] = {}
+    for source in sources:
+        for digest, line in zip(episode_digests(source.root, columns), source.episodes, strict=True):
+            known.setdefault(digest, []).append(line)
+    lines = []
+    for index, digest in enumerate(episode_digests(root, columns)):
+        candidates = known.get(digest)
+        if not candidates:
+            raise DataError(
+                f"episode {index} of {root} is in none of {', '.join(str(source.root) for source in sources)}: its "
+                f"{', '.join(columns)} differ from every episode there",
+                fix=_other(root),
+            )
+        # Equal episodes take the originals' lines in turn.
+        line = candidates.pop(0) if len(candidates) > 1 else candidates[0]
+        lines.append({**line, "episode_index": index})
+    return lines
+
+
+def _join(records: Sequence[Mapping[str, Any]], features: Mapping[str, Any], env_ids: set[str]) -> dict[str, Any]:
+    joined = dict(records[0])
+    for name in _LISTS:
+        entries = [entry for record in records for entry in record.get(name) or []]
+        joined[name] = [entry for i, entry in enumerate(entries) if entry not in entries[:i]]
+    for name in _TABLES:
+        tables = [record[name] for record in records if isinstance(record.get(name), Mapping)]
+        if tables:
+            joined[name] = {env: value for table in tables for env, value in table.items() if env in env_ids}
+    joined["env_ids"] = [env for env in joined["env_ids"] if env in env_ids]
+    for name in ("units", "views"):
+        joined[name] = {column: value for column, value in records[0][name].items() if column in features}
+    return joined
+
+
+def _open_original(root: Path) -> _Original:
+    info, record = _read_info(root), read_record(root)
+    log = root / EPISODES_FILE
+    if not record or not log.is_file():
+        raise DataError(
+            f"{root} has no record itself (no {RECORD_FILE if not record else EPISODES_FILE})",
+            fix="give the dataset that mstool convert, merge or export wrote",
+        )
+    episodes = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line]
+    return _Original(root, info["features"], info["fps"], record, episodes)
+
+
+def _read_info(root: Path) -> dict[str, Any]:
+    try:
+        info = json.loads((root / "meta" / "info.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(
+            f"{root} is not a LeRobot dataset (no meta/info.json)", fix="give a dataset's folder"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{root}/meta/info.json: {error}", fix=f"mstool validate {root}") from error
+    if not isinstance(info, dict) or not isinstance(info.get("features"), dict) or "fps" not in info:
+        raise DataError(f"{root}/meta/info.json: no features or no fps", fix=f"mstool validate {root}")
+    return info
+
+
+def _other(root: Path) -> str:
+    return f"mstool describe {root} --from ORIGINAL, once for each dataset that it was made of"

@@ -1,0 +1,91 @@
+"""`mstool describe` on what LeRobot's own editing leaves of our datasets."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from support.converted import copied
+from support.records import drop_record, edited_record, read_record
+
+from mstool.conventions import load_conventions
+
+EDIT = "from lerobot.scripts.lerobot_edit_dataset import main; main()"
+
+
+def edit(root, target, *words):
+    """Run `lerobot-edit-dataset`."""
+    command = [sys.executable, "-c", EDIT, f"--root={root}", "--repo_id=t/in", f"--new_root={target}", *words]
+    done = subprocess.run([*command, "--new_repo_id=t/out"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def edited(made, tmp_path_factory):
+    """The first episode deleted, by LeRobot, which leaves no record."""
+    folder = tmp_path_factory.mktemp("edited")
+    root = copied(made("pick_images"), folder / "in")
+    return edit(root, folder / "out", "--operation.type=delete_episodes", "--operation.episode_indices=[0]")
+
+
+def test_lerobot_drops_the_record_and_describe_restores_it(edited, made, tmp_path, mstool, capsys):
+    root, original = copied(edited, tmp_path / "cut"), made("pick_images")
+    assert read_record(root) == {}
+    assert mstool("describe", root, "--from", original) == 0
+    assert "1, each found there" in capsys.readouterr().out
+    assert read_record(root) == read_record(original)
+    ours, theirs = load_conventions(root), load_conventions(original)
+    assert ours.episodes == [{**theirs.episodes[1], "episode_index": 0}]
+    assert mstool("describe", root, "--from", original) == 2
+    assert "has a record" in capsys.readouterr().err
+    assert mstool("describe", root, "--from", original, "--overwrite", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["episodes"] == 1
+
+
+def test_a_removed_camera_leaves_the_record(made, tmp_path, mstool, capsys):
+    root = edit(
+        copied(made("pick_images"), tmp_path / "in"),
+        tmp_path / "out",
+        "--operation.type=remove_feature",
+        "--operation.feature_names=[observation.images.image2]",
+    )
+    assert mstool("describe", root, "--from", made("pick_images")) == 0
+    assert "without   observation.images.image2" in capsys.readouterr().out
+    assert read_record(root)["views"] == {"observation.images.image": "base"}
+
+
+def test_several_originals(made, tmp_path, mstool):
+    """What `merge` knows of its parts, found again from the parts."""
+    root = copied(made("merged"), tmp_path / "merged")
+    before, lines = read_record(root), load_conventions(root).episodes
+    drop_record(root)
+    assert mstool("describe", root, "--from", made("push") / "v3.0", "--from", made("pick") / "v3.0") == 0
+    after = read_record(root)
+    assert load_conventions(root).episodes == lines
+    assert sorted(after["env_ids"]) == sorted(before["env_ids"])
+    assert after["horizon"] == before["horizon"]
+
+
+def test_what_is_refused(edited, made, tmp_path, mstool, capsys):
+    root = copied(edited, tmp_path / "cut")
+    assert mstool("describe", root, "--from", made("push") / "v3.0") == 1
+    assert "episode 0 of" in capsys.readouterr().err
+    assert mstool("describe", root, "--from", edited) == 1
+    assert "has no record itself" in capsys.readouterr().err
+    assert mstool("describe", root, "--from", tmp_path / "nowhere") == 2
+    assert "is not a LeRobot dataset" in capsys.readouterr().err
+    other = copied(made("pick_images"), tmp_path / "other")
+    with edited_record(other) as record:
+        record["goal"] = "hidden"
+    assert mstool("describe", root, "--from", made("pick_images"), "--from", other) == 1
+    assert "do not mean the same: goal differ" in capsys.readouterr().err
+    assert read_record(root) == {}
+
+
+def test_a_damaged_record_is_one_error(made, tmp_path, mstool, capsys):
+    root = copied(made("pick_images"), tmp_path / "damaged")
+    (root / "meta/mstool/record.json").write_text("[1]")
+    for words in (("stats", root), ("describe", root, "--from", made("pick_images"))):
+        assert mstool(*words) == 1
+        assert "not a JSON object" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""Datasets and checkpoints as the commands themselves wrote them: each made once per test run, by a real process.
+
+Tests that consume what another command writes take it from here instead of writing metadata by hand. `made` hands out
+a folder that is shared by all tests and both test processes: look at it, and copy it (`copied`) before changing it.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import DEMOS
+
+# What is made by which words; `{name}` is the folder of another entry, `{out}` the entry's own.
+RECIPES: dict[str, tuple[str, ...]] = {
+    "pickcube": (
+        *("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "2", "--format", "both"),
+        *("--image-size", "128", "--repo-id", "test/pickcube"),
+    ),
+    "pick": ("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "3", "--format", "both"),
+    "push": ("convert", "-e", "PushCube-v1", "--demos", f"{DEMOS}/PushCube-v1", "-n", "2", "--format", "both"),
+    "pick_images": ("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "2", "--storage", "image"),
+    "pick_droid": ("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "2", "--layout", "droid"),
+    "merged": ("merge", "{pick}/v3.0", "{push}/v3.0"),
+    "exported": ("export", "{merged}", "--format", "v2.1"),
+    "flow": ("finetune", "{pick}/v3.0", "--steps", "2", "--batch-size", "2", "--device", "cpu"),
+    "act": ("finetune", "{pick}/v3.0", "--policy", "act", "--steps", "2", "--batch-size", "2", "--device", "cpu"),
+}
+_SMALL = ("--image-size", "64", "--workers", "1")
+
+
+def made(base: Path, name: str) -> Path:
+    """Return the folder that the command of `RECIPES[name]` writes; the first to ask runs it, others wait.
+
+    Parameters
+    ----------
+    base
+        A folder that all test processes of this run share.
+    name
+        An entry of `RECIPES`.
+
+    """
+    out, done = base / name, base / f".{name}.done"
+    base.mkdir(parents=True, exist_ok=True)
+    with (base / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.is_file():
+            shutil.rmtree(out, ignore_errors=True)
+            words = [_fill(base, word) for word in RECIPES[name]]
+            more = _SMALL if words[0] == "convert" and "--image-size" not in words else ()
+            run_mstool(*words, *more, "--output", out)
+            done.touch()
+    return out
+
+
+def copied(source: Path, target: Path) -> Path:
+    """Return a copy that a test may change."""
+    return Path(shutil.copytree(source, target, symlinks=True))
+
+
+def run_mstool(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user does, in a process of its own; its words are shown where it fails."""
+    command = [sys.executable, "-m", "mstool.cli", *map(str, words)]
+    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
+    return result
+
+
+def shared_folder(base_temp: Path) -> Path:
+    """Return the folder for `made`: of pytest's, the one that pytest-xdist's processes have in common."""
+    return (base_temp.parent if os.environ.get("PYTEST_XDIST_WORKER") else base_temp) / "made"
+
+
+def _fill(base: Path, word: str) -> str:
+    while "{" in word:
+        name = word[word.index("{") + 1 : word.index("}")]
+        word = word.replace("{" + name + "}", str(made(base, name)))
+    return word
