@@ -1,6 +1,5 @@
 """`datasets_manifest.yaml`: what is known of each task by name."""
 
-import difflib
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import yaml
 
 from mstool.errors import DataError
+from mstool.nearest import nearest
 
 _PACKAGED = Path(__file__).parent / "datasets_manifest.yaml"
 _CHECKOUT = Path(__file__).parent.parent / "datasets_manifest.yaml"
@@ -81,8 +81,8 @@ def _task(env_id: str, entry: Any, problems: list[str]) -> Task | None:
     before = len(problems)
     for name in entry:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            problems.append(f"{env_id}: unknown field {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+            near = nearest(str(name), known)
+            problems.append(f"{env_id}: unknown field {name!r}" + (f", did you mean {near!r}?" if near else ""))
     if not isinstance(entry.get("instruction"), str) or not entry["instruction"].strip():
         problems.append(f"{env_id}: instruction must be a sentence")
     if not isinstance(entry.get("horizon"), int) or entry["horizon"] <= 0:

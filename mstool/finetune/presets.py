@@ -1,11 +1,11 @@
 """One preset per policy: every value that is not LeRobot's own default, and why."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mstool.errors import UsageError
+from mstool.nearest import nearest
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,11 @@ PRESETS: Mapping[str, Preset] = {preset.policy: preset for preset in (FLOW, ACT,
 
 
 def get_preset(policy: str) -> Preset:
-    """Look a policy up; UsageError names the nearest."""
+    """Look a policy up; UsageError for a name that is none, with the one it was meant to be."""
     if policy in PRESETS:
         return PRESETS[policy]
-    near = difflib.get_close_matches(policy.lower(), PRESETS, n=1, cutoff=0.0)
+    near = nearest(policy, PRESETS)
     raise UsageError(
-        f"unknown policy {policy!r}; there are: {', '.join(PRESETS)}", fix=f"did you mean --policy {near[0]}?"
+        f"unknown policy {policy!r}; there are: {', '.join(PRESETS)}",
+        fix=f"did you mean --policy {near}?" if near else "choose one of these with --policy",
     )

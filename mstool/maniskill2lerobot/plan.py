@@ -1,6 +1,5 @@
 """From environments and wishes to batches of demos, and from batches to one dataset or one per task."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from mstool.maniskill2lerobot.recorded import fit_to_recording
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.maniskill2lerobot.resume import check_finished
 from mstool.maniskill2lerobot.target import check_target, work_folder
+from mstool.nearest import nearest
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def tasks_of(manifest: Path, only: Iterable[str]) -> list[Task]:
     wanted = [name.strip() for text in only for name in text.split(",") if name.strip()]
     for name in wanted:
         if name not in tasks:
-            near = difflib.get_close_matches(name, tasks, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            near = nearest(name, tasks)
+            hint = f" Did you mean {near}?" if near else ""
             raise UsageError(f"{manifest} has no entry {name!r}.{hint}", fix=f"choose from {', '.join(tasks)}")
     if not tasks:
         raise DataError(f"{manifest} lists no task", fix="add an entry under `tasks:` as in mstool's own manifest")

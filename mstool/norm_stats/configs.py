@@ -5,11 +5,11 @@ and `actions` (repack and policy inputs), whether actions become deltas, how lon
 quantiles normalise (`use_quantile_norm` is on for every model type but PI0).
 """
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mstool.errors import UsageError
+from mstool.nearest import nearest
 
 type Mask = tuple[bool, ...]
 
@@ -94,8 +94,11 @@ def find_config(name: str) -> TrainingConfig:
             raise UsageError(
                 f"config {name!r} is not supported: openpi {reason}", fix="use openpi's scripts/compute_norm_stats.py"
             )
-    close = difflib.get_close_matches(name, CONFIGS, n=1, cutoff=0.0)
-    raise UsageError(f"unknown config {name!r}; known: {', '.join(CONFIGS)}", fix=f"did you mean --config {close[0]}?")
+    near = nearest(name, CONFIGS)
+    raise UsageError(
+        f"unknown config {name!r}; known: {', '.join(CONFIGS)}",
+        fix=f"did you mean --config {near}?" if near else "choose one of these with --config",
+    )
 
 
 def default_config(layout: str, features: Sequence[str], action_dims: int) -> TrainingConfig:

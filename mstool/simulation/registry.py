@@ -1,11 +1,11 @@
 """ManiSkill loaded once, and what environments it registers."""
 
-import difflib
 import gc
 import logging
 from functools import cache
 
 from mstool.errors import UsageError
+from mstool.nearest import nearest
 from mstool.simulation.devices import keep_renderer
 
 
@@ -35,10 +35,10 @@ def env_ids() -> list[str]:
 
 
 def check_env_id(env_id: str) -> None:
-    """Raise UsageError, with the nearest name, unless ManiSkill registers `env_id`."""
+    """Raise UsageError, with the name that was meant, unless ManiSkill registers `env_id`."""
     known = env_ids()
     if env_id in known:
         return
-    near = difflib.get_close_matches(env_id, known, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    near = nearest(env_id, known)
+    hint = f" Did you mean {near}?" if near else ""
     raise UsageError(f"there is no ManiSkill environment {env_id!r}.{hint}", fix="mstool demos list")

@@ -1,7 +1,6 @@
 """ManiSkill's own motion-planning solutions for the Panda, one seed at a time."""
 
 import contextlib
-import difflib
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,7 +10,8 @@ from typing import Any
 import gymnasium
 
 from mstool.errors import UsageError
-from mstool.simulation.registry import load_maniskill
+from mstool.nearest import nearest
+from mstool.simulation.registry import env_ids, load_maniskill
 
 CONTROL_MODE = "pd_joint_pos"
 
@@ -54,15 +54,19 @@ def solvable_envs() -> tuple[str, ...]:
 
 
 def check_solvable(env_id: str) -> None:
-    """Raise UsageError, with the nearest name and all the others, unless `env_id` has a solution."""
+    """Raise UsageError, with the name that was meant and all there are, unless `env_id` has a solution."""
     if env_id in _MODULES:
         return
-    near = difflib.get_close_matches(env_id, _MODULES, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    near = nearest(env_id, _MODULES)
+    hint = f" Did you mean {near}?" if near else ""
+    what = (
+        f"ManiSkill has no motion-planning solution for {env_id!r}"
+        if env_id in env_ids()
+        else f"there is no ManiSkill environment {env_id!r}"
+    )
     raise UsageError(
-        f"ManiSkill has no motion-planning solution for {env_id!r}.{hint} "
-        f"It has one for: {', '.join(solvable_envs())}.",
-        fix=f"mstool demos generate --env {near[0] if near else 'PickCube-v1'}",
+        f"{what}.{hint} Demos can be generated of: {', '.join(solvable_envs())}.",
+        fix=f"mstool demos generate --env {near}" if near else "choose one of these with --env",
     )
 
 

@@ -1,8 +1,7 @@
 """What a dataset can be validated against: one file each, data only."""
 
-import difflib
-
 from mstool.errors import UsageError
+from mstool.nearest import nearest
 from mstool.validators.targets.base import Expectation, Target
 from mstool.validators.targets.fitting import Fitting, fitting_target
 from mstool.validators.targets.lerobot_pi05 import LEROBOT_PI05
@@ -26,8 +25,8 @@ def get_target(name: str) -> Target:
     """
     if name in TARGETS:
         return TARGETS[name]
-    near = difflib.get_close_matches(name, TARGETS, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    near = nearest(name, TARGETS)
+    hint = f" (did you mean {near!r}?)" if near else ""
     raise UsageError(
         f"unknown target {name!r}{hint}; there are: {', '.join(TARGETS)}",
         fix="leave --against out: the target that fits the dataset is chosen",
