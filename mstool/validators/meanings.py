@@ -1,4 +1,9 @@
-"""What the dimensions of state and actions mean: declared by the dataset, expected by the target, or inferred."""
+"""What the dimensions of state and actions mean, and who says so.
+
+The record that `mstool convert` wrote comes first, then the names of the dimensions, then what the target reads; where
+none of them says anything the numbers are asked. What follows from numbers alone is told, and never held against the
+dataset.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,14 +12,20 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.layouts import LAYOUTS
+from mstool.layouts.recognise import recognise
 from mstool.validators.check import Context, Skip
 from mstool.validators.files import Unavailable
 from mstool.validators.kinematics import within_panda_limits
+from mstool.validators.report import Severity
 from mstool.validators.vectors import actions_of, state_of
 
 StateKind = Literal["eef_axis_angle", "eef_quaternion", "joints"]
 ActionKind = Literal["ee_delta", "joint_delta", "joint_position"]
-Source = Literal["declared", "target", "inferred"]
+Source = Literal["record", "names", "target", "numbers"]
+
+# What settles a convention that nothing declares.
+RESTORE = "mstool describe DATASET --from ORIGINAL"
+SETTLE = f"to settle it: {RESTORE} if mstool made it, else name the dimensions as a layout does (mstool layouts)"
 
 # DROID's velocity unit: 0.2 rad per step at 15 Hz (openpi 15a9616, examples/droid).
 DROID_RAD_PER_SECOND = 3.0
@@ -41,6 +52,29 @@ class Meaning:
     gain: float | None = None
 
     @property
+    def severity(self) -> Severity:
+        """How grave it is that the numbers contradict a sign, a unit or a range.
+
+        Names tell the layout that a dataset was made in, but neither signs nor units, nor whether it was changed since.
+        """
+        return "error" if self.source in {"record", "target"} else "warning"
+
+    @property
+    def said(self) -> str:
+        """Who says so, as the end of a sentence."""
+        return {
+            "record": "by the record",
+            "names": "by the names",
+            "target": "for the target",
+            "numbers": "by the numbers alone",
+        }[self.source]
+
+    @property
+    def fix(self) -> str:
+        """What to do first where the numbers contradict the meaning; empty where a check's own fix is right."""
+        return RESTORE if self.source == "names" else ""
+
+    @property
     def rotation(self) -> slice:
         """Dimensions of the state that hold the rotation."""
         return slice(3, 7) if self.state == "eef_quaternion" else slice(3, 6)
@@ -49,7 +83,8 @@ class Meaning:
 # Layouts whose dimensions have a meaning that is known here.
 _DEFINED = ("libero", "droid", "joint", "tcp")
 # Measured on ManiSkill 3.0.1's Panda: pd_ee_delta_pose and pd_joint_delta_pos start each step from where the arm is.
-_GAINS = {"pd_ee_delta_pose": 0.39, "pd_joint_delta_pos": 0.39, "pd_joint_pos": 0.39}
+PANDA_GAIN = 0.39
+_GAINS = dict.fromkeys(("pd_ee_delta_pose", "pd_joint_delta_pos", "pd_joint_pos"), PANDA_GAIN)
 
 
 def meaning_of(context: Context) -> Meaning:
@@ -60,7 +95,7 @@ def meaning_of(context: Context) -> Meaning:
     Raises
     ------
     Skip
-        Nothing is declared, the target expects nothing, and the data does not tell.
+        Nothing is declared, the target expects nothing, and the numbers do not tell.
 
     """
     data, target = context.data, context.target
@@ -69,10 +104,14 @@ def meaning_of(context: Context) -> Meaning:
         raise Skip(f"the declared layout {layout!r} says nothing about single dimensions")
     if layout in LAYOUTS and mode in LAYOUTS[layout].control_modes:
         facts = data.ours.get("controller") or {}
-        return _meaning("declared", layout, mode, facts if isinstance(facts, dict) else {}, data.fps, _GAINS.get(mode))
+        return _meaning("record", layout, mode, facts if isinstance(facts, dict) else {}, data.fps, _GAINS.get(mode))
+    named = recognise(data.features)
+    wanted = (target.layout.value, target.control_mode)
+    if named and (named.layout.name, named.control_mode) != wanted:
+        return _meaning("names", named.layout.name, named.control_mode, {}, data.fps, _GAINS.get(named.control_mode))
     if target.layout.value:
-        return _meaning("target", target.layout.value, target.control_mode, {}, data.fps, None)
-    return _inferred(context)
+        return _meaning("target", *wanted, {}, data.fps, None)
+    return _by_numbers(context)
 
 
 def _meaning(source: Source, layout: str, mode: str, facts: dict[str, Any], fps: float, gain: float | None) -> Meaning:
@@ -95,24 +134,26 @@ def _meaning(source: Source, layout: str, mode: str, facts: dict[str, Any], fps:
     return Meaning(source, layout, state, action, *units, dimension, *gripper, gain)
 
 
-def _inferred(context: Context) -> Meaning:
+def _by_numbers(context: Context) -> Meaning:
+    """Tell the kinds of state and actions by their numbers; units are left at 1, and the sense of the gripper open."""
     try:
         state = np.concatenate([state_of(context.data, rows) for rows in context.data.sample])
         actions = np.concatenate([actions_of(context.data, rows) for rows in context.data.sample])
     except Unavailable as why:
         raise Skip(str(why)) from why
-    kind = classify_state(state)
+    kind, width = classify_state(state), actions.shape[1]
     if kind is None:
-        raise Skip("nothing declares what the state means, and its numbers fit neither joints nor an end effector pose")
-    width = actions.shape[1]
-    if width == 7:
+        raise Skip(f"nothing declares the state, and its numbers fit neither joints nor an end effector pose; {SETTLE}")
+    if width == 7 and not is_absolute(actions[:, :3], state[:, :3]):
         action: ActionKind = "ee_delta"
     elif width == 8 and kind == "joints":
-        action = "joint_position" if follows(actions[:, :7], state[:, :7]) else "joint_delta"
+        action = "joint_position" if is_absolute(actions[:, :7], state[:, :7]) else "joint_delta"
     else:
-        raise Skip(f"nothing declares what the {width} action dimensions mean")
-    # ManiSkill's own units: an evaluation that knows nothing else hands the actions to the simulator as they are.
-    return Meaning("inferred", "", kind, action, 0.1, -0.1, 0.1, width - 1, 1.0, -1.0, None)
+        what = "absolute poses by their numbers" if width == 7 else f"{width} numbers"
+        raise Skip(f"nothing declares the actions, {what}; {SETTLE}")
+    # Which end opens is asked of the fingers.
+    low, high = float(np.nanmin(actions[:, -1])), float(np.nanmax(actions[:, -1]))
+    return Meaning("numbers", "", kind, action, 1.0, 1.0, 1.0, width - 1, high, low if low < high else high - 1, None)
 
 
 def classify_state(state: Array) -> StateKind | None:
@@ -143,10 +184,20 @@ def contradicts(expected: StateKind, state: Array) -> StateKind | None:
     return None
 
 
-def follows(actions: Array, state: Array) -> bool:
-    """Whether actions (T, D) trail the state: absolute targets (var(a - s) is small against var(s))."""
-    moves = state.std(axis=0) > 1e-4
+def is_absolute(actions: Array, state: Array) -> bool:
+    """Whether actions (T, D) are absolute targets of the state (T, D): they trail it, or are tied to it.
+
+    Targets in the state's own frame trail it: var(a - s) is small against var(s). Targets in another frame or unit
+    correlate with it.
+    """
+    fine = np.isfinite(state).all(axis=1) & np.isfinite(actions).all(axis=1)
+    state, actions = state[fine], actions[fine]
+    moves = state.std(axis=0) > 1e-4 if len(state) else np.zeros(state.shape[1], bool)
     if not moves.any():
         return False
     gap = (actions - state).std(axis=0)[moves] / state.std(axis=0)[moves]
-    return bool(np.median(gap) < 0.25)
+    if np.median(gap) < 0.25:
+        return True
+    both = (state.std(axis=0) > 1e-3) & (actions.std(axis=0) > 1e-9)
+    pairs = zip(actions[:, both].T, state[:, both].T, strict=True)
+    return bool(both.any() and min(abs(np.corrcoef(a, s)[0, 1]) for a, s in pairs) > 0.98)

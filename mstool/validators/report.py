@@ -45,6 +45,8 @@ class Issue:
     dimension: int | None = None
     observed: str | None = None
     expected: str | None = None
+    # What puts this one right, where it is not what the check says of all.
+    fix: str = ""
     # Shown on the HTML page only.
     evidence: tuple[Picture | Curve, ...] = ()
 

@@ -1,5 +1,6 @@
 """Run checks over a dataset and collect a report."""
 
+import shlex
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -138,14 +139,19 @@ def run_check(check: Check, context: Context) -> CheckResult:
         family=check.family,
         title=check.title,
         meaning=check.meaning,
-        fix=check.fix,
+        fix=_filled(next((issue.fix for issue in issues if issue.fix), check.fix), context),
         status=status,
         issues=tuple(issues),
         found=found,
         notes=tuple(notes),
-        reason=reason,
+        reason=_filled(reason, context),
         seconds=time.monotonic() - started,
     )
+
+
+def _filled(text: str, context: Context) -> str:
+    """Put the dataset's own path into a command: `mstool stats DATASET`."""
+    return text.replace("DATASET", shlex.quote(str(context.data.root)))
 
 
 def _run(check: Check, context: Context) -> Iterator[Issue | Note]:

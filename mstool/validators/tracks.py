@@ -1,17 +1,19 @@
 """The robot's motion beside what was commanded, in physical units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from mstool.contract import Array
-from mstool.layouts.rotations import axis_angle_to_quat, quat_multiply, quat_to_axis_angle
-from mstool.validators.check import Context
+from mstool.layouts.rotations import quat_multiply, quat_to_axis_angle
+from mstool.validators.check import Context, Skip
 from mstool.validators.data import DatasetView
 from mstool.validators.files import Unavailable
-from mstool.validators.kinematics import panda_tcp, within_panda_limits
-from mstool.validators.meanings import FINGER_OPEN_M, Meaning, contradicts, meaning_of
+from mstool.validators.kinematics import within_panda_limits
+from mstool.validators.meanings import FINGER_OPEN_M, SETTLE, Meaning, contradicts, meaning_of
+from mstool.validators.poses import WXYZ, hand_pose, quaternion_order
 from mstool.validators.vectors import actions_of, state_of
 
 
@@ -33,13 +35,26 @@ class Track:
     wanted_opening: Array
 
 
-# Where w, x, y and z are among the four numbers of a quaternion.
-WXYZ, XYZW = [0, 1, 2, 3], [3, 0, 1, 2]
+WORDS = {
+    "eef_axis_angle": "an end effector position and axis-angle",
+    "eef_quaternion": "an end effector position and quaternion",
+    "joints": "seven joint positions",
+    "ee_delta": "end effector deltas",
+    "joint_delta": "joint deltas",
+    "joint_position": "joint targets",
+}
 AXES = {
     "ee_delta": ("x", "y", "z", "rotation x", "rotation y", "rotation z"),
     "joint_delta": tuple(f"joint {i}" for i in range(1, 8)),
     "joint_position": tuple(f"joint {i}" for i in range(1, 8)),
 }
+# An axis tells something from this much motion on (root mean square per step): m, rad.
+STILL = {"position": 2e-4, "rotation": 1e-3, "joint": 1e-3}
+# Share of the motion that commands of the frames around it explain where numbers were rightly taken for commands: 0.9
+# and more on conversions of six tasks, below 0.2 for joints of another robot taken for an end effector pose.
+_TOGETHER = 0.5
+# Fingers do not open wider than this, m: a larger number is a share of something.
+_WIDEST_M = 0.2
 _cache: WeakKeyDictionary[DatasetView, dict[str, list[Track]]] = WeakKeyDictionary()
 
 
@@ -49,7 +64,7 @@ def tracks(context: Context) -> tuple[Meaning, list[Track]]:
     Raises
     ------
     Skip
-        The meaning is unknown.
+        The meaning is unknown, or told by numbers alone and the commands do not explain the motion.
     Unavailable
         Columns cannot be read, or are too narrow for the meaning.
 
@@ -66,7 +81,21 @@ def tracks(context: Context) -> tuple[Meaning, list[Track]]:
             if len(state) > 2 and np.isfinite(state).all() and np.isfinite(actions).all():
                 found.append(_track(rows.episode, state, actions, meaning, order))
         kept[key] = found
+    if meaning.source == "numbers":
+        _need_explained(meaning, kept[key])
     return meaning, kept[key]
+
+
+def _need_explained(meaning: Meaning, found: list[Track]) -> None:
+    """Skip where only numbers say what state and actions are, and these do not move together as such would."""
+    axes = [axis for axis in moving_axes(meaning, found) if kind_of(AXES[meaning.action][axis]) != "rotation"]
+    share = explained_share(found, axes, range(-2, 3), absolute=meaning.action == "joint_position")
+    if share < _TOGETHER:
+        taken = f"{WORDS[meaning.state]} and {WORDS[meaning.action]}"
+        raise Skip(
+            f"nothing declares what state and actions mean; taken for {taken}, the commands explain {share:.0%} of the "
+            f"motion: too little to be sure; {SETTLE}"
+        )
 
 
 def as_it_is(context: Context, meaning: Meaning) -> Meaning:
@@ -83,39 +112,6 @@ def as_it_is(context: Context, meaning: Meaning) -> Meaning:
     return meaning
 
 
-def quaternion_order(context: Context, meaning: Meaning) -> list[int]:
-    """Return the dimensions of w, x, y, z within the quaternion, as the data tells.
-
-    What turns are commanded decides; where they do not tell, that a gripper works from above: its z axis points down.
-    """
-    states = [state_of(context.data, rows) for rows in context.data.sample]
-    commands = [actions_of(context.data, rows) for rows in context.data.sample]
-    usable = [(s, a) for s, a in zip(states, commands, strict=True) if np.isfinite(s).all() and np.isfinite(a).all()]
-    if not usable:
-        return WXYZ
-    agree, down = {}, {}
-    for name, order in (("wxyz", WXYZ), ("xyzw", XYZW)):
-        quats = [s[:, 3:7][:, order] for s, _ in usable]
-        turns = np.concatenate([quat_to_axis_angle(quat_multiply(q[1:], q[:-1] * [1, -1, -1, -1])) for q in quats])
-        wanted = np.concatenate([a[:-1, 3:6] for _, a in usable])
-        agree[name] = _agreement(turns, wanted) if meaning.action == "ee_delta" else 0.0
-        _, x, y, _ = np.concatenate(quats).T
-        # z component of the tool's own z axis in the world.
-        down[name] = float(np.median(1 - 2 * (x**2 + y**2)))
-    by_turn = agree["xyzw"] > 0.7 and agree["wxyz"] < 0.85 * agree["xyzw"]
-    by_axis = down["xyzw"] < -0.7 and down["wxyz"] > 0.7 and agree["wxyz"] <= agree["xyzw"] + 0.05
-    return XYZW if by_turn or by_axis else WXYZ
-
-
-def _agreement(turns: Array, wanted: Array) -> float:
-    """Return the greatest of the axes' correlations between what was commanded and turned, whatever the sign."""
-    best = 0.0
-    for axis in range(3):
-        if turns[:, axis].std() > 1e-4 and wanted[:, axis].std() > 1e-3:
-            best = max(best, abs(float(np.corrcoef(turns[:, axis], wanted[:, axis])[0, 1])))
-    return best
-
-
 def need_width(meaning: Meaning, state: Array, actions: Array) -> None:
     """Raise Unavailable where a vector is too narrow for what it should hold."""
     need_state = 8 if meaning.state == "eef_quaternion" else 7
@@ -127,7 +123,7 @@ def need_width(meaning: Meaning, state: Array, actions: Array) -> None:
 
 
 def _track(episode: int, state: Array, actions: Array, meaning: Meaning, order: list[int]) -> Track:
-    position, quat = _pose(state, meaning, order)
+    position, quat = hand_pose(state, meaning, order)
     if meaning.action == "ee_delta":
         turn = quat_to_axis_angle(quat_multiply(quat[1:], quat[:-1] * [1, -1, -1, -1]))
         moved = np.concatenate([np.diff(position, axis=0), turn], axis=1)
@@ -143,45 +139,6 @@ def _track(episode: int, state: Array, actions: Array, meaning: Meaning, order: 
     return Track(episode, state, actions, position, moved, commanded, _opening(state, meaning), wanted)
 
 
-def _pose(state: Array, meaning: Meaning, order: list[int]) -> tuple[Array, Array]:
-    if meaning.state == "joints":
-        position, rotation = panda_tcp(state[:, :7])
-        return position, _matrix_to_quat(rotation)
-    if meaning.state == "eef_quaternion":
-        return state[:, :3], state[:, 3:7][:, order] / np.maximum(
-            np.linalg.norm(state[:, 3:7], axis=1, keepdims=True), 1e-9
-        )
-    return state[:, :3], axis_angle_to_quat(state[:, 3:6])
-
-
-def _matrix_to_quat(matrix: Array) -> Array:
-    # Of the four forms of the same quaternion the one with the largest component is exact (Shepperd, 1978).
-    m = matrix
-    trace = np.stack(
-        [
-            1 + m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2],
-            1 + m[:, 0, 0] - m[:, 1, 1] - m[:, 2, 2],
-            1 - m[:, 0, 0] + m[:, 1, 1] - m[:, 2, 2],
-            1 - m[:, 0, 0] - m[:, 1, 1] + m[:, 2, 2],
-        ],
-        axis=1,
-    )
-    wx, wy, wz = m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]
-    xy, xz, yz = m[:, 0, 1] + m[:, 1, 0], m[:, 0, 2] + m[:, 2, 0], m[:, 1, 2] + m[:, 2, 1]
-    forms = np.stack(
-        [
-            np.stack([trace[:, 0], wx, wy, wz], axis=1),
-            np.stack([wx, trace[:, 1], xy, xz], axis=1),
-            np.stack([wy, xy, trace[:, 2], yz], axis=1),
-            np.stack([wz, xz, yz, trace[:, 3]], axis=1),
-        ],
-        axis=1,
-    )
-    best = forms[np.arange(len(m)), trace.argmax(axis=1)]
-    result: Array = best / np.linalg.norm(best, axis=1, keepdims=True)
-    return result
-
-
 def _opening(state: Array, meaning: Meaning) -> Array | None:
     width = state.shape[1]
     if meaning.layout == "droid":
@@ -189,7 +146,44 @@ def _opening(state: Array, meaning: Meaning) -> Array | None:
     first = 7 if meaning.state in {"joints", "eef_quaternion"} else 6
     if width <= first:
         return None
-    if width >= first + 2:
-        # Two fingers: of one sign in ManiSkill's qpos, of opposite signs in LIBERO's.
-        return np.abs(state[:, first]) + np.abs(state[:, first + 1])
-    return 2 * state[:, first]
+    # Two fingers: of one sign in ManiSkill's qpos, of opposite signs in LIBERO's.
+    opening = np.abs(state[:, first : first + 2]).sum(axis=1) if width >= first + 2 else 2 * state[:, first]
+    # Where no layout says so, a number is a length only if it can be one: a share may be open or closed at 1.
+    return None if not meaning.layout and np.abs(opening).max() > _WIDEST_M else opening
+
+
+def kind_of(axis: str) -> str:
+    """Return `position`, `rotation` or `joint` for an axis' name."""
+    return "position" if axis in {"x", "y", "z"} else axis.split(maxsplit=1)[0]
+
+
+def moving_axes(meaning: Meaning, found: list[Track]) -> list[int]:
+    """Return the axes that move enough to tell something."""
+    if not found:
+        return []
+    size = np.sqrt(np.mean(np.concatenate([track.moved for track in found]) ** 2, axis=0))
+    return [axis for axis, name in enumerate(AXES[meaning.action]) if size[axis] > STILL[kind_of(name)]]
+
+
+def explained_share(found: list[Track], axes: list[int], lags: Sequence[int], *, absolute: bool = False) -> float:
+    """Share of motion, each axis scaled to one, that commands `lags` frames before explain; `absolute`: as targets."""
+    left = total = 0.0
+    for axis in axes:
+        y, x = [], []
+        for track in found:
+            rows = np.arange(5, len(track.moved) - 5)
+            if len(rows) > 2:
+                y.append(track.moved[rows, axis])
+                inputs = [track.commanded[rows - lag, axis] for lag in lags]
+                if absolute:
+                    inputs = [track.actions[rows - lag, axis] - track.state[rows, axis] for lag in lags]
+                x.append(np.stack(inputs, axis=1))
+        if not y:
+            continue
+        values, regressors = np.concatenate(y), np.concatenate(x)
+        coefficients = np.linalg.lstsq(regressors, values, rcond=None)[0]
+        square = float((values**2).sum())
+        if square > 0:
+            left += float(((values - regressors @ coefficients) ** 2).sum()) / square
+            total += 1
+    return 1 - left / total if total else 0.0

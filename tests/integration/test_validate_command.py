@@ -54,7 +54,7 @@ def test_invalid_dataset_exits_1_and_names_the_fix(bad):
     code, out, err = run("validate", bad, "--against", "maniskill", "--select", "MS2")
     assert code == 1
     assert "FAILED MS202" in out
-    assert "fix: write the environment's control frequency" in out
+    assert "fix: write the control frequency of the recording" in out
     assert "INVALID" in err
 
 

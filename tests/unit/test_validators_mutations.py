@@ -123,9 +123,16 @@ def truncate(path, share=0.6):
 
 
 def undeclare(root):
-    """Make it a dataset from elsewhere."""
-    edit_info(root, lambda info: info.pop("mstool"))
+    """Make it a dataset from elsewhere: no record, and other names."""
     shutil.rmtree(root / "meta/mstool")
+
+    def forget(info):
+        info.pop("mstool", None)
+        for column, word in (("observation.state", "state"), ("action", "motor")):
+            feature = info["features"][column]
+            feature["names"] = [f"{word}_{i}" for i in range(feature["shape"][0])]
+
+    edit_info(root, forget)
 
 
 # Structure
@@ -822,7 +829,7 @@ def test_golden_report(tmp_path, name):
         if case.name == name:
             case.apply(root)
     report = validate(root, "lerobot_pi05")
-    text = json.dumps(_rounded(report.to_json()), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(_rounded(report.to_json()), indent=1, ensure_ascii=False).replace(str(root), "DATASET") + "\n"
     path = REPORTS / f"{name}.json"
     if os.environ.get("MSTOOL_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)

@@ -21,14 +21,15 @@ from mstool.validators.targets import get_target
 from mstool.validators.tracks import Track
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "validate_data" / "libero"
-MEANING = Meaning("declared", "libero", "eef_axis_angle", "ee_delta", 0.05, 0.5, 0.0, 6)
+MEANING = Meaning("record", "libero", "eef_axis_angle", "ee_delta", 0.05, 0.5, 0.0, 6)
 SMALL = 48
 
 
 def view_of(tasks, recorded=True):
     """Return a dataset whose episodes are of these tasks, in order, without any file."""
     data = DatasetView(Path("nowhere"))
-    data.__dict__["info"] = {"codebase_version": "v3.0", "mstool": {"env_ids": sorted(set(tasks))}, "features": {}}
+    data.__dict__["info"] = {"codebase_version": "v3.0", "features": {}}
+    data.__dict__["record"] = {"env_ids": sorted(set(tasks))}
     data.__dict__["episodes"] = [EpisodeRow(i, 50, (f"do {task}",), {}, None) for i, task in enumerate(tasks)]
     log = [{"episode_index": i, "env_id": task} for i, task in enumerate(tasks)]
     if recorded:
@@ -102,7 +103,7 @@ def test_colours_are_those_of_the_episodes_own_instruction(monkeypatch):
     context = Context(data, get_target("maniskill"))
     assert run_check(video_views.ChannelOrder(), context).status == "passed"
     monkeypatch.setattr(video_views, "seen", lambda context: {"base": [film(BLUE, 0)]})
-    assert run_check(video_views.ChannelOrder(), context).status == "failed"
+    assert run_check(video_views.ChannelOrder(), context).status == "warned"
 
 
 def test_a_gain_left_of_two_that_cancel_has_no_sign():

@@ -274,6 +274,9 @@ def test_dataset_of_a_private_script(tmp_path):
     """openpi's keys are right; qpos[:8] as state, ManiSkill's own actions, no wrist camera, an id for a prompt."""
     root = make_v21(GOLDEN / "joint", tmp_path / "PickCube", "video")
     _edit_info(root, lambda info: info.pop("mstool"))
+    for column, word, width in (("state", "qpos", 8), ("actions", "motor", 7)):
+        names = [f"{word}_{i}" for i in range(width)]
+        _edit_info(root, lambda info, c=column, n=names: info["features"][c].update(names=n))
     shutil.rmtree(root / "meta/mstool")
     for path in (root / "videos/chunk-000/wrist_image").iterdir():
         _encode(path, [np.zeros_like(picture) for picture in _decode(path)])

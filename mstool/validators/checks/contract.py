@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_views import is_wrist
 from mstool.validators.files import Unavailable, read_json
@@ -214,19 +215,24 @@ class LayoutFits(Check):
         target, ours = context.target, context.data.ours
         if not target.layout.value:
             raise Skip(f"{target.name} takes any layout")
-        if not ours.get("layout"):
-            raise Skip("the dataset declares no layout")
-        if ours["layout"] != target.layout.value:
+        named = recognise(context.data.features)
+        if ours.get("layout"):
+            where, layout, mode = "record", str(ours["layout"]), str(ours.get("control_mode"))
+        elif named:
+            where, layout, mode = "names", named.layout.name, named.control_mode
+        else:
+            raise Skip("neither a record nor the names of the dimensions declare a layout")
+        if layout != target.layout.value:
             yield Issue(
                 f"{target.name} wants another layout ({target.layout.source})",
-                feature="record.layout",
-                observed=str(ours["layout"]),
+                feature=f"{where}.layout",
+                observed=layout,
                 expected=target.layout.value,
             )
-        elif ours.get("control_mode") != target.control_mode:
+        elif mode != target.control_mode:
             yield Issue(
                 f"{target.name} wants another control mode ({target.layout.source})",
-                feature="record.control_mode",
-                observed=str(ours.get("control_mode")),
+                feature=f"{where}.control_mode",
+                observed=mode,
                 expected=target.control_mode,
             )

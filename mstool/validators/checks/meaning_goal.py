@@ -32,7 +32,7 @@ class HiddenGoal(Check):
     meaning = (
         "ManiSkill hides PickCube's goal from every camera: no policy that sees pictures and the arm alone can solve it"
     )
-    fix = "mstool convert --goal visible (draws the marker) or --goal state (stores its position)"
+    fix = "convert the demos again: mstool convert --goal visible draws the marker, --goal state stores its position"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Look for the marker's green in the pictures of tasks that are known to hide it."""
@@ -68,6 +68,7 @@ class HiddenGoal(Check):
             first = next(iter(films.values()))[0]
             yield Issue(
                 f"{task} hides its goal, and neither a picture nor the state shows it{ends}",
+                "error" if data.ours else "warning",
                 feature=next(iter(films)),
                 observed=f"green marker in {len(shown)} of {len(episodes)} episodes",
                 expected="in most",

@@ -1,24 +1,29 @@
 """MS501, MS506, MS507, MS509: the gripper's sign, what the state is, what the actions are, and of which episode."""
 
 from collections.abc import Iterator
+from math import comb
 
 import numpy as np
 
-from mstool.contract import Array
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.meaning_motion import CONTACT, ODD_EPISODE, episode_scores
-from mstool.validators.meanings import Meaning, classify_state, contradicts, follows, meaning_of
+from mstool.validators.meanings import SETTLE, Meaning, classify_state, contradicts, is_absolute, meaning_of
 from mstool.validators.report import Curve, Issue, Note
-from mstool.validators.tracks import Track, tracks
+from mstool.validators.tracks import WORDS, Track, tracks
 from mstool.validators.vectors import action_columns, actions_of, dimension, state_columns, state_of
 
-_KIND_WORDS = {
-    "eef_axis_angle": "an end effector position and axis-angle",
-    "eef_quaternion": "an end effector position and quaternion",
-    "joints": "seven joint positions",
-}
 # Fingers move when their distance changes by more than this share of what they ever do, in one step.
 _FINGERS_MOVE = 0.03
+# Known senses of a gripper's command: (open, closed).
+_SENSES = {"LIBERO": (-1.0, 1.0), "DROID": (0.0, 1.0), "ManiSkill": (1.0, -1.0)}
+# Fewer motions than this may be opposite by chance; and how unlikely chance must be where only numbers tell.
+_FEW_MOTIONS = 3
+_CHANCE = 0.05
+
+
+def _by_chance(agree: int, moves: int) -> float:
+    """Probability that `agree` or more of `moves` tosses of a coin are heads."""
+    return sum(comb(moves, k) for k in range(agree, moves + 1)) / 2.0**moves
 
 
 @register
@@ -28,7 +33,9 @@ class GripperSign(Check):
     code, family = "MS501", "meaning"
     title = "the gripper's command opens and closes the fingers in the sense that is expected"
     meaning = "ManiSkill opens at +1, LIBERO closes at +1, DROID closes at 1: the policy drops what it should grasp"
-    fix = "flip the gripper's action (mstool convert writes the layout's sense)"
+    fix = (
+        "write the command in the expected sense where the actions are made, or convert the demos again: mstool convert"
+    )
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Compare the sense of the command with that of the fingers' motion after it."""
@@ -38,17 +45,23 @@ class GripperSign(Check):
         agree, moves = self._votes(found)
         if moves < 2:
             raise Skip(f"the fingers open or close {moves} times in the sampled episodes: too few to tell")
-        text = f"the command agrees with the fingers in {agree} of {moves} motions; meaning {meaning.source}"
+        if meaning.source == "numbers":
+            yield self._inferred(meaning, found, agree, moves)
+            return
+        text = f"the command agrees with the fingers in {agree} of {moves} motions; meaning {meaning.said}"
         yield Note(text, (self._curve(found[0]),))
         column, index, _ = dimension(context.data, action_columns(context.data), meaning.gripper)
         if agree <= 0.25 * moves:
             yield Issue(
-                f"the gripper's command is flipped: {meaning.gripper_open:+g} should open; by chance {2.0**-moves:.2g}",
+                f"the gripper's command is flipped: {meaning.gripper_open:+g} should open {meaning.said}; by chance "
+                f"{_by_chance(moves - agree, moves):.2g}",
+                meaning.severity if moves >= _FEW_MOTIONS else "warning",
                 feature=column,
                 dimension=index,
                 observed=f"{moves - agree} of {moves} motions are opposite",
                 expected=f"{meaning.gripper_open:+g} open, {meaning.gripper_closed:+g} closed",
                 evidence=(self._curve(found[0]),),
+                fix=meaning.fix,
             )
         elif agree < 0.75 * moves:
             yield Issue(
@@ -60,6 +73,21 @@ class GripperSign(Check):
                 expected="nearly all",
                 evidence=(self._curve(found[0]),),
             )
+
+    def _inferred(self, meaning: Meaning, found: list[Track], agree: int, moves: int) -> Note:
+        """Say which end opens where nothing declares it; skip where so many motions may agree by chance."""
+        opens, closes = meaning.gripper_open, meaning.gripper_closed
+        if agree < moves - agree:
+            opens, closes, agree = closes, opens, moves - agree
+        chance = min(1.0, 2 * _by_chance(agree, moves))
+        told = f"the fingers open at {opens:+.2g} and close at {closes:+.2g} in {agree} of {moves} motions"
+        if chance > _CHANCE:
+            raise Skip(f"nothing declares the gripper's sense; {told}, as may be chance ({chance:.2g}); {SETTLE}")
+        same = [name for name, sense in _SENSES.items() if np.allclose(sense, (opens, closes), atol=0.05)]
+        like = f", as {same[0]} does" if same else ""
+        return Note(
+            f"nothing declares the gripper's sense; {told}{like} (by chance {chance:.2g})", (self._curve(found[0]),)
+        )
 
     @staticmethod
     def _votes(found: list[Track]) -> tuple[int, int]:
@@ -102,7 +130,7 @@ class StateKind(Check):
         "the model reads joint angles as metres (qpos[:8] where LIBERO has eef position, axis-angle and "
         "fingers): loss falls, success is 0 %"
     )
-    fix = "convert with the layout of the target: --layout libero for eef, --layout droid for joints"
+    fix = "convert the demos with the layout that is meant: mstool convert --layout libero, or droid for joints"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Classify by numbers alone: joint limits, unit quaternions."""
@@ -114,18 +142,18 @@ class StateKind(Check):
             expected = None
         state = np.concatenate([state_of(data, rows) for rows in data.sample])
         kind = classify_state(state)
-        words = _KIND_WORDS[kind] if kind else "neither joints nor an end effector pose"
+        words = WORDS[kind] if kind else "neither joints nor an end effector pose"
         yield Note(f"by its numbers the state is {words}")
-        if expected is None or expected.source == "inferred":
+        if expected is None or expected.source == "numbers":
             return
         if kind is None:
             raise Skip("the numbers fit nothing known: their size is checked elsewhere (MS404, MS410)")
         if contradicts(expected.state, state):
             yield Issue(
-                f"the state is {words}, not {_KIND_WORDS[expected.state]} ({expected.source}: {expected.layout})",
+                f"the state is {words}, not {WORDS[expected.state]} as {expected.said} (layout {expected.layout})",
                 feature="+".join(state_columns(data)),
                 observed=words,
-                expected=_KIND_WORDS[expected.state],
+                expected=WORDS[expected.state],
             )
 
 
@@ -136,7 +164,10 @@ class ActionKind(Check):
     code, family = "MS507", "meaning"
     title = "actions are differences or absolute targets, as expected"
     meaning = "absolute targets executed as differences (or the reverse) move the arm at once to its limits"
-    fix = "convert with the control mode that the target executes (pd_ee_delta_pose, pd_joint_delta_pos, pd_joint_pos)"
+    fix = (
+        "convert the demos with the control mode that is meant: mstool convert --control-mode pd_ee_delta_pose, "
+        "pd_joint_delta_pos or pd_joint_pos"
+    )
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """See whether the actions trail the state."""
@@ -152,29 +183,17 @@ class ActionKind(Check):
             actions = np.concatenate([track.actions for track in found])
         else:
             where = state[:, :width]
-        fine = np.isfinite(where).all(axis=1) & np.isfinite(actions).all(axis=1)
-        # Targets may be given in another frame or unit; trailing then shows as correlation with the state itself.
-        absolute = follows(actions[fine, :width], where[fine]) or self._tied(actions[fine, :width], where[fine])
-        yield Note(
-            f"actions {'trail' if absolute else 'do not trail'} the state; expected {meaning.action} ({meaning.source})"
-        )
+        absolute = is_absolute(actions[:, :width], where)
+        yield Note(f"actions {'trail' if absolute else 'do not trail'} the state; {meaning.action} {meaning.said}")
         wanted = meaning.action == "joint_position"
         if absolute != wanted:
             yield Issue(
                 f"actions are {'absolute targets' if absolute else 'differences'}, expected "
-                f"{'absolute targets' if wanted else 'differences'}",
+                f"{'absolute targets' if wanted else 'differences'} {meaning.said}",
                 feature=action_columns(data)[0],
                 observed="absolute" if absolute else "differences",
                 expected="absolute" if wanted else "differences",
             )
-
-    @staticmethod
-    def _tied(actions: Array, where: Array) -> bool:
-        moves = (where.std(axis=0) > 1e-3) & (actions.std(axis=0) > 1e-9)
-        if not moves.any():
-            return False
-        pairs = zip(actions[:, moves].T, where[:, moves].T, strict=True)
-        return bool(min(abs(np.corrcoef(a, w)[0, 1]) for a, w in pairs) > 0.98)
 
 
 @register
@@ -184,11 +203,14 @@ class EpisodeActions(Check):
     code, family = "MS509", "meaning"
     title = "each episode's actions belong to its states"
     meaning = "episodes whose rows were shuffled or paired with another's teach noise"
-    fix = "convert again; sort episodes by number, not by name (traj_10 comes before traj_2 as text)"
+    fix = (
+        "convert the demos again (mstool convert); sort episodes by number, not by name (traj_10 comes before traj_2 "
+        "as text)"
+    )
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Predict each episode's motion from its commands, with coefficients of all."""
-        _, found = tracks(context)
+        meaning, found = tracks(context)
         usable = [track for track in found if len(track.moved) > 10]
         if len(usable) < 2:
             raise Skip("fewer than two episodes")
@@ -204,6 +226,7 @@ class EpisodeActions(Check):
             if score < ODD_EPISODE * typical and share < CONTACT * commanded:
                 yield Issue(
                     "the actions do not explain this episode's motion, but the others'",
+                    "warning" if meaning.source == "numbers" else "error",
                     episode=track.episode,
                     feature=action_columns(context.data)[0],
                     observed=f"R² {score:.2f}",

@@ -6,19 +6,26 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.meanings import Meaning
+from mstool.validators.meanings import PANDA_GAIN, SETTLE, Meaning
 from mstool.validators.regression import Fit, fit
-from mstool.validators.report import Curve, Issue, Note
-from mstool.validators.tracks import AXES, Track, tracks
+from mstool.validators.report import Curve, Issue, Note, Severity
+from mstool.validators.tracks import AXES, STILL, Track, explained_share, kind_of, moving_axes, tracks
 from mstool.validators.vectors import action_columns, dimension
 
-# An axis tells something from this much motion on (root mean square per step): m, rad.
-_STILL = {"position": 2e-4, "rotation": 1e-3, "joint": 1e-3}
 _FEW = 40
+# An axis whose commands explain less of its motion says nothing of its sign or unit.
+_CLEAR = 0.3
 # A controller reaches part of a commanded step within it: 0.39 for ManiSkill's Panda, up to 1 for others.
 _LEAST_GAIN, _MOST_GAIN = 0.15, 1.3
 # How far a known gain may be off: half of a factor of two, geometrically, plus contacts.
 _GAIN_FACTOR = 1.6
+# Units of a step that are known, and how far an inferred one may be off to be called the same.
+_UNITS = {
+    "position": {"LIBERO's": 0.05, "ManiSkill's": 0.1},
+    "rotation": {"LIBERO's": 0.5, "ManiSkill's": 0.1},
+    "joint": {"ManiSkill's": 0.1},
+}
+_SAME_UNIT = 1.25
 # An episode whose commands explain less than this share of what is typical belongs to other states, unless contacts
 # explain it: what agrees with the commands then is nearly what is typical (0.92 to 1.00 of it over six tasks).
 ODD_EPISODE, CONTACT = 0.3, 0.85
@@ -35,15 +42,10 @@ def axis_fits(meaning: Meaning, found: list[Track]) -> dict[int, Fit]:
     fits = {}
     for axis, name in enumerate(AXES[meaning.action]):
         size = np.sqrt(np.mean(moved[:, axis] ** 2))
-        if len(moved) >= _FEW and size > _STILL[kind_of(name)]:
+        if len(moved) >= _FEW and size > STILL[kind_of(name)]:
             x = np.stack([commanded[:, axis], previous[:, axis]], axis=1)
             fits[axis] = fit(x, moved[:, axis])
     return fits
-
-
-def kind_of(axis: str) -> str:
-    """Return `position`, `rotation` or `joint` for an axis' name."""
-    return "position" if axis in {"x", "y", "z"} else axis.split(maxsplit=1)[0]
 
 
 def _stacked(found: list[Track]) -> tuple[Array, Array, Array]:
@@ -99,27 +101,31 @@ class _Directions(Check):
         if not fits:
             raise Skip("too little motion on these axes to tell")
         columns = action_columns(context.data)
-        told = []
+        told, opposite = [], []
         for axis, result in fits.items():
-            column, index, name = dimension(context.data, columns, axis)
             text = (
                 f"{names[axis]}: gain {result.gain:+.2f} ± {2 * result.gain_error:.2f} (95 %, {result.n} steps, "
                 f"R² {result.r2:.2f})"
             )
-            if result.r2 < 0.3 or not result.certain_sign:
-                told.append(f"{names[axis]}: unclear")
-                continue
-            told.append(text)
-            if result.gain < 0:
-                yield Issue(
-                    f"a positive command moves {names[axis]} ({name}) negatively: {text}",
-                    feature=column,
-                    dimension=index,
-                    observed=f"gain {result.gain:+.2f}",
-                    expected="positive",
-                    evidence=(scatter(meaning, found, axis),),
-                )
-        yield Note(f"meaning {meaning.source}; " + "; ".join(told))
+            certain = result.r2 >= _CLEAR and result.certain_sign
+            told.append(text if certain else f"{names[axis]}: unclear")
+            if certain and result.gain < 0:
+                opposite.append((axis, text))
+        if meaning.source == "numbers" and opposite:
+            raise Skip(f"nothing declares the axes' frame; by the numbers {'; '.join(told)}; {SETTLE}")
+        for axis, text in opposite:
+            column, index, name = dimension(context.data, columns, axis)
+            yield Issue(
+                f"a positive command moves {names[axis]} ({name}) negatively: {text}",
+                meaning.severity,
+                feature=column,
+                dimension=index,
+                observed=f"gain {fits[axis].gain:+.2f}",
+                expected="positive",
+                evidence=(scatter(meaning, found, axis),),
+                fix=meaning.fix,
+            )
+        yield Note(f"meaning {meaning.said}; " + "; ".join(told))
 
 
 def scatter(meaning: Meaning, found: list[Track], axis: int) -> Curve:
@@ -180,7 +186,7 @@ class ActionScale(Check):
         fits = axis_fits(meaning, found)
         gains = {}
         for kind in ("position", "rotation", "joint"):
-            axes = [a for a, f in fits.items() if kind_of(names[a]) == kind and f.r2 > 0.3 and not f.cancels]
+            axes = [a for a, f in fits.items() if kind_of(names[a]) == kind and f.r2 > _CLEAR and not f.cancels]
             if not axes:
                 continue
             # Directions are another check's: each axis enters with the sign it has.
@@ -189,6 +195,10 @@ class ActionScale(Check):
             gains[kind] = fit(x, moved[:, axes].ravel())
         if not gains:
             raise Skip("too little motion that follows the commands")
+        if meaning.source == "numbers":
+            told = "; ".join(_inferred_unit(kind, result) for kind, result in gains.items())
+            yield Note(f"nothing declares the unit; by the numbers, {told}")
+            return
         for kind, result in gains.items():
             low, high = _LEAST_GAIN, _MOST_GAIN
             if meaning.gain is not None:
@@ -198,12 +208,24 @@ class ActionScale(Check):
             if not low <= result.gain <= high:
                 factor = result.gain / (meaning.gain or 0.5)
                 yield Issue(
-                    f"{text}: the actions' {kind} unit is about {factor:.2g} times what is assumed",
+                    f"{text}: the actions' {kind} unit is about {factor:.2g} times what it is {meaning.said}",
+                    meaning.severity,
                     feature=action_columns(context.data)[0],
                     observed=f"{result.gain:.3f}",
                     expected=f"{low:.2f} to {high:.2f}",
                     evidence=(scatter(meaning, found, next(a for a in fits if kind_of(names[a]) == kind)),),
+                    fix=meaning.fix,
                 )
+
+
+def _inferred_unit(kind: str, result: Fit) -> str:
+    """Say what one unit leads to, and whose unit that would be if the arm follows as ManiSkill's does."""
+    unit = "m" if kind == "position" else "rad"
+    text = f"{kind}: 1.0 leads to {result.gain:.3g} ± {2 * result.gain_error:.1g} {unit} in a step (95 %)"
+    for name, size in _UNITS[kind].items():
+        if PANDA_GAIN / _SAME_UNIT < result.gain / size < PANDA_GAIN * _SAME_UNIT:
+            return f"{text}, as {name} unit of {size:g} {unit} would"
+    return text
 
 
 @register
@@ -222,18 +244,17 @@ class Alignment(Check):
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """See at which shift the commands explain the motion, and whether the future explains the present."""
         meaning, found = tracks(context)
+        # Whether a shift explains more hangs on no sign or unit, but on what is the action of what.
+        severity: Severity = "warning" if meaning.source == "numbers" else "error"
         if len(found) > 1:
             # An episode with another's actions says nothing of the shift: MS509 reports it.
             scores = [explained for explained, _ in episode_scores(found)]
             found = [
                 t for t, score in zip(found, scores, strict=True) if score >= ODD_EPISODE * float(np.median(scores))
             ]
-        axes = [a for a, name in enumerate(AXES[meaning.action]) if self._moves(found, a, name)]
+        axes = moving_axes(meaning, found)
         absolute = meaning.action == "joint_position"
-        single = {
-            a: {lag: self._r2(found, [a], [lag], absolute=meaning.action == "joint_position") for lag in self.LAGS}
-            for a in axes
-        }
+        single = {a: {lag: explained_share(found, [a], [lag], absolute=absolute) for lag in self.LAGS} for a in axes}
         # Axes that follow their commands; those moved by contacts blur the picture.
         axes = [a for a in axes if max(single[a].values()) > _FOLLOWS] or axes
         bests = [max(single[a], key=lambda lag, a=a: single[a][lag]) for a in axes]  # type: ignore[misc]
@@ -241,16 +262,18 @@ class Alignment(Check):
         natural = [1 if kind_of(AXES[meaning.action][a]) == "position" else 0 for a in axes]
         if not axes or max(len(track.moved) for track in found) < 20:
             raise Skip("too little motion to tell")
-        explained = {lag: self._r2(found, axes, [lag], absolute=absolute) for lag in self.LAGS}
+        explained = {lag: explained_share(found, axes, [lag], absolute=absolute) for lag in self.LAGS}
         best = max(explained, key=lambda lag: explained[lag])
         if absolute:
-            yield from self._absolute(context, explained, best)
+            yield from self._absolute(context, explained, best, severity)
             return
-        causal = self._r2(found, axes, [0, 1, 2])
+        causal = explained_share(found, axes, [0, 1, 2])
         # What each axis leaves unexplained with the next frame's action added, and with the present one's taken away.
-        left = [1 - self._r2(found, [a], [0, 1, 2]) + 1e-9 for a in axes]
-        added = [(1 - self._r2(found, [a], [-1, 0, 1, 2])) / before for a, before in zip(axes, left, strict=True)]
-        removed = [(1 - self._r2(found, [a], [1, 2, 3])) / before for a, before in zip(axes, left, strict=True)]
+        left = [1 - explained_share(found, [a], [0, 1, 2]) + 1e-9 for a in axes]
+        added = [
+            (1 - explained_share(found, [a], [-1, 0, 1, 2])) / before for a, before in zip(axes, left, strict=True)
+        ]
+        removed = [(1 - explained_share(found, [a], [1, 2, 3])) / before for a, before in zip(axes, left, strict=True)]
         text = f"commands explain {causal:.0%} of the motion after them; best at a shift of {best} frames"
         yield Note(text, (self._curve(explained),))
         column = action_columns(context.data)[0]
@@ -258,6 +281,7 @@ class Alignment(Check):
             yield Issue(
                 f"the actions do not explain the motion at any shift from {self.LAGS[0]} to {self.LAGS[-1]} "
                 f"frames (R² {explained[best]:.2f})",
+                severity,
                 feature=column,
                 observed=f"R² {explained[best]:.2f}",
                 expected="above 0.3",
@@ -267,6 +291,7 @@ class Alignment(Check):
             yield Issue(
                 f"motion is explained by the action of the frame after it, which leaves {np.median(added):.0%} of what "
                 f"else is unexplained: actions are late by {max(1, -best)}",
+                severity,
                 feature=column,
                 observed=f"shift {min(best, -1)}",
                 expected="shift 0 or 1",
@@ -277,13 +302,16 @@ class Alignment(Check):
         ):
             yield Issue(
                 f"the action of a frame has no part in the motion that follows it: actions are early by {max(1, best)}",
+                severity,
                 feature=column,
                 observed=f"shift {best}",
                 expected="shift 0 or 1",
                 evidence=(self._curve(explained),),
             )
 
-    def _absolute(self, context: Context, explained: dict[int, float], best: int) -> Iterator[Issue | Note]:
+    def _absolute(
+        self, context: Context, explained: dict[int, float], best: int, severity: Severity
+    ) -> Iterator[Issue | Note]:
         """Compare shifts: target minus present state is what the arm has yet to go: it explains the next step."""
         yield Note(
             f"targets explain {explained[0]:.0%} of the next step; best at a shift of {best} frames",
@@ -293,45 +321,12 @@ class Alignment(Check):
             yield Issue(
                 f"targets of {abs(best)} frames {'later' if best < 0 else 'earlier'} explain the motion better "
                 f"(R² {explained[best]:.3f} against {explained[0]:.3f})",
+                severity,
                 feature=action_columns(context.data)[0],
                 observed=f"shift {best}",
                 expected="shift 0",
                 evidence=(self._curve(explained),),
             )
-
-    @staticmethod
-    def _moves(found: list[Track], axis: int, name: str) -> bool:
-        moved = np.concatenate([track.moved[:, axis] for track in found]) if found else np.zeros(1)
-        return bool(np.sqrt(np.mean(moved**2)) > _STILL[kind_of(name)])
-
-    @staticmethod
-    def _r2(found: list[Track], axes: list[int], lags: list[int], *, absolute: bool = False) -> float:
-        """Share of motion, each axis scaled to one, that commands `lags` frames before explain."""
-        left = total = 0.0
-        for axis in axes:
-            y, x = [], []
-            for track in found:
-                n = len(track.moved)
-                rows = np.arange(5, n - 5)
-                if len(rows) > 2:
-                    y.append(track.moved[rows, axis])
-                    if absolute:
-                        x.append(
-                            np.stack(
-                                [track.actions[rows - lag, axis] - track.state[rows, axis] for lag in lags], axis=1
-                            )
-                        )
-                    else:
-                        x.append(np.stack([track.commanded[rows - lag, axis] for lag in lags], axis=1))
-            if not y:
-                continue
-            values, inputs = np.concatenate(y), np.concatenate(x)
-            coefficients = np.linalg.lstsq(inputs, values, rcond=None)[0]
-            square = float((values**2).sum())
-            if square > 0:
-                left += float(((values - inputs @ coefficients) ** 2).sum()) / square
-                total += 1
-        return 1 - left / total if total else 0.0
 
     @staticmethod
     def _curve(explained: dict[int, float]) -> Curve:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mstool.contract import ControllerFacts
+from mstool.contract import EPISODES_FILE, ControllerFacts
 from mstool.dataset.record import RECORD_FILE
 from mstool.layouts import LAYOUTS
+from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.files import Unavailable
+from mstool.validators.meanings import RESTORE
 from mstool.validators.report import Issue, Note
 from mstool.validators.vectors import actions_of, names_of
 
@@ -20,7 +22,8 @@ _SIGN = "gripper_action"
 
 def _ours(context: Context) -> dict[str, Any]:
     if not context.data.ours:
-        raise Skip("the dataset was not made by mstool: it declares nothing of its meaning")
+        lost = "the record is missing (MS804)" if _made_here(context) else "the dataset was not made by mstool"
+        raise Skip(f"{lost}: nothing declares its meaning")
     return context.data.ours
 
 
@@ -35,8 +38,9 @@ class Declared(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Check layout, control mode and controller."""
+        _ = context.data.info
         try:
-            context.data.record  # noqa: B018
+            _ = context.data.record
         except Unavailable as why:
             yield Issue(str(why), feature=RECORD_FILE)
             return
@@ -169,6 +173,40 @@ class EpisodeLog(Check):
                     observed=str(source),
                 )
             seen[source] = row.index
+
+
+def _made_here(context: Context) -> str:
+    """Return what shows that `mstool convert` made a dataset, whatever became of its record; "" where nothing does."""
+    data = context.data
+    if named := recognise(data.features):
+        return f"the names of the dimensions are those that mstool convert writes in layout {named.layout.name}"
+    return f"{EPISODES_FILE} is mstool's" if (data.root / EPISODES_FILE).is_file() else ""
+
+
+@register
+class RecordKept(Check):
+    """MS804."""
+
+    code, family = "MS804", "provenance"
+    title = "a dataset that mstool made still has its record"
+    meaning = (
+        "LeRobot's edits and conversions leave the record behind: signs and units can only be guessed then, and "
+        "evaluation does not know how to execute the actions"
+    )
+    fix = RESTORE
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look for traces of `mstool convert` where there is no record."""
+        try:
+            record = context.data.record
+        except Unavailable as why:
+            raise Skip("the record cannot be read (MS801)") from why
+        if record:
+            return
+        made = _made_here(context)
+        if not made:
+            raise Skip("the dataset was not made by mstool")
+        yield Issue(f"the record is missing, though {made}", "warning", feature=RECORD_FILE)
 
 
 @register

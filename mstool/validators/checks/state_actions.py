@@ -1,13 +1,17 @@
 """MS401 to MS406: dimensions, finite numbers, names, units, constants, idle frames."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from mstool.contract import Array
 from mstool.layouts import LAYOUTS
+from mstool.layouts.recognise import recognise
+from mstool.manifest import load_manifest
 from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.vectors import action_columns, actions_of, dimension, names_of, state_columns, state_of
 
@@ -32,7 +36,7 @@ class Dimensions(Check):
     code, family = "MS401", "state and actions"
     title = "state and actions have the number of dimensions that the target reads"
     meaning = "the model pads or cuts the vector: every dimension after the missing one means something else"
-    fix = "convert with the target's layout: mstool convert --layout libero (8 and 7) or droid (8 and 8)"
+    fix = "convert the demos with the target's layout: mstool convert --layout libero (8 and 7), or droid (8 and 8)"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare declared widths with the target's, or the declared layout's."""
@@ -148,22 +152,25 @@ class Units(Check):
     code, family = "MS404", "state and actions"
     title = "lengths are metres and angles radians"
     meaning = "degrees or millimetres are 57 or 1000 times too large for what the model and the controller know"
-    fix = "convert the column: numpy.deg2rad, or / 1000"
+    fix = "write the column in the declared unit where the dataset is made: numpy.deg2rad, or / 1000"
     LENGTH = re.compile(r"finger|position|pos($|[_.])|(^|[_.])(x|y|z)($|[_.])")
     ANGLE = re.compile(r"roll|pitch|yaw|rot|axis.?angle|joint|qpos")
 
     def run(self, context: Context) -> Iterator[Issue]:
-        """Compare magnitudes with what an arm can do, by declared unit or name; unnamed columns against both."""
+        """Compare magnitudes with what an arm can do, by the units of the record or of the layout."""
         data = context.data
-        units = data.ours.get("units") if isinstance(data.ours.get("units"), dict) else {}
+        unknown = []
         for columns, values in both(context):
+            state = columns == state_columns(data)
+            declared = self._units(context, columns, state)
             size = np.nanquantile(np.abs(np.where(np.isfinite(values), values, np.nan)), 0.98, axis=0)
             for dim, large in enumerate(size):
                 column, index, name = dimension(data, columns, dim)
-                declared = (units or {}).get(column)
-                unit = str(declared[index]) if isinstance(declared, list) and index < len(declared) else ""
-                limit, what = self._limit(unit, name, columns == state_columns(data))
-                if large > limit:
+                unit = declared[dim] if dim < len(declared) else ""
+                limit, what = self._limit(unit, name, state)
+                if large > limit and not unit:
+                    unknown.append(f"{column}[{index}] ({name}) reaches {large:.4g}")
+                elif large > limit:
                     yield Issue(
                         f"{name} is too large for {what}",
                         feature=column,
@@ -171,6 +178,27 @@ class Units(Check):
                         observed=f"98 % of values reach {large:.4g}",
                         expected=f"below {limit:.3g}",
                     )
+
+        if unknown:
+            more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+            raise Skip(
+                f"nothing declares the units; {unknown[0]}{more}: degrees, millimetres or a range of its own, which "
+                f"models that normalise take as well; {SETTLE}"
+            )
+
+    @staticmethod
+    def _units(context: Context, columns: tuple[str, ...], state: bool) -> list[str]:
+        """Return the declared unit of each dimension: the record's, else those of the layout; empty where none is."""
+        data, target = context.data, context.target
+        recorded = data.ours.get("units") or {}
+        if all(isinstance(recorded.get(column), list) for column in columns):
+            return [str(unit) for column in columns for unit in recorded[column]]
+        named = recognise(data.features)
+        layout, mode = (named.layout, named.control_mode) if named else (None, target.control_mode)
+        layout = layout or LAYOUTS.get(target.layout.value)
+        if layout is None:
+            return []
+        return list((layout.state if state else layout.action(mode)).units)
 
     def _limit(self, unit: str, name: str, state: bool) -> tuple[float, str]:
         if unit and unit not in {"m", "rad"}:
@@ -193,22 +221,38 @@ class Constant(Check):
         "its q99 - q01 is 0: any other value at run time is blown up by 1e6; zeros in place of a state mean "
         "that it is missing"
     )
-    fix = "fill the dimension, or leave it out; set its q01 and q99 by hand if the robot truly holds it still"
+    fix = "fill the dimension, or leave it out where the dataset is made"
 
-    def run(self, context: Context) -> Iterator[Issue]:
+    def run(self, context: Context) -> Iterator[Issue | Note]:
         """Compare least and greatest value over the sampled episodes."""
         data = context.data
+        known = bool(data.ours or recognise(data.features) or context.target.layout.value)
         for columns, values in both(context):
             for dim in np.flatnonzero(np.ptp(values, axis=0) == 0):
                 column, index, name = dimension(data, columns, int(dim))
-                zero = values[0, dim] == 0
+                state = columns == state_columns(data)
+                if not state and name == "gripper" and gripper_is_constant(data.ours):
+                    yield Note("the gripper's command is constant: the task asks for no grasp")
+                    continue
                 yield Issue(
                     f"{name} never changes",
-                    "error" if zero else "warning",
+                    # A part of the arm is not where a layout has it; what else may be zero for good is not known.
+                    "error" if state and known and values[0, dim] == 0 else "warning",
                     feature=column,
                     dimension=index,
                     observed=f"always {values[0, dim]:.6g}",
                 )
+
+
+def gripper_is_constant(record: Mapping[str, Any]) -> bool:
+    """Whether every task of a dataset is solved without the gripper, by its record or by the manifest."""
+    env_ids = [str(env_id) for env_id in record.get("env_ids") or ()]
+    recorded = record.get("gripper_constant")
+    told = recorded if isinstance(recorded, dict) else {}
+    tasks = load_manifest()
+    return bool(env_ids) and all(
+        told.get(env_id, getattr(tasks.get(env_id), "gripper_constant", False)) for env_id in env_ids
+    )
 
 
 @register

@@ -7,9 +7,10 @@ import numpy as np
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.state_actions import jump_curve
 from mstool.validators.kinematics import PANDA_LOWER, PANDA_UPPER
-from mstool.validators.meanings import Meaning, contradicts, meaning_of
+from mstool.validators.meanings import SETTLE, Meaning, contradicts, meaning_of
+from mstool.validators.poses import WXYZ, quaternion_order
 from mstool.validators.report import Issue, Note
-from mstool.validators.tracks import WXYZ, need_width, quaternion_order
+from mstool.validators.tracks import need_width
 from mstool.validators.vectors import action_columns, actions_of, dimension, state_columns, state_of
 
 # A turn between frames at which an arm would break: 20 Hz times this is 20 rad/s.
@@ -19,7 +20,7 @@ _JUMP_RAD = 1.0
 def _expected(context: Context, kind: str) -> Meaning:
     meaning = meaning_of(context)
     if meaning.state != kind:
-        raise Skip(f"the state holds no {kind.removeprefix('eef_')} ({meaning.source} meaning: {meaning.state})")
+        raise Skip(f"the state holds no {kind.removeprefix('eef_')} ({meaning.state} {meaning.said})")
     state = np.concatenate([state_of(context.data, rows) for rows in context.data.sample])
     if kind != "joints" and contradicts(meaning.state, state):
         raise Skip(f"the state is no {meaning.state} (MS506)")
@@ -45,6 +46,7 @@ class QuaternionNorm(Check):
                 at = int(np.abs(norm - 1).argmax())
                 yield Issue(
                     "a quaternion is not of length 1",
+                    meaning.severity,
                     feature=state_columns(data)[0],
                     episode=rows.episode,
                     frame=at,
@@ -57,6 +59,7 @@ class QuaternionNorm(Check):
                 curve = jump_curve(quats, ["w", "x", "y", "z"], rows.episode, "quaternion")
                 yield Issue(
                     "a quaternion changes its sign",
+                    meaning.severity,
                     feature=state_columns(data)[0],
                     episode=rows.episode,
                     frame=int(flips[0]) + 1,
@@ -76,10 +79,13 @@ class QuaternionOrder(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Ask the commanded rotations; where they do not tell, that a gripper works from above."""
         meaning = _expected(context, "eef_quaternion")
+        if meaning.source == "numbers":
+            raise Skip(f"nothing declares an order; {SETTLE}")
         order = quaternion_order(context, meaning)
         if order != WXYZ:
             yield Issue(
                 "the quaternion is xyzw: so the commanded turns agree with it, or the gripper points down",
+                meaning.severity,
                 feature=state_columns(context.data)[0],
                 observed="xyzw",
                 expected="wxyz",
@@ -111,6 +117,7 @@ class RotationJumps(Check):
                 curve = jump_curve(turn, ["x", "y", "z"], rows.episode, "axis-angle")
                 yield Issue(
                     "the axis-angle jumps",
+                    meaning.severity,
                     feature=state_columns(data)[0],
                     episode=rows.episode,
                     frame=at,
@@ -131,8 +138,7 @@ class JointLimits(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare with the Panda's limits."""
-        _expected(context, "joints")
-        data = context.data
+        meaning, data = _expected(context, "joints"), context.data
         robot = str(data.ours.get("robot") or data.info.get("robot_type") or "panda")
         if "panda" not in robot.lower() and "franka" not in robot.lower() and not context.target.layout.value:
             raise Skip(f"the limits of {robot!r} are not known")
@@ -146,6 +152,7 @@ class JointLimits(Check):
                 column, index, name = dimension(data, state_columns(data), dim)
                 yield Issue(
                     f"{name} is outside its limits",
+                    meaning.severity,
                     feature=column,
                     dimension=index,
                     episode=rows.episode,
@@ -171,10 +178,10 @@ class Fingers(Check):
         """Check sign and size."""
         meaning, data = meaning_of(context), context.data
         state = np.concatenate([state_of(data, rows) for rows in data.sample])
-        if meaning.source == "inferred" or state.shape[1] != 8:
-            raise Skip(
-                "the meaning is not declared" if meaning.source == "inferred" else "the state has not 8 dimensions"
-            )
+        if meaning.source == "numbers":
+            raise Skip(f"nothing declares the fingers' sign and range; {SETTLE}")
+        if state.shape[1] != 8:
+            raise Skip("the state does not have 8 dimensions")
         if contradicts(meaning.state, state):
             raise Skip(f"the state is no {meaning.state} (MS506)")
         low, high = (0.0, 1.0) if meaning.layout == "droid" else (0.0, 0.05)
@@ -189,6 +196,7 @@ class Fingers(Check):
                 column, index, name = dimension(data, state_columns(data), dim)
                 yield Issue(
                     f"{name} leaves the range of layout {meaning.layout}",
+                    meaning.severity,
                     feature=column,
                     dimension=index,
                     observed=f"{q01:.4g} to {q99:.4g}",
@@ -206,11 +214,16 @@ class CommandRange(Check):
         "the controller clips larger commands: the arm falls behind what was recorded; a gripper in another "
         "range never closes"
     )
-    fix = "rescale the dimension to the layout's range; record with a controller that clips as the evaluation's does"
+    fix = (
+        "rescale the dimension to the layout's range (mstool layouts) where the actions are made; record with a "
+        "controller that clips as the evaluation's does"
+    )
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Check the gripper's ends, and the size of normalised commands."""
         meaning, data = meaning_of(context), context.data
+        if meaning.source == "numbers":
+            raise Skip(f"nothing declares the range of commands; {SETTLE}")
         state = np.concatenate([state_of(data, rows) for rows in data.sample])
         actions = np.concatenate([actions_of(data, rows) for rows in data.sample])
         need_width(meaning, state, actions)
@@ -221,6 +234,7 @@ class CommandRange(Check):
         if command.min() < low - 0.02 or command.max() > high + 0.02:
             yield Issue(
                 f"{name} leaves its range",
+                meaning.severity,
                 feature=column,
                 dimension=index,
                 observed=f"{command.min():.3g} to {command.max():.3g}",
@@ -229,6 +243,7 @@ class CommandRange(Check):
         elif low < 0 and command.min() > -0.02 and np.ptp(command) > 0.5:
             yield Issue(
                 f"{name} is never negative: the range is 0 to 1",
+                meaning.severity,
                 feature=column,
                 dimension=index,
                 observed=f"{command.min():.3g} to {command.max():.3g}",
@@ -245,6 +260,7 @@ class CommandRange(Check):
             column, index, name = dimension(data, columns, int(dim))
             yield Issue(
                 f"{name} is beyond what a controller executes",
+                meaning.severity,
                 feature=column,
                 dimension=index,
                 observed=f"{size[dim]:.3g}",

@@ -7,6 +7,8 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from mstool.contract import Array
+from mstool.layouts import LAYOUTS
+from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_files import need_cameras
 from mstool.validators.clips import Clip, clips, motion
@@ -40,15 +42,17 @@ def uniform(found: list[Clip]) -> bool:
 
 
 def is_wrist(context: Context, camera: str) -> bool | None:
-    """Whether a camera is on the hand, by declaration or name; None where neither says."""
+    """Whether a camera is on the hand, by the record, the layout, or its name; None where none of them says."""
     views = context.data.ours.get("views")
-    view = views.get(camera) if isinstance(views, dict) else None
-    name = str(view or camera).lower()
+    view = str(views.get(camera) or "") if isinstance(views, dict) else ""
+    if not view:
+        named = recognise(context.data.features)
+        layout = named.layout if named else LAYOUTS.get(context.target.layout.value)
+        view = next((c.view for c in layout.cameras if camera in {c.openpi, c.lerobot}), "") if layout else ""
+    name = (view or camera).lower()
     if "wrist" in name or "hand" in name or "gripper" in name:
         return True
-    if view is not None or re.search(r"exterior|base|third|front|agentview|top|(^|\.)image$", name):
-        return False
-    return None
+    return False if view or re.search(r"exterior|base|third|front|agentview|top", name) else None
 
 
 def shows(clip: Clip, caption: str) -> tuple[Picture, ...]:
@@ -249,6 +253,7 @@ class ChannelOrder(Check):
         if blue > 0.001 and blue > 5 * red:
             yield Issue(
                 "the instruction names something red, and the picture shows blue but no red",
+                "warning",
                 feature=camera,
                 observed=f"{red:.2%} red, {blue:.2%} blue",
                 evidence=shows(named[0], camera),
