@@ -179,8 +179,8 @@ def _register() -> None:
     from lerobot.utils.import_utils import register_third_party_plugins
 
     register_third_party_plugins()
-    with contextlib.suppress(ModuleNotFoundError):
-        importlib.import_module("mstool.finetune.flow.configuration_flow")
+    # By name: only what runs a checkpoint needs training's package.
+    importlib.import_module("mstool.finetune.flow")
 
 
 def _register_processors(config: Any) -> None:

@@ -1,4 +1,4 @@
-"""Tensors of a training step: a batch whose loss is not a number, an optimizer's state ready to be saved."""
+"""The batch of a training step whose loss is not a number."""
 
 import math
 from collections.abc import Mapping
@@ -34,17 +34,6 @@ def describe(batch: Mapping[str, Any]) -> str:
         if bad.any():
             return f"{key} is not finite in {_frames(batch, bad.nonzero().flatten().tolist())}"
     return f"all inputs are finite; the batch was {_frames(batch, None)}"
-
-
-def packed(state: dict[str, Any]) -> dict[str, Any]:
-    """Return an optimizer's state dict with every tensor contiguous."""
-    import torch
-
-    per_parameter = {
-        key: {name: value.contiguous() if isinstance(value, torch.Tensor) else value for name, value in slots.items()}
-        for key, slots in state["state"].items()
-    }
-    return {**state, "state": per_parameter}
 
 
 def _frames(batch: Mapping[str, Any], rows: list[int] | None) -> str:

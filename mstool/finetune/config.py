@@ -103,7 +103,7 @@ def resumed(train: TrainPipelineConfig, facts: Facts) -> Setup:
 
 def register() -> None:
     """Make the bundled policy known to LeRobot."""
-    import mstool.finetune.flow.configuration_flow  # noqa: F401
+    import mstool.finetune.flow  # noqa: F401
 
 
 def _values(options: Options, preset: Preset, *, scratch: bool) -> tuple[dict[str, Any], list[tuple[str, Any, str]]]:

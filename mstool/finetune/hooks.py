@@ -14,8 +14,7 @@ _dataloader_worker_kwargs     a generator of its own, so that starting workers d
                               and a resumed run draws what an uninterrupted one draws; workers leave Ctrl-C alone
 update_policy                 stops at a loss or gradient that is not finite, and says which batch
 should_save_checkpoint        Ctrl-C asks for a checkpoint; the next `update_policy` stops every process
-save_checkpoint               the optimizer's tensors packed (safetensors refuses those of channels_last weights);
-                              conventions, norm stats and the run's facts beside the weights
+save_checkpoint               conventions, norm stats and the run's facts beside the weights
 init_logging, inside_slurm    short lines and a file of numbers; no progress bar without a terminal
 ============================  =======================================================================================
 """
@@ -31,7 +30,7 @@ from typing import Any
 
 from mstool.errors import SetupError
 from mstool.finetune import logs
-from mstool.finetune.batches import BrokenLoss, describe, is_broken, packed
+from mstool.finetune.batches import BrokenLoss, describe, is_broken
 from mstool.finetune.beside import Beside
 from mstool.finetune.interrupts import Interrupted, Interrupts, ignore_in_worker
 from mstool.finetune.pictures import Cache
@@ -137,8 +136,6 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
         return bool(hooks.stopping or _should_save(step, save_freq, total_steps))
 
     def save_checkpoint(**kwargs: Any) -> None:
-        if kwargs.get("optim_state_dict") is None:
-            kwargs["optim_state_dict"] = packed(kwargs["optimizer"].state_dict())
         _save(**kwargs)
         hooks.beside.write(kwargs["checkpoint_dir"] / "pretrained_model")
 

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from support.checkpoints import make_checkpoint
+from support.converted import copied
 
 from mstool.conventions import load_conventions
 from mstool.evaluation.diagnose.pictures import psnr
@@ -23,7 +24,8 @@ LOSSY_DB, LOSSLESS_DB = 28, 45
 
 @pytest.fixture(scope="module")
 def act(pickcube, tmp_path_factory):
-    return make_checkpoint(pickcube / "v3.0", tmp_path_factory.mktemp("runs") / "act")
+    folder = tmp_path_factory.mktemp("runs")
+    return make_checkpoint(copied(pickcube / "v3.0", folder / "cube"), folder / "act")
 
 
 # A shell starts background jobs with Ctrl-C ignored, which children inherit.

@@ -1,8 +1,9 @@
-"""LeRobot's own commands: `lerobot-train` on our dataset, evaluating in ManiSkill; `lerobot-eval` on its checkpoint."""
+"""LeRobot's own commands on our datasets and checkpoints: train, go on, evaluate in ManiSkill, serve."""
 
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.checkpoints import TINY, make_checkpoint
+from support.converted import copied
 
 from mstool.conventions import load_conventions
 from mstool.errors import UsageError
@@ -71,6 +74,83 @@ def test_lerobots_commands(pickcube, tmp_path):
     result = json.loads((tmp_path / "eval" / "eval_info.json").read_text())
     assert result["overall"]["n_episodes"] == 1
     assert set(result["per_group"]) == {"PickCube-v1"}
+
+
+MODEL = Path("checkpoints", "last", "pretrained_model")
+
+
+@pytest.fixture(scope="module")
+def runs(pickcube, tmp_path_factory):
+    """A run of `mstool finetune` per policy that needs no download."""
+    folder = tmp_path_factory.mktemp("runs")
+    data = copied(pickcube / "v3.0", folder / "cube")
+    return {kind: make_checkpoint(data, folder / kind, kind, steps=2) for kind in TINY}
+
+
+@pytest.mark.timeout(1200)
+def test_lerobot_evaluates_our_checkpoint_and_goes_on_with_it(pickcube, runs, tmp_path):
+    """Of all policies `flow` has processor steps of its own, which LeRobot's processes must find."""
+    model = runs["flow"] / MODEL
+    lerobot(
+        "eval",
+        f"--policy.path={model}",
+        "--policy.device=cpu",
+        "--eval.n_episodes=1",
+        "--eval.batch_size=1",
+        f"--output_dir={tmp_path / 'eval'}",
+        "--env.type=maniskill",
+        f"--env.dataset={model}",
+        "--env.episode_length=4",
+    )
+    assert json.loads((tmp_path / "eval" / "eval_info.json").read_text())["overall"]["n_episodes"] == 1
+    log = lerobot("train", f"--config_path={model / 'train_config.json'}", "--resume=true", "--steps=3")
+    assert re.search(r"step:3 .*loss:\d", log), log[-3000:]
+    assert (runs["flow"] / MODEL).resolve().parent.name == "000003"
+
+
+@pytest.mark.timeout(1200)
+def test_lerobot_trains_the_bundled_policy(pickcube, tmp_path):
+    sizes = ["width=32", "num_heads=2", "observation_layers=1", "action_layers=1", "image_size=[32,32]"]
+    log = lerobot(
+        "train",
+        "--dataset.repo_id=test/pickcube",
+        f"--dataset.root={pickcube / 'v3.0'}",
+        "--dataset.video_backend=pyav",
+        "--policy.type=flow",
+        "--policy.device=cpu",
+        "--policy.push_to_hub=false",
+        *(f"--policy.{size}" for size in sizes),
+        "--steps=1",
+        "--batch_size=2",
+        "--num_workers=0",
+        "--log_freq=1",
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    assert re.search(r"step:1 .*loss:\d", log), log[-3000:]
+
+
+def test_the_asynchronous_server_answers_for_every_policy(pickcube, runs, tmp_path):
+    pytest.importorskip("grpc", reason="LeRobot's extra `async` is not installed")
+    from support.async_client import ask
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    features = load_conventions(pickcube / "v3.0").features
+    server = subprocess.Popen(
+        [sys.executable, "-m", "lerobot_env_maniskill.policy_server", "--host=127.0.0.1", f"--port={port}"],
+        cwd=tmp_path,
+    )
+    try:
+        for kind, run in runs.items():
+            if kind == "diffusion":  # LeRobot's server asks without the history that its policy needs
+                continue
+            chunk = ask(f"127.0.0.1:{port}", kind, run / MODEL, features)
+            assert chunk.shape == (3, 7)
+            assert np.isfinite(chunk).all()
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_observations_are_those_of_the_dataset(pickcube):

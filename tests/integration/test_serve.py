@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from support.checkpoints import make_checkpoint
+from support.converted import copied
 from support.openpi_server import served
 from support.shards import make_dataset, make_episode
 
@@ -61,7 +62,7 @@ def test_actions_are_the_same_on_both_sides(dataset, tmp_path, kind):
 
 def test_the_two_commands_end_as_the_checkpoint_itself(pickcube, tmp_path, mstool, capsys):
     """`mstool serve` in one process, `mstool eval` on real pictures in another: the same episode."""
-    data = pickcube / "v3.0"
+    data = copied(pickcube / "v3.0", tmp_path / "cube")
     run = make_checkpoint(data, tmp_path / "run", "act")
     server = subprocess.Popen(
         [sys.executable, "-m", "mstool.cli", "serve", str(run), "--port", "0", "--device", "cpu"],

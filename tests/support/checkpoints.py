@@ -1,6 +1,9 @@
-"""Tiny, untrained LeRobot checkpoints for a dataset: quick to load, never successful."""
+"""Tiny checkpoints for a dataset, as `mstool finetune` writes them: quick to load, never successful."""
 
-import importlib
+import torch
+
+from mstool.finetune.options import Options
+from mstool.finetune.run import finetune, prepare
 
 TINY = {
     "act": {
@@ -9,7 +12,6 @@ TINY = {
         "dim_feedforward": 32,
         "n_encoder_layers": 1,
         "n_vae_encoder_layers": 1,
-        "pretrained_backbone_weights": None,
         "chunk_size": 10,
         "n_action_steps": 5,
     },
@@ -27,6 +29,7 @@ TINY = {
         "down_dims": (32, 64),
         "horizon": 8,
         "n_action_steps": 4,
+        "drop_n_last_frames": 1,
         "num_inference_steps": 2,
         "crop_shape": None,
         "use_separate_rgb_encoder_per_camera": False,
@@ -35,31 +38,15 @@ TINY = {
 }
 
 
-def make_checkpoint(root, run, kind="act", **more):
-    """Save a checkpoint as training does: `run`/checkpoints/000001/pretrained_model, and the link `last`."""
-    import torch
-    from lerobot.configs import FeatureType
-    from lerobot.datasets import LeRobotDatasetMetadata
-    from lerobot.policies.factory import get_policy_class, make_policy_config, make_pre_post_processors
-    from lerobot.utils.feature_utils import dataset_to_policy_features
+def make_checkpoint(root, run, kind="act", *, steps=1):
+    """Train a tiny policy on the dataset `root` into `run`, and return `run`.
 
-    from mstool.conventions import load_conventions, save_conventions
-
-    if kind == "flow":
-        importlib.import_module("mstool.finetune.flow.configuration_flow")
-    meta = LeRobotDatasetMetadata("test/tiny", root=root)
-    features = dataset_to_policy_features(meta.features)
-    config = make_policy_config(kind, device="cpu", push_to_hub=False, **{**TINY[kind], **more})
-    config.output_features = {k: f for k, f in features.items() if f.type is FeatureType.ACTION}
-    config.input_features = {k: f for k, f in features.items() if k not in config.output_features}
-    torch.manual_seed(0)
-    policy = get_policy_class(kind)(config)
-    before, after = make_pre_post_processors(config, dataset_stats=meta.stats)
-    folder = run / "checkpoints" / "000001" / "pretrained_model"
-    folder.mkdir(parents=True)
-    policy.save_pretrained(folder)
-    before.save_pretrained(folder)
-    after.save_pretrained(folder)
-    save_conventions(load_conventions(root), folder)
-    (run / "checkpoints" / "last").symlink_to("000001")
+    `force` because datasets of `support.shards` are noise, which no target takes.
+    """
+    torch.set_num_threads(1)
+    options = Options(
+        dataset=root, policy=kind, output=run, steps=steps, batch_size=2, num_workers=0, device="cpu",
+        cache_frames="off", force=True, overrides=tuple(TINY[kind].items()),
+    )  # fmt: skip
+    finetune(prepare(options, notify=lambda _line: None))
     return run

@@ -1,1 +1,10 @@
-"""A compact flow-matching policy, trainable from scratch; registered in LeRobot as the policy type `flow`."""
+"""A compact flow-matching policy, trainable from scratch; registered in LeRobot as the policy type `flow`.
+
+Importing anything of this package registers the configuration and the processor steps, as LeRobot's own policies do:
+a checkpoint names its steps, and LeRobot must find them wherever it can read the configuration.
+"""
+
+from mstool.finetune.flow.configuration_flow import FlowConfig
+from mstool.finetune.flow.processor_flow import make_flow_pre_post_processors
+
+__all__ = ["FlowConfig", "make_flow_pre_post_processors"]

@@ -163,6 +163,7 @@ class ObservationEncoder(nn.Module):
         """Encode images (B, C, 3, H, W) in [-1, 1], state (B, S), word ids (B, L): tokens and mask (B, N)."""
         tokens = []
         for index, (backbone, project) in enumerate(zip(self.backbones, self.project, strict=True)):
+            # The pictures alone: weights of this format would give the optimizer a state that safetensors refuses.
             picture = images[:, index].contiguous(memory_format=torch.channels_last)
             features = backbone(picture).flatten(2).transpose(1, 2)
             tokens.append(project(features) + self.place[index])
@@ -199,5 +200,4 @@ class ActionExpert(nn.Module):
 def _resnet18() -> nn.Module:
     """ResNet-18 (arXiv 1512.03385) from scratch, without pooling and classes."""
     net = torchvision.models.resnet18(weights=None, zero_init_residual=True)
-    trunk = nn.Sequential(*list(net.children())[:-2])
-    return trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return nn.Sequential(*list(net.children())[:-2])
