@@ -62,11 +62,9 @@ def unverified(episodes: Sequence[Episode]) -> list[str]:
     return [f"{text} ({count} of {len(episodes)} episodes)" for text, count in counts.items()]
 
 
-def write_episode_log(episodes: Sequence[Episode], root: Path) -> None:
-    """Write where every episode comes from: environment, seed, demo, steps before and after conversion."""
-    path = root / EPISODES_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [
+def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
+    """Return where every episode comes from: environment, seed, demo, steps before and after conversion."""
+    return [
         {
             "episode_index": index,
             "env_id": episode.recipe.env_id,
@@ -78,4 +76,10 @@ def write_episode_log(episodes: Sequence[Episode], root: Path) -> None:
         }
         for index, episode in enumerate(episodes)
     ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def write_episode_log(episodes: Sequence[Episode], root: Path) -> None:
+    """Write the episode log, a JSON object per line."""
+    path = root / EPISODES_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in episode_log(episodes)), encoding="utf-8")

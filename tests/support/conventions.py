@@ -1,41 +1,33 @@
-"""Conventions as `mstool convert` records them, without a dataset."""
+"""Conventions as `mstool convert` records them, of episodes whose pictures nobody needs."""
 
+from pathlib import Path
+
+from mstool import __version__
 from mstool.conventions import Conventions
-from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.episodes import Episode
+from mstool.maniskill2lerobot.features import features
+from mstool.maniskill2lerobot.provenance import episode_log, make_record
+from support.shards import FACTS, make_mark, make_recipe
 
 SENTENCE = "pick up the red cube"
 
 
-def conventions(layout="libero", *, mode=None, size=(16, 16), goal="visible", views=None, env_id="PickCube-v1"):
-    """What a v3.0 dataset of one episode says of itself."""
-    known = get_layout(layout)
-    mode = mode or known.control_modes[0]
-    cameras = [camera for camera in known.cameras if views is None or camera.view in views]
-    columns = {camera.lerobot: camera.view for camera in cameras}
-    pictures = {
-        column: {"dtype": "video", "shape": [*size, 3], "names": ["height", "width", "channels"]} for column in columns
-    }
-    action = known.action(mode)
+def conventions(layout="libero", *, env_id="PickCube-v1", seeds=(0,), frames=10, controller=FACTS, **more):
+    """What a v3.0 dataset of an episode per seed, each a frame longer than the last, says of itself."""
+    recipe = make_recipe(layout, env=env_id, task=SENTENCE, **more)
+    episodes = [
+        Episode.of(Path("nowhere"), make_mark(recipe, seed, frames + number, controller=controller), recipe)
+        for number, seed in enumerate(seeds)
+    ]
     return Conventions(
         dataset="test",
         fps=20,
-        features={
-            **pictures,
-            "observation.state": {"dtype": "float32", "shape": [len(known.state)], "names": list(known.state.names)},
-            "action": {"dtype": "float32", "shape": [len(action)], "names": list(action.names)},
-        },
-        mstool={
-            "layout": layout,
-            "control_mode": mode,
-            "controller": {"fps": 20, "position_m": 0.1, "rotation_rad": -0.1, "joint_rad": 0.1},
-            "goal": goal,
-            "views": columns,
-            "image_size": list(size),
-            "env_ids": [env_id],
-            "horizon": {env_id: 150},
-            "robot": "panda",
-            "robot_uids": None,
-            "demos": [],
-        },
-        episodes=[{"episode_index": 0, "env_id": env_id, "seed": 0, "frames": 10}],
+        features=features(recipe, "v3.0", "video", 20),
+        mstool=make_record(episodes, "v3.0", [], {}, __version__),
+        episodes=episode_log(episodes),
     )
+
+
+def three_episodes(layout="libero", **more):
+    """Conventions of PickCube's seeds 3, 4 and 9, which take 70, 71 and 72 frames."""
+    return conventions(layout, seeds=(3, 4, 9), frames=70, **more)

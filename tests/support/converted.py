@@ -19,15 +19,19 @@ RECIPES: dict[str, tuple[str, ...]] = {
         *("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "2", "--format", "both"),
         *("--image-size", "128", "--repo-id", "test/pickcube"),
     ),
-    "pick": ("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "3", "--format", "both"),
-    "push": ("convert", "-e", "PushCube-v1", "--demos", f"{DEMOS}/PushCube-v1", "-n", "2", "--format", "both"),
+    "pick_demos": ("demos", "generate", "-e", "PickCube-v1", "-n", "3"),
+    "push_demos": ("demos", "generate", "-e", "PushCube-v1", "-n", "2"),
+    "pick": ("convert", "-e", "PickCube-v1", "--demos", "{pick_demos}", "--format", "both"),
+    "push": ("convert", "-e", "PushCube-v1", "--demos", "{push_demos}", "--format", "both"),
     "pick_images": ("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "2", "--storage", "image"),
-    "pick_droid": ("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "2", "--layout", "droid"),
+    "pick_droid": ("convert", "-e", "PickCube-v1", "--demos", "{pick_demos}", "-n", "2", "--layout", "droid"),
     "merged": ("merge", "{pick}/v3.0", "{push}/v3.0"),
     "exported": ("export", "{merged}", "--format", "v2.1"),
+    "back": ("export", "{exported}", "--format", "v3.0", "--storage", "video"),
     "flow": ("finetune", "{pick}/v3.0", "--steps", "2", "--batch-size", "2", "--device", "cpu"),
     "act": ("finetune", "{pick}/v3.0", "--policy", "act", "--steps", "2", "--batch-size", "2", "--device", "cpu"),
 }
+MSTOOL = (sys.executable, "-m", "mstool.cli")
 _SMALL = ("--image-size", "64", "--workers", "1")
 
 
@@ -50,7 +54,7 @@ def made(base: Path, name: str) -> Path:
             shutil.rmtree(out, ignore_errors=True)
             words = [_fill(base, word) for word in RECIPES[name]]
             more = _SMALL if words[0] == "convert" and "--image-size" not in words else ()
-            run_mstool(*words, *more, "--output", out)
+            command(*words, *more, "--output", out)
             done.touch()
     return out
 
@@ -60,12 +64,19 @@ def copied(source: Path, target: Path) -> Path:
     return Path(shutil.copytree(source, target, symlinks=True))
 
 
-def run_mstool(*words: object) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user does, in a process of its own; its words are shown where it fails."""
-    command = [sys.executable, "-m", "mstool.cli", *map(str, words)]
-    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
-    return result
+def command(
+    *words: object, code: int | None = 0, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user does, in a process of its own without a terminal, and check its exit code.
+
+    Whatever happens, nothing may end in a traceback.
+    """
+    line = [*MSTOOL, *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env, check=False)
+    told = f"{' '.join(line)}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr, told
+    assert code is None or done.returncode == code, told
+    return done
 
 
 def shared_folder(base_temp: Path) -> Path:

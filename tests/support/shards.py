@@ -25,6 +25,40 @@ FACTS = {
 BODY = RobotFacts(("hip", "knee", "slide"), ("rad", "rad", "m"), ("hip", "knee"), ("rad", "rad"))
 
 
+def make_recipe(
+    layout="libero", *, mode=None, task="do it", env="PickCube-v1", size=(16, 16), goal="visible", views=None
+):
+    """What a conversion to a layout is asked for."""
+    chosen = get_layout(layout)
+    return Recipe(
+        env_id=env,
+        instruction=task,
+        horizon=150,
+        layout_name=layout,
+        control_mode=mode or (chosen.control_modes[0] if chosen.control_modes else "pd_joint_pos"),
+        views=tuple(views or (camera.view for camera in chosen.cameras)),
+        image_size=size,
+        goal=goal,
+        storages=("video", "image"),
+        names=BODY if layout == "native" else None,
+    )
+
+
+def make_mark(recipe, seed, frames, *, controller=FACTS, **more):
+    """What a shard says of its episode."""
+    return EpisodeMark(
+        fingerprint=f"{recipe.layout_name}-{seed}",
+        source_episode=seed,
+        seed=seed,
+        source_steps=frames,
+        frames=frames,
+        robot="panda",
+        controller=controller,
+        names=BODY.as_dict() if recipe.layout_name == "native" else {},
+        **more,
+    )
+
+
 def make_episode(
     folder,
     layout="libero",
@@ -39,20 +73,7 @@ def make_episode(
 ):
     """One complete shard, with pictures as video and as PNGs."""
     random = np.random.default_rng(seed)
-    chosen = get_layout(layout)
-    names = BODY if layout == "native" else None
-    recipe = Recipe(
-        env_id=env,
-        instruction=task,
-        horizon=100,
-        layout_name=layout,
-        control_mode=chosen.control_modes[0] if chosen.control_modes else "pd_joint_pos",
-        views=tuple(camera.view for camera in chosen.cameras),
-        image_size=size,
-        goal=goal,
-        storages=("video", "image"),
-        names=names,
-    )
+    recipe = make_recipe(layout, task=task, env=env, size=size, goal=goal)
     shard = folder / f"shard_{seed:03d}"
     shard.mkdir(parents=True)
     rows = {
@@ -79,18 +100,7 @@ def make_episode(
         psnr[view] = asdict(video.close())
         pngs.close()
         histograms[view] = histogram.counts.tolist()
-    mark = EpisodeMark(
-        fingerprint=f"{layout}-{seed}",
-        source_episode=seed,
-        seed=seed,
-        source_steps=frames,
-        frames=frames,
-        robot="panda",
-        controller=controller,
-        histograms=histograms,
-        psnr_db=psnr,
-        names=names.as_dict() if names else {},
-    )
+    mark = make_mark(recipe, seed, frames, controller=controller, histograms=histograms, psnr_db=psnr)
     return Episode.of(shard, mark, recipe)
 
 

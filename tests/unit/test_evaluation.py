@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from support.evaluation_conventions import conventions
+from support.conventions import three_episodes
 
 from mstool.errors import DataError, UsageError
 from mstool.evaluation.checkpoint import find_checkpoint, results_folder
@@ -120,9 +120,9 @@ def test_in_order_follows_the_seeds():
 
 def test_training_seeds_are_refused():
     with pytest.raises(UsageError, match=r"2 of the 5 seeds were trained on \(3, 4\)") as error:
-        plan_tasks(["PickCube-v1"], conventions(), seeds=range(5))
+        plan_tasks(["PickCube-v1"], three_episodes(), seeds=range(5))
     assert error.value.fix == "add --seed-start 10"
-    (task,) = plan_tasks(["PickCube-v1"], conventions(), seeds=range(10, 12))
+    (task,) = plan_tasks(["PickCube-v1"], three_episodes(), seeds=range(10, 12))
     assert task.seeds == (10, 11)
     assert task.horizon == 150
     assert task.prompt.startswith("pick up the red cube")
@@ -130,27 +130,27 @@ def test_training_seeds_are_refused():
 
 def test_a_task_that_nobody_knows_needs_a_sentence_and_a_horizon():
     with pytest.raises(UsageError, match="no sentence"):
-        plan_tasks(["RollBall-v1"], conventions(), seeds=range(10, 12))
+        plan_tasks(["RollBall-v1"], three_episodes(), seeds=range(10, 12))
     with pytest.raises(UsageError, match="no horizon"):
-        plan_tasks(["RollBall-v1"], conventions(), seeds=range(10, 12), instruction="roll it")
-    (task,) = plan_tasks(["RollBall-v1"], conventions(), seeds=range(2), instruction="roll it", horizon=80)
+        plan_tasks(["RollBall-v1"], three_episodes(), seeds=range(10, 12), instruction="roll it")
+    (task,) = plan_tasks(["RollBall-v1"], three_episodes(), seeds=range(2), instruction="roll it", horizon=80)
     assert task == Task("RollBall-v1", "roll it", 80, (0, 1))
 
 
 def test_replay_takes_the_recorded_seeds():
-    (task,) = plan_replay(["PickCube-v1"], conventions(), None)
+    (task,) = plan_replay(["PickCube-v1"], three_episodes(), None)
     assert task.seeds == (3, 4, 9)
     assert task.horizon == 72
-    (task,) = plan_replay(["PickCube-v1"], conventions(), 2)
+    (task,) = plan_replay(["PickCube-v1"], three_episodes(), 2)
     assert task.seeds == (3, 4)
     with pytest.raises(UsageError, match="no episode of PushCube-v1"):
-        plan_replay(["PushCube-v1"], conventions(), None)
+        plan_replay(["PushCube-v1"], three_episodes(), None)
 
 
 def test_environments_come_from_options_or_the_dataset():
     assert choose_envs([], "seed6", None) == list(SUITES["seed6"])
     assert "PlugCharger-v1" in choose_envs([], "all", None)
-    assert choose_envs([], None, conventions()) == ["PickCube-v1"]
+    assert choose_envs([], None, three_episodes()) == ["PickCube-v1"]
     assert choose_envs(["PushCube-v1,PickCube-v1", "PushCube-v1"], None, None) == ["PushCube-v1", "PickCube-v1"]
     for names, suite, known in ((["PickCube-v1"], "seed6", None), ([], "six", None), ([], None, None)):
         with pytest.raises(UsageError):
@@ -233,7 +233,7 @@ def observation(seed, step):
 
 
 def test_random_actions_depend_on_seed_and_step_alone():
-    policy: Policy = RandomPolicy(conventions())
+    policy: Policy = RandomPolicy(three_episodes())
     assert not traits_of(policy).sees
     one, two = policy.act([0, 1], [observation(1, 0), observation(2, 0)])
     (again,) = policy.act([5], [observation(2, 0)])
@@ -250,7 +250,7 @@ def test_random_actions_depend_on_seed_and_step_alone():
 
 def test_random_needs_a_range():
     with pytest.raises(UsageError, match="no range") as error:
-        RandomPolicy(conventions(layout="joint", control_mode="pd_joint_pos"))
+        RandomPolicy(three_episodes("joint", mode="pd_joint_pos"))
     assert "--dataset" in error.value.fix
 
 

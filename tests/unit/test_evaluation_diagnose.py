@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.evaluation_conventions import conventions
+from support.conventions import three_episodes
 
 from mstool.evaluation.diagnose.motion import Names, look_at_actions, look_at_states
 from mstool.evaluation.diagnose.pictures import compare_first_pictures, look_at_pictures, psnr
@@ -146,7 +146,7 @@ def test_the_first_divergence_is_found():
 
 
 def test_the_recorder_changes_nothing_and_keeps_everything():
-    plain = RandomPolicy(conventions())
+    plain = RandomPolicy(three_episodes())
     recorder = Recorder(plain, replan=5)
     recorder.reset(0, "PickCube-v1", 3)
     seen = [Observation({}, np.full(8, step, np.float32), "", "PickCube-v1", 3, step) for step in (0, 5)]

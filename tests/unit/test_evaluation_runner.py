@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.evaluation_conventions import conventions
+from support.conventions import three_episodes
 from support.evaluation_workers import moody
 
 from mstool.errors import DataError, SetupError
@@ -35,7 +35,7 @@ class Echo:
 
 def run(seeds, workers=2, policy=None):
     policy = policy or Echo()
-    runner = Runner(policy, Setup(conventions(), (), 20), workers, replan=2, serve=moody)
+    runner = Runner(policy, Setup(three_episodes(), (), 20), workers, replan=2, serve=moody)
     jobs = [Job("PickCube-v1", seed, "", 100) for seed in seeds]
     return {finished.outcome.seed: finished.outcome for finished in runner.run(jobs)}, runner
 

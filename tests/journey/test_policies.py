@@ -1,0 +1,68 @@
+"""From a dataset to a policy and its evaluation: finetune, eval, serve, LeRobot's own evaluation."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.converted import MSTOOL, command
+
+pytestmark = pytest.mark.sim
+SHORT = ("--episodes", 1, "--horizon", 6, "--workers", 1, "--device", "cpu", "--json")
+
+
+def outcome(done):
+    (task,) = json.loads(done.stdout)["tasks"]
+    (each,) = task["outcomes"]
+    return {name: value for name, value in each.items() if name != "seconds"}
+
+
+@pytest.mark.parametrize("dataset", ["pick/v3.0", "pick_droid", "merged"])
+def test_every_stored_episode_solves_its_task_again(made, tmp_path, dataset):
+    name, _, version = dataset.partition("/")
+    done = command("eval", "--policy", f"replay:{made(name) / version}", "--output", tmp_path, "--workers", 1, "--json")
+    for task in json.loads(done.stdout)["tasks"]:
+        assert all(each["success"] for each in task["outcomes"]), task
+
+
+@pytest.mark.parametrize("kind", ["flow", "act"])
+def test_a_checkpoint_is_evaluated_and_served_alike(made, tmp_path, kind):
+    run, data = made(kind), made("pick") / "v3.0"
+    local = outcome(command("eval", "--policy", run, *SHORT, "--output", tmp_path / "local"))
+    assert local["steps"] == 6
+    words = [*MSTOOL, "serve", str(run), "--port", "0", "--device", "cpu"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            said = next(line for line in server.stderr if "serving" in line)
+            url = re.search(r"ws://\S+:\d+", said).group()
+            remote = command("eval", "--policy", url, "--dataset", data, *SHORT, "--output", tmp_path / "remote")
+            assert outcome(remote) == local
+            server.send_signal(signal.SIGINT)
+            assert server.wait(30) == 0
+        finally:
+            server.kill()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["flow", "act"])
+def test_lerobot_evaluates_our_checkpoint(made, tmp_path, kind):
+    """README's `lerobot-eval`, with fewer steps."""
+    words = [
+        str(Path(sys.executable).with_name("lerobot-eval")),
+        f"--policy.path={made(kind) / 'checkpoints/last/pretrained_model'}",
+        "--policy.device=cpu",
+        "--env.type=maniskill",
+        f"--env.dataset={made('pick') / 'v3.0'}",
+        "--env.episode_length=4",
+        "--eval.n_episodes=1",
+        "--eval.batch_size=1",
+        f"--output_dir={tmp_path}",
+    ]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads((tmp_path / "eval_info.json").read_text())["overall"]["n_episodes"] == 1
