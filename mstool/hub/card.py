@@ -10,9 +10,11 @@ from typing import Any
 
 import yaml
 
-from mstool.dataset.record import read_record
 from mstool.fingerprint import CONTACT_SHEET_FILE
-from mstool.hub.card_facts import Vector, drops, episode_log, ranges, tasks, vectors
+from mstool.hub.card_facts import Vector, drops, episode_log, ranges, simulators, sources, tasks, vectors
+from mstool.layouts.recognise import flat_names
+from mstool.validators.data import DatasetView
+from mstool.validators.targets import MANISKILL, fitting_target
 
 # A README with this line is ours to write again; any other is its author's and goes up as it is.
 MARK = "<!-- written by mstool push: edits are overwritten, remove this line to keep yours -->"
@@ -32,7 +34,7 @@ class CardFacts:
 
 def write_card(root: Path, info: dict[str, Any], facts: CardFacts) -> str:
     """Return the card of the dataset at `root` as Markdown with its YAML head."""
-    own = read_record(root)
+    own = DatasetView(root).ours
     parts = [
         _head(info, own, facts),
         f"# {facts.repo_id.rpartition('/')[2]}",
@@ -77,8 +79,9 @@ def _summary(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str
     ]
     if own:
         envs = ", ".join(f"`{name}`" for name in own.get("env_ids", []))
+        how = "with the pictures that they hold" if own.get("observations") == "recorded" else "replayed and rendered"
         lines.append(
-            f"Demonstrations of ManiSkill3's {envs}, replayed and rendered; layout `{own.get('layout')}`, "
+            f"Demonstrations of ManiSkill3's {envs}, {how}; layout `{own.get('layout')}`, "
             f"control mode `{own.get('control_mode')}`."
         )
     if facts.target:
@@ -101,8 +104,9 @@ def _features(info: dict[str, Any], own: dict[str, Any]) -> str:
         if feature.get("dtype") in {"video", "image"}:
             means = f"camera `{own['views'][name]}`" if name in own.get("views", {}) else "camera"
         else:
-            names = feature.get("names") or []
-            pairs = zip(names, units.get(name) or [""] * len(names), strict=False)
+            names, own_units = flat_names(feature.get("names")), units.get(name)
+            fitting = own_units if isinstance(own_units, list) and len(own_units) == len(names) else [""] * len(names)
+            pairs = zip(names, fitting, strict=True)
             means = ", ".join(f"{n} ({u})" if u else str(n) for n, u in pairs)
         rows.append((f"`{name}`", feature.get("dtype", ""), shape, means))
     return "## Features\n\n" + _table(("feature", "dtype", "shape", "meaning"), rows)
@@ -134,15 +138,21 @@ def _rows(vector: Vector) -> Iterable[tuple[str, ...]]:
 def _making(root: Path, own: dict[str, Any]) -> str:
     if not own:
         return ""
-    demos, log = own.get("demos") or {}, episode_log(root)
+    log = episode_log(root)
     rows = [("tool", f"mstool {own.get('version', '')}")]
-    rows += [("demos", f"{demos.get('origin', '')} `{demos.get('file', '')}`")] if demos else []
-    rows += [("demo file's SHA-256", f"`{demos['sha256']}`")] if demos.get("sha256") else []
-    rows += [("simulator", f"`{demos['env_kwargs']}`")] if demos.get("env_kwargs") else []
+    rows += [(f"{env_id} demos", words) for env_id, words in sources(own.get("demos", [])).items()]
+    rows += [(f"{env_id} simulator", words) for env_id, words in simulators(own.get("demos", [])).items()]
+    rows += (
+        [("robot and floor", "simplified meshes (`--render-detail fast`)")]
+        if own.get("render_detail") == "fast"
+        else []
+    )
+    rows += [("rewritten", f"from LeRobot {own['exported_from']} (`mstool export`)")] if "exported_from" in own else []
     for env_id, entries in log.by_env.items():
         rows.append((f"{env_id} seeds", ranges(entries)))
     rows += [("episodes' fingerprint", f"`{log.digest}` (recipe, demo content, tool version)")] if log.digest else []
-    rows.append(("dropped", drops(own.get("dropped") or {})))
+    rows.append(("dropped", drops(own.get("dropped", {}))))
+    rows += [("note", str(text)) for text in own.get("warnings", [])]
     if own.get("psnr_db"):
         worst = ", ".join(f"{view} {value} dB" for view, value in own["psnr_db"].items())
         rows.append(("video against the rendered frames, worst PSNR", worst))
@@ -156,17 +166,19 @@ def _loading(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str
         "```python\nfrom lerobot.datasets.lerobot_dataset import LeRobotDataset\n\n"
         f'dataset = LeRobotDataset("{facts.repo_id}")\n```'
     )
-    config = "pi05_droid" if own.get("layout") == "droid" else "pi05_libero"
-    openpi = (
-        f'openpi reads LeRobot v2.1, as this is: set `repo_id="{facts.repo_id}"` in a copy of its `{config}` config, '
-        "and use this repository's `norm_stats.json`."
+    fitting = fitting_target(info, own).target
+    config = (
+        "write a config of your own for it"
+        if fitting == MANISKILL.name
+        else f'set `repo_id="{facts.repo_id}"` in a copy of its `{fitting}` config'
     )
+    openpi = f"openpi reads LeRobot v2.1, as this is: {config}, and use this repository's `norm_stats.json`."
     if version.startswith("v2"):
-        body = f"{openpi}\n\nLeRobot >= 0.4 reads v3.0 only and cannot open this version."
+        body = f"{openpi}\n\nLeRobot >= 0.4 reads v3.0 only: `mstool export --format v3.0` writes it from this dataset."
     else:
         body = (
-            f"LeRobot >= 0.4:\n\n{lerobot}\n\nopenpi reads LeRobot v2.1: `mstool convert --format v2.1` writes it from "
-            "the same demos; `norm_stats.json` here is in openpi's format already."
+            f"LeRobot >= 0.4:\n\n{lerobot}\n\nopenpi reads LeRobot v2.1: `mstool export --format v2.1` writes it from "
+            "this dataset; `norm_stats.json` here is in openpi's format already."
         )
     return f"## How to load it\n\nFrom a hub or a mirror, verified file by file:\n\n```bash\n{pull}\n```\n\n{body}"
 

@@ -2,14 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mstool.contract import EPISODES_FILE, INDEX_COLUMNS
+from mstool.errors import DataError
+from mstool.layouts.recognise import flat_names
 
 _COLUMNS = ("min", "q01", "mean", "std", "q99", "max")
+_ORIGINS = {"local": "files of the converting machine", "hub": "ManiSkill's own, from a hub", "generate": "generated"}
 _NORM_NAMES = {"state": ("observation.state", "state"), "actions": ("action", "actions")}
 
 
@@ -34,13 +39,14 @@ def tasks(root: Path) -> list[str]:
     """Return the instructions in the task table's order."""
     lines = root / "meta" / "tasks.jsonl"
     if lines.is_file():
-        return [str(json.loads(line)["task"]) for line in lines.read_text(encoding="utf-8").splitlines() if line]
+        return [str(entry.get("task", "")) for entry in _lines(root, lines)]
     table = root / "meta" / "tasks.parquet"
     if not table.is_file():
         return []
     import pyarrow.parquet as pq
 
-    columns = pq.read_table(table).to_pydict()
+    with _readable(root, table):
+        columns = pq.read_table(table).to_pydict()
     # LeRobot keeps the sentence as a pandas index, called `task` or left without a name.
     words: list[Any] = next((columns[name] for name in ("task", "__index_level_0__") if name in columns), [])
     order = columns.get("task_index", range(len(words)))
@@ -49,9 +55,9 @@ def tasks(root: Path) -> list[str]:
 
 def vectors(root: Path, info: dict[str, Any]) -> list[Vector]:
     """Return the statistics of state and actions: LeRobot's `meta/stats.json`, else openpi's `norm_stats.json`."""
-    stats = _json(root / "meta" / "stats.json")
+    stats = _json(root, root / "meta" / "stats.json")
     if not stats:
-        norm = _json(root / "norm_stats.json").get("norm_stats", {})
+        norm = _json(root, root / "norm_stats.json").get("norm_stats", {})
         stats = {
             next((n for n in names if n in info["features"]), key): norm[key]
             for key, names in _NORM_NAMES.items()
@@ -64,8 +70,8 @@ def vectors(root: Path, info: dict[str, Any]) -> list[Vector]:
             continue
         columns = {key: [float(v) for v in values[key]] for key in _COLUMNS if isinstance(values.get(key), list)}
         width = min((len(column) for column in columns.values()), default=0)
-        names = feature.get("names") or []
-        labels = [str(names[i]) if len(names) == width else str(i) for i in range(width)]
+        names = flat_names(feature.get("names"))
+        labels = [names[i] if len(names) == width else str(i) for i in range(width)]
         if width:
             found.append(Vector(name, tuple(labels), columns))
     return found
@@ -77,13 +83,31 @@ def episode_log(root: Path) -> EpisodeLog:
     if not path.is_file():
         return log
     digest = hashlib.sha256()
-    for line in path.read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
+    for entry in _lines(root, path):
         if isinstance(entry.get("seed"), int):
             log.by_env.setdefault(str(entry.get("env_id", "")), []).append(entry["seed"])
         digest.update(str(entry.get("fingerprint", "")).encode())
     log.digest = digest.hexdigest()
     return log
+
+
+def sources(demos: Iterable[Any]) -> dict[str, str]:
+    """Say where each environment's demos come from: {environment: `hub`, or `generated, local` after a merge}."""
+    return _by_env(demos, lambda demo: _ORIGINS.get(str(demo.get("origin")), "unknown"))
+
+
+def simulators(demos: Iterable[Any]) -> dict[str, str]:
+    """Return what each environment was built with beyond its defaults; those with nothing are left out."""
+    return _by_env(demos, lambda demo: f"`{json.dumps(demo['env_kwargs'])}`" if demo.get("env_kwargs") else "")
+
+
+def _by_env(demos: Iterable[Any], say: Callable[[Mapping[str, Any]], str]) -> dict[str, str]:
+    """Return what `say` makes of the record's demos, once per environment; a merge may name one several times."""
+    said: dict[str, dict[str, None]] = {}
+    for demo in demos:
+        if isinstance(demo, dict) and (words := say(demo)):
+            said.setdefault(str(demo.get("env_id", "")), {})[words] = None
+    return {env_id: ", ".join(words) for env_id, words in said.items()}
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -102,8 +126,23 @@ def drops(counts: dict[str, Any]) -> str:
     return ", ".join(f"{count} x {reason}" for reason, count in counts.items()) or "none"
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(root: Path, path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    data = json.loads(path.read_text(encoding="utf-8"))
+    with _readable(root, path):
+        data = json.loads(path.read_text(encoding="utf-8"))
     return data if isinstance(data, dict) else {}
+
+
+def _lines(root: Path, path: Path) -> list[dict[str, Any]]:
+    with _readable(root, path):
+        entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+@contextmanager
+def _readable(root: Path, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}", fix=shlex.join(["mstool", "validate", str(root)])) from error

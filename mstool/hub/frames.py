@@ -33,7 +33,9 @@ def from_video(root: Path, info: dict[str, Any], camera: str, episode: int, mome
             # Half a frame early: rounding of timestamps must not lead to the frame after.
             wanted = seconds - 0.5 / float(info["fps"])
             container.seek(max(0, int(seconds / stream.time_base)), stream=stream)
-            frame = next(f for f in container.decode(stream) if f.time is None or f.time >= wanted)
+            frame = next((f for f in container.decode(stream) if f.time is None or f.time >= wanted), None)
+            if frame is None:
+                raise ValueError(f"{name} ends before {seconds:.2f} s")
             pictures.append(frame.to_image())
     return pictures
 

@@ -9,8 +9,18 @@ from mstool.dataset.locate import INFO_FILE, locate
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.fingerprint import VALIDATION_FILE
+from mstool.validators.targets import fitting_target
 
 type Info = dict[str, Any]
+
+# What a card, a contact sheet and a tag are made of.
+_FIELDS: dict[str, type] = {
+    "codebase_version": str,
+    "features": dict,
+    "fps": int,
+    "total_episodes": int,
+    "total_frames": int,
+}
 
 
 def read_info(root: Path) -> Info:
@@ -29,48 +39,49 @@ def read_info(root: Path) -> Info:
         info = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
-    if not isinstance(info, dict) or not isinstance(info.get("features"), dict) or "codebase_version" not in info:
+    kinds = _FIELDS.items()
+    wrong = [name for name, kind in kinds if not (isinstance(info, dict) and isinstance(info.get(name), kind))]
+    if wrong or not all(isinstance(feature, dict) for feature in info["features"].values()):
         raise DataError(
-            f"{path} is not LeRobot's: no codebase_version or no features",
+            f"{path} is not LeRobot's: {', '.join(wrong) or 'features'} missing or malformed",
             fix=f"mstool validate {shlex.quote(str(root))}",
         )
-    return info
+    return dict(info)
 
 
 def check_validation(root: Path, info: Info, content: str) -> str:
-    """Return the target that the dataset with fingerprint `content` was found valid for.
+    """Return the target that the dataset with fingerprint `content` was found valid for: the one that fits it.
 
     Raises
     ------
     DataError
-        The report is missing, damaged, made for other content, or says that the dataset is invalid.
+        The report is missing, damaged, made for other content or another target, or says that the dataset is invalid.
 
     """
     path = root / VALIDATION_FILE
+    fitting = fitting_target(info, read_record(root))
+    fix = shlex.join(["mstool", "validate", str(root), "--against", fitting.target])
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError(f"{root} was never validated (no {VALIDATION_FILE})", fix=_validate(root, info)) from error
+        raise DataError(f"{root} was never validated (no {VALIDATION_FILE})", fix=fix) from error
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}", fix=_validate(root, info)) from error
+        raise DataError(f"{path} cannot be read: {error}", fix=fix) from error
     if not isinstance(report, dict) or not isinstance(report.get("valid"), bool):
-        raise DataError(f"{path} is no validation report", fix=_validate(root, info))
-    target = str(report.get("target") or "")
+        raise DataError(f"{path} is not a validation report", fix=fix)
     if report.get("content_hash") != content:
         raise DataError(
-            f"{root} has changed since it was validated on {report.get('created', 'an unknown day')}",
-            fix=_validate(root, info, target),
+            f"{root} has changed since it was validated on {report.get('created', 'an unknown day')}", fix=fix
+        )
+    if report.get("target") != fitting.target:
+        raise DataError(
+            f"{root} was validated for {report.get('target') or 'an unknown target'} and is pushed as a dataset for "
+            f"{fitting.target}: {fitting.why}",
+            fix=fix,
         )
     if not report["valid"]:
         raise DataError(
-            f"{root} is not valid for {target or 'its target'}, see {path}",
-            fix=f"{_validate(root, info, target)} says what to change (or push with --force)",
+            f"{root} is not valid for {fitting.target}: validate says what to change, --force pushes it as it is",
+            fix=fix,
         )
-    return target
-
-
-def _validate(root: Path, info: Info, target: str = "") -> str:
-    layout = str(read_record(root).get("layout", ""))
-    openpi = "pi05_droid" if layout == "droid" else "pi05_libero"
-    own = openpi if str(info["codebase_version"]).startswith("v2") else "lerobot_pi05"
-    return shlex.join(["mstool", "validate", str(root), "--against", target or own])
+    return fitting.target

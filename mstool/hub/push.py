@@ -91,17 +91,18 @@ def push(options: PushOptions, *, dry_run: bool = False, endpoint: str = "", say
     api = connect(server)
     files = local_files(options.dataset)
     target = _gate(options, info, files, say)
-    with tempfile.TemporaryDirectory(prefix="mstool-push-") as folder, explained(asked), quiet():
+    if server.in_the_clear:
+        say(f"warning: {server.url} is not https: a token and the data can be read on the way")
+    tag = str(info["codebase_version"]) if _wants_tag(options) else ""
+    report = PushReport(options.repo_id, server.url, options.revision, tag, dry_run)
+    with tempfile.TemporaryDirectory(prefix="mstool-push-") as folder:
         files |= _about(options, info, target, Path(folder), say)
-        if server.in_the_clear:
-            say(f"warning: {server.url} is not https: a token and the data can be read on the way")
-        tag = str(info["codebase_version"]) if _wants_tag(options) else ""
-        report = PushReport(options.repo_id, server.url, options.revision, tag, dry_run)
         report.files, report.bytes = len(files), sum(file.hash.size for file in files.values())
-        asked = identify(api, asked, needed=not dry_run)
-        # From here on the messages know whose token it is.
-        with explained(asked):
-            _push(api, asked, files, report, say)
+        with explained(asked), quiet():
+            asked = identify(api, asked, needed=not dry_run)
+            # From here on the messages know whose token it is.
+            with explained(asked):
+                _push(api, asked, files, report, say)
     report.seconds = round(time.monotonic() - started, 3)
     return report
 

@@ -261,8 +261,8 @@ def _tidy(feature: dict[str, Any]) -> dict[str, Any]:
 
 # What kind of value each entry of the record must have.
 _KINDS: dict[str, type] = {
-    **dict.fromkeys(("layout", "control_mode", "robot", "goal"), str),
-    **dict.fromkeys(("conventions", "controller", "units", "views", "horizon"), dict),
-    **dict.fromkeys(("env_ids", "image_size"), list),
+    **dict.fromkeys(("version", "layout", "control_mode", "robot", "goal", "observations", "render_detail"), str),
+    **dict.fromkeys(("conventions", "controller", "units", "views", "horizon", "dropped", "psnr_db"), dict),
+    **dict.fromkeys(("env_ids", "image_size", "demos", "warnings"), list),
 }
 _SKIPPED = set(INDEX_COLUMNS) - {"timestamp", "episode_index"}

@@ -1,4 +1,4 @@
-"""Small datasets that LeRobot opens: two episodes, one camera, colours that tell episode and time."""
+"""Small datasets made elsewhere, for what reads their pictures: one camera, colours that tell episode and time."""
 
 import io
 import json
@@ -30,9 +30,9 @@ def picture(episode: int, frame: int) -> np.ndarray[Any, Any]:
     return np.full((48, 64, 3), colour(episode, frame), dtype=np.uint8)
 
 
-def make_v30(root: Path, *, storage: str = "video", seed: int = 0) -> Path:
-    """Write a v3.0 dataset with mstool's provenance and a validation report."""
-    columns = _columns(seed)
+def make_v30(root: Path, *, storage: str = "video") -> Path:
+    """Write a v3.0 dataset."""
+    columns = _columns()
     frames = [(e, t) for e, length in enumerate(LENGTHS) for t in range(length)]
     schema: dict[str, Any] = {name: _list(values) for name, values in columns.items()}
     if storage == "image":
@@ -60,12 +60,13 @@ def make_v30(root: Path, *, storage: str = "video", seed: int = 0) -> Path:
     info["data_path"] = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
     if storage == "video":
         info["video_path"] = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-    return _finish(root, info, "lerobot_pi05")
+    (root / "meta/info.json").write_text(json.dumps(info, indent=2))
+    return root
 
 
 def make_v21(root: Path) -> Path:
     """Write a v2.1 dataset with videos."""
-    columns, first = _columns(0), 0
+    columns, first = _columns(), 0
     lines = []
     for episode, length in enumerate(LENGTHS):
         part = {name: _list(values[first : first + length]) for name, values in columns.items()}
@@ -84,29 +85,20 @@ def make_v21(root: Path) -> Path:
     info = _info("v2.1", "video")
     info["data_path"] = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
     info["video_path"] = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
-    return _finish(root, info, "pi05_libero")
-
-
-def validate(root: Path, *, valid: bool = True, target: str = "lerobot_pi05") -> None:
-    """Write the report that `mstool validate` would."""
-    report = {"valid": valid, "target": target, "created": "2025-01-02T03:04:05+00:00", "summary": {}}
-    path = root / VALIDATION_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report | {"content_hash": content_hash(root)}))
-
-
-def _finish(root: Path, info: dict[str, Any], target: str) -> Path:
     (root / "meta/info.json").write_text(json.dumps(info, indent=2))
-    (root / "meta/mstool").mkdir()
-    log = [{"episode_index": i, "env_id": "PickCube-v1", "seed": 3 + i, "fingerprint": f"{i}" * 64} for i in (0, 1)]
-    (root / "meta/mstool/episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-    validate(root, target=target)
     return root
 
 
-def _columns(seed: int) -> dict[str, np.ndarray[Any, Any]]:
+def validate(root: Path, **changes: Any) -> None:
+    """Let the verdict that `mstool validate` wrote hold for what the dataset is now, with `changes`."""
+    path = root / VALIDATION_FILE
+    verdict = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(verdict | {"content_hash": content_hash(root)}))
+
+
+def _columns() -> dict[str, np.ndarray[Any, Any]]:
     total = sum(LENGTHS)
-    noise = np.random.default_rng(seed)
+    noise = np.random.default_rng(0)
     frame = np.concatenate([np.arange(n) for n in LENGTHS])
     return {
         "observation.state": noise.standard_normal((total, 2)).astype(np.float32),
@@ -141,19 +133,6 @@ def _info(version: str, storage: str) -> dict[str, Any]:
         "splits": {"train": "0:2"},
         "video_path": None,
         "features": features,
-        "mstool": {
-            "version": "0.1.0",
-            "layout": "libero",
-            "conventions": {"gripper_action": "-1 open, +1 close"},
-            "units": {"observation.state": ["m", "m"], "action": ["0.05 m", "0.05 m", "-1 open, +1 close"]},
-            "control_mode": "pd_ee_delta_pose",
-            "env_ids": ["PickCube-v1"],
-            "goal": "visible",
-            "views": {CAMERA: "base"},
-            "demos": {"origin": "hub", "file": "trajectory.h5", "env_kwargs": {"obs_mode": "none"}},
-            "dropped": {"not solved": 2},
-            "psnr_db": {"base": 38.5},
-        },
     }
 
 

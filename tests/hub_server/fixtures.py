@@ -1,6 +1,5 @@
 """Fixtures of the hub tests; a test module imports those that it uses."""
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -8,8 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.converted import copied, run_mstool
 
-from hub_server.datasets import make_v30
 from hub_server.server import HubServer
 
 
@@ -54,12 +53,28 @@ def hub(tmp_path: Path) -> Iterator[HubServer]:
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A valid v3.0 dataset, made once."""
-    return make_v30(tmp_path_factory.mktemp("hub") / "dataset")
+def pristine(pickcube: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset that `mstool convert` wrote, v3.0, validated."""
+    root = copied(pickcube / "v3.0", tmp_path_factory.mktemp("hub") / "dataset")
+    run_mstool("validate", root, "--against", "lerobot_pi05")
+    return root
+
+
+@pytest.fixture(scope="session")
+def pristine_v21(pickcube: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in v2.1, with the pictures as images, validated."""
+    root = copied(pickcube / "v2.1", tmp_path_factory.mktemp("hub") / "dataset_v21")
+    run_mstool("validate", root, "--against", "pi05_libero")
+    return root
 
 
 @pytest.fixture
 def dataset(pristine: Path, tmp_path: Path) -> Path:
     """A valid v3.0 dataset that a test may change."""
-    return Path(shutil.copytree(pristine, tmp_path / "cube"))
+    return copied(pristine, tmp_path / "cube")
+
+
+@pytest.fixture
+def dataset_v21(pristine_v21: Path, tmp_path: Path) -> Path:
+    """A valid v2.1 dataset that a test may change."""
+    return copied(pristine_v21, tmp_path / "old")

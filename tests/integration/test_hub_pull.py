@@ -9,8 +9,16 @@ import time
 
 import pytest
 from hub_server import Fault
-from hub_server.datasets import make_v21, make_v30, validate
-from hub_server.fixtures import dataset, hasty, hub, hub_environment, pristine  # noqa: F401
+from hub_server.datasets import validate
+from hub_server.fixtures import (  # noqa: F401
+    dataset,
+    dataset_v21,
+    hasty,
+    hub,
+    hub_environment,
+    pristine,
+    pristine_v21,
+)
 
 from mstool.errors import DataError, MstoolError, UsageError
 from mstool.fingerprint import content_hash, dataset_files
@@ -19,6 +27,7 @@ from mstool.hub.pull import pull
 from mstool.hub.push import push
 
 REPO = "me/cube"
+FRAMES = 148
 
 
 @pytest.fixture
@@ -45,7 +54,7 @@ def test_what_was_pushed_comes_back_and_opens(full, dataset, tmp_path):  # noqa:
     root = tmp_path / "deep/got"
     report = pull(options(full, root, open_it=True))
     assert content_hash(root) == content_hash(dataset)
-    assert report.opened == {"reader": "lerobot", "episodes": 2, "frames": 12}
+    assert report.opened == {"reader": "lerobot", "episodes": 2, "frames": FRAMES}
     assert report.asked_revision == "v3.0"
     assert report.revision == full.store.repo(REPO)["tags"]["v3.0"]
     assert report.verified == report.files == len(dataset_files(root))
@@ -66,7 +75,7 @@ def test_pulling_again_fetches_nothing(full, tmp_path):
     full.log.clear()
     report = pull(options(full, tmp_path / "got", open_it=True))
     assert (report.changes, report.download_bytes, report.verified) == ([], 0, report.files)
-    assert report.opened["frames"] == 12
+    assert report.opened["frames"] == FRAMES
     assert full.asked("GET", "/resolve/") == 0
 
 
@@ -103,29 +112,29 @@ def test_an_older_revision_by_branch_tag_or_commit(full, dataset, tmp_path):  # 
     assert content_hash(tmp_path / "new") == content_hash(dataset)
 
 
-def test_v21_is_checked_by_its_metadata(hub, tmp_path):  # noqa: F811
-    source = make_v21(tmp_path / "old")
+def test_v21_is_checked_by_its_metadata(hub, dataset_v21, tmp_path):  # noqa: F811
+    source = dataset_v21
     push(PushOptions(dataset=source, repo_id=REPO, endpoint=hub.endpoint))
     report = pull(options(hub, tmp_path / "got", open_it=True))
-    assert report.opened == {"reader": "metadata", "episodes": 2, "frames": 12}
+    assert report.opened == {"reader": "metadata", "episodes": 2, "frames": FRAMES}
     assert report.asked_revision == "v2.1"
-    next((source / "videos").rglob("episode_000001.mp4")).unlink()
+    next((source / "data").rglob("episode_000001.parquet")).unlink()
     (source / "meta/episodes.jsonl").write_text("")
     validate(source)
     push(PushOptions(dataset=source, repo_id="me/bad", endpoint=hub.endpoint, force=True))
     error = failed(hub, tmp_path / "bad", repo_id="me/bad", open_it=True)
-    assert "episode_000001.mp4: missing" in error.message
+    assert "episode_000001.parquet: missing" in error.message
     assert "0 episodes, info.json says 2" in error.message
 
 
-def test_of_two_versions_the_newer_is_pulled(hub, tmp_path):  # noqa: F811
-    push(PushOptions(dataset=make_v21(tmp_path / "old"), repo_id=REPO, endpoint=hub.endpoint))
-    push(PushOptions(dataset=make_v30(tmp_path / "new"), repo_id=REPO, endpoint=hub.endpoint))
+def test_of_two_versions_the_newer_is_pulled(hub, dataset, dataset_v21, tmp_path):  # noqa: F811
+    push(PushOptions(dataset=dataset_v21, repo_id=REPO, endpoint=hub.endpoint))
+    push(PushOptions(dataset=dataset, repo_id=REPO, endpoint=hub.endpoint))
     report = pull(options(hub, tmp_path / "got"))
     assert report.asked_revision == "v3.0"
-    assert content_hash(tmp_path / "got") == content_hash(tmp_path / "new")
+    assert content_hash(tmp_path / "got") == content_hash(dataset)
     assert pull(options(hub, tmp_path / "got21", revision="v2.1")).files > 0
-    assert content_hash(tmp_path / "got21") == content_hash(tmp_path / "old")
+    assert content_hash(tmp_path / "got21") == content_hash(dataset_v21)
 
 
 def test_what_lerobot_cannot_open_does_not_appear(hub, dataset, tmp_path):  # noqa: F811
@@ -358,7 +367,7 @@ def test_lerobot_loads_it_by_name_into_an_empty_cache(full, dataset, tmp_path): 
     done = subprocess.run([sys.executable, "-c", code], check=False, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("2 12 (3, 48, 64) ")
+    assert lines[0].startswith(f"2 {FRAMES} (3, 128, 128) ")
     assert str(home) in lines[0]
     assert lines[1] == "refused True"
 

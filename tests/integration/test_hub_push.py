@@ -8,8 +8,16 @@ import time
 
 import pytest
 from hub_server import Fault
-from hub_server.datasets import make_v21, validate
-from hub_server.fixtures import dataset, hasty, hub, hub_environment, pristine  # noqa: F401
+from hub_server.datasets import validate
+from hub_server.fixtures import (  # noqa: F401
+    dataset,
+    dataset_v21,
+    hasty,
+    hub,
+    hub_environment,
+    pristine,
+    pristine_v21,
+)
 
 from mstool.errors import DataError, MstoolError, UsageError
 from mstool.fingerprint import VALIDATION_FILE, dataset_files, hash_file
@@ -124,8 +132,8 @@ def test_a_long_list_comes_in_pages(hub, dataset):  # noqa: F811
     assert report.verified == report.files
 
 
-def test_a_v21_dataset_gets_its_own_tag(hub, tmp_path):  # noqa: F811
-    report = push(options(hub, make_v21(tmp_path / "old")))
+def test_a_v21_dataset_gets_its_own_tag(hub, dataset_v21):  # noqa: F811
+    report = push(options(hub, dataset_v21))
     assert report.tag == "v2.1"
     assert set(refs(hub)["tags"]) == {"v2.1"}
 

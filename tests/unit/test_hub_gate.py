@@ -1,8 +1,7 @@
-import json
-
 import pytest
 from hub_server.datasets import validate
-from hub_server.fixtures import dataset, hub_environment, pristine  # noqa: F401
+from hub_server.fixtures import dataset, dataset_v21, hub_environment, pristine, pristine_v21  # noqa: F401
+from support.records import drop_record
 
 from mstool.errors import DataError, UsageError
 from mstool.fingerprint import VALIDATION_FILE, content_hash
@@ -30,24 +29,31 @@ def test_a_missing_report(dataset):  # noqa: F811
     assert error.fix == f"mstool validate {dataset} --against lerobot_pi05"
 
 
-@pytest.mark.parametrize(
-    ("version", "layout", "target"),
-    [("v2.1", "libero", "pi05_libero"), ("v2.1", "droid", "pi05_droid"), ("v3.0", "droid", "lerobot_pi05")],
-)
-def test_without_a_report_the_target_is_guessed(dataset, version, layout, target):  # noqa: F811
-    (dataset / VALIDATION_FILE).unlink()
-    info = read_info(dataset)
-    info["codebase_version"], info["mstool"]["layout"] = version, layout
-    (dataset / "meta/info.json").write_text(json.dumps(info))
-    assert refused(dataset).fix.endswith(f"--against {target}")
+def test_without_a_report_the_target_is_the_one_that_fits(dataset_v21):  # noqa: F811
+    (dataset_v21 / VALIDATION_FILE).unlink()
+    assert refused(dataset_v21).fix == f"mstool validate {dataset_v21} --against pi05_libero"
 
 
 def test_a_report_older_than_the_data(dataset):  # noqa: F811
-    validate(dataset, target="pi05_libero")
     (dataset / "meta/stats.json").write_text("{}")
     error = refused(dataset)
-    assert "has changed since it was validated on 2025-01-02" in error.message
-    assert error.fix == f"mstool validate {dataset} --against pi05_libero"
+    assert "has changed since it was validated on 20" in error.message
+    assert error.fix == f"mstool validate {dataset} --against lerobot_pi05"
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_a_report_for_another_target(dataset, valid):  # noqa: F811
+    validate(dataset, valid=valid, target="pi05_libero")
+    error = refused(dataset)
+    assert "was validated for pi05_libero and is pushed as a dataset for lerobot_pi05" in error.message
+    assert error.fix == f"mstool validate {dataset} --against lerobot_pi05"
+
+
+def test_after_another_tool_has_dropped_the_record(dataset, dataset_v21):  # noqa: F811
+    for root, target in ((dataset, "lerobot_pi05"), (dataset_v21, "pi05_libero")):
+        drop_record(root)
+        validate(root)
+        assert check(root) == target
 
 
 def test_an_invalid_dataset(dataset):  # noqa: F811

@@ -1,9 +1,10 @@
 import io
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hub_server.datasets import CAMERA, LENGTHS, colour, make_v21, make_v30
-from hub_server.fixtures import dataset, hub_environment, pristine  # noqa: F401
 from PIL import Image
 
 from mstool.errors import DataError
@@ -31,26 +32,40 @@ def test_pictures_are_of_the_right_episode_and_moment(tmp_path, kind, episode):
     assert np.abs(np.array(found) - np.array(expected(episode))).max() < 8
 
 
-def test_the_sheet_shows_them_in_rows_and_columns(pristine):  # noqa: F811
-    data = contact_sheet(pristine, read_info(pristine))
+@pytest.fixture
+def coloured(tmp_path):
+    return make_v30(tmp_path / "d")
+
+
+def test_the_sheet_shows_them_in_rows_and_columns(coloured):
+    data = contact_sheet(coloured, read_info(coloured))
     sheet = np.asarray(Image.open(io.BytesIO(data))).astype(int)
     height, width = 128, round(64 * 128 / 48)
     for row, episode in enumerate((0, 1)):
         for column, wanted in enumerate(expected(episode)):
             at = sheet[16 + row * 144 + height // 2, 4 + column * (width + 4) + width // 2]
             assert np.abs(at - np.array(wanted)).max() < 12
-    assert contact_sheet(pristine, read_info(pristine)) == data
+    assert contact_sheet(coloured, read_info(coloured)) == data
 
 
-def test_no_camera_no_sheet(dataset):  # noqa: F811
-    info = read_info(dataset)
+def test_no_camera_no_sheet(coloured):
+    info = read_info(coloured)
     del info["features"][CAMERA]
-    assert contact_sheet(dataset, info) is None
+    assert contact_sheet(coloured, info) is None
 
 
-def test_a_damaged_video_is_named(dataset):  # noqa: F811
-    path = next(dataset.rglob("*.mp4"))
+def test_a_damaged_video_is_named(coloured):
+    path = next(coloured.rglob("*.mp4"))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match=CAMERA) as error:
-        contact_sheet(dataset, read_info(dataset))
+        contact_sheet(coloured, read_info(coloured))
     assert error.value.fix.startswith("mstool validate")
+
+
+def test_a_video_that_ends_too_early_is_named(coloured):
+    table = next((coloured / "meta/episodes").rglob("*.parquet"))
+    rows = pq.read_table(table).to_pylist()
+    rows[-1] |= {f"videos/{CAMERA}/from_timestamp": 60.0}
+    pq.write_table(pa.Table.from_pylist(rows), table)
+    with pytest.raises(DataError, match="ends before 60"):
+        contact_sheet(coloured, read_info(coloured))

@@ -11,7 +11,7 @@ from mstool.validators.targets.pi05_libero import PI05_LIBERO
 
 TARGETS: dict[str, Target] = {t.name: t for t in (PI05_LIBERO, PI05_DROID, LEROBOT_PI05, MANISKILL)}
 
-__all__ = ["TARGETS", "Expectation", "Fitting", "Target", "fitting_target", "get_target"]
+__all__ = ["MANISKILL", "TARGETS", "Expectation", "Fitting", "Target", "fitting_target", "get_target"]
 
 
 def get_target(name: str) -> Target:
