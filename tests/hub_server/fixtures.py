@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.converted import copied, run_mstool
+from support.converted import command, copied
 
 from hub_server.server import HubServer
 
@@ -56,7 +56,7 @@ def hub(tmp_path: Path) -> Iterator[HubServer]:
 def pristine(pickcube: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The dataset that `mstool convert` wrote, v3.0, validated."""
     root = copied(pickcube / "v3.0", tmp_path_factory.mktemp("hub") / "dataset")
-    run_mstool("validate", root, "--against", "lerobot_pi05")
+    command("validate", root, "--against", "lerobot_pi05")
     return root
 
 
@@ -64,7 +64,7 @@ def pristine(pickcube: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pristine_v21(pickcube: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same in v2.1, with the pictures as images, validated."""
     root = copied(pickcube / "v2.1", tmp_path_factory.mktemp("hub") / "dataset_v21")
-    run_mstool("validate", root, "--against", "pi05_libero")
+    command("validate", root, "--against", "pi05_libero")
     return root
 
 

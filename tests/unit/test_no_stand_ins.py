@@ -10,7 +10,6 @@ TESTS = Path(__file__).parents[1]
 RECORD = {"layout", "control_mode"}
 # Where a record cannot be had from a command, and why.
 NEEDED = {
-    "hub_server/datasets.py": "a dataset of bytes alone, for transfers and their faults; the journey pushes real ones",
     "unit/test_openpi_client.py": "metadata that a server sends over the wire, from another version of ours",
 }
 
