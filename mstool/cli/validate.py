@@ -1,11 +1,14 @@
 """`mstool validate`: whether a model would understand a dataset."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mstool.cli.output import print_json, say, table
+from mstool.dataset.locate import locate
 from mstool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,12 +22,17 @@ def validate(
     dataset: Annotated[Path | None, typer.Argument(help="Folder of a LeRobot v2.1 or v3.0 dataset.")] = None,
     *,
     against: Annotated[
-        str | None, typer.Option(help="Who is to read it: pi05_libero, pi05_droid, lerobot_pi05 or maniskill.")
+        str | None,
+        typer.Option(
+            help="Who is to read it: pi05_libero, pi05_droid, lerobot_pi05 or maniskill.",
+            show_default="what fits its format and layout",
+        ),
     ] = None,
     norm_stats: Annotated[
         Path | None, typer.Option(metavar="FILE", help="openpi's norm_stats.json; by default the dataset's own.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings make it invalid too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every check, skipped ones too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with the pictures and plots.")] = None,
     select: Annotated[str | None, typer.Option(metavar="CODES", help="Run these only: MS3,MS501.")] = None,
@@ -42,9 +50,9 @@ def validate(
 
     Examples
     --------
-    mstool validate data/PickCube-v1 --against pi05_libero
+    mstool validate data/PickCube-v1
 
-    mstool validate data/PickCube-v1 --against lerobot_pi05 --strict --html report.html
+    mstool validate data/PickCube-v1-openpi --against pi05_libero --strict --html report.html
 
     mstool validate data/old --against maniskill --select MS5 --json
 
@@ -60,14 +68,13 @@ def validate(
         _list(as_json, list(all_checks()))
         return
     if dataset is None:
-        raise UsageError("no dataset given", fix="mstool validate DATASET --against pi05_libero")
-    if against is None:
-        raise UsageError("say who is to read it", fix=f"mstool validate {dataset} --against pi05_libero")
-    if html is not None and not html.absolute().parent.is_dir():
-        raise UsageError(f"--html {html}: the folder does not exist", fix=f"mkdir -p {html.parent}")
+        raise UsageError("no dataset given", fix="mstool validate DATASET")
+    root = locate(dataset)
+    if html is not None:
+        _check_page(html)
     replayer, why = _replay(replay)
     report = run(
-        dataset,
+        root,
         against,
         norm_stats=norm_stats,
         strict=strict,
@@ -85,12 +92,22 @@ def validate(
     if as_json:
         print_json(report.to_json())
     else:
-        _print(report)
-    # A verdict on some of the checks is none on the dataset; without info.json there is no dataset to keep it in.
-    if keep and not (select or ignore) and (dataset / "meta" / "info.json").is_file():
-        _record(report, dataset)
+        _print(report, verbose=verbose)
+    # A verdict on some of the checks is none on the dataset.
+    if keep and not (select or ignore):
+        _record(report, root)
     if not report.valid:
         raise typer.Exit(1)
+
+
+def _check_page(html: Path) -> None:
+    if html.is_dir():
+        raise UsageError(f"--html {html} is a folder", fix=f"--html {html / 'report.html'}")
+    folder = html.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"--html {html}: the folder does not exist", fix=f"mkdir -p {shlex.quote(str(html.parent))}")
+    if not os.access(html if html.exists() else folder, os.W_OK):
+        raise UsageError(f"--html {html} cannot be written", fix=f"--html ~/{html.name}")
 
 
 def _record(report: "Report", dataset: Path) -> None:
@@ -112,20 +129,36 @@ def _replay(wanted: bool) -> "tuple[Replay | None, str]":
     try:
         from mstool.simulation.replay_dataset import replay_dataset
     except ImportError as error:
-        return None, f"there is no simulator here ({error}): make setup"
+        return None, f"there is no simulator here ({error})"
 
     return replay_dataset, ""
 
 
-def _print(report: "Report") -> None:
+def _print(report: "Report", *, verbose: bool) -> None:
+    if report.chosen:
+        print(f"against {report.target}: {report.chosen} (--against names another)")
+    if verbose:
+        _print_table(report)
+    for result in report.with_status("failed", "error", "warned"):
+        _print_problem(result)
+    if verbose:
+        _print_skipped(report)
+    facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
+    print(f"\n{report.root}: {facts}")
+    print(f"looked at {report.coverage}; {report.seconds:.1f} s")
+    more = "" if verbose else " (--verbose shows all)"
+    print(report.headline() + more)
+
+
+def _print_table(report: "Report") -> None:
     rows = [
         {"code": r.code, "family": r.family, "check": r.title, "result": r.status.upper() if r.issues else r.status}
         for r in report.results
     ]
-    if rows:
-        print(table(rows, ["code", "family", "result", "check"]))
-    for result in report.with_status("failed", "error", "warned"):
-        _print_problem(result)
+    print(table(rows, ["code", "family", "result", "check"]))
+
+
+def _print_skipped(report: "Report") -> None:
     skipped: dict[str, list[str]] = {}
     for result in report.with_status("skipped"):
         skipped.setdefault(result.reason, []).append(result.code)
@@ -133,10 +166,6 @@ def _print(report: "Report") -> None:
         print("\nskipped")
         for reason, codes in skipped.items():
             print(f"  {', '.join(codes)}: {reason}")
-    facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
-    say(f"\n{report.root}: {facts}")
-    say(f"looked at {report.coverage}; {report.seconds:.1f} s")
-    say(report.headline())
 
 
 def _print_problem(result: "CheckResult") -> None:

@@ -68,7 +68,7 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
 
     """
     info = _read_info(root)
-    if read_record(root) and not overwrite:
+    if not overwrite and read_record(root):
         raise UsageError(f"{root} has a record", fix="add --overwrite to replace it")
     sources = [_open_original(path) for path in originals]
     first = sources[0]

@@ -41,7 +41,7 @@ def write_record(root: Path, record: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    fix = f"restore the file, or leave it out: mstool describe {path.parents[path.parts[::-1].index('meta')]}"
+    fix = f"mstool describe {path.parents[path.parts[::-1].index('meta')]} --from ORIGINAL --overwrite"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

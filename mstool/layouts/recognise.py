@@ -51,7 +51,9 @@ def column_names(features: Mapping[str, Any], alternatives: Sequence[tuple[str, 
 
 
 def flat_names(names: Any) -> list[str]:
-    """Return a feature's names as a flat list; LeRobot also nests them as {"motors": [...]}."""
+    """Return a feature's names as a flat list; LeRobot also nests them, as {"motors": [...]} or [[...]]."""
     if isinstance(names, dict):
-        names = [name for group in names.values() for name in (group if isinstance(group, list) else [group])]
-    return [str(name) for name in names] if isinstance(names, list) else []
+        return flat_names(list(names.values()))
+    if isinstance(names, list):
+        return [flat for name in names for flat in (flat_names(name) if isinstance(name, dict | list) else [str(name)])]
+    return []

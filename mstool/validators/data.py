@@ -1,7 +1,7 @@
 """A dataset as checks see it: every part is read once, when first asked for, and may be missing or damaged."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -105,8 +105,8 @@ class DatasetView:
 
     @property
     def cameras(self) -> dict[str, dict[str, Any]]:
-        """The camera columns' features."""
-        return {name: f for name, f in self.features.items() if f["dtype"] in {"image", "video"}}
+        """The camera columns' features; depth maps are measurements and not pictures."""
+        return {name: f for name, f in self.features.items() if f["dtype"] in {"image", "video"} and not is_depth(f)}
 
     @cached_property
     def episodes(self) -> list[EpisodeRow]:
@@ -245,6 +245,12 @@ def spread[T](items: list[T], most: int) -> list[T]:
     if len(items) <= most:
         return items
     return [items[int(i)] for i in np.linspace(0, len(items) - 1, most).round()]
+
+
+def is_depth(feature: Mapping[str, Any]) -> bool:
+    """Whether a camera column holds depth maps, as LeRobot marks them."""
+    info = feature.get("info")
+    return isinstance(info, dict) and bool(info.get("is_depth_map") or info.get("video.is_depth_map"))
 
 
 def _well_formed(feature: object) -> bool:

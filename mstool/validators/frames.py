@@ -73,11 +73,13 @@ def read_pictures(data: DatasetView, row: EpisodeRow, camera: str, positions: Se
 
     """
     try:
-        if data.features[camera]["dtype"] == "video":
-            return _from_video(data, row, camera, positions)
-        return _from_parquet(data, row, camera, positions)
+        read = _from_video if data.features[camera]["dtype"] == "video" else _from_parquet
+        pictures = read(data, row, camera, positions)
     except (av.FFmpegError, OSError, ValueError, IndexError, KeyError) as error:
         raise Unavailable(f"{camera} of episode {row.index}: {str(error).splitlines()[0] or repr(error)}") from error
+    if len({picture.shape for picture in pictures}) > 1:
+        raise Unavailable(f"{camera} of episode {row.index}: its pictures are of several sizes (MS303)")
+    return pictures
 
 
 def _from_video(data: DatasetView, row: EpisodeRow, camera: str, positions: Sequence[int]) -> list[Array]:

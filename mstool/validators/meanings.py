@@ -5,6 +5,7 @@ none of them says anything the numbers are asked. What follows from numbers alon
 dataset.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from mstool.validators.check import Context, Skip
 from mstool.validators.files import Unavailable
 from mstool.validators.kinematics import within_panda_limits
 from mstool.validators.report import Severity
-from mstool.validators.vectors import actions_of, state_of
+from mstool.validators.vectors import actions_of, names_of, state_columns, state_of
 
 StateKind = Literal["eef_axis_angle", "eef_quaternion", "joints"]
 ActionKind = Literal["ee_delta", "joint_delta", "joint_position"]
@@ -80,6 +81,8 @@ class Meaning:
         return slice(3, 7) if self.state == "eef_quaternion" else slice(3, 6)
 
 
+# Names of joints: numbers of another robot's joints can pass for an end effector pose.
+_JOINTS = re.compile(r"joint|motor|shoulder|elbow|waist|wrist|qpos")
 # Layouts whose dimensions have a meaning that is known here.
 _DEFINED = ("libero", "droid", "joint", "tcp")
 # Measured on ManiSkill 3.0.1's Panda: pd_ee_delta_pose and pd_joint_delta_pos start each step from where the arm is.
@@ -142,6 +145,11 @@ def _by_numbers(context: Context) -> Meaning:
     except Unavailable as why:
         raise Skip(str(why)) from why
     kind, width = classify_state(state), actions.shape[1]
+    names = [name for column in state_columns(context.data) for name in names_of(context.data, column)]
+    if kind not in {None, "joints"} and any(_JOINTS.search(name.lower()) for name in names):
+        raise Skip(
+            f"the state is joints by its names ({', '.join(names[:3])}, ...), of a robot that is not known; {SETTLE}"
+        )
     if kind is None:
         raise Skip(f"nothing declares the state, and its numbers fit neither joints nor an end effector pose; {SETTLE}")
     if width == 7 and not is_absolute(actions[:, :3], state[:, :3]):

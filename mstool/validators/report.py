@@ -119,6 +119,8 @@ class Report:
     results: tuple[CheckResult, ...]
     strict: bool = False
     seconds: float = field(default=0.0, compare=False)
+    # Why the target was chosen, where nobody named one.
+    chosen: str = ""
     # What was looked at: how many episodes and images, and of how many.
     coverage: str = ""
 

@@ -15,7 +15,7 @@ from mstool.validators.checks import load_checks
 from mstool.validators.data import PICTURES, DatasetView
 from mstool.validators.files import Unavailable
 from mstool.validators.report import CheckResult, Issue, Note, Report, Status
-from mstool.validators.targets import get_target
+from mstool.validators.targets import Fitting, fitting_target, get_target
 
 # Issues kept of one check, and counted at all: one mistake may repeat in every frame.
 KEPT = 20
@@ -47,7 +47,7 @@ def choose_checks(select: Sequence[str], ignore: Sequence[str]) -> list[type[Che
 
 def validate(
     root: Path,
-    against: str,
+    against: str | None = None,
     *,
     norm_stats: Path | None = None,
     strict: bool = False,
@@ -65,7 +65,7 @@ def validate(
     root
         The dataset's folder.
     against
-        Name of a target, see `mstool.validators.targets`.
+        Name of a target, see `mstool.validators.targets`; by default the one that fits the dataset.
     norm_stats
         openpi's statistics file; by default the dataset's own `norm_stats.json` if there is one.
     strict
@@ -88,15 +88,16 @@ def validate(
 
     """
     started = time.monotonic()
-    target = get_target(against)
     checks = choose_checks(select, ignore)
     locate(root)
     if norm_stats is not None and not norm_stats.is_file():
         raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {root}")
+    data = DatasetView(root, full=full)
+    fitting = Fitting(against, "") if against is not None else _fitting(data)
+    target = get_target(fitting.target)
     own = root / "norm_stats.json"
     if norm_stats is None and target.stats.value == own.name and own.is_file():
         norm_stats = own
-    data = DatasetView(root, full=full)
     context = Context(data, target, norm_stats, replay, no_replay)
     results = []
     for check in checks:
@@ -108,6 +109,7 @@ def validate(
         facts=_facts(data),
         results=tuple(results),
         strict=strict,
+        chosen=fitting.why,
         seconds=time.monotonic() - started,
         coverage=_coverage(data),
     )
@@ -147,6 +149,14 @@ def run_check(check: Check, context: Context) -> CheckResult:
         reason=_filled(reason, context),
         seconds=time.monotonic() - started,
     )
+
+
+def _fitting(data: DatasetView) -> Fitting:
+    try:
+        info = data.info
+    except Unavailable:
+        info = {}
+    return fitting_target(info, data.ours)
 
 
 def _filled(text: str, context: Context) -> str:

@@ -50,8 +50,8 @@ AXES = {
 }
 # An axis tells something from this much motion on (root mean square per step): m, rad.
 STILL = {"position": 2e-4, "rotation": 1e-3, "joint": 1e-3}
-# Share of the motion that commands of the frames around it explain where numbers were rightly taken for commands: 0.9
-# and more on conversions of six tasks, below 0.2 for joints of another robot taken for an end effector pose.
+# Share of the motion that commands of the frames around it explain where state and actions belong together: 0.92 and
+# more on conversions of six tasks.
 _TOGETHER = 0.5
 # Fingers do not open wider than this, m: a larger number is a share of something.
 _WIDEST_M = 0.2

@@ -43,11 +43,34 @@ def bad(tmp_path):
     return root
 
 
-def test_valid_dataset_exits_0_with_a_table():
-    code, out, err = run("validate", GOLDEN / "libero", "--against", "maniskill", "--select", "MS1,MS2")
-    assert code == 0
+def test_valid_dataset_exits_0_and_shows_its_checks_when_asked():
+    words = ("validate", GOLDEN / "libero", "--against", "maniskill", "--select", "MS1,MS2")
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    assert "MS101" not in out
+    assert "valid for maniskill" in out
+    _, out, err = run(*words, "--verbose")
     assert "MS101" in out
-    assert "valid for maniskill" in err
+    assert "skipped\n  MS109: LeRobot v3.0 is read with datasets >= 4" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize(("layout", "target"), [("libero", "lerobot_pi05"), ("droid", "lerobot_pi05")])
+def test_without_a_target_the_fitting_one_is_chosen_and_said(layout, target):
+    code, out, _ = run("validate", GOLDEN / layout, "--select", "MS1", "--no-record")
+    assert code == 0
+    assert out.startswith(f"against {target}: it is LeRobot v3.0 (--against names another)\n")
+
+
+@pytest.mark.parametrize("what", ["empty", "file", "parent", "inside"])
+def test_what_is_no_dataset_is_one_error(tmp_path, what):
+    shutil.copytree(GOLDEN / "libero", tmp_path / "both/v3.0")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    paths = {"parent": tmp_path / "both", "inside": tmp_path / "both/v3.0/meta"}
+    code, out, err = run("validate", paths.get(what, tmp_path / what), "--against", "maniskill")
+    assert code == 2
+    assert out == err == ""
 
 
 def test_invalid_dataset_exits_1_and_names_the_fix(bad):
@@ -55,14 +78,14 @@ def test_invalid_dataset_exits_1_and_names_the_fix(bad):
     assert code == 1
     assert "FAILED MS202" in out
     assert "fix: write the control frequency of the recording" in out
-    assert "INVALID" in err
+    assert "INVALID" in out
+    assert err == ""
 
 
 @pytest.mark.parametrize(
     "words",
     [
         ("validate",),
-        ("validate", GOLDEN / "libero"),
         ("validate", GOLDEN / "libero", "--against", "pi06"),
         ("validate", GOLDEN / "nothing", "--against", "maniskill"),
         ("validate", GOLDEN / "libero", "--against", "maniskill", "--select", "MS9999"),

@@ -9,6 +9,7 @@ from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_views import is_wrist
 from mstool.validators.files import Unavailable, read_json
+from mstool.validators.meanings import RESTORE
 from mstool.validators.report import Issue, Note
 from mstool.validators.vectors import state_columns
 
@@ -33,6 +34,25 @@ _ENV_ID = re.compile(r"^[A-Z][A-Za-z0-9]*-v\d+$|^[A-Z][a-z0-9]+([A-Z][a-z0-9]*)+
 _CHARACTERS_PER_TOKEN = 3.0
 
 
+def exported(context: Context) -> str:
+    """Return the command that writes our dataset in the version and under the names that the target reads.
+
+    Empty where there is none: the dataset was made elsewhere, or the target reads another layout.
+    """
+    data, target = context.data, context.target
+    named = recognise(data.features)
+    layout = str(data.ours.get("layout") or (named.layout.name if named else ""))
+    wanted, *others = target.versions.value
+    if not layout or others or target.layout.value not in {"", layout} or data.version not in {"v2.1", "v3.0"}:
+        return ""
+    if data.version != wanted:
+        restore = "" if data.ours else f"{RESTORE}, then "
+        return f"{restore}mstool export DATASET --format {wanted} --output DATASET-{wanted}"
+    if data.version == "v3.0" and "actions" in data.features:  # LeRobot's conversion from v2.1 keeps openpi's names
+        return "mstool export ORIGINAL --format v3.0 --output DATASET-v3.0, from the v2.1 dataset that it was made of"
+    return ""
+
+
 @register
 class VersionRead(Check):
     """MS701."""
@@ -40,7 +60,7 @@ class VersionRead(Check):
     code, family = "MS701", "contract"
     title = "the consumer reads this LeRobot version"
     meaning = "openpi pins a LeRobot that reads v2.1 only; LeRobot since 0.4 reads v3.0 only"
-    fix = "mstool convert --format v2.1 (openpi) or v3.0 (LeRobot); one replay can write both"
+    fix = "convert the demos in the format that is read: mstool convert --format v2.1 (openpi), v3.0 (LeRobot) or both"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare."""
@@ -51,6 +71,7 @@ class VersionRead(Check):
                 feature="codebase_version",
                 observed=context.data.version,
                 expected=" or ".join(versions.value),
+                fix=exported(context),
             )
 
 
@@ -61,7 +82,9 @@ class KeysThere(Check):
     code, family = "MS702", "contract"
     title = "every column that the consumer reads is there under its name"
     meaning = "a KeyError after the weights are loaded, or no actions at all"
-    fix = "rename the columns; mstool convert writes openpi's names with --format v2.1 and LeRobot's with v3.0"
+    fix = (
+        "name the columns as expected; mstool convert writes openpi's names with --format v2.1 and LeRobot's with v3.0"
+    )
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare names."""
@@ -74,6 +97,7 @@ class KeysThere(Check):
                     feature=wanted.split(" or ", maxsplit=1)[0],
                     observed=", ".join(sorted(set(data.features) - set(data.cameras))),
                     expected=wanted,
+                    fix=exported(context),
                 )
         for name in target.cameras.value:
             if name not in data.cameras:
@@ -92,7 +116,7 @@ class Cameras(Check):
     code, family = "MS703", "contract"
     title = "there are as many cameras as the consumer needs"
     meaning = "missing views are filled with zeros or fail; without any the policy cannot see objects"
-    fix = "convert with the target's cameras"
+    fix = "convert the demos with the cameras: mstool convert --cameras base,wrist (pi05_droid: base,base2,wrist)"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Count them."""
@@ -114,6 +138,7 @@ class Cameras(Check):
                 feature=odd[0],
                 observed=", ".join(odd),
                 expected="observation.images.NAME",
+                fix=exported(context),
             )
 
 
@@ -124,7 +149,10 @@ class Prompt(Check):
     code, family = "MS704", "contract"
     title = "every task is a sentence a person would say"
     meaning = "an environment id or a placeholder says nothing to a language model: it learns to ignore the prompt"
-    fix = 'write an instruction: mstool convert --instruction "pick up the red cube"'
+    fix = (
+        'write a sentence: mstool convert --instruction "pick up the red cube", or LeRobot\'s lerobot-edit-dataset '
+        "--operation.type modify_tasks"
+    )
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Look for empty, placeholder and id-like texts."""
@@ -162,6 +190,8 @@ class Quantiles(Check):
             yield Issue(f"{why} ({context.target.stats.source})", feature="meta/stats.json")
             return
         for column in ("observation.state", "action"):
+            if column not in context.data.features:
+                continue  # MS702
             entry = stored.get(column) if isinstance(stored, dict) else None
             for name in ("q01", "q99"):
                 if not isinstance(entry, dict) or entry.get(name) is None:
@@ -208,7 +238,7 @@ class LayoutFits(Check):
     code, family = "MS707", "contract"
     title = "the declared layout is the one the target was trained on"
     meaning = "the pretrained weights know other numbers in these places"
-    fix = "mstool convert with the target's layout (mstool layouts)"
+    fix = "convert the demos with the target's layout: mstool convert --layout libero (pi05_droid: droid)"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare layout and control mode."""

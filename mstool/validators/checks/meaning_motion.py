@@ -148,7 +148,7 @@ class PositionDirection(_Directions):
     kinds = ("position", "joint")
     title = "a positive position or joint command moves the robot positively"
     meaning = "the model learns to move away from where the pictures say; pretrained weights make it worse"
-    fix = "negate the axis, or write the actions in the frame of the state (mstool convert does both)"
+    fix = "write the actions in the frame of the state where they are made, as mstool convert does"
 
 
 @register
@@ -163,7 +163,8 @@ class RotationDirection(_Directions):
         "turns the wrong way"
     )
     fix = (
-        "mstool convert --layout libero inverts the sign; do not store ManiSkill's own rotation actions for pi05_libero"
+        "convert the demos with mstool convert --layout libero, which turns the sign; do not store ManiSkill's own "
+        "rotation actions for pi05_libero"
     )
 
 
@@ -174,7 +175,7 @@ class ActionScale(Check):
     code, family = "MS503", "meaning"
     title = "one unit of action is as large as it should be"
     meaning = "the executed motion is too large or too small by the same factor in every step"
-    fix = "rescale the actions to the layout's units (LIBERO: 0.05 m and 0.5 rad per 1.0; DROID: 3 rad/s)"
+    fix = "write the actions in the layout's units where they are made (LIBERO: 0.05 m and 0.5 rad; DROID: 3 rad/s)"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Compare the pooled gain with what the controller reaches in one step."""

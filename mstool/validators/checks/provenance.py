@@ -34,7 +34,7 @@ class Declared(Check):
     code, family = "MS801", "provenance"
     title = "the recorded conventions are complete and known"
     meaning = "evaluation inverts the layout by them: without, actions are executed as something else"
-    fix = "convert the dataset again; do not edit meta/mstool/record.json"
+    fix = f"{RESTORE} --overwrite, or convert the demos again; do not edit meta/mstool/record.json"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Check layout, control mode and controller."""
@@ -94,7 +94,7 @@ class AgreesWithFeatures(Check):
     code, family = "MS802", "provenance"
     title = "the recorded conventions agree with the columns"
     meaning = "units or views of columns that are not there: one of the two was edited"
-    fix = "convert the dataset again"
+    fix = f"{RESTORE} --overwrite, or convert the demos again"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare units, views and picture size."""
@@ -133,7 +133,7 @@ class EpisodeLog(Check):
     code, family = "MS803", "provenance"
     title = "the record of where episodes come from agrees with them"
     meaning = "an episode cannot be replayed, or is replayed from another's seed"
-    fix = "convert the dataset again; keep meta/mstool/episodes.jsonl in step when episodes are removed"
+    fix = f"{RESTORE} --overwrite, which finds each episode by its numbers; or convert the demos again"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare line by line."""
@@ -216,7 +216,7 @@ class Replayed(Check):
     code, family = "MS901", "replay"
     title = "the stored actions solve the task in ManiSkill"
     meaning = "actions that do not even solve the task they were recorded in cannot teach it"
-    fix = "convert again with the control mode of the layout; compare the controller's facts in meta/mstool/record.json"
+    fix = "convert the demos again with the layout's control mode; compare controller in meta/mstool/record.json"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Execute them, if a simulator was given."""

@@ -24,7 +24,7 @@ class DataFilesThere(Check):
     code, family = "MS105", "structure"
     title = "every data and video file that the episode table names is there"
     meaning = "training stops at the first episode whose file is missing, or silently trains on fewer"
-    fix = "download or convert the dataset again"
+    fix = "download the dataset or convert the demos again"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Look for each."""
@@ -48,7 +48,7 @@ class DataFilesReadable(Check):
     code, family = "MS106", "structure"
     title = "every data file is a whole parquet file"
     meaning = "a file whose writer was not closed, or a broken download, has no footer and cannot be read"
-    fix = "call LeRobotDataset.finalize() at the end of recording; download or convert the dataset again"
+    fix = "call LeRobotDataset.finalize() at the end of recording; download the dataset or convert the demos again"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Read every footer, and the first rows."""
@@ -72,7 +72,7 @@ class ColumnsAsDeclared(Check):
     code, family = "MS107", "structure"
     title = "the columns of the data files are those of info.json, in dtype and shape"
     meaning = "readers cast what they find to what info.json says: they fail, or fill with something else"
-    fix = "convert the dataset again, or correct the feature in meta/info.json"
+    fix = "convert the demos again, or correct the feature in meta/info.json"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare schemas, then values that a schema does not show."""
@@ -129,7 +129,7 @@ class Totals(Check):
     code, family = "MS108", "structure"
     title = "info.json's totals are those of the files"
     meaning = "an index built from the totals runs past the end, or leaves frames out"
-    fix = "convert the dataset again; a count alone can be corrected in meta/info.json"
+    fix = "convert the demos again; a count alone can be corrected in meta/info.json"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Count rows by the footers, episodes and tasks by their tables."""

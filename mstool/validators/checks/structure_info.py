@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from mstool.contract import INDEX_COLUMNS
 from mstool.validators.check import Check, Context, register
+from mstool.validators.data import is_depth
 from mstool.validators.files import Unavailable
 from mstool.validators.report import Issue
 
@@ -26,7 +27,7 @@ class InfoReadable(Check):
     code, family = "MS101", "structure"
     title = "meta/info.json is there and is a JSON object"
     meaning = "every reader opens this file first: nothing can be trained on the dataset"
-    fix = "download or convert the dataset again; the folder given must hold meta/ and data/"
+    fix = "download the dataset or convert the demos again; the folder given must hold meta/ and data/"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Read it."""
@@ -77,7 +78,7 @@ class InfoFields(Check):
         for name in sizes:
             # lerobot 0.6.1 has a default for one that is missing, and refuses 0 (datasets/utils.py, DatasetInfo).
             if name in info:
-                yield from self._positive(info, name, whole=True)
+                yield from self._positive(info, name, whole=name == "chunks_size")
         patterns = ["data_path"]
         if any(feature["dtype"] == "video" for feature in context.data.features.values()):
             patterns.append("video_path")
@@ -162,9 +163,10 @@ class FeatureTable(Check):
             yield Issue("shape is no list of positive numbers", feature=name, observed=repr(shape))
             return
         if isinstance(dtype, str) and dtype in {"image", "video"}:
-            yield from self._image(name, shape, feature.get("names"))
+            yield from self._image(name, shape, feature)
 
-    def _image(self, name: str, shape: list[int], axes: Any) -> Iterator[Issue]:
+    def _image(self, name: str, shape: list[int], feature: dict[str, Any]) -> Iterator[Issue]:
+        axes = feature.get("names")
         if len(shape) != 3:
             yield Issue("a picture has three axes", feature=name, observed=str(shape))
             return
@@ -178,5 +180,5 @@ class FeatureTable(Check):
             )
             return
         channels = shape[2] if axes[0] == "height" else shape[0]
-        if channels != 3:
+        if channels != 3 and not is_depth(feature):
             yield Issue("pictures are not RGB", feature=name, observed=f"{channels} channels", expected="3")

@@ -23,7 +23,7 @@ class EpisodeTable(Check):
     meaning = (
         "LeRobot looks episodes up by position: a shuffled table pairs frames with another episode's video and task"
     )
-    fix = "convert the dataset again; do not edit, filter or sort meta/episodes by hand"
+    fix = "convert the demos again; do not edit, filter or sort meta/episodes by hand"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Check each row against its position, and its length against the data."""
@@ -82,7 +82,7 @@ class IndexColumns(Check):
     code, family = "MS111", "structure"
     title = "index, episode_index and frame_index count without gaps, in the order of the episode table"
     meaning = "frames are fetched by position: a gap or a shuffle pairs an observation with another moment's action"
-    fix = "convert the dataset again; renumber the columns after filtering or merging"
+    fix = "convert the demos again; renumber the columns after filtering or merging"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare every column with what position and lengths demand."""
@@ -124,7 +124,7 @@ class RowsOfEpisodes(Check):
     code, family = "MS112", "structure"
     title = "every episode has the number of rows that the episode table says"
     meaning = "the end of an episode is taken from the table: windows reach into the next one, or stop early"
-    fix = "convert the dataset again"
+    fix = "convert the demos again"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.structure_files import short
+from mstool.validators.data import DatasetView
 from mstool.validators.files import Unavailable, video_file
 from mstool.validators.frames import read_pictures, video_files, video_header
 from mstool.validators.report import Issue
@@ -99,7 +100,7 @@ class PictureSize(Check):
     fix = "write the true size into info.json's features: [height, width, 3]"
 
     def run(self, context: Context) -> Iterator[Issue]:
-        """Compare headers, or a decoded picture, with info.json."""
+        """Compare headers, or decoded pictures, with info.json."""
         data = context.data
         need_cameras(context)
         seen = set()
@@ -109,13 +110,23 @@ class PictureSize(Check):
                 yield from self._compare(context, camera, header.height, header.width)
                 seen.add(camera)
         for camera, feature in data.cameras.items():
-            if feature["dtype"] == "image" and data.pictured:
-                height, width = read_pictures(data, data.pictured[0], camera, [0])[0].shape[:2]
-                yield from self._compare(context, camera, height, width)
+            if feature["dtype"] == "image":
+                for height, width in self._sizes(data, camera):
+                    yield from self._compare(context, camera, height, width)
+
+    @staticmethod
+    def _sizes(data: DatasetView, camera: str) -> list[tuple[int, int]]:
+        """Return the sizes that occur among pictures at the ends and in the middle of episodes."""
+        sizes = {
+            read_pictures(data, row, camera, [position])[0].shape[:2]
+            for row in data.pictured
+            for position in {0, row.length // 2, row.length - 1}
+        }
+        return sorted((height, width) for height, width in sizes)
 
     @staticmethod
     def _compare(context: Context, camera: str, height: int, width: int) -> Iterator[Issue]:
-        feature = context.data.cameras[camera]
+        feature = context.data.features[camera]
         shape, names = feature["shape"], feature.get("names")
         axes = dict(zip(names, shape, strict=False)) if isinstance(names, list) else {}
         wanted = (axes.get("height", shape[0]), axes.get("width", shape[1] if len(shape) > 1 else 0))

@@ -10,6 +10,7 @@ from mstool.contract import Array
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_views import is_wrist, seen, shows, uniform
 from mstool.validators.clips import Clip, motion
+from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import Track, tracks
 
@@ -115,6 +116,7 @@ class Upright(Check):
         }
         if not fixed:
             raise Skip("there is no fixed view")
+        meaning, _ = tracks(context)
         unclear = []
         for camera, found in fixed.items():
             pairs = _pairs(context, found)
@@ -135,6 +137,10 @@ class Upright(Check):
                 f"{camera}: lifting the hand moves it {'up' if lift > 0 else 'down'} ({lift:+.2f}), the camera "
                 f"looks {'down' if look < 0 else 'up'} ({look:+.2f}); {certain}"
             )
+            if what and meaning.source == "numbers":
+                raise Skip(
+                    f"nothing declares which way is up; if the state's third number is, {camera} is {what}; {SETTLE}"
+                )
             if what:
                 yield Issue(
                     f"the view is {what}: {certain}",
@@ -210,7 +216,7 @@ class PicturesOfTheirRows(Check):
     code, family = "MS311", "video"
     title = "pictures show the motion of their own rows"
     meaning = "videos of another episode, or some frames late: what the policy sees has nothing to do with what it does"
-    fix = "convert again; check the spans in the episode table and the order of the video files"
+    fix = "convert the demos again; check the spans in the episode table and the order of the video files"
     LAGS = range(-6, 7)
 
     def run(self, context: Context) -> Iterator[Issue | Note]:

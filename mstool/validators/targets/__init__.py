@@ -29,5 +29,5 @@ def get_target(name: str) -> Target:
     hint = f" (did you mean {near!r}?)" if near else ""
     raise UsageError(
         f"unknown target {name!r}{hint}; there are: {', '.join(TARGETS)}",
-        fix="leave --against out: the target that fits the dataset is chosen",
+        fix=f"--against {near}" if near else "leave --against out: the target that fits the dataset is chosen",
     )
