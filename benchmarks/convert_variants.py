@@ -35,13 +35,14 @@ FEATURES = {
 
 def converted() -> list[tuple[Any, np.ndarray]]:
     """Every demo with its actions in `pd_ee_delta_pose`, from a replay without pictures."""
+    from mstool.layouts import get_layout
     from mstool.maniskill2lerobot.demos.reader import DemoFile
     from mstool.maniskill2lerobot.replay import replay
     from mstool.simulation.environment import Simulator, SimulatorSpec
 
     simulator = Simulator(SimulatorSpec(ENV, "pd_ee_delta_pose"))
     demos = [DemoFile(DEMOS).read(k) for k in range(EPISODES)]
-    pairs = [(demo, replay(simulator, demo, horizon=200).actions) for demo in demos]
+    pairs = [(demo, replay(simulator, demo, get_layout("joint"), horizon=200).actions) for demo in demos]
     simulator.close()
     return pairs
 

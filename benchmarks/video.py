@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mstool.cli.output import table
+from mstool.layouts import get_layout
 from mstool.maniskill2lerobot import video
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.replay import replay
@@ -70,7 +71,7 @@ def main() -> None:
         for view, image in images.items():
             seen[view].append(image)
 
-    replay(simulator, DemoFile(DEMOS).read(0), horizon=200, on_frame=keep)
+    replay(simulator, DemoFile(DEMOS).read(0), get_layout("libero"), horizon=200, on_frame=keep)
     with tempfile.TemporaryDirectory() as scratch:
         rows = [
             measure(name, change, view, np.stack(frames), Path(scratch) / "v.mp4")

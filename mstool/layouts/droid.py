@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotTrack
-from mstool.layouts.base import PANDA_JOINTS, Camera, Layout, Vector
+from mstool.layouts.base import PANDA_JOINTS, REACH, Camera, Layout, Vector
 
 # DROID's joint velocity action: 1.0 is 0.2 rad per step at 15 Hz.
 RAD_PER_SECOND_PER_UNIT = 0.2 * 15
@@ -27,7 +27,9 @@ class DroidLayout(Layout):
     image_size = (180, 320)
     openpi_state = (("joint_position", slice(0, 7)), ("gripper_position", slice(7, 8)))
     conventions: ClassVar[dict[str, str]] = {
-        "action_joints": "pd_joint_delta_pos: velocity, 1.0 = 3 rad/s, 0.2 rad per step at 15 Hz; pd_joint_pos: rad",
+        "action_joints": "pd_joint_delta_pos: commanded velocity, 1.0 = 3 rad/s, 0.2 rad per step at 15 Hz; "
+        "pd_joint_pos: rad",
+        "action_reach": f"pd_joint_delta_pos: {REACH}",
         "gripper_state": "measured, 0 open .. 1 closed",
         "gripper_action": "commanded, 0 open .. 1 closed",
         "fps": "20 Hz here, 15 Hz in DROID: velocities keep their physical value, a step is 0.05 s here, 0.067 s there",
@@ -58,7 +60,7 @@ class DroidLayout(Layout):
     def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """Invert `encode_action`."""
         self.check_control_mode(control_mode)
-        actions = np.array(actions, np.float64)
+        actions = np.asarray(actions, np.float32).astype(np.float64)
         actions[:, 7:] = 1 - 2 * actions[:, 7:]
         if control_mode == "pd_joint_delta_pos":
             actions[:, :7] /= _velocity_unit(facts)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotTrack
-from mstool.layouts.base import Camera, Layout, Vector, clip_ee_delta, tcp_or_fail
+from mstool.layouts.base import REACH, Camera, Layout, Vector, clip_ee_delta, tcp_or_fail
 from mstool.layouts.rotations import (
     axis_angle_to_quat,
     continuous_axis_angle,
@@ -18,6 +18,9 @@ from mstool.layouts.rotations import (
 METRES_PER_UNIT = 0.05
 RADIANS_PER_UNIT = 0.5
 GRIPPER_DOWN = (np.pi, 0.0, 0.0)
+# What is executed lies on this grid, of a unit of ManiSkill's action (2e-8 m or rad): twice as coarse as float32's
+# rounding of the stored action, which mixes the axes of a rotation, can move it. So storing changes no bit of it.
+GRID = 2.0**-22
 
 
 class LiberoLayout(Layout):
@@ -39,8 +42,10 @@ class LiberoLayout(Layout):
         "state_frame": "world; tool centre point between the fingers",
         "rotation": "axis-angle, continuous within an episode, first frame on the branch closest to (pi, 0, 0)",
         "fingers": "left positive, right negative, as robosuite reports them",
-        "action_position": "base frame, 1.0 = 0.05 m per step",
-        "action_rotation": "axis-angle about the base frame's axes, 1.0 = 0.5 rad per step, positive turns positively",
+        "action_position": "the step's target, base frame, 1.0 = 0.05 m away",
+        "action_rotation": "the step's target, axis-angle about the base frame's axes, 1.0 = 0.5 rad away, positive "
+        "turns positively",
+        "action_reach": REACH,
         "gripper_action": "-1 open, +1 close",
     }
     _action = Vector(
@@ -63,23 +68,25 @@ class LiberoLayout(Layout):
     def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """ManiSkill turns by Euler XYZ angles of `rotation_rad` * r; LIBERO by the rotation vector of the same turn."""
         self.check_control_mode(control_mode)
-        clipped = clip_ee_delta(actions)
-        turn = quat_to_axis_angle(euler_xyz_to_quat(clipped[:, 3:6] * facts.rotation_rad))
+        # Towards zero: what was clipped to a norm of 1 does not come to lie above it.
+        executed = np.trunc(clip_ee_delta(actions) / GRID) * GRID
+        turn = quat_to_axis_angle(euler_xyz_to_quat(executed[:, 3:6] * facts.rotation_rad))
         return np.concatenate(
-            [clipped[:, :3] * (facts.position_m / METRES_PER_UNIT), turn / RADIANS_PER_UNIT, -clipped[:, 6:]],
+            [executed[:, :3] * (facts.position_m / METRES_PER_UNIT), turn / RADIANS_PER_UNIT, -executed[:, 6:]],
             axis=1,
         ).astype(np.float32)
 
     def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
         """Invert `encode_action`."""
         self.check_control_mode(control_mode)
-        actions = np.asarray(actions, np.float64)
+        actions = np.asarray(actions, np.float32).astype(np.float64)
         euler = quat_to_euler_xyz(axis_angle_to_quat(actions[:, 3:6] * RADIANS_PER_UNIT))
-        return np.concatenate(
+        executed = np.concatenate(
             [
                 actions[:, :3] * (METRES_PER_UNIT / facts.position_m),
                 euler / facts.rotation_rad,
                 -actions[:, 6:],
             ],
             axis=1,
-        ).astype(np.float32)
+        )
+        return (np.round(executed / GRID) * GRID + 0.0).astype(np.float32)  # + 0.0: one zero, without a sign

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotTrack
-from mstool.layouts.base import PANDA_JOINTS, Camera, Layout, Vector, tcp_or_fail
+from mstool.layouts.base import PANDA_JOINTS, REACH, Camera, Layout, Vector, tcp_or_fail
 from mstool.layouts.rotations import continuous_quat
 
 _GRIPPER = "+1 open, -1 close"
@@ -52,6 +52,7 @@ class JointLayout(_ManiSkillActions):
     state = Vector((*PANDA_JOINTS, "finger"), (*["rad"] * 7, "m"))
     conventions: ClassVar[dict[str, str]] = {
         "action": "as ManiSkill executes it: end effector rotation turns negatively for a positive action",
+        "action_reach": f"pd_ee_delta_pose, pd_joint_delta_pos: {REACH}",
         "gripper_action": _GRIPPER,
     }
 
@@ -69,6 +70,7 @@ class TcpLayout(_ManiSkillActions):
     conventions: ClassVar[dict[str, str]] = {
         "rotation": "quaternion wxyz, sign continuous within an episode, first frame on the side of (0, 1, 0, 0)",
         "action": "as ManiSkill executes it: end effector rotation turns negatively for a positive action",
+        "action_reach": f"pd_ee_delta_pose, pd_joint_delta_pos: {REACH}",
         "gripper_action": _GRIPPER,
     }
 

@@ -98,12 +98,20 @@ class RecordedSource:
                 for _ in range(steps):
                     on_frame({view: next(stream) for view, stream in streams.items()})
         nowhere = np.full((steps, 7), np.nan, np.float32)
+        layout, facts, mode = self.recipe.layout, self.controller_facts(), self.recipe.control_mode
+        stored = layout.encode_action(demo.actions, facts, mode)
+        warnings = self._unverified(recording)
+        if not np.array_equal(layout.decode_action(stored, facts, mode), demo.actions):
+            warnings.append(
+                "recorded, not simulated: the stored actions decode to the recorded ones, clipped as the controller "
+                "clips them, up to rounding and not to the bit"
+            )
         return Replay(
             track=RobotTrack(qpos[:steps], nowhere if tcp is None else tcp[:steps]),
-            actions=demo.actions,
+            actions=stored,
             goal=None if goal is None else goal[0],
             failure=failure,
-            warnings=tuple(self._unverified(recording)),
+            warnings=tuple(warnings),
         )
 
     def _unverified(self, recording: Recording) -> list[str]:

@@ -7,12 +7,15 @@ from typing import Protocol
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
+from mstool.layouts import Layout
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.simulation.action_conversion import conversion
 from mstool.simulation.environment import Simulator
 
 TIMEOUT = "timeout"
 NOT_SUCCESSFUL = "not successful"
+UNJUDGED = "the environment does not say when its task is solved: kept unjudged"
+BEGUN_ELSEWHERE = "began in a state that its seed does not give here: from the seed, its actions may not solve the task"
 
 type FrameSink = Callable[[dict[str, Array]], None]
 
@@ -21,8 +24,8 @@ type FrameSink = Callable[[dict[str, Array]], None]
 class Replay:
     """What an episode turned out to be.
 
-    `actions` is (T, A) in the simulator's control mode; `goal` is (3,) m or None; `failure` is empty when the task was
-    solved within the horizon, else the reason for which the episode must be dropped.
+    `actions` is (T, D) float32 as the layout stores them; `goal` is (3,) m or None; `failure` is empty when the task
+    was solved within the horizon, else the reason for which the episode must be dropped.
     """
 
     track: RobotTrack
@@ -56,9 +59,10 @@ class EpisodeSource(Protocol):
 
 @dataclass(frozen=True)
 class Replayer:
-    """Replay in a simulator."""
+    """Replay in a simulator, executing what the layout stores."""
 
     simulator: Simulator
+    layout: Layout
 
     @property
     def robot(self) -> str:
@@ -80,11 +84,16 @@ class Replayer:
 
     def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
         """Replay and render."""
-        return replay(self.simulator, demo, horizon=horizon, on_frame=on_frame)
+        return replay(self.simulator, demo, self.layout, horizon=horizon, on_frame=on_frame)
 
 
-def replay(simulator: Simulator, demo: Demo, *, horizon: int, on_frame: FrameSink | None = None) -> Replay:
+def replay(
+    simulator: Simulator, demo: Demo, layout: Layout, *, horizon: int, on_frame: FrameSink | None = None
+) -> Replay:
     """Replay `demo` in `simulator`, whose control mode may differ from the demo's.
+
+    The simulator executes what decodes from the action that is stored, never the action before it was encoded: whoever
+    decodes the dataset executes the same numbers to the bit.
 
     The observation of frame t (robot reading and pictures) is taken from the environment that then executes action t.
     Pictures go to `on_frame` one frame at a time, so memory does not grow with the episode.
@@ -95,29 +104,33 @@ def replay(simulator: Simulator, demo: Demo, *, horizon: int, on_frame: FrameSin
         The demo's control mode cannot be converted to the simulator's.
 
     """
-    convert = conversion(demo.control_mode, simulator.spec.control_mode)
+    mode = simulator.spec.control_mode
+    convert = conversion(demo.control_mode, mode)
     simulator.reset(demo.seed, demo.reset_options, demo.first_state)
+    facts = simulator.controller_facts()
     goal = simulator.goal_position()
     qpos: list[Array] = []
     tcp: list[Array] = []
-    executed: list[Array] = []
+    actions: list[Array] = []
     success = False
     for action in convert(simulator.agent, demo.actions):
-        if len(executed) == horizon:
-            return Replay(_track(qpos, tcp), np.stack(executed), goal, TIMEOUT)
+        if len(actions) == horizon:
+            return Replay(_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
         reading = simulator.reading()
         qpos.append(reading.qpos)
         tcp.append(reading.tcp_pose)
         if on_frame is not None:
             simulator.start_pictures()
-        # Physics and the controller's inverse kinematics run while the renderer is at work.
-        success = simulator.step(action)
+        # The layout, physics and the controller's inverse kinematics run while the renderer is at work.
+        stored = layout.encode_action(action[None], facts, mode)
+        success = simulator.step(layout.decode_action(stored, facts, mode)[0])
         if on_frame is not None:
             on_frame(simulator.finish_pictures())
-        executed.append(action)
+        actions.append(stored)
     failure = "" if success or not simulator.judges else NOT_SUCCESSFUL
-    warnings = () if simulator.judges else ("the environment does not say when its task is solved: kept unjudged",)
-    return Replay(_track(qpos, tcp), np.stack(executed), goal, failure, warnings)
+    doubts = {UNJUDGED: not simulator.judges, BEGUN_ELSEWHERE: not simulator.begun_at_seed}
+    warnings = tuple(text for text, holds in doubts.items() if holds)
+    return Replay(_track(qpos, tcp), np.concatenate(actions), goal, failure, warnings)
 
 
 def _track(qpos: list[Array], tcp: list[Array]) -> RobotTrack:

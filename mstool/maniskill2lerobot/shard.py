@@ -161,7 +161,7 @@ def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fi
 
     rows = {
         "state": recipe.layout.encode_state(result.track),
-        "action": recipe.layout.encode_action(result.actions, facts, recipe.control_mode),
+        "action": result.actions,
     }
     if recipe.goal == "state":
         if result.goal is None:

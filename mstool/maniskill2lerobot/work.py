@@ -46,7 +46,9 @@ class Worker:
             demos = self._demos
             return convert_episode(lambda: RecordedSource(demos, job.position, job.recipe), job.recipe, demo, job.shard)
         spec = job.recipe.simulator_spec(demo)
-        return convert_episode(lambda: Replayer(self._simulator_for(spec)), job.recipe, demo, job.shard)
+        return convert_episode(
+            lambda: Replayer(self._simulator_for(spec), job.recipe.layout), job.recipe, demo, job.shard
+        )
 
     def close(self) -> None:
         """Free the simulator."""

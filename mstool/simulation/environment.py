@@ -69,11 +69,14 @@ class Simulator:
         self._cameras: dict[str, Any] = {}
         # Whether the environment says when its task is solved; known after a step.
         self.judges = True
+        # Whether the episode began where its seed begins.
+        self.begun_at_seed = True
 
     def reset(self, seed: int, options: Mapping[str, Any] | None = None, state: State | None = None) -> None:
         """Start the episode of `seed`; `state` (a demo's first environment state) replaces what the seed gives."""
         self._env.reset(seed=seed, options={**(options or {}), "reconfigure": True})
-        if state is not None and not self._is_at(state):
+        self.begun_at_seed = state is None or self._is_at(state)
+        if state is not None and not self.begun_at_seed:
             self._env.set_state_dict(_as_batched(state))
         for marker in self._env._hidden_objects:
             marker.show_visual() if self.spec.goal_visible else marker.hide_visual()

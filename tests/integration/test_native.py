@@ -11,7 +11,7 @@ from support.records import read_record
 
 from mstool.contract import RobotFacts
 from mstool.errors import UsageError
-from mstool.layouts import LAYOUTS
+from mstool.layouts import LAYOUTS, get_layout
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.replay import replay
 from mstool.simulation.environment import Simulator, SimulatorSpec
@@ -50,7 +50,7 @@ def test_a_robot_without_tcp_in_a_task_without_success(tmp_path, mstool, capsys)
 def test_reinforcement_learning_demos_in_joint_deltas(tmp_path, mstool):
     demo = DemoFile(DEMOS / "PushCube-v1").read(2)
     simulator = Simulator(SimulatorSpec("PushCube-v1", "pd_joint_delta_pos"))
-    actions = replay(simulator, demo, horizon=200).actions
+    actions = replay(simulator, demo, get_layout("native"), horizon=200).actions
     simulator.close()
     demos = write_demo(tmp_path / "demos", "PushCube-v1", actions, mode="pd_joint_delta_pos", seed=demo.seed)
     words = ("convert", "-e", "PushCube-v1", "--demos", demos, "--layout", "native", "--image-size", 32)
@@ -66,7 +66,7 @@ def test_two_robots_each_get_their_own_actions(tmp_path):
     keys = ("panda_wristcam-0", "panda_wristcam-1")
     demos = write_demo(tmp_path, "TwoRobotPickCube-v1", dict(zip(keys, (still, moving), strict=True)))
     simulator = Simulator(SimulatorSpec("TwoRobotPickCube-v1", "pd_joint_delta_pos"))
-    result = replay(simulator, DemoFile(demos).read(0), horizon=10)
+    result = replay(simulator, DemoFile(demos).read(0), get_layout("native"), horizon=10)
     facts = simulator.robot_facts()
     assert (simulator.action_size, simulator.robot) == (16, "panda_wristcam+panda_wristcam")
     simulator.close()

@@ -11,6 +11,7 @@ from conftest import DEMOS
 from support.records import read_record
 
 from mstool.contract import ControllerFacts
+from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.demos.recording import as_rgb
 from mstool.maniskill2lerobot.recorded import PANDA_CONTROLLERS
@@ -29,7 +30,7 @@ def recorded(tmp_path_factory):
 
     demo = DemoFile(DEMOS / "PickCube-v1").read(2)
     simulator = Simulator(SimulatorSpec("PickCube-v1", "pd_ee_delta_pose"))
-    actions = replay(simulator, demo, horizon=200).actions
+    actions = replay(simulator, demo, get_layout("joint"), horizon=200).actions
     simulator.close()
     folder = tmp_path_factory.mktemp("recorded")
     env = gymnasium.make(
