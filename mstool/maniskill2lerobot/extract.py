@@ -1,8 +1,11 @@
-"""Take a stored dataset apart into episode shards again; video packets and PNGs are copied, never encoded twice."""
+"""Take a stored dataset apart into episode shards again: video packets and PNGs are copied.
+
+Only videos that another tool encoded, in a way in which packets cannot be cut and joined, are encoded once more.
+"""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -21,7 +24,10 @@ from mstool.maniskill2lerobot.pngs import PngWriter, read_pngs, write_pngs
 from mstool.maniskill2lerobot.recipe import Storage
 from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.stored import StoredDataset, data_path, video_path
-from mstool.maniskill2lerobot.video import VideoWriter, decode, split
+from mstool.maniskill2lerobot.video import VideoWriter, decode
+from mstool.maniskill2lerobot.video_parts import split
+
+ENCODED_AGAIN = "its videos were encoded by another tool in a way that cannot be cut and joined: encoded once more"
 
 
 def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> list[Episode]:
@@ -33,16 +39,17 @@ def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> 
     Raises
     ------
     DataError
-        Rows or pictures are missing, or a video does not begin an episode with a key frame.
+        Rows or pictures are missing.
 
     """
     shards = [shard_path(work, index) for index in range(len(dataset.rows))]
     for shard in shards:
         shard.mkdir(parents=True)
     _extract_rows(dataset, shards)
+    anew: set[int] = set()
     if dataset.storage == "video":
         for column, view in camera_columns(dataset.recipes[0], dataset.version).items():
-            _extract_videos(dataset, shards, column, view)
+            anew |= _extract_videos(dataset, shards, column, view)
     views = [camera.view for camera in dataset.recipes[0].cameras]
     kept = read_histograms(dataset.root, views, len(shards))
     episodes = []
@@ -50,6 +57,7 @@ def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> 
         psnr = {
             view: {"mean_psnr_db": value, "min_psnr_db": value}
             for view, value in (dataset.ours.get("psnr_db") or {}).items()
+            if not anew
         }
         for view in views:
             for storage in storages:
@@ -58,7 +66,8 @@ def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> 
         histograms = {
             view: (kept[view][index] if kept else _count(shard, view, dataset.storage)).tolist() for view in views
         }
-        episodes.append(Episode(shard, _mark(dataset, index, histograms, psnr), dataset.recipes[index]))
+        mark = replace(_mark(dataset, index, histograms, psnr), warnings=[ENCODED_AGAIN] if index in anew else [])
+        episodes.append(Episode(shard, mark, dataset.recipes[index]))
     return episodes
 
 
@@ -113,7 +122,9 @@ def _arrays(table: pa.Table, vectors: dict[str, tuple[str, slice]]) -> dict[str,
     return {array: np.concatenate(each, axis=-1) for array, each in parts.items()}
 
 
-def _extract_videos(dataset: StoredDataset, shards: Sequence[Path], column: str, view: str) -> None:
+def _extract_videos(dataset: StoredDataset, shards: Sequence[Path], column: str, view: str) -> set[int]:
+    """Write one video per shard; return the episodes whose pictures had to be encoded once more."""
+    anew: set[int] = set()
     for path, group in groupby(range(len(shards)), key=lambda index: video_path(dataset, index, column)):
         members = list(group)
         shown = 0
@@ -123,7 +134,9 @@ def _extract_videos(dataset: StoredDataset, shards: Sequence[Path], column: str,
             if round(begins * dataset.fps) != shown:
                 raise DataError(f"{path}: episode {index} begins at {begins} s, expected {shown / dataset.fps} s")
             shown += int(row["length"])
-        split(path, [(shards[i] / f"{view}.mp4", int(dataset.rows[i]["length"])) for i in members], dataset.fps)
+        if split(path, [(shards[i] / f"{view}.mp4", int(dataset.rows[i]["length"])) for i in members], dataset.fps):
+            anew |= set(members)
+    return anew
 
 
 def _encode_anew(shard: Path, view: str, storage: Storage, fps: int) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
-from mstool.maniskill2lerobot.video import CODEC, OPTIONS, PIX_FMT
+from mstool.maniskill2lerobot.video import CODEC_NAME, ENCODER, EXTRA_OPTIONS, PIX_FMT
 
 Version = Literal["v3.0", "v2.1"]
 
@@ -52,7 +52,7 @@ def features(recipe: Recipe, version: Version, storage: Storage, fps: int) -> Fe
             "names": ["height", "width", "channels" if version == "v3.0" else "channel"],
         }
         if storage == "video":
-            table[column]["info"] = _video_info(height, width, fps)
+            table[column]["info"] = _video_info(height, width, version, fps)
     for column, (array, part) in vector_columns(recipe, version).items():
         chosen = list(names[array][part])
         table[column] = {"dtype": "float32", "shape": [len(chosen)], "names": chosen}
@@ -93,17 +93,19 @@ def arrow_schema(table: Features, version: Version) -> pa.Schema:
     return pa.schema(columns, {"huggingface": json.dumps({"info": {"features": types}})})
 
 
-def _video_info(height: int, width: int, fps: int) -> dict[str, Any]:
+def _video_info(height: int, width: int, version: Version, fps: int) -> dict[str, Any]:
+    """Return what LeRobot's `get_video_info` (0.6.1) says of our videos; it encodes edited ones by these numbers."""
     return {
         "video.height": height,
         "video.width": width,
-        "video.codec": "h264",
+        "video.codec": CODEC_NAME,
         "video.pix_fmt": PIX_FMT,
         "video.fps": fps,
         "video.channels": 3,
         "has_audio": False,
-        "is_depth_map": False,
-        "video.is_depth_map": False,
-        **{f"video.{name}": OPTIONS[name] for name in ("g", "crf", "preset")},
-        "video.encoder": CODEC,
+        **{f"video.{name}": value for name, value in ENCODER.items()},
+        "video.fast_decode": 0,
+        "video.video_backend": "pyav",
+        "video.extra_options": dict(EXTRA_OPTIONS),
+        "is_depth_map" if version == "v3.0" else "video.is_depth_map": False,
     }

@@ -13,7 +13,7 @@ from mstool.maniskill2lerobot.episodes import Episode, episode_arrays, episode_t
 from mstool.maniskill2lerobot.features import Features, Version, camera_columns, features
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.recipe import Storage
-from mstool.maniskill2lerobot.video import concatenate
+from mstool.maniskill2lerobot.video_parts import concatenate
 
 VERSION: Version = "v3.0"
 # LeRobot's own limits: files per chunk folder, and megabytes after which a new file is begun.

@@ -15,6 +15,7 @@ from mstool.maniskill2lerobot.assemble import assemble
 from mstool.maniskill2lerobot.episodes import Episode, instructions
 from mstool.maniskill2lerobot.extract import extract
 from mstool.maniskill2lerobot.features import Version
+from mstool.maniskill2lerobot.provenance import unverified
 from mstool.maniskill2lerobot.recipe import Storage
 from mstool.maniskill2lerobot.stored import StoredDataset, open_stored
 from mstool.maniskill2lerobot.target import check_target, locked, work_folder
@@ -56,7 +57,7 @@ class RebuildReport:
 def export(
     source: Path, root: Path, *, version: Version, storage: Storage | None = None, overwrite: bool = False
 ) -> RebuildReport:
-    """Write a dataset in another format (or with pictures stored in another way).
+    """Write a dataset in another format, with pictures stored in another way, or as this version writes it.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def export(
     """
     dataset = open_stored(source)
     chosen: Storage = storage or dataset.storage
-    if (version, chosen) == (dataset.version, dataset.storage):
+    if (version, chosen) == (dataset.version, dataset.storage) and dataset.is_current:
         raise UsageError(
             f"{source} is {version} with pictures as {chosen} already",
             fix=f"choose --format {'v2.1' if version == 'v3.0' else 'v3.0'}, or another --storage",
@@ -127,7 +128,7 @@ def _rebuild(
             for number, dataset in enumerate(datasets):
                 notify(f"reading {dataset.root}")
                 episodes += extract(dataset, shards / f"{number:03d}", formats.values())
-            notes = tuple(_notes(datasets, episodes, formats))
+            notes = (*_notes(datasets, episodes, formats), *unverified(episodes))
             dropped = sum((Counter(dataset.ours.get("dropped") or {}) for dataset in datasets), Counter[str]())
             demos = [demo for dataset in datasets for demo in dataset.ours.get("demos") or []]
             warnings = [text for dataset in datasets for text in dataset.ours.get("warnings") or []]

@@ -14,12 +14,12 @@ from mstool.dataset.locate import INFO_FILE, locate
 from mstool.dataset.record import RECORD_FILE, read_record
 from mstool.errors import DataError
 from mstool.layouts import LAYOUTS
-from mstool.maniskill2lerobot.features import Version, camera_columns, vector_columns
+from mstool.maniskill2lerobot.features import Version, camera_columns, features, vector_columns
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
 from mstool.maniskill2lerobot.stored_meta import Row, read_object, rows_v3, rows_v21
 
-# What two datasets must agree on to be one.
-_ALIKE = ("layout", "conventions", "control_mode", "controller", "goal", "image_size")
+# What two datasets must agree on to be one. The words that a layout says of itself may change, what it is may not.
+_ALIKE = ("layout", "control_mode", "controller", "goal", "image_size")
 # What a dataset says only since a later version, and what it means where it is not said.
 _SINCE = {"render_detail": "full"}
 
@@ -51,6 +51,12 @@ class StoredDataset:
     def storage(self) -> Storage:
         """How pictures are kept."""
         return cast("Storage", self.info["features"][next(iter(self.ours["views"]))]["dtype"])
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its `meta/` is as this version writes it: up to 0.1.1, LeRobot's tools could not read all of it."""
+        table = features(self.recipes[0], self.version, self.storage, self.fps)
+        return self.info["features"] == table and (self.root / RECORD_FILE).is_file()
 
     @cached_property
     def recipes(self) -> Sequence[Recipe]:

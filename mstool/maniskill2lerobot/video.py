@@ -1,7 +1,6 @@
-"""H.264 videos: frames straight to the encoder, and packets joined without encoding again."""
+"""H.264 videos: frames straight to the encoder, and back."""
 
-import errno
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +9,6 @@ import av
 import numpy as np
 
 from mstool.contract import Array
-from mstool.errors import DataError
 
 # g=2: a key frame at every other frame, so that training's random access decodes at most two frames.
 # No B-frames: presentation order is decoding order.
@@ -19,15 +17,13 @@ from mstool.errors import DataError
 # 4:4:4: 4:2:0 halves the colour of small objects and stops at 35 dB on these renders whatever the rate.
 # crf 12 with equal quality for key and predicted frames keeps 38 dB (benchmarks/video.py).
 CODEC = "libx264"
+CODEC_NAME = "h264"  # of what it encodes
 PIX_FMT = "yuv444p"
-OPTIONS = {
-    "preset": "veryfast",
-    "crf": "12",
-    "g": "2",
-    "bf": "0",
-    "threads": "1",
-    "x264-params": "ipratio=1.0:cpu-independent=1",
-}
+# The two halves of the options are those of LeRobot's `VideoEncoderConfig`. `info.json` holds both, so that LeRobot
+# encodes what its tools cut out of a video as we do: its merge needs streams that agree on B-frames.
+ENCODER: dict[str, int | str] = {"g": 2, "crf": 12, "preset": "veryfast"}
+EXTRA_OPTIONS: dict[str, int | str] = {"bf": 0, "threads": 1, "x264-params": "ipratio=1.0:cpu-independent=1"}
+OPTIONS = {name: str(value) for name, value in (ENCODER | EXTRA_OPTIONS).items()}
 # One frame in this many is kept to compare with what a reader will decode: an odd one, which is a predicted one.
 PSNR_EVERY = 10
 PSNR_PHASE = 5
@@ -108,95 +104,3 @@ def psnr_db(reference: Array, image: Array) -> float:
     """Peak signal-to-noise ratio of two uint8 images: 10 log10(255^2 / mean squared error); 99 for equal ones."""
     error = float(np.mean((reference.astype(np.float32) - image.astype(np.float32)) ** 2))
     return 99.0 if error == 0 else float(10 * np.log10(255.0**2 / error))
-
-
-def concatenate(videos: Iterable[tuple[Path, int]], target: Path, fps: int) -> None:
-    """Join videos that `VideoWriter` made, packet by packet: nothing is decoded or encoded.
-
-    Parameters
-    ----------
-    videos
-        (path, number of frames) in order. Frame k of the whole is shown at exactly k / fps.
-    target
-        The mp4 to write.
-    fps
-        Frames per second.
-
-    Raises
-    ------
-    RuntimeError
-        A video holds another number of frames than said.
-
-    """
-    step = Fraction(1, fps)
-    with av.open(str(target), "w", format="mp4") as out:
-        stream = header = None
-        shown = 0
-        for path, frames in videos:
-            with av.open(str(path)) as source:
-                template = source.streams.video[0]
-                if stream is None:
-                    header = template.codec_context.extradata
-                    stream = out.add_stream_from_template(template)
-                    stream.time_base = step
-                elif template.codec_context.extradata != header:
-                    raise DataError(f"{path} was encoded otherwise than the videos before it: packets cannot be joined")
-                written = 0
-                for packet in source.demux(template):
-                    if packet.dts is None:  # the demuxer's closing packet is empty
-                        continue
-                    packet.stream = stream
-                    packet.time_base = step
-                    packet.pts = packet.dts = shown + written
-                    packet.duration = 1
-                    out.mux(packet)
-                    written += 1
-                if written != frames:
-                    raise RuntimeError(f"{path} holds {written} frames, its episode has {frames}")
-                shown += frames
-
-
-def split(path: Path, parts: Sequence[tuple[Path, int]], fps: int) -> None:
-    """Cut a video that `concatenate` (or `VideoWriter`) made into its parts again, packet by packet.
-
-    Parameters
-    ----------
-    path
-        The mp4 to read.
-    parts
-        (path, number of frames) in order; together they are the whole video.
-    fps
-        Frames per second.
-
-    Raises
-    ------
-    DataError
-        The video is unreadable, holds another number of frames, or a part does not begin with a key frame.
-
-    """
-    step = Fraction(1, fps)
-    try:
-        with av.open(str(path)) as source:
-            template = source.streams.video[0]
-            packets = (packet for packet in source.demux(template) if packet.dts is not None)
-            for target, frames in parts:
-                with av.open(str(target), "w", format="mp4") as out:
-                    stream = out.add_stream_from_template(template)
-                    stream.time_base = step
-                    for k in range(frames):
-                        packet = next(packets, None)
-                        if packet is None:
-                            raise DataError(f"{path} holds fewer frames than its episodes")
-                        if k == 0 and not packet.is_keyframe:
-                            raise DataError(f"{path}: an episode begins without a key frame, it cannot be cut there")
-                        packet.stream = stream
-                        packet.time_base = step
-                        packet.pts = packet.dts = k
-                        packet.duration = 1
-                        out.mux(packet)
-            if next(packets, None) is not None:
-                raise DataError(f"{path} holds more frames than its episodes")
-    except (av.FFmpegError, OSError) as error:
-        if error.errno == errno.ENOSPC:
-            raise
-        raise DataError(f"{path}: unreadable video ({error})", fix="convert or download the dataset again") from error

@@ -1,5 +1,6 @@
 """The records of datasets that a command wrote: looked at, and changed as a user's editor would."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from mstool.dataset.record import RECORD_FILE, read_record, write_record
 
-__all__ = ["drop_record", "edited_record", "read_record"]
+__all__ = ["as_version_0_1_1", "drop_record", "edited_record", "read_record"]
 
 
 @contextmanager
@@ -21,3 +22,18 @@ def edited_record(root: Path) -> Iterator[dict[str, Any]]:
 def drop_record(root: Path) -> None:
     """Leave the dataset as LeRobot's own tools leave it: without what mstool said of it."""
     (root / RECORD_FILE).unlink()
+
+
+def as_version_0_1_1(root: Path) -> Path:
+    """Turn a dataset into what version 0.1.1 wrote of it: numbers as text, and the record in `info.json`."""
+    path = root / "meta" / "info.json"
+    info = json.loads(path.read_text(encoding="utf-8"))
+    for feature in info["features"].values():
+        if (video := feature.get("info")) is not None:
+            for name in ("video.fast_decode", "video.video_backend", "video.extra_options"):
+                del video[name]
+            text = {name: str(video[name]) for name in ("video.g", "video.crf")}
+            video |= {"is_depth_map": False, "video.is_depth_map": False, **text, "video.encoder": "libx264"}
+    path.write_text(json.dumps(info | {"mstool": read_record(root)}, indent=2), encoding="utf-8")
+    drop_record(root)
+    return root

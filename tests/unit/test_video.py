@@ -10,7 +10,8 @@ import pytest
 from mstool.fingerprint import hash_file
 from mstool.maniskill2lerobot.image_stats import QUANTILES, ImageHistogram
 from mstool.maniskill2lerobot.pngs import PngWriter, read_pngs
-from mstool.maniskill2lerobot.video import OPTIONS, VideoWriter, _decode_some, concatenate, decode, psnr_db
+from mstool.maniskill2lerobot.video import OPTIONS, VideoWriter, _decode_some, decode, psnr_db
+from mstool.maniskill2lerobot.video_parts import concatenate
 
 
 def scene(frames: int, seed: int = 0) -> np.ndarray:

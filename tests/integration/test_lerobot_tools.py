@@ -1,0 +1,174 @@
+"""LeRobot's own tools on what `convert` wrote, each in its process; LeRobot's reader judges what they wrote."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support.converted import copied, run_mstool
+
+from mstool.maniskill2lerobot.video import psnr_db
+
+EDIT = "from lerobot.scripts.lerobot_edit_dataset import main; main()"
+CONVERT = "lerobot.scripts.convert_dataset_v21_to_v30"
+VIEWS = ("observation.images.image", "observation.images.image2")
+# What encoding once more, as we do, leaves of a stored picture.
+AGAIN_DB = 34
+
+
+def run(*words):
+    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def edit(operation, *words, source=None, out=None):
+    """Run `lerobot-edit-dataset`."""
+    where = [f"--repo_id=t/{source.name}", f"--root={source}"] if source else []
+    where += ["--new_repo_id=t/out", f"--new_root={out}"] if out else []
+    run("-c", EDIT, *where, f"--operation.type={operation}", *(f"--operation.{word}" for word in words))
+    return out
+
+
+def merge(out, *sources):
+    names, roots = [f"t/{k}" for k in range(len(sources))], [str(source) for source in sources]
+    return edit("merge", f"repo_ids={names}", f"roots={roots}", out=out)
+
+
+def episodes(root, views=VIEWS):
+    """Task, actions and some pictures, the first and the last among them, of every episode as LeRobot reads them."""
+    from lerobot.datasets import LeRobotDataset
+
+    data = LeRobotDataset("t/read", root=root, video_backend="pyav")
+    found = []
+    for number in range(data.num_episodes):
+        row = data.meta.episodes[number]
+        begin, end = row["dataset_from_index"], row["dataset_to_index"]
+        items = [data[k] for k in (begin, begin + 1, (begin + end) // 2, end - 2, end - 1)]
+        assert {int(item["episode_index"]) for item in items} == {number}
+        actions = np.stack(data.hf_dataset["action" if "action" in data.features else "actions"][begin:end])
+        pictures = {
+            view: [(item[view].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for item in items]
+            for view in views
+        }
+        found.append({"task": items[0]["task"], "actions": actions, "pictures": pictures})
+    return found
+
+
+def same(found, expected, *, at_least_db=None, names=None):
+    """Equal episodes; pictures equal or, encoded again, at least `at_least_db` alike."""
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours["task"] == theirs["task"]
+        np.testing.assert_array_equal(ours["actions"], theirs["actions"])
+        for view, pictures in ours["pictures"].items():
+            stored = theirs["pictures"][(names or {}).get(view, view)]
+            for picture, picture_then in zip(pictures, stored, strict=True):
+                if at_least_db is None:
+                    np.testing.assert_array_equal(picture, picture_then)
+                else:
+                    assert psnr_db(picture_then, picture) > at_least_db
+
+
+@pytest.fixture(scope="module")
+def ours(made):
+    return made("pick") / "v3.0"
+
+
+@pytest.fixture(scope="module")
+def stored(ours):
+    return episodes(ours)
+
+
+@pytest.fixture(scope="module")
+def images(made):
+    return made("pick_images")
+
+
+@pytest.fixture(scope="module")
+def deleted(ours, tmp_path_factory):
+    out = tmp_path_factory.mktemp("deleted") / "out"
+    return edit("delete_episodes", "episode_indices=[1]", source=ours, out=out)
+
+
+def test_info_is_what_lerobot_writes(ours):
+    """LeRobot's own description of the file, with the encoder it builds from ours; that encodes with our options."""
+    from lerobot.configs.video import encoder_config_from_video_info
+    from lerobot.datasets.video_utils import get_video_info
+
+    from mstool.maniskill2lerobot.video import OPTIONS
+
+    features = json.loads((ours / "meta/info.json").read_text())["features"]
+    for view in VIEWS:
+        (path,) = (ours / "videos" / view).rglob("*.mp4")
+        encoder = encoder_config_from_video_info(features[view]["info"])
+        assert features[view]["info"] == get_video_info(path, encoder)
+        assert encoder.get_codec_options(as_strings=True) == OPTIONS
+
+
+def test_delete(deleted, stored):
+    same(episodes(deleted), [stored[0], stored[2]], at_least_db=AGAIN_DB)
+
+
+def test_split(ours, stored, tmp_path):
+    out = edit("split", 'splits={"train": [0, 2], "val": [1]}', source=ours, out=tmp_path / "out")
+    same(episodes(out / "train"), [stored[0], stored[2]], at_least_db=AGAIN_DB)
+    same(episodes(out / "val"), [stored[1]], at_least_db=AGAIN_DB)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_merge_with_what_lerobot_edited(ours, deleted, stored, tmp_path, order):
+    merged = merge(tmp_path / "merged", *(ours, deleted)[::order])
+    found = episodes(merged)
+    mine, theirs = (found[:3], found[3:]) if order == 1 else (found[2:], found[:2])
+    same(mine, stored)
+    same(theirs, [stored[0], stored[2]], at_least_db=AGAIN_DB)
+
+
+def test_merge_with_another_task(ours, made, stored, tmp_path):
+    other = made("push") / "v3.0"
+    same(episodes(merge(tmp_path / "merged", ours, other)), stored + episodes(other))
+
+
+def test_remove_feature(ours, stored, tmp_path):
+    out = edit("remove_feature", f"feature_names=[{VIEWS[1]}]", source=ours, out=tmp_path / "out")
+    same(episodes(out, VIEWS[:1]), stored)
+
+
+def test_modify_tasks(ours, stored, tmp_path):
+    root = copied(ours, tmp_path / "in")
+    edit("modify_tasks", 'episode_tasks={"1": "another one"}', f"new_task={stored[0]['task']}", source=root)
+    found = episodes(root)
+    assert found[1]["task"] == "another one"
+    same([found[0], found[2]], [stored[0], stored[2]])
+
+
+def test_reencode_then_export_makes_it_ours_again(ours, stored, tmp_path, mstool, capsys):
+    """H.264 with B-frames: LeRobot reads it; `export` encodes it once more, as it can be neither cut nor joined."""
+    encoder = [f"rgb_encoder.{word}" for word in ("vcodec=h264", "pix_fmt=yuv444p", "crf=12")]
+    edited = edit("reencode_videos", *encoder, source=ours, out=tmp_path / "out")
+    same(episodes(edited), stored, at_least_db=AGAIN_DB)
+    assert mstool("export", edited, "--format", "v3.0", "--output", tmp_path / "again") == 0
+    assert "encoded once more" in capsys.readouterr().out
+    same(episodes(tmp_path / "again"), stored, at_least_db=AGAIN_DB - 3)
+
+
+def test_recompute_stats(ours, stored, tmp_path):
+    same(episodes(edit("recompute_stats", source=ours, out=tmp_path / "out")), stored)
+
+
+def test_images_delete_and_become_videos(images, tmp_path):
+    stored = episodes(images)
+    same(episodes(edit("delete_episodes", "episode_indices=[0]", source=images, out=tmp_path / "cut")), stored[1:])
+    encoder = [f"rgb_encoder.{word}" for word in ("vcodec=h264", "pix_fmt=yuv444p", "crf=12")]
+    videos = edit("convert_image_to_video", *encoder, source=images, out=tmp_path / "videos")
+    same(episodes(videos), stored, at_least_db=AGAIN_DB)
+
+
+@pytest.mark.parametrize("storage", ["video", "image"])
+def test_lerobots_conversion_of_our_v21(ours, made, stored, tmp_path, storage):
+    root = tmp_path / "old"
+    run_mstool("export", ours, "--format", "v2.1", "--storage", storage, "--output", root)
+    run("-m", CONVERT, "--repo-id=t/old", f"--root={root}", "--push-to-hub=false")
+    names = dict(zip(("image", "wrist_image"), VIEWS, strict=True))
+    same(episodes(root, tuple(names)), stored, names=names)
