@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mstool.errors import MstoolError, WrongPathError
+from mstool.progress import print_line
 
 
 def print_json(data: object) -> None:
@@ -36,7 +37,7 @@ def print_reports(reports: Sequence[Report], *, as_json: bool) -> None:
 
 def say(text: str) -> None:
     """Print a line for a person on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print_line(text)
 
 
 def print_error(error: MstoolError) -> None:

@@ -80,9 +80,7 @@ def stats(
         read_file(check)
     if plot is not None:
         check_plot(plot)
-    result = compute(
-        datasets, config=config, horizon=horizon, delta=delta, features=writes or check is not None, progress=True
-    )
+    result = compute(datasets, config=config, horizon=horizon, delta=delta, features=writes or check is not None)
     deviations: list[Deviation] = compare(check, result) if check is not None else []
     if plot is not None:
         draw(result, plot)

@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from mstool.evaluation.film import write_picture
 from mstool.evaluation.outcomes import Outcome, OutcomeLog
 from mstool.evaluation.page import FILMS
 from mstool.evaluation.plan import Task
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.worker import Finished
+from mstool.progress import Progress
 
 type Notify = Callable[[str], None]
 
@@ -65,15 +64,15 @@ def play(
     else:
         notify(f"{kept} episodes were finished before, {len(jobs)} are left (--fresh starts again)")
     started, steps, solved = time.monotonic(), 0, sum(outcome.success_once for outcome in outcomes)
-    with tqdm(total=kept + len(jobs), initial=kept, desc="eval", unit="episode", disable=None) as bar:
+    with Progress("eval", kept + len(jobs), "episode", done=kept) as progress:
         for finished in runner.run(jobs):
             outcome = finished.outcome
             logs[outcome.env_id].add(outcome)
             outcomes.append(outcome)
             _keep_strip(finished, folder)
             steps, solved = steps + outcome.steps, solved + outcome.success_once
-            bar.set_postfix_str(f"{solved} solved, {steps / (time.monotonic() - started):.0f} steps/s", refresh=False)
-            bar.update()
+            progress.note = f"{solved} solved, {steps / (time.monotonic() - started):.0f} steps/s"
+            progress.update()
     seconds = time.monotonic() - started
     return outcomes, {
         "seconds": round(seconds, 2),

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 from torch.utils.data._utils.collate import default_collate_fn_map
-from tqdm import tqdm
 
 from mstool.contract import Array
 from mstool.errors import DataError, MstoolError
 from mstool.processes import end_with_parent
+from mstool.progress import Progress
 
 COMPLETE = "complete.json"
 
@@ -173,15 +173,15 @@ def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, 
         with path.open("wb") as file:
             file.truncate(int(np.prod(shape)))
     clips = list(_clips(dataset, caches, shape))
-    with tqdm(total=len(clips), desc="decode", unit="clip", disable=None) as bar:
+    with Progress("decode", len(clips), "clip") as progress:
         if processes <= 1:
             for clip in clips:
                 _decode(clip)
-                bar.update()
+                progress.update()
             return
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=prepare_decoder) as pool:
             for _ in pool.map(_decode, clips, chunksize=4):
-                bar.update()
+                progress.update()
 
 
 def _clips(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, int]) -> Iterator[_Clip]:

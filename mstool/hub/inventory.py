@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from mstool.errors import DataError
 from mstool.fingerprint import FileHash, dataset_files, hash_file
+from mstool.progress import Progress
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -67,8 +66,8 @@ def local_files(root: Path) -> dict[str, LocalFile]:
     """Hash every file of the dataset: {path: file}."""
     paths = dataset_files(root)
     total = sum((root / path).stat().st_size for path in paths)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="hash", disable=None, leave=False) as bar:
-        return {path: LocalFile(path, root / path, hash_file(root / path, bar.update)) for path in paths}
+    with Progress("hash", total, "B") as progress:
+        return {path: LocalFile(path, root / path, hash_file(root / path, progress.update)) for path in paths}
 
 
 def remote_files(api: "HfApi", repo_id: str, revision: str) -> dict[str, RemoteFile]:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import TracebackType
 from typing import Self
 
-from tqdm import tqdm
+from mstool.progress import Progress
 
 
 class StoppedError(Exception):
@@ -28,17 +28,18 @@ class Transfers:
     """
 
     def __init__(self, what: str, total: int, jobs: int) -> None:
-        self._bar = tqdm(total=total, unit="B", unit_scale=True, desc=what, disable=None)
+        self._progress = Progress(what, total, "B")
         self._jobs = jobs
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
+        self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.close()
+        self._progress.stop()
 
     def moved(self, count: int) -> None:
         """Count bytes, negative ones for what has to be moved again.
@@ -51,7 +52,7 @@ class Transfers:
         """
         if self._stop.is_set():
             raise StoppedError
-        self._bar.update(count)
+        self._progress.update(count)
 
     def run[Item](self, work: Callable[[Item], object], items: Iterable[Item]) -> None:
         """Call `work` for every item; raise the first error after the other workers have stopped."""

@@ -8,13 +8,11 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from mstool.errors import DataError, MstoolError
 from mstool.maniskill2lerobot.assemble import assemble
 from mstool.maniskill2lerobot.demos.source import DemoSource, Notify
 from mstool.maniskill2lerobot.episodes import Episode
-from mstool.maniskill2lerobot.executor import Executor, run_local
+from mstool.maniskill2lerobot.executor import Executor, UnderWay, run_local
 from mstool.maniskill2lerobot.features import Version
 from mstool.maniskill2lerobot.provenance import unverified
 from mstool.maniskill2lerobot.recipe import Recipe, Storage
@@ -23,6 +21,7 @@ from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
 from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.target import check_target, locked, work_folder
 from mstool.maniskill2lerobot.work import Job, disk_full
+from mstool.progress import Progress
 
 # Measured by benchmarks/render_detail.py.
 SPEED_HINT = "rendering on the CPU: --render-detail fast takes 2 to 3 times less (a simplified robot, 34 dB alike)"
@@ -44,8 +43,12 @@ class Batch:
 
     def jobs(self, work: Path, *, without: Container[int] = ()) -> list[Job]:
         """Return what is to be done, in demo order, with shards in the work folder."""
-        shards, path = work / self.recipe.env_id, self.source.demos.path
-        return [Job(path, p, self.recipe, shard_path(shards, p)) for p in self.positions if p not in without]
+        shards, demos = work / self.recipe.env_id, self.source.demos
+        return [
+            Job(demos.path, p, self.recipe, shard_path(shards, p), min(demos.steps(p), self.recipe.horizon))
+            for p in self.positions
+            if p not in without
+        ]
 
 
 def convert(
@@ -168,25 +171,32 @@ def _invalid(batch: Batch, *, skip_invalid: bool) -> dict[int, str]:
 def _run(
     jobs: Sequence[Job], workers: int | None, executor: Executor, notify: Notify
 ) -> tuple[dict[Job, EpisodeMark], Counter[str]]:
-    """Do all jobs under one progress bar: markers by job, and how many were lost for which reason."""
+    """Do all jobs, showing progress in frames: markers by job, and how many were lost for which reason."""
     marks: dict[Job, EpisodeMark] = {}
     lost: Counter[str] = Counter()
-    with tqdm(total=len(jobs), unit="episode", disable=None, smoothing=0.1) as bar:
-        frames = dropped = 0
-        for done in executor(jobs, workers):
-            if done.mark is None:
-                lines = done.failure.strip().splitlines()
-                notify(f"episode {done.job.position} of {done.job.demos} failed twice:\n{done.failure}")
+    dropped = 0
+    rendered = dict.fromkeys(jobs, 0)
+    with Progress("convert", sum(job.steps for job in jobs), "frame") as progress:
+        progress.note = f"0 of {len(jobs)} episodes, 0 dropped"
+        for event in executor(jobs, workers):
+            job = event.job
+            if isinstance(event, UnderWay):
+                frames = min(event.frames, job.steps)
+                progress.update(frames - rendered[job])
+                rendered[job] = frames
+                continue
+            if event.mark is None:
+                lines = event.failure.strip().splitlines()
+                notify(f"episode {job.position} of {job.demos} failed twice:\n{event.failure}")
                 lost[lines[-1]] += 1
             else:
-                if not marks and done.mark.rendered_on == "cpu" and done.job.recipe.render_detail == "full":
+                if not marks and event.mark.rendered_on == "cpu" and job.recipe.render_detail == "full":
                     notify(SPEED_HINT)
-                marks[done.job] = done.mark
-                frames += done.mark.frames
-            dropped += done.mark is None or bool(done.mark.dropped)
-            rate = frames / max(bar.format_dict["elapsed"], 1e-9)
-            bar.set_postfix_str(f"{rate:.1f} frames/s, {dropped} dropped")
-            bar.update()
+                marks[job] = event.mark
+            dropped += event.mark is None or bool(event.mark.dropped)
+            frames = event.mark.frames if event.mark else 0
+            progress.note = f"{len(marks) + lost.total()} of {len(jobs)} episodes, {dropped} dropped"
+            progress.update(frames - rendered[job], more=frames - job.steps)
     return marks, lost
 
 

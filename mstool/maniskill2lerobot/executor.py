@@ -25,8 +25,16 @@ class Done:
     failure: str = ""
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """How many frames of a job's episode there are so far; fewer again when it had to begin anew."""
+
+    job: Job
+    frames: int
+
+
 # Given the jobs and how many workers at a time; None leaves the number to the executor.
-type Executor = Callable[[Sequence[Job], int | None], Iterator[Done]]
+type Executor = Callable[[Sequence[Job], int | None], Iterator[Done | UnderWay]]
 
 
 def choose_executor(name: str, ray_address: str) -> Executor:
@@ -49,7 +57,7 @@ def choose_executor(name: str, ray_address: str) -> Executor:
     return on_ray(ray_address)
 
 
-def run_local(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done]:
+def run_local(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done | UnderWay]:
     """Do `jobs` in spawned processes; yields in the order in which they finish.
 
     A worker that dies (segfault, killed for memory) or fails on an episode costs that episode one more attempt in a
@@ -79,16 +87,20 @@ class _Pool:
         for _ in range(workers):
             self._hire()
 
-    def collect(self) -> Iterator[Done]:
-        """Wait for at least one worker, yield what is finished and hand out the next jobs."""
+    def collect(self) -> Iterator[Done | UnderWay]:
+        """Wait for at least one worker, yield what it says and hand out the next job where one is finished."""
         for pipe in wait(list(self.busy)):
             assert isinstance(pipe, Connection)
-            process, job, attempt = self.busy.pop(pipe)
+            process, job, attempt = self.busy[pipe]
             try:
                 answer = pipe.recv()
             except (EOFError, OSError):
                 process.join()
                 answer = f"its worker died ({exit_words(process.exitcode)})"
+            if isinstance(answer, int):
+                yield UnderWay(job, answer)
+                continue
+            del self.busy[pipe]
             if isinstance(answer, MstoolError):
                 dismiss(pipe, process)
                 raise answer

@@ -26,6 +26,7 @@ from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.stored import StoredDataset, data_path, video_path
 from mstool.maniskill2lerobot.video import VideoWriter, decode
 from mstool.maniskill2lerobot.video_parts import split
+from mstool.progress import Progress
 
 ENCODED_AGAIN = "its videos were encoded by another tool in a way that cannot be cut and joined: encoded once more"
 
@@ -53,21 +54,23 @@ def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> 
     views = [camera.view for camera in dataset.recipes[0].cameras]
     kept = read_histograms(dataset.root, views, len(shards))
     episodes = []
-    for index, shard in enumerate(shards):
-        psnr = {
-            view: {"mean_psnr_db": value, "min_psnr_db": value}
-            for view, value in (dataset.ours.get("psnr_db") or {}).items()
-            if not anew
-        }
-        for view in views:
-            for storage in storages:
-                if storage != dataset.storage:
-                    psnr |= _encode_anew(shard, view, storage, dataset.fps)
-        histograms = {
-            view: (kept[view][index] if kept else _count(shard, view, dataset.storage)).tolist() for view in views
-        }
-        mark = replace(_mark(dataset, index, histograms, psnr), warnings=[ENCODED_AGAIN] if index in anew else [])
-        episodes.append(Episode(shard, mark, dataset.recipes[index]))
+    with Progress(f"read {dataset.root.name}", len(shards), "episode") as progress:
+        for index, shard in enumerate(shards):
+            psnr = {
+                view: {"mean_psnr_db": value, "min_psnr_db": value}
+                for view, value in (dataset.ours.get("psnr_db") or {}).items()
+                if not anew
+            }
+            for view in views:
+                for storage in storages:
+                    if storage != dataset.storage:
+                        psnr |= _encode_anew(shard, view, storage, dataset.fps)
+            histograms = {
+                view: (kept[view][index] if kept else _count(shard, view, dataset.storage)).tolist() for view in views
+            }
+            mark = replace(_mark(dataset, index, histograms, psnr), warnings=[ENCODED_AGAIN] if index in anew else [])
+            episodes.append(Episode(shard, mark, dataset.recipes[index]))
+            progress.update()
     return episodes
 
 

@@ -13,6 +13,7 @@ from mstool.maniskill2lerobot.episodes import Episode, episode_arrays, episode_t
 from mstool.maniskill2lerobot.features import Version, camera_columns, features
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.recipe import Storage
+from mstool.progress import Progress
 
 VERSION: Version = "v2.1"
 CHUNK_EPISODES = 1000
@@ -33,21 +34,23 @@ def write_v21(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps:
     log: list[dict[str, Any]] = []
     stats: list[dict[str, Any]] = []
     first = 0
-    for i, episode in enumerate(episodes):
-        place = {"episode_chunk": i // CHUNK_EPISODES, "episode_index": i}
-        task_index = tasks.index(episode.recipe.instruction)
-        columns = episode_arrays(episode, VERSION, index=i, first_row=first, task_index=task_index, fps=fps)
-        path = root / DATA_PATH.format(**place)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(episode_table(episode, columns, table, VERSION, views), path, compression="snappy")
-        if storage == "video":
-            for column, view in views.items():
-                video = root / VIDEO_PATH.format(video_key=column, **place)
-                video.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(episode.shard / f"{view}.mp4", video)
-        log.append({"episode_index": i, "tasks": [episode.recipe.instruction], "length": episode.mark.frames})
-        stats.append({"episode_index": i, "stats": _episode_stats(episode, columns, views)})
-        first += episode.mark.frames
+    with Progress("write episodes", len(episodes), "episode") as progress:
+        for i, episode in enumerate(episodes):
+            place = {"episode_chunk": i // CHUNK_EPISODES, "episode_index": i}
+            task_index = tasks.index(episode.recipe.instruction)
+            columns = episode_arrays(episode, VERSION, index=i, first_row=first, task_index=task_index, fps=fps)
+            path = root / DATA_PATH.format(**place)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(episode_table(episode, columns, table, VERSION, views), path, compression="snappy")
+            if storage == "video":
+                for column, view in views.items():
+                    video = root / VIDEO_PATH.format(video_key=column, **place)
+                    video.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(episode.shard / f"{view}.mp4", video)
+            log.append({"episode_index": i, "tasks": [episode.recipe.instruction], "length": episode.mark.frames})
+            stats.append({"episode_index": i, "stats": _episode_stats(episode, columns, views)})
+            first += episode.mark.frames
+            progress.update()
     _write_jsonl(meta / "episodes.jsonl", log)
     _write_jsonl(meta / "episodes_stats.jsonl", stats)
     _write_jsonl(meta / "tasks.jsonl", [{"task_index": i, "task": task} for i, task in enumerate(tasks)])

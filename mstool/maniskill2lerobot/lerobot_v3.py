@@ -14,6 +14,7 @@ from mstool.maniskill2lerobot.features import Features, Version, camera_columns,
 from mstool.maniskill2lerobot.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.recipe import Storage
 from mstool.maniskill2lerobot.video_parts import concatenate
+from mstool.progress import Progress
 
 VERSION: Version = "v3.0"
 # LeRobot's own limits: files per chunk folder, and megabytes after which a new file is begun.
@@ -48,10 +49,12 @@ def write_v3(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps: 
     table = features(recipe, VERSION, storage, fps)
     tasks = instructions(episodes)
     rows = [_index_row(episode, i, tasks) for i, episode in enumerate(episodes)]
-    _write_data(episodes, rows, root, table, tasks, fps)
+    with Progress("write rows", len(rows), "episode") as progress:
+        _write_data(episodes, rows, root, table, tasks, fps, progress)
     if storage == "video":
         for column, view in camera_columns(recipe, VERSION).items():
-            _write_videos(episodes, rows, root, column, view, fps)
+            with Progress(f"write {view} videos", len(rows), "episode") as progress:
+                _write_videos(episodes, rows, root, column, view, fps, progress)
     _write_meta(rows, root, table, tasks, fps, episodes[0].mark.robot, has_video=storage == "video")
     _write_image_stats(episodes, root)
 
@@ -62,7 +65,13 @@ def _index_row(episode: Episode, index: int, tasks: list[str]) -> Row:
 
 
 def _write_data(
-    episodes: Sequence[Episode], rows: list[Row], root: Path, table: Features, tasks: list[str], fps: int
+    episodes: Sequence[Episode],
+    rows: list[Row],
+    root: Path,
+    table: Features,
+    tasks: list[str],
+    fps: int,
+    progress: Progress,
 ) -> None:
     views = camera_columns(episodes[0].recipe, VERSION)
     writer, path, number, first = None, root, -1, 0
@@ -86,11 +95,14 @@ def _write_data(
             stats[column] = ImageHistogram(episode.mark.histograms[view], length).stats()
         rows[i]["stats"] = stats
         first += length
+        progress.update()
     if writer is not None:
         writer.close()
 
 
-def _write_videos(episodes: Sequence[Episode], rows: list[Row], root: Path, column: str, view: str, fps: int) -> None:
+def _write_videos(
+    episodes: Sequence[Episode], rows: list[Row], root: Path, column: str, view: str, fps: int, progress: Progress
+) -> None:
     paths = [episode.shard / f"{view}.mp4" for episode in episodes]
     for number, members in enumerate(_by_size(paths, VIDEO_FILE_MB * _MB)):
         target = root / VIDEO_PATH.format(video_key=column, **_place(number))
@@ -102,6 +114,7 @@ def _write_videos(episodes: Sequence[Episode], rows: list[Row], root: Path, colu
             rows[i] |= {f"videos/{column}/{name}": value for name, value in _place(number).items()}
             rows[i] |= {f"videos/{column}/from_timestamp": shown / fps, f"videos/{column}/to_timestamp": end / fps}
             shown = end
+        progress.update(len(members))
 
 
 def _write_meta(

@@ -32,6 +32,9 @@ MARKER = "episode.json"
 # The brightest pixel of a picture that shows nothing, of 1.
 BLACK = 2 / 255
 
+# Hears how many frames of an episode there are so far.
+type Tell = Callable[[int], None]
+
 
 @dataclass(frozen=True)
 class EpisodeMark:
@@ -81,11 +84,18 @@ def read_rows(shard: Path) -> dict[str, Array]:
         return dict(rows)
 
 
-def convert_episode(open_source: Callable[[], EpisodeSource], recipe: Recipe, demo: Demo, shard: Path) -> EpisodeMark:
+def silent(frames: int) -> None:
+    """Tell nobody."""
+
+
+def convert_episode(
+    open_source: Callable[[], EpisodeSource], recipe: Recipe, demo: Demo, shard: Path, tell: Tell = silent
+) -> EpisodeMark:
     """Own one episode from demo to shard: skip if complete, play it, write aside, rename, marker inside.
 
     An episode that fails leaves a marker with its reason and no data. Whatever interrupts this function leaves at most
-    a temporary folder, which nobody reads. `open_source` is called only when there is something to do.
+    a temporary folder, which nobody reads. `open_source` is called only when there is something to do, and `tell` after
+    every frame.
 
     Raises
     ------
@@ -104,7 +114,7 @@ def convert_episode(open_source: Callable[[], EpisodeSource], recipe: Recipe, de
     aside = shard.with_name(f".{shard.name}.{uuid4().hex}")
     aside.mkdir(parents=True)
     try:
-        mark = replace(_convert(open_source(), recipe, demo, aside, fingerprint), made_from=made_from)
+        mark = replace(_convert(open_source(), recipe, demo, aside, fingerprint, tell), made_from=made_from)
         if mark.dropped:
             for path in aside.iterdir():
                 path.unlink()
@@ -127,7 +137,9 @@ def _put_in_place(aside: Path, shard: Path) -> None:
             raise
 
 
-def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fingerprint: str) -> EpisodeMark:
+def _convert(
+    source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fingerprint: str, tell: Tell
+) -> EpisodeMark:
     names = source.robot_facts()
     recipe.layout.check_robot(names)
     facts = source.controller_facts()
@@ -136,9 +148,14 @@ def _convert(source: EpisodeSource, recipe: Recipe, demo: Demo, folder: Path, fi
         for camera in recipe.cameras
     }
 
+    frames = 0
+
     def on_frame(images: dict[str, Array]) -> None:
+        nonlocal frames
         for view, image in images.items():
             writers[view].add(image)
+        frames += 1
+        tell(frames)
 
     mark = EpisodeMark(
         fingerprint=fingerprint,

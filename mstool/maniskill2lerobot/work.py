@@ -1,6 +1,7 @@
 """The unit of work, one demo to one shard, and the process that does it again and again."""
 
 import errno
+import time
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -11,8 +12,11 @@ from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.recipe import Recipe
 from mstool.maniskill2lerobot.recorded import RecordedSource
 from mstool.maniskill2lerobot.replay import Replayer
-from mstool.maniskill2lerobot.shard import EpisodeMark, convert_episode
+from mstool.maniskill2lerobot.shard import EpisodeMark, Tell, convert_episode, silent
 from mstool.simulation.environment import Simulator, SimulatorSpec
+
+# How often a worker says how far it is within an episode, s.
+TELL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Job:
     position: int
     recipe: Recipe
     shard: Path
+    # About how many frames there will be, for the progress; 0 where the demo file does not say.
+    steps: int = 0
 
 
 # What became of a job: its marker, an error that ends the run, or a traceback.
@@ -37,17 +43,19 @@ class Worker:
         self._simulator: tuple[SimulatorSpec, Simulator] | None = None
         self._demos: DemoFile | None = None
 
-    def do(self, job: Job) -> EpisodeMark:
-        """Convert one episode, or return its marker when that was done before."""
+    def do(self, job: Job, tell: Tell = silent) -> EpisodeMark:
+        """Convert one episode, or return its marker when that was done before; `tell` hears of every frame."""
         if self._demos is None or self._demos.path != job.demos:
             self._demos = DemoFile(job.demos)
         demo = self._demos.read(job.position)
         if job.recipe.observations == "recorded":
             demos = self._demos
-            return convert_episode(lambda: RecordedSource(demos, job.position, job.recipe), job.recipe, demo, job.shard)
+            return convert_episode(
+                lambda: RecordedSource(demos, job.position, job.recipe), job.recipe, demo, job.shard, tell
+            )
         spec = job.recipe.simulator_spec(demo)
         return convert_episode(
-            lambda: Replayer(self._simulator_for(spec), job.recipe.layout), job.recipe, demo, job.shard
+            lambda: Replayer(self._simulator_for(spec), job.recipe.layout), job.recipe, demo, job.shard, tell
         )
 
     def close(self) -> None:
@@ -71,10 +79,10 @@ def disk_full(work: Path) -> MstoolError:
     )
 
 
-def attempt(worker: Worker, job: Job) -> Answer:
+def attempt(worker: Worker, job: Job, tell: Tell = silent) -> Answer:
     """Do one job, whatever happens: a marker, what ends the run, or the traceback of what failed as text."""
     try:
-        return worker.do(job)
+        return worker.do(job, tell)
     except MstoolError as error:
         return error
     except OSError as error:
@@ -84,15 +92,26 @@ def attempt(worker: Worker, job: Job) -> Answer:
 
 
 def serve(pipe: Connection) -> None:
-    """Answer jobs from `pipe` until it closes: what a worker process does."""
+    """Answer jobs from `pipe` until it closes: what a worker process does.
+
+    For each job: now and then how many frames there are so far, at last the answer.
+    """
     worker = Worker()
+    told = time.monotonic()
+
+    def tell(frames: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            pipe.send(frames)
+
     while True:
         try:
             job = pipe.recv()
         except (EOFError, OSError):
             break
         try:
-            pipe.send(attempt(worker, job))
+            pipe.send(attempt(worker, job, tell))
         except (BrokenPipeError, OSError):
             break
     worker.close()

@@ -4,9 +4,6 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import tqdm
 
 from mstool.errors import UsageError
 from mstool.norm_stats.columns import Block, ColumnReader
@@ -18,6 +15,7 @@ from mstool.norm_stats.schema import Columns, check_alike, check_mask, choose_co
 from mstool.norm_stats.shape import measure
 from mstool.norm_stats.streams import ActionStream, FrameStream, StateStream
 from mstool.norm_stats.summary import Stream, Sweep, VectorStats, summarise
+from mstool.progress import Progress
 
 # Longer than any model's window; past this a horizon is a typing error.
 _LONGEST = 1000
@@ -67,7 +65,6 @@ def compute(
     horizon: int | None = None,
     delta: str | None = None,
     features: bool = True,
-    progress: bool = False,
 ) -> StatsResult:
     """Compute exact statistics of datasets, pooled; nothing is written.
 
@@ -83,8 +80,6 @@ def compute(
         Delta mask such as "6,-1", or "none"; by default the config's.
     features
         Also compute LeRobot's per-frame statistics of every numeric feature.
-    progress
-        Show a progress bar on stderr where that is a terminal.
 
     Raises
     ------
@@ -110,10 +105,10 @@ def compute(
 
     model = tuple(dict.fromkeys(state.features + actions.features))
     readers = [ColumnReader(dataset, tuple(dataset.features) if features else model) for dataset in datasets]
-    with tqdm.tqdm(desc="statistics", unit=" frames", unit_scale=True, disable=None if progress else True) as bar:
-        pooled = _sweep(readers, bar)
+    with Progress("statistics", None, "frame") as progress:
+        pooled = _sweep(readers, progress)
         vectors = _vectors(pooled, state, actions, window, mask, gripper_dims(actions, chosen))
-        each = tuple(_feature_stats(reader, bar) if features else {} for reader in readers)
+        each = tuple(_feature_stats(reader, progress) if features else {} for reader in readers)
         context = Context(
             readers=readers,
             state=state.features,
@@ -142,17 +137,17 @@ def _vectors(
     )
 
 
-def _feature_stats(reader: ColumnReader, bar: "tqdm.tqdm[Any]") -> dict[str, VectorStats]:
+def _feature_stats(reader: ColumnReader, progress: Progress) -> dict[str, VectorStats]:
     parts = [FrameStream(part.name, part.dims, part.width) for part in reader.features.values()]
-    return dict(zip(reader.features, summarise(_sweep([reader], bar), parts), strict=True))
+    return dict(zip(reader.features, summarise(_sweep([reader], progress), parts), strict=True))
 
 
-def _sweep(readers: Sequence[ColumnReader], bar: "tqdm.tqdm[Any]") -> Sweep:
+def _sweep(readers: Sequence[ColumnReader], progress: Progress) -> Sweep:
     def blocks() -> Iterator[Block]:
         for reader in readers:
             for block in reader.blocks():
                 yield block
-                bar.update(int(block.lengths.sum()))
+                progress.update(int(block.lengths.sum()))
 
     return blocks
 

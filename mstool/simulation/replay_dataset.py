@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tqdm import tqdm
-
 from mstool.contract import Array, ControllerFacts
 from mstool.layouts import get_layout
+from mstool.progress import Progress
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 
@@ -36,8 +35,10 @@ def replay_dataset(
     facts = ControllerFacts(**conventions["controller"])
     outcome: dict[int, bool] = {}
     simulator: Simulator | None = None
+    progress = Progress("replay", len(episodes), "episode")
     try:
-        for line, stored in zip(tqdm(episodes, desc="replay", disable=None), actions, strict=True):
+        progress.start()
+        for line, stored in zip(episodes, actions, strict=True):
             spec = SimulatorSpec(
                 env_id=str(line["env_id"]),
                 control_mode=mode,
@@ -54,7 +55,9 @@ def replay_dataset(
             for action in layout.decode_action(stored, facts, mode):
                 solved = simulator.step(action)
             outcome[int(line["episode_index"])] = solved
+            progress.update()
     finally:
+        progress.stop()
         if simulator is not None:
             simulator.close()
     return outcome

@@ -3,13 +3,14 @@
 import shlex
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
+from mstool.progress import Progress
 from mstool.validators.check import CHECKS, Check, Context, Replay, Skip
 from mstool.validators.checks import load_checks
 from mstool.validators.data import PICTURES, DatasetView
@@ -56,7 +57,6 @@ def validate(
     full: bool = False,
     replay: Replay | None = None,
     no_replay: str = "not asked for (--replay)",
-    progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Check a dataset against what a consumer expects.
 
@@ -78,8 +78,6 @@ def validate(
         Executes stored actions in a simulator.
     no_replay
         Why there is no `replay`.
-    progress
-        Told each check's title before it runs.
 
     Raises
     ------
@@ -100,9 +98,11 @@ def validate(
         norm_stats = own
     context = Context(data, target, norm_stats, replay, no_replay)
     results = []
-    for check in checks:
-        progress(f"{check.code} {check.title}")
-        results.append(run_check(check(), context))
+    with Progress("validate", len(checks), "check") as progress:
+        for check in checks:
+            progress.note = f"{check.code} {check.title}"
+            results.append(run_check(check(), context))
+            progress.update()
     return Report(
         root=root.resolve().name,
         target=target.name,

@@ -102,7 +102,7 @@ def test_a_demo_depends_on_its_seed_alone(tmp_path: Path) -> None:
 
 def test_generate_writes_what_maniskill_writes(tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder"
-    report = generate_demos("PushCube-v1", episodes=2, seed=8, out_dir=out, progress=False)
+    report = generate_demos("PushCube-v1", episodes=2, seed=8, out_dir=out)
     assert report.seeds == (8, 10)
     assert report.failures == {"planner": 1}
     assert (report.episodes, report.attempts) == (2, 3)
@@ -127,7 +127,7 @@ def test_generate_writes_what_maniskill_writes(tmp_path: Path) -> None:
     assert (ours["source_type"], ours["commit_info"]) == ("motionplanning", None)
 
     with pytest.raises(UsageError, match="already holds") as caught:
-        generate_demos("PushCube-v1", episodes=2, out_dir=out, progress=False)
+        generate_demos("PushCube-v1", episodes=2, out_dir=out)
     assert caught.value.fix.endswith("--overwrite")
 
 
@@ -136,7 +136,7 @@ def test_every_task_can_be_generated(tmp_path: Path) -> None:
     for env_id, seed in {
         "LiftPegUpright-v1": 0, "PegInsertionSide-v1": 2, "PlugCharger-v1": 0, "StackPyramid-v1": 2,
     }.items():  # fmt: skip
-        report = generate_demos(env_id, episodes=1, seed=seed, out_dir=tmp_path / env_id, progress=False)
+        report = generate_demos(env_id, episodes=1, seed=seed, out_dir=tmp_path / env_id)
         assert report.seeds == (seed,)
         (demo,) = read_demos(tmp_path / env_id).values()
         assert demo["actions"].shape == (report.steps[0], 8)

@@ -1,7 +1,6 @@
 """Make demos instead of downloading them: ManiSkill's own solutions, from as many seeds as it takes."""
 
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -9,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from mstool.errors import MstoolError, UsageError
+from mstool.progress import Progress
 from mstool.simulation.record import DemoRecorder
 from mstool.simulation.solve import Outcome, check_solvable
 
@@ -57,7 +55,6 @@ def generate_demos(
     seed: int = 0,
     out_dir: str | Path,
     overwrite: bool = False,
-    progress: bool = True,
 ) -> GenerateReport:
     """Solve consecutive seeds until there are enough successes, and write them as ManiSkill would.
 
@@ -76,8 +73,6 @@ def generate_demos(
         Folder for `trajectory.h5` and `trajectory.json`; made if it is missing.
     overwrite
         Whether to replace a pair that is there.
-    progress
-        Whether to show a progress bar on stderr, if that is a terminal.
 
     Raises
     ------
@@ -96,7 +91,7 @@ def generate_demos(
         made = Path(scratch) / "new"
         made.mkdir()
         with DemoRecorder(env_id, made) as recorder:
-            outcomes = _attempt(recorder, episodes, seed, progress=progress)
+            outcomes = _attempt(recorder, episodes, seed)
         _install(made, out_dir, backup=Path(scratch) / "old")
     kept = [outcome for outcome in outcomes if outcome.success]
     return GenerateReport(
@@ -126,13 +121,11 @@ def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: b
         )
 
 
-def _attempt(recorder: DemoRecorder, episodes: int, seed: int, *, progress: bool) -> list[Outcome]:
+def _attempt(recorder: DemoRecorder, episodes: int, seed: int) -> list[Outcome]:
     outcomes: list[Outcome] = []
     kept = in_a_row = 0
     most = max(50, 20 * episodes)
-    # None: only if stderr is a terminal.
-    hide = None if progress else True
-    with tqdm(total=episodes, desc=recorder.env_id, unit="episode", disable=hide, file=sys.stderr) as bar:
+    with Progress(recorder.env_id, episodes, "episode") as progress:
         while kept < episodes:
             if in_a_row >= HOPELESS or len(outcomes) >= most:
                 reasons = ", ".join(f"{reason} {count}" for reason, count in _count(outcomes).items())
@@ -145,10 +138,10 @@ def _attempt(recorder: DemoRecorder, episodes: int, seed: int, *, progress: bool
             outcomes.append(outcome)
             if outcome.success:
                 kept, in_a_row = kept + 1, 0
-                bar.update()
+                progress.update()
             else:
                 in_a_row += 1
-                bar.set_postfix(failed=len(outcomes) - kept)
+                progress.note = f"{len(outcomes) - kept} failed"
     return outcomes
 
 

@@ -84,6 +84,11 @@ class DemoFile:
         """Return the number of episodes that the `.json` lists."""
         return len(self.episodes)
 
+    def steps(self, position: int) -> int:
+        """Return how many steps an episode has as far as the `.json` says, else 0; the actions decide."""
+        steps = self.episodes[position].get("elapsed_steps")
+        return steps if isinstance(steps, int) else 0
+
     def problems(self, *, limit: int | None = None) -> dict[int, str]:
         """Say what is wrong with each of the first `limit` episodes: {position: problem}, empty when all is well."""
         found: dict[int, str] = {}

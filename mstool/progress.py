@@ -1,0 +1,141 @@
+"""How far a long run is: a bar on a terminal, elsewhere a plain line now and then; on stderr either way."""
+
+import os
+import sys
+import threading
+import time
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+# Between two lines where there is no terminal, and between two looks at the clock where there is one, s.
+LINE_SECONDS = 30.0
+CLOCK_SECONDS = 1.0
+# How many lines the rate is taken over.
+LINES_OF_RATE = 5
+_BYTES = "B"
+
+
+def print_line(text: str) -> None:
+    """Print a line for a person on stderr, above the bars that are there."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        tqdm.write(text, file=sys.stderr)
+        sys.stderr.flush()
+    else:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that does
+
+
+class Progress:
+    """Counts what is done, from any thread, and shows it although nothing may happen for long.
+
+    Parameters
+    ----------
+    what
+        What is done, in a word.
+    total
+        How much there is to do; None where nobody knows.
+    unit
+        What is counted, in the singular; `B` for bytes.
+    done
+        How much was done before; it does not count for the rate.
+
+    """
+
+    def __init__(self, what: str, total: int | None, unit: str, *, done: int = 0) -> None:
+        self.note = ""
+        self._what, self._unit = what, unit
+        self._total, self._done = total, done
+        self._started = time.monotonic()
+        # Moments and what was done by then: the rate is that of the last few lines, since a run that goes on where it
+        # stopped begins with a leap.
+        self._seen = deque([(self._started, done)], maxlen=LINES_OF_RATE)
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._bar: tqdm[Any] | None = None
+        self._clock = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to show it."""
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            columns, rows = os.get_terminal_size(sys.stderr.fileno())
+            self._bar = tqdm(
+                desc=self._what,
+                total=self._total,
+                initial=self._done,
+                unit=self._unit,
+                unit_scale=self._unit == _BYTES,
+                smoothing=0.1,
+                # A container's terminal may have no size, and tqdm would show nothing.
+                ncols=columns or 80,
+                nrows=rows or 24,
+                leave=False,
+                file=sys.stderr,
+            )
+        self._clock.start()
+
+    def stop(self) -> None:
+        """Leave no bar and no clock behind."""
+        self._ended.set()
+        self._clock.join()
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, count: int = 1, *, more: int = 0) -> None:
+        """Count `count` as done (a negative one as undone), and the total as greater by `more`."""
+        with self._lock:
+            self._done += count
+            if self._total is not None:
+                self._total += more
+            if self._bar is not None:
+                self._bar.total = self._total
+                self._bar.set_postfix_str(self.note, refresh=False)
+                self._bar.update(count)
+
+    def line(self) -> str:
+        """Return how far it is, in words."""
+        now, done = time.monotonic(), self._done
+        then, before = self._seen[0]
+        self._seen.append((now, done))
+        rate = (done - before) / max(now - then, 1e-9)
+        total = "" if self._total is None else f"/{self._number(self._total)}"
+        words = [f"{self._number(done)}{total} {self._units}", f"{self._number(rate, 1)} {self._units}/s"]
+        if self._total is not None and rate > 0:
+            words.append(f"{_clock(max(self._total - done, 0) / rate)} left")
+        note = f"; {self.note}" if self.note else ""
+        return f"{self._what} after {_clock(now - self._started)}: {', '.join(words)}{note}"
+
+    @property
+    def _units(self) -> str:
+        return "MB" if self._unit == _BYTES else f"{self._unit}s"
+
+    def _number(self, value: float, digits: int = 0) -> str:
+        return f"{value / 1e6:.1f}" if self._unit == _BYTES else f"{value:.{digits}f}"
+
+    def _tick(self) -> None:
+        while not self._ended.wait(LINE_SECONDS if self._bar is None else CLOCK_SECONDS):
+            if self._bar is None:
+                print_line(self.line())
+            else:
+                self._bar.refresh()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,22 @@
+"""A conversion without a terminal says how far it is, in frames, within the first episode."""
+
+import re
+
+import pytest
+from conftest import DEMOS
+
+from mstool import progress
+
+
+def test_lines_by_frames(mstool, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.3)
+    words = ("--demos", DEMOS / "PickCube-v1", "--episodes", 2, "--image-size", 64, "--workers", 1)
+    assert mstool("convert", "--env", "PickCube-v1", *words, "--output", tmp_path / "data") == 0
+    err = capsys.readouterr().err
+    seen = re.findall(r"convert after \d+:\d\d: (\d+)/(\d+) frames, .*; (\d) of 2 episodes, (\d) dropped", err)
+    first = [int(done) for done, _, episodes, _ in seen if episodes == "0"]
+    assert len(set(first)) > 2, err
+    assert first == sorted(first)
+    totals = {int(total) for _, total, _, _ in seen}
+    assert len(totals) <= 3
+    assert max(totals) == pytest.approx(74 + 74, abs=20)
