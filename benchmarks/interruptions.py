@@ -30,9 +30,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from mstool import processes
 from mstool.cli.output import table
 from mstool.fingerprint import content_hash
-from mstool.maniskill2lerobot import executor
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.options import make_recipe
@@ -65,7 +65,7 @@ def run_forked(root: Path) -> int:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, 1)
         # What the executor spawns otherwise: the same function, in a process that has the imports already.
-        executor.multiprocessing.get_context = lambda _: multiprocessing.context.ForkContext()
+        processes.multiprocessing.get_context = lambda _: multiprocessing.context.ForkContext()
         source = open_demos(ENV, str(DEMOS), episodes=None, seed=0, notify=lambda _: None)
         batch = Batch(source, make_recipe(ENV, image_size=SIZE, cameras="base"))
         convert([batch], root, repo_id="local/cut", formats={"v3.0": "video"}, workers=WORKERS)
