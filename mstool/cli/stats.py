@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstool.cli.output import print_json, say, table
+from mstool.errors import UsageError
 
 if TYPE_CHECKING:
     from mstool.norm_stats.check import Deviation
@@ -38,13 +39,15 @@ def stats(
             "--output",
             "-o",
             metavar="DIR",
-            help="Write DIR/ASSET_ID/norm_stats.json; by default it goes into the dataset's folder.",
+            help="Write DIR/ASSET_ID/norm_stats.json and leave the datasets as they are; by default it goes into the "
+            "dataset's folder, and LeRobot's into its meta/stats.json.",
         ),
     ] = None,
     check: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Compare a norm_stats.json or stats.json instead of writing.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw histograms with q01 and q99 marked.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write statistics that are known to be wrong.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; write no statistics.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -80,13 +83,19 @@ def stats(
         read_file(check)
     if plot is not None:
         check_plot(plot)
-    result = compute(datasets, config=config, horizon=horizon, delta=delta, features=writes or check is not None)
+    result = compute(
+        datasets,
+        config=config,
+        horizon=horizon,
+        delta=delta,
+        features=(writes and output is None) or check is not None,
+    )
     deviations: list[Deviation] = compare(check, result) if check is not None else []
     if plot is not None:
         draw(result, plot)
         say(f"wrote {plot}")
-    if writes and result.ok:
-        result = write(result, output=output, asset_id=asset_id)
+    if writes and result.ok and (force or not result.wrong):
+        result = write(result, output=output, asset_id=asset_id, force=force)
     if as_json:
         extra = {"check": [asdict(d) | {"fine": d.fine} for d in deviations]} if check is not None else {}
         print_json(document(result) | extra)
@@ -98,6 +107,8 @@ def stats(
         say(line)
     for line in differing_settings(check, result) if check is not None else []:
         say(line)
+    if writes and result.ok and result.wrong and not force:
+        raise UsageError(f"{result.wrong[0].message}: nothing was written (--force writes it)", fix=result.wrong[0].fix)
     options = {"--config": config, "--horizon": horizon, "--delta": delta, "--asset-id": asset_id, "--output": output}
     words = [*map(str, datasets), *(str(w) for pair in options.items() if pair[1] is not None for w in pair)]
     if _say_failures(result.ok, deviations, shlex.join(["mstool", "stats", *words])):

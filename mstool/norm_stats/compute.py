@@ -10,7 +10,7 @@ from mstool.norm_stats.columns import Block, ColumnReader
 from mstool.norm_stats.configs import Mask, TrainingConfig, find_config, format_mask, parse_mask
 from mstool.norm_stats.dataset import Dataset, open_dataset
 from mstool.norm_stats.findings import Context, find_problems
-from mstool.norm_stats.problems import ERROR, Problem, Vector
+from mstool.norm_stats.problems import ERROR, WRONG, Problem, Vector
 from mstool.norm_stats.schema import Columns, check_alike, check_mask, choose_columns, choose_config, gripper_dims
 from mstool.norm_stats.shape import measure
 from mstool.norm_stats.streams import ActionStream, FrameStream, StateStream
@@ -40,6 +40,11 @@ class StatsResult:
     def ok(self) -> bool:
         """Whether the statistics can be used: no problem is an error."""
         return not any(problem.severity == ERROR for problem in self.problems)
+
+    @property
+    def wrong(self) -> tuple[Problem, ...]:
+        """What makes them wrong for this data: what was asked for contradicts it."""
+        return tuple(problem for problem in self.problems if problem.severity == WRONG)
 
     @property
     def provenance(self) -> dict[str, object]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from mstool.norm_stats.configs import Mask
-from mstool.norm_stats.problems import WARNING, Problem
+from mstool.norm_stats.configs import Mask, TrainingConfig
+from mstool.norm_stats.problems import WARNING, WRONG, Problem
 from mstool.norm_stats.relation import Relation
 
 
 def delta_problems(
-    relation: Relation, delta: Mask, names: tuple[str, ...], config: str, command: str
+    relation: Relation, delta: Mask, names: tuple[str, ...], config: TrainingConfig, command: str
 ) -> Iterator[Problem]:
     """Compare the mask in use with how actions relate to the state.
 
@@ -21,7 +21,7 @@ def delta_problems(
     names
         The action dimensions' names.
     config
-        The training config's name, for the message.
+        The training config: its own mask is what its training does, right or wrong.
     command
         The user's command line without --delta, for the fix.
 
@@ -33,17 +33,21 @@ def delta_problems(
     # One stray dimension is a coincidence; most of them are a convention.
     if masked and len(twice) > len(masked) / 2:
         listed = ", ".join(names[dim] for dim in twice)
-        public = config.startswith(("pi0_libero", "pi0_fast_libero"))
-        note = (
-            f" ({config}'s public checkpoint was trained this way; keep it only to continue from that one)"
-            if public
-            else ""
+        own = delta == config.delta
+        note = f" ({config.name}'s public checkpoint was trained this way; keep it only to continue from that one)"
+        message = f"delta applied twice: {listed} do not follow the state, so they are differences already"
+        yield Problem(
+            "NS108",
+            WARNING if own else WRONG,
+            "actions",
+            None,
+            listed,
+            message + (note if own else ""),
+            f"{command} --delta none",
         )
-        message = f"delta applied twice: {listed} do not follow the state, so they are differences already{note}"
-        yield Problem("NS108", WARNING, "actions", None, listed, message, f"{command} --delta none")
     if missing and len(missing) > len(dims) / 2:
         listed = ", ".join(names[dim] for dim in missing)
         message = f"delta missing: {listed} follow the state: absolute targets, where the config expects differences"
         mask = f"{len(dims)},-{len(names) - len(dims)}" if len(names) > len(dims) else str(len(dims))
-        fix = f"{command} --delta {mask}   (and the same DeltaActions in the training config)"
+        fix = f"{command} --delta {mask}   # and the same DeltaActions in the training config"
         yield Problem("NS109", WARNING, "actions", None, listed, message, fix)

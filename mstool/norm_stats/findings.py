@@ -9,6 +9,7 @@ from mstool.norm_stats.deltas import delta_problems
 from mstool.norm_stats.problems import (
     ERROR,
     WARNING,
+    WRONG,
     Problem,
     Vector,
     gripper_problems,
@@ -91,7 +92,7 @@ def _deltas(context: Context, state: Vector, actions: Vector) -> Iterator[Proble
     if dims:
         relation = relate(context.blocks, context.state, context.actions, dims)
         command = context.datasets_given + context.options
-        yield from delta_problems(relation, context.delta, actions.names, context.config.name, command)
+        yield from delta_problems(relation, context.delta, actions.names, context.config, command)
 
 
 def _layout(context: Context) -> Iterator[Problem]:
@@ -99,5 +100,5 @@ def _layout(context: Context) -> Iterator[Problem]:
     # joint and tcp datasets go through the libero configs: their columns are the same.
     if layout and expected and (layout == "droid") != (expected == "droid"):
         message = f"config {context.config.name} expects the layout {expected}, the dataset has {layout}"
-        fix = f"{context.datasets_given}   (without --config, which then follows the layout)"
-        yield Problem("NS112", WARNING, "", None, "", message, fix)
+        fix = f"{context.datasets_given}   # without --config, which then follows the layout"
+        yield Problem("NS112", WRONG, "", None, "", message, fix)

@@ -61,24 +61,30 @@ def norm_stats_path(roots: tuple[Path, ...], output: Path | None, asset_id: str 
     return output / (asset_id or roots[0].resolve().name) / FILE
 
 
-def write(result: StatsResult, *, output: Path | None, asset_id: str | None) -> StatsResult:
-    """Write openpi's file and, for each v3.0 dataset whose features were computed, LeRobot's; all or none.
+def write(result: StatsResult, *, output: Path | None, asset_id: str | None, force: bool = False) -> StatsResult:
+    """Write openpi's file, and LeRobot's of a v3.0 dataset whose features were computed; all or none.
+
+    With `output` the datasets themselves stay as they are.
 
     Raises
     ------
     DataError
         The statistics have an error, or a file cannot be written.
+    UsageError
+        They are known to be wrong, and `force` is False.
 
     """
     if not result.ok:
         worst = next(problem for problem in result.problems if problem.severity == ERROR)
         place = f"{worst.key}[{worst.dim}] {worst.name}"
         raise DataError(f"{place}: {worst.message}; nothing was written", fix=worst.fix)
+    if result.wrong and not force:
+        raise UsageError(f"nothing was written (--force writes it): {result.wrong[0].message}", fix=result.wrong[0].fix)
     path = norm_stats_path(tuple(dataset.root for dataset in result.datasets), output, asset_id)
     documents: dict[Path, object] = {
         path: openpi_document(result.state.stats, result.actions.stats, _noted(result, inside=output is None)),
     }
-    for dataset, features in zip(result.datasets, result.features, strict=True):
+    for dataset, features in zip(result.datasets, result.features, strict=True) if output is None else ():
         # v2.1 keeps statistics per episode (episodes_stats.jsonl); they are right as they are.
         if dataset.version == "v3.0" and features:
             documents[stats_path(dataset.root)] = lerobot_document(dataset, _finite(features))

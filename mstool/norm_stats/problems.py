@@ -5,9 +5,10 @@ NS102 constant                 NS103 near-constant: q99 - q01 is near openpi's 1
 NS104 q99 - q01 is narrow against the std
 NS105 gripper action is not bimodal
 NS106 looks like degrees       NS107 looks like millimetres
-NS108 delta applied twice      NS109 delta missing
+NS108 delta applied twice (wrong, unless the config itself does so)
+NS109 delta missing
 NS110 too few frames for 1 %   NS111 one-frame episodes
-NS112 config and layout differ
+NS112 config and layout differ (wrong)
 """
 
 import re
@@ -20,6 +21,8 @@ from mstool.norm_stats.shape import BINS, Shape
 from mstool.norm_stats.summary import VectorStats
 
 ERROR = "error"
+# What was asked for contradicts the data: the statistics would be wrong, and are written with --force alone.
+WRONG = "wrong"
 WARNING = "warning"
 
 # A range up to 100 times openpi's epsilon: the epsilon changes the result by 1 % and noise fills the range.

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.converted import copied
 
 from mstool.cli.main import main
+from mstool.fingerprint import content_hash
 from mstool.norm_stats.output import write_exact_stats
 from mstool.norm_stats.synthetic import write_dataset
 
@@ -45,11 +47,12 @@ def test_writes_and_says_where(tmp_path, mstool):
     assert len(out.splitlines()) == 2 + 15
     path = tmp_path / "assets/pi05_libero/me/d/norm_stats.json"
     assert f"wrote {path}" in err
-    assert f"wrote {root / 'meta/stats.json'}" in err
+    assert "meta/stats.json" not in err
     document = json.loads(path.read_text())
     assert set(document["norm_stats"]) == {"state", "actions"}
     assert document["mstool"]["datasets"] == ["d"]
     assert not (root / "norm_stats.json").exists()
+    assert f"wrote {root / 'meta/stats.json'}" in mstool("stats", root)[2]
 
 
 def test_json_is_one_document_on_stdout(tmp_path, mstool):
@@ -93,6 +96,31 @@ def test_check(tmp_path, mstool):
 def test_plot(tmp_path, mstool):
     assert mstool("stats", make(tmp_path / "d"), "--dry-run", "--plot", tmp_path / "s.png")[0] == 0
     assert (tmp_path / "s.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("words", [("--delta", "6"), ("--delta", "6,-1", "--json"), ("--config", "pi05_droid")])
+def test_what_is_known_to_be_wrong_is_written_on_demand_alone(pickcube, tmp_path, mstool, words):
+    root = copied(pickcube / "v3.0", tmp_path / "pick")
+    before = content_hash(root)
+    code, out, err = mstool("stats", root, *words)
+    assert code == 2
+    assert ("delta applied twice" if "--delta" in words else "expects the layout droid") in err
+    assert "nothing was written (--force writes it)" in err
+    assert f"fix: mstool stats {root}" in err
+    assert out, "the report is shown all the same"
+    assert content_hash(root) == before
+    assert mstool("stats", root, *words, "--dry-run")[0] == 0
+    assert content_hash(root) == before
+    assert mstool("stats", root, *words, "--force")[0] == 0
+    assert content_hash(root) != before
+
+
+def test_pooled_statistics_leave_the_datasets_alone(pickcube, tmp_path, mstool):
+    roots = [copied(pickcube / "v3.0", tmp_path / name) for name in ("a", "b")]
+    before = [content_hash(root) for root in roots]
+    assert mstool("stats", *roots, "--output", tmp_path / "pooled", "--asset-id", "both")[0] == 0
+    assert (tmp_path / "pooled/both/norm_stats.json").is_file()
+    assert [content_hash(root) for root in roots] == before
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mstool.errors import DataError, UsageError
+from mstool.fingerprint import content_hash
 from mstool.norm_stats.atomic import replace_json
 from mstool.norm_stats.check import TOLERANCE, compare, differing_settings
 from mstool.norm_stats.compute import compute
@@ -209,16 +210,13 @@ def test_plot(tmp_path):
             check_plot(path)
 
 
-def test_pooled_datasets_each_get_their_own_lerobot_file(tmp_path):
+def test_statistics_that_go_elsewhere_leave_the_datasets_alone(tmp_path):
     roots = [make(tmp_path / "a"), make(tmp_path / "b", "v2.1"), make(tmp_path / "c")]
+    before = [content_hash(root) for root in roots]
     result = write(compute(roots), output=tmp_path / "assets", asset_id="me/both")
-    assert result.written == (
-        tmp_path / "assets/me/both/norm_stats.json",
-        roots[0] / "meta/stats.json",
-        roots[2] / "meta/stats.json",
-    )
-    assert read(result.written[1])["action"]["count"] == [FRAMES]
+    assert result.written == (tmp_path / "assets/me/both/norm_stats.json",)
     assert read(result.written[0])["mstool"]["frames"] == 3 * FRAMES
+    assert [content_hash(root) for root in roots] == before
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def result(root: Path) -> StatsResult:
 
 def test_norm_stats_file(tmp_path):
     root = tmp_path / "golden"
-    written = write(result(root), output=tmp_path / "assets", asset_id="me/golden").written
+    written = write(result(root), output=tmp_path / "assets", asset_id="me/golden", force=True).written
     got = json.loads(written[0].read_text())
     expected = json.loads((GOLDEN / "stats_norm_stats.json").read_text())
     for key, statistics in expected["norm_stats"].items():

@@ -141,7 +141,15 @@ def test_delta_twice(tmp_path):
     [problem] = [p for p in result.problems if p.code == "NS108"]
     assert problem.fix == f"mstool stats {tmp_path / 'd'} --config pi0_libero --delta none"
     assert "public checkpoint" in problem.message
+    assert not result.wrong, "that config's own training does it"
     assert not any(code in {"NS108", "NS109"} for code, _, _ in codes(run(tmp_path / "e", walk(), action)))
+
+
+def test_delta_twice_on_the_users_own_demand_is_wrong(tmp_path):
+    _, action = good()
+    result = run(tmp_path / "d", walk(), action, delta="6")
+    assert [problem.code for problem in result.wrong] == ["NS108"]
+    assert "public checkpoint" not in result.wrong[0].message
 
 
 def test_delta_missing(tmp_path):
@@ -163,7 +171,9 @@ def test_few_frames_and_one_frame_episodes(tmp_path):
 
 
 def test_config_of_another_layout(tmp_path):
-    assert ("NS112", "", None) in codes(run(tmp_path / "d", *good(), config="pi05_droid"))
+    result = run(tmp_path / "d", *good(), config="pi05_droid")
+    assert ("NS112", "", None) in codes(result)
+    assert [problem.code for problem in result.wrong] == ["NS112"]
     assert ("NS112", "", None) not in codes(run(tmp_path / "e", *good(), config="pi0_fast_libero"))
 
 

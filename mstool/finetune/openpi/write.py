@@ -96,7 +96,10 @@ def _write_stats(recipe: Recipe, output: Path, configs: tuple[str, ...]) -> tupl
     """Compute the statistics once: all four configs see the same state and the same windows of actions."""
     delta = ",".join(map(str, recipe.delta)) or "none"
     result = compute([recipe.root], config=recipe.stats_config, horizon=recipe.horizon, delta=delta, features=False)
-    written = [write(result, output=output / "assets" / name, asset_id=recipe.root.name).written for name in configs]
+    written = [
+        write(result, output=output / "assets" / name, asset_id=recipe.root.name, force=True).written
+        for name in configs
+    ]
     return tuple(path for paths in written for path in paths)
 
 
