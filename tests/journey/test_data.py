@@ -27,9 +27,9 @@ def step(request, made):
 def test_validate_finds_the_target_and_no_fault(step):
     root, target = step
     said = json.loads(command("validate", root, "--no-record", "--json").stdout)
-    assert said["target"] == target
+    assert said["against"] == target
     assert said["valid"], said
-    wrong = {result["code"] for result in said["results"] if result["status"] not in {"passed", "skipped"}}
+    wrong = {result["code"] for result in said["checks"] if result["status"] not in {"passed", "skipped"}}
     # Two or three episodes are few: that is said, and nothing else.
     assert wrong <= {"MS705"}, wrong
 

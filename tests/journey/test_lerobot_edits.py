@@ -36,7 +36,7 @@ def edit(source, target, operation, *words):
 def faults(root, *words):
     """The codes of the checks that fail or warn."""
     done = command("validate", root, "--no-record", "--json", *words, code=None)
-    return {each["code"] for each in json.loads(done.stdout)["results"] if each["status"] in {"failed", "error"}}
+    return {each["code"] for each in json.loads(done.stdout)["checks"] if each["status"] in {"failed", "error"}}
 
 
 @pytest.mark.parametrize("operation", EDITS)
