@@ -23,6 +23,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "push_demos": ("demos", "generate", "-e", "PushCube-v1", "-n", "2"),
     "pick": ("convert", "-e", "PickCube-v1", "--demos", "{pick_demos}", "--format", "both"),
     "push": ("convert", "-e", "PushCube-v1", "--demos", "{push_demos}", "--format", "both"),
+    "stack": ("convert", "-e", "StackCube-v1", "--demos", f"{DEMOS}/StackCube-v1", "-n", "3"),
     "pick_images": ("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "2", "--storage", "image"),
     "pick_droid": ("convert", "-e", "PickCube-v1", "--demos", "{pick_demos}", "-n", "2", "--layout", "droid"),
     "merged": ("merge", "{pick}/v3.0", "{push}/v3.0"),
