@@ -1,6 +1,5 @@
 """`mstool validate`: whether a model would understand a dataset."""
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ import typer
 from mstool.cli.output import print_json, say, table
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
+from mstool.paths import writable_file
 
 if TYPE_CHECKING:
     from mstool.validators.check import Replay
@@ -101,13 +101,9 @@ def validate(
 
 
 def _check_page(html: Path) -> None:
-    if html.is_dir():
-        raise UsageError(f"--html {html} is a folder", fix=f"--html {html / 'report.html'}")
-    folder = html.absolute().parent
-    if not folder.is_dir():
+    if not html.absolute().parent.is_dir():
         raise UsageError(f"--html {html}: the folder does not exist", fix=f"mkdir -p {shlex.quote(str(html.parent))}")
-    if not os.access(html if html.exists() else folder, os.W_OK):
-        raise UsageError(f"--html {html} cannot be written", fix=f"--html ~/{html.name}")
+    writable_file(html, "--html")
 
 
 def _record(report: "Report", dataset: Path) -> None:

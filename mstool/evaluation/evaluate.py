@@ -26,6 +26,7 @@ from mstool.evaluation.scene import dataset_views
 from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
 from mstool.evaluation.wish import Wish
 from mstool.evaluation.worker import Setup
+from mstool.paths import writable_folder
 from mstool.simulation.capacity import auto_workers
 
 # Episodes per task of a diagnosis.
@@ -43,6 +44,9 @@ def evaluate(wish: Wish, notify: Notify) -> Results:
         As `Wish.conventions`, `open_policy`, `plan_tasks` and `Runner`.
 
     """
+    writable_folder(wish.folder, "--output")
+    if wish.video is not None:
+        writable_folder(wish.video, "--video")
     conventions = wish.conventions()
     envs = choose_envs(wish.envs, wish.suite, conventions)
     if conventions is None and wish.policy == RANDOM:

@@ -19,6 +19,7 @@ from mstool.finetune.machine import after_first, choose_device, device_bytes, gp
 from mstool.finetune.options import RANDOM, Options
 from mstool.finetune.plan import Plan
 from mstool.finetune.presets import get_preset
+from mstool.paths import writable_folder
 
 Notify = Callable[[str], None]
 OnStep = Callable[[int, float], None]
@@ -184,6 +185,7 @@ def _command_line(checkpoint: resume.Checkpoint | None) -> Iterator[None]:
 
 def _check_output(options: Options) -> None:
     output = options.output
+    writable_folder(output.absolute().parent, "--output")
     if options.resume or not output.exists() or rank() > 0:
         return
     if output.is_dir() and not any(output.iterdir()):

@@ -24,6 +24,7 @@ from mstool.hub.gate import read_info
 from mstool.hub.inventory import RemoteFile, is_same, remote_files
 from mstool.hub.options import PullOptions, check_repo_id, check_revision
 from mstool.hub.tags import newest_version, refs
+from mstool.paths import writable_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -183,18 +184,14 @@ def _check_target(asked: Asked) -> None:
     options = asked.options
     assert isinstance(options, PullOptions)
     root = options.root
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"{root} is a file", fix="choose another --output")
+    writable_folder(root, "--output")
+    # It arrives beside its place and is then renamed.
+    writable_folder(root.absolute().parent, "--output")
     if root.exists() and any(root.iterdir()):
         if not (root / "meta" / "info.json").is_file():
             raise UsageError(f"{root} holds something that is no dataset", fix="choose another --output")
         if not options.overwrite:
             raise UsageError(f"{root} holds another dataset or another version", fix=asked.again(overwrite=True))
-    parent = root.parent
-    while not parent.exists():
-        parent = parent.parent
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{parent} cannot be written to", fix="choose another --output")
 
 
 def _open(root: Path, options: PullOptions) -> dict[str, Any] | None:

@@ -1,13 +1,13 @@
 """The folder a dataset goes to: checked before any work, filled by one rename."""
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mstool.errors import UsageError
+from mstool.paths import writable_folder
 
 
 def _is_ours(root: Path) -> bool:
@@ -21,12 +21,13 @@ def work_folder(root: Path) -> Path:
 
 
 def check_target(root: Path, *, overwrite: bool) -> None:
-    """Refuse a target that cannot or must not be written; nothing is created but missing parent folders.
+    """Refuse a target that cannot or must not be written; nothing is created.
 
     Raises
     ------
     UsageError
-        `root` exists (and `overwrite` is False, or it is not a dataset), or its parent cannot be written to.
+        `root` exists (and `overwrite` is False, or it is not a dataset), or the folder it belongs into cannot be
+        written to.
 
     """
     if root.exists():
@@ -37,13 +38,8 @@ def check_target(root: Path, *, overwrite: bool) -> None:
                 f"{root} is not a LeRobot dataset (no meta/info.json), so --overwrite does not touch it",
                 fix="choose another --output",
             )
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access(root.parent, os.W_OK | os.X_OK)
-    except OSError:
-        writable = False
-    if not writable:
-        raise UsageError(f"{root.parent} cannot be written to", fix="choose another --output")
+    # It is built beside its place and then renamed.
+    writable_folder(root.absolute().parent, "--output")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.problems import ERROR
 from mstool.norm_stats.summary import VectorStats
 from mstool.norm_stats.writers import FILE, lerobot_document, openpi_document, stats_path
+from mstool.paths import writable_file, writable_folder
 
 
 def write_exact_stats(root: Path) -> StatsResult:
@@ -43,22 +44,25 @@ def norm_stats_path(roots: tuple[Path, ...], output: Path | None, asset_id: str 
     Raises
     ------
     UsageError
-        Several datasets without `output`, a file as `output`, or an asset id that leaves the folder.
+        Several datasets without `output`, an asset id that leaves the folder, or nothing can be
+        written there.
 
     """
     if output is None and len(roots) > 1:
         raise UsageError(
             "pooled statistics belong to none of the datasets' folders", fix="add --output assets/CONFIG --asset-id ID"
         )
-    if output is not None and output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is a file", fix="give a folder; norm_stats.json is written below it")
     if asset_id is not None:
         parts = PurePosixPath(asset_id).parts
         if not parts or asset_id.startswith("/") or ".." in parts:
             raise UsageError(f"--asset-id {asset_id!r} is no name or user/name", fix="--asset-id my_dataset")
     if output is None:
-        return roots[0] / (asset_id or "") / FILE
-    return output / (asset_id or roots[0].resolve().name) / FILE
+        path = roots[0] / (asset_id or "") / FILE
+        writable_file(path, "", fix="--output DIR writes elsewhere")
+    else:
+        path = output / (asset_id or roots[0].resolve().name) / FILE
+        writable_folder(output, "--output")
+    return path
 
 
 def write(result: StatsResult, *, output: Path | None, asset_id: str | None, force: bool = False) -> StatsResult:

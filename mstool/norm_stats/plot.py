@@ -9,6 +9,7 @@ from mstool.errors import DataError, SetupError, UsageError
 from mstool.norm_stats.compute import StatsResult
 from mstool.norm_stats.problems import Vector
 from mstool.norm_stats.shape import BINS
+from mstool.paths import writable_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ def check_plot(path: Path) -> None:
     Raises
     ------
     UsageError
-        The file is no picture by its name, or its folder does not exist.
+        The file is no picture by its name, its folder does not exist, or nothing can be written there.
     SetupError
         matplotlib is not installed.
 
@@ -33,6 +34,7 @@ def check_plot(path: Path) -> None:
         raise UsageError(f"--plot {path}: the name ends in none of {', '.join(_ENDINGS)}", fix="--plot stats.png")
     if not path.resolve().parent.is_dir():
         raise UsageError(f"--plot {path}: no such folder", fix=f"mkdir -p {path.parent}")
+    writable_file(path, "--plot")
     try:
         import matplotlib as mpl  # noqa: F401
     except ImportError as error:

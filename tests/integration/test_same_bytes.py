@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from conftest import DEMOS
+from support.processes import alive, workers_of
 from support.small import SMALL_PUSH, convert_small_push, small_push_hash, wait_for
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
@@ -34,9 +35,10 @@ def test_work_of_another_conversion_is_refused_before_any_work(mstool, tmp_path,
     words = [sys.executable, "-m", "mstool.cli", "convert", *SMALL_PUSH, "--demos", DEMOS / "PushCube-v1"]
     run = subprocess.Popen([*map(str, words), "--output", str(root)], stderr=subprocess.DEVNULL)
     wait_for(lambda: list(work.glob("*/episode_*/episode.json")))
+    workers = workers_of(run.pid)
     run.kill()
     run.wait()
-    wait_for(lambda: len(list(work.glob("*/.episode_*"))) == 0)  # its workers finish what they are at
+    wait_for(lambda: not any(map(alive, workers)))
     before = {path: path.stat().st_mtime_ns for path in work.rglob("*")}
 
     other = [*SMALL_PUSH, "--demos", DEMOS / "PushCube-v1", "--output", root]

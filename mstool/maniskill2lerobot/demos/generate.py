@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.errors import MstoolError, UsageError
+from mstool.paths import writable_folder
 from mstool.progress import Progress
 from mstool.simulation.record import DemoRecorder
 from mstool.simulation.solve import Outcome, check_solvable
@@ -112,8 +113,9 @@ def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: b
         raise UsageError(f"--episodes must be 1 or more, not {episodes}", fix=command)
     if seed < 0:
         raise UsageError(f"--seed must be 0 or more, not {seed}", fix=command)
-    if out_dir.exists() and not out_dir.is_dir():
-        raise UsageError(f"{out_dir} is a file, not a folder")
+    writable_folder(out_dir, "--output")
+    # The pair is made beside its folder and then renamed.
+    writable_folder(out_dir.absolute().parent, "--output")
     there = [name for name in FILES if (out_dir / name).exists()]
     if there and not overwrite:
         raise UsageError(

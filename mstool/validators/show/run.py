@@ -7,6 +7,7 @@ from typing import Any
 
 from mstool.dataset.locate import locate
 from mstool.errors import DataError, SetupError, UsageError
+from mstool.paths import writable_folder
 from mstool.validators.data import DatasetView
 from mstool.validators.episodes import EpisodeRow
 from mstool.validators.files import Unavailable
@@ -52,7 +53,7 @@ def show(
     Raises
     ------
     UsageError
-        The dataset or the episode does not exist.
+        The dataset or the episode does not exist, or nothing can be written into `output`.
     DataError
         It is damaged.
     SetupError
@@ -60,6 +61,8 @@ def show(
 
     """
     locate(root)
+    if output is not None:
+        writable_folder(output, "--output")
     if rerun and output is None:
         raise UsageError("--rerun writes a file", fix=f"mstool show {root} --output shown --rerun")
     if rerun:

@@ -1,0 +1,144 @@
+"""Paths that a user gave to be written to: asked before any work, and explained when the operating system refuses."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mstool.errors import MstoolError, UsageError
+
+# What the operating system refuses whoever is at fault for it, in words.
+_REFUSED = {
+    errno.EROFS: "it is on a read-only file system",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ELOOP: "its links lead in a circle",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EIO: "the disk has an error",
+    errno.ESTALE: "the network file system lost it",
+}
+# What may as well be a mistake of ours, unless the path is one that the user gave.
+_MISPLACED = {
+    errno.ENOENT: "there is no such file or folder",
+    errno.ENOTDIR: "a part of it is a file, not a folder",
+    errno.EISDIR: "it is a folder, not a file",
+    errno.EEXIST: "it is there already",
+    errno.EBUSY: "it is in use",
+    errno.EXDEV: "it is on another file system",
+}
+
+
+def writable_folder(path: Path, option: str, *, fix: str = "") -> None:
+    """Check that files can be written into `path`, a folder that need not exist yet; nothing is created.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    option
+        The option that names it, for the message; empty where none does.
+    fix
+        What to do instead; by default to choose another folder.
+
+    Raises
+    ------
+    UsageError
+        It is a file, or below one, or nothing may be written there.
+
+    """
+    if obstacle := _obstacle(path):
+        raise UsageError(
+            f"{option} {path} cannot be written to: {obstacle}".lstrip(), fix=fix or f"choose another {option}"
+        )
+
+
+def writable_file(path: Path, option: str, *, fix: str = "") -> None:
+    """Check that the file `path` can be written, in a folder that need not exist yet; parameters as `writable_folder`.
+
+    Raises
+    ------
+    UsageError
+        As `writable_folder`, or it is a folder.
+
+    """
+    obstacle = _obstacle(path.absolute().parent)
+    try:
+        if not obstacle and path.is_dir():
+            raise UsageError(
+                f"{option} {path} is a folder, not a file".lstrip(), fix=fix or f"{option} {path / 'NAME'}"
+            )
+        if not obstacle and _is_there(path) and not os.access(path, os.W_OK):
+            obstacle = "permission denied" if path.exists() else f"{path} is a link to nothing"
+    except OSError as error:
+        obstacle = _words(error)
+    if obstacle:
+        raise UsageError(
+            f"{option} {path} cannot be written: {obstacle}".lstrip(), fix=fix or f"choose another {option}"
+        )
+
+
+def explain(error: OSError, words: Sequence[str]) -> MstoolError | None:
+    """Say what the operating system refused; None where it is no doing of the user's or of the machine's.
+
+    Parameters
+    ----------
+    error
+        What was raised, of whatever call.
+    words
+        The command line: a path that it names is the user's.
+
+    """
+    known = _REFUSED | (_MISPLACED if _is_given(error, words) else {})
+    if error.errno not in known:
+        return None
+    what = f"{error.filename}: " if error.filename else ""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return MstoolError(
+        f"{what}{known[error.errno]}",
+        fix="free space and run the same command again" if full else "choose another path, or change its permissions",
+    )
+
+
+def _refusal(option: str, path: Path, what: str, fix: str) -> UsageError:
+    return UsageError(f"{option} {path} {what}".lstrip(), fix=fix or f"choose another {option}")
+
+
+def _obstacle(folder: Path) -> str:
+    """Say why no file can be written into `folder`, or into what there is of the way to it; empty when one can."""
+    folder = folder.absolute()
+    try:
+        there = next(each for each in (folder, *folder.parents) if _is_there(each))
+        if not there.is_dir():
+            return f"{there} is a {'link to nothing' if there.is_symlink() else 'file, not a folder'}"
+        # A file without a name: nobody sees it, and the file system answers for itself.
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except OSError as error:
+        return _words(error) or f"nothing can be created in {there}"
+
+
+def _words(error: OSError) -> str:
+    return _REFUSED.get(error.errno or 0, "")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _is_given(error: OSError, words: Sequence[str]) -> bool:
+    """Tell whether the path at fault is one of the command line's, on the way to one or below one."""
+    if not isinstance(error.filename, str):
+        return False
+    at_fault = Path(os.path.abspath(error.filename))  # noqa: PTH100 - links stay as they are given
+    for word in words:
+        given = Path(os.path.abspath(word.partition("=")[2] or word))  # noqa: PTH100
+        if at_fault == given or at_fault in given.parents or given in at_fault.parents:
+            return True
+    return False
