@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace, tokenizer: Path, output: Path) -> dict:
     import torch
 
     from mstool.finetune.options import Options
-    from mstool.finetune.run import finetune, prepare
+    from mstool.finetune.prepare import prepare
+    from mstool.finetune.run import finetune
 
     if arguments.tiny:
         shrink()

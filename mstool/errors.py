@@ -1,6 +1,8 @@
 """Every error a user can meet. Anything else that reaches a user is a bug and keeps its traceback."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 class MstoolError(Exception):
@@ -53,3 +55,28 @@ class DataError(MstoolError):
 
 class SetupError(MstoolError):
     """The machine lacks something: a driver, a package, a device."""
+
+
+def together(*checks: Callable[[], Any]) -> list[Any]:
+    """Run checks that do not depend on each other and return what they return; everything wrong is raised at once.
+
+    Raises
+    ------
+    MstoolError
+        The error of the one check that failed; of several all messages and fixes.
+
+    """
+    results, errors = [], []
+    for check in checks:
+        try:
+            results.append(check())
+        except MstoolError as error:
+            errors.append(error)
+    if len(errors) > 1:
+        kind = UsageError if any(isinstance(each, UsageError) for each in errors) else MstoolError
+        raise kind(
+            "\n  ".join(each.message for each in errors), fix="\n  ".join(each.fix for each in errors if each.fix)
+        )
+    if errors:
+        raise errors[0]
+    return results

@@ -85,11 +85,8 @@ def finetune(
     """
     from mstool.finetune.machine import rank
     from mstool.finetune.options import Options
-    from mstool.finetune.presets import get_preset
 
     policy = policy or ("pi05" if engine == "openpi" else "flow")
-    if engine != "openpi":
-        get_preset(policy)
     options = Options(
         dataset=dataset,
         policy=policy,
@@ -113,6 +110,7 @@ def finetune(
         resume=resume,
         overwrite=overwrite,
         force=force,
+        dry_run=dry_run,
     )
     notify = say if rank() == 0 else _silent
     if engine == "openpi":
@@ -121,24 +119,29 @@ def finetune(
         print_reports([write(options, notify)], as_json=as_json)
         return
 
+    from mstool.finetune import gate
     from mstool.finetune.plan_text import text
+    from mstool.finetune.prepare import prepare
     from mstool.finetune.problems import Stopped
     from mstool.finetune.run import finetune as run
-    from mstool.finetune.run import prepare
 
     with _said_once(MstoolError):
         prepared = prepare(options, notify)
-    if dry_run:
-        if as_json:
-            print_json(prepared.plan.to_json())
+        plan = prepared.plan
+        if dry_run and as_json:
+            print_json(plan.to_json())
+        elif dry_run:
+            print(text(plan), flush=True)
         else:
-            print(text(prepared.plan))
-        if prepared.plan.obstacle:
-            raise prepared.plan.obstacle
+            notify(text(plan))
+        if plan.obstacle:
+            raise plan.obstacle
+        verdict = gate.check(options, plan.target, plan.content_hash, notify)
+        notify(f"validation  {verdict.target}: {verdict.summary}")
+    if dry_run:
         return
-    notify(text(prepared.plan))
     with _said_once(Stopped):
-        report = run(prepared)
+        report = run(prepared, verdict=verdict)
     if rank() == 0:
         print_reports([report], as_json=as_json)
 

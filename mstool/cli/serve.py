@@ -1,5 +1,6 @@
 """`mstool serve`: a checkpoint behind openpi's protocol."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,9 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     device: Annotated[str, typer.Option(help="Where the policy runs: auto, cpu, cuda, cuda:1.")] = "auto",
+    dataset: Annotated[
+        Path | None, typer.Option(help="The training dataset, where it is not beside the checkpoint.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Questions answered at once: as many as clients ask.")] = 1,
 ) -> None:
     """Answer openpi's policy protocol (websocket, msgpack) with a checkpoint, until Ctrl-C.
@@ -36,12 +40,11 @@ def serve(
     """
     import asyncio
 
-    from mstool.conventions import load_conventions
-    from mstool.evaluation.checkpoint import find_checkpoint
+    from mstool.evaluation.checkpoint import SERVE, checkpoint_conventions, find_checkpoint
     from mstool.evaluation.policies import open_policy
     from mstool.evaluation.serve import PolicyServer
 
-    conventions = load_conventions(find_checkpoint(checkpoint))
+    conventions = checkpoint_conventions(find_checkpoint(checkpoint, SERVE), dataset, SERVE)
     policy = open_policy(checkpoint, conventions, device=device, slots=batch, notify=say)
     try:
         asyncio.run(_until_interrupted(PolicyServer(policy, conventions, batch=batch, notify=say), host, port))

@@ -16,7 +16,9 @@ from mstool.conventions import Conventions
 from mstool.errors import DataError, SetupError
 from mstool.evaluation.checkpoint import content_hash, find_checkpoint
 from mstool.evaluation.fit import check_fit
+from mstool.evaluation.needs import ready
 from mstool.evaluation.policy import Observation, Traits
+from mstool.installation import install_command
 
 # Policies whose `predict_action_chunk` needs what `select_action` has gathered, beside those with `n_obs_steps` > 1.
 _STATEFUL = {"tdmpc", "gaussian_actor", "lingbot_va"}
@@ -191,6 +193,11 @@ def _register_processors(config: Any) -> None:
 
 
 def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
+    with ready(folder):
+        return _loaded(folder, device)
+
+
+def _loaded(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
     from lerobot.configs import PreTrainedConfig
     from lerobot.policies.factory import get_policy_class, make_pre_post_processors
     from safetensors import SafetensorError
@@ -210,7 +217,7 @@ def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
                 preprocessor_overrides={"device_processor": {"device": device}},
             )
     except ImportError as error:
-        raise SetupError(f"{folder}: {error}", fix="make setup") from error
+        raise SetupError(f"{folder}: {error}", fix=install_command(["train"])) from error
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = (str(error).splitlines() or [repr(error)])[0]
         raise DataError(

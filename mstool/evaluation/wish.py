@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstool.conventions import CONVENTIONS_FILE, Conventions, load_conventions
-from mstool.errors import DataError, UsageError
-from mstool.evaluation.checkpoint import find_checkpoint, results_folder
+from mstool.conventions import Conventions, load_conventions
+from mstool.errors import UsageError
+from mstool.evaluation.checkpoint import checkpoint_conventions, find_checkpoint, results_folder
 from mstool.evaluation.plan import SEED_START
 from mstool.evaluation.policies import PLANNER, RANDOM, REPLAY, SERVER
 
 # Steps that go on after the first success: 1 s at 20 Hz.
 HOLD = 20
-# What a dataset given beside a checkpoint must share with what it was trained on.
-_SHARED = ("layout", "control_mode", "controller", "image_size", "goal", "views")
 
 
 @dataclass(frozen=True)
@@ -101,32 +99,12 @@ class Wish:
             return None
         if self.policy.startswith(REPLAY):
             return load_conventions(self._replayed)
-        given = None if self.dataset is None else load_conventions(self.dataset)
         if self.policy == RANDOM or self.policy.startswith(SERVER):
+            given = None if self.dataset is None else load_conventions(self.dataset)
             if given is None and self.policy != RANDOM:
                 raise UsageError(
                     "a server does not say what its policy was trained on: layout, cameras, image size",
                     fix=f"mstool eval --policy {self.policy} --dataset DATASET",
                 )
             return given
-        return _agreed(find_checkpoint(self.policy), given)
-
-
-def _agreed(model: Path, given: Conventions | None) -> Conventions:
-    if not (model / CONVENTIONS_FILE).is_file():
-        if given is None:
-            raise UsageError(
-                f"{model} has no {CONVENTIONS_FILE}: it does not say what it was trained on",
-                fix=f"mstool eval --policy {model} --dataset DATASET",
-            )
-        return given
-    own = load_conventions(model)
-    if given is not None:
-        other = [what for what in _SHARED if own.mstool.get(what) != given.mstool.get(what)]
-        if other:
-            what = "; ".join(f"{name} is {given.mstool.get(name)}, not {own.mstool.get(name)}" for name in other)
-            raise DataError(
-                f"{given.dataset} is of another kind than {own.dataset}, which {model} was trained on: {what}",
-                fix="leave --dataset out, or give the dataset that it was trained on",
-            )
-    return own
+        return checkpoint_conventions(find_checkpoint(self.policy), self.dataset)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.conventions import Conventions, load_conventions, save_conventions
-from mstool.errors import DataError
+from mstool.conventions import Conventions, save_conventions
 from mstool.finetune.dataset import ACTION, STATE, Facts
 
 RUN_FILE = "mstool_run.json"
@@ -23,7 +22,7 @@ class Beside:
     run: dict[str, Any]
     # LeRobot's statistics of state and action, as the normaliser used them: {"norm_stats": {column: {q01: ...}}}.
     stats: dict[str, Any]
-    # None for a dataset that mstool did not make (only with --force).
+    # None for a dataset that does not say what its numbers mean.
     conventions: Conventions | None
     # The dataset's own file of statistics for openpi.
     openpi_stats: Path | None
@@ -38,21 +37,8 @@ class Beside:
             shutil.copyfile(self.openpi_stats, folder / OPENPI_STATS_FILE)
 
 
-def collect(facts: Facts, run: dict[str, Any], *, force: bool) -> Beside:
-    """Read what goes beside the checkpoints, once, before training.
-
-    Raises
-    ------
-    DataError
-        The dataset does not say what its numbers mean, and `force` is not given.
-
-    """
-    try:
-        conventions = load_conventions(facts.root)
-    except DataError:
-        if not force:
-            raise
-        conventions = None
+def collect(facts: Facts, conventions: Conventions | None, run: dict[str, Any]) -> Beside:
+    """Gather what goes beside the checkpoints, once, before training."""
     own = facts.root / "norm_stats.json"
     return Beside(
         run=run,

@@ -20,7 +20,7 @@ from mstool.finetune.keys import Keys
 from mstool.finetune.machine import default_workers, video_backend
 from mstool.finetune.options import Options
 from mstool.finetune.presets import Preset
-from mstool.finetune.weights import Weights, find_weights
+from mstool.finetune.weights import Weights
 
 _LOGS = 50  # lines of progress of a whole run
 _CHECKPOINTS = 4
@@ -38,21 +38,20 @@ class Setup:
     reasons: tuple[tuple[str, Any, str], ...]
 
 
-def build(options: Options, preset: Preset, facts: Facts, device: str) -> Setup:
+def build(options: Options, preset: Preset, facts: Facts, device: str, weights: Weights | None) -> Setup:
     """Resolve everything that `lerobot.scripts.lerobot_train.train` needs.
+
+    Weights that are missing are planned for as LeRobot's own config of the policy says.
 
     Raises
     ------
     UsageError
-        Options that this policy does not know, or values that its config refuses.
+        Values that the policy's config refuses.
     DataError
         The dataset or the weights do not fit.
-    SetupError
-        The weights are not on this machine and cannot be fetched.
 
     """
     register()
-    weights = find_weights(options, preset)
     values, reasons = _values(options, preset, scratch=weights is None)
     policy = _policy(options, preset, weights, values, device)
     keys = _keys(preset, facts, policy, weights)
@@ -60,13 +59,13 @@ def build(options: Options, preset: Preset, facts: Facts, device: str) -> Setup:
     max_dims = getattr(policy, "max_state_dim", None)
     shapes = {key: feature.shape for key, feature in (policy.input_features or {}).items()} if weights else {}
     key_map.check(facts, keys, shapes, norm, max_dims)
-    if weights is None:
+    if weights is None or weights.missing:
         features = dataset_to_policy_features(dict(facts.features))
         policy.output_features = {ACTION: features[ACTION]}
         policy.input_features = {
-            key: feature for key, feature in features.items() if key in keys.mapped and key != ACTION
+            keys.mapped[key]: feature for key, feature in features.items() if key in keys.mapped and key != ACTION
         }
-    else:
+    if weights is not None:
         policy.pretrained_path = Path(weights.where)
     steps = options.steps or preset.steps.value
     train = TrainPipelineConfig(
@@ -108,16 +107,8 @@ def register() -> None:
 
 def _values(options: Options, preset: Preset, *, scratch: bool) -> tuple[dict[str, Any], list[tuple[str, Any, str]]]:
     chunk = options.chunk_size or preset.chunk.value
-    if options.chunk_size and not scratch and not preset.any_chunk:
-        raise UsageError(
-            f"--chunk-size: {preset.policy}'s weights hold the length of the window", fix="leave --chunk-size out"
-        )
     lr = options.lr or preset.lr.value
     steps = options.steps or preset.steps.value
-    if options.head is not None and preset.policy != "flow":
-        raise UsageError(f"--head chooses between the heads of flow, {preset.policy} has one", fix="leave --head out")
-    if options.lora and preset.lora_targets is None:
-        raise UsageError(f"--lora: {preset.policy} is small enough to train in full", fix="leave --lora out")
     values: dict[str, Any] = {name: value.value for name, value in preset.training.items()}
     if scratch:
         values |= {name: value.value for name, value in preset.architecture.items()}
@@ -166,7 +157,7 @@ def _policy(
 ) -> PreTrainedConfig:
     common: dict[str, Any] = {"device": device, "push_to_hub": False}
     try:
-        if weights is None:
+        if weights is None or weights.missing:
             return make_policy_config(preset.policy, **values, **common)
         with _quiet("lerobot.configs.policies"):
             config = PreTrainedConfig.from_pretrained(weights.where)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.locate import locate
-from mstool.errors import DataError
+from mstool.dataset.locate import is_dataset, locate
+from mstool.errors import DataError, MstoolError, WrongPathError
 
 VERSION = "v3.0"  # lerobot 0.6.1, datasets/dataset_metadata.py, CODEBASE_VERSION
 STATE, ACTION, IMAGES = "observation.state", "action", "observation.images."
@@ -60,10 +60,7 @@ def read_facts(root: Path) -> Facts:
     info = _read(locate(root, prefer=VERSION) / "meta" / "info.json", root)
     version = str(info.get("codebase_version"))
     if version != VERSION:
-        raise DataError(
-            f"{root} is LeRobot {version}; lerobot 0.6.1 trains on {VERSION} alone",
-            fix=f"convert with --format {VERSION} (or both); for {version} there is --engine openpi",
-        )
+        raise _wrong_version(root, version)
     try:
         return Facts(
             root=root,
@@ -75,6 +72,17 @@ def read_facts(root: Path) -> Facts:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{root}/meta/info.json: {error!r}", fix=_validate(root)) from error
+
+
+def _wrong_version(root: Path, version: str) -> MstoolError:
+    why = f"{root} is LeRobot {version}; lerobot 0.6.1 trains on {VERSION} alone"
+    twin = root.parent / VERSION
+    if root.name == version and is_dataset(twin):
+        return WrongPathError(f"{why}: {twin} is its twin", given=root, instead=twin)
+    here = root.resolve()
+    exported = here.with_name(f"{here.name}-lerobot")
+    command = shlex.join(["mstool", "export", str(root), "--format", VERSION, "--output", str(exported)])
+    return DataError(why, fix=f"{command}  (then give {exported} here), or add --engine openpi")
 
 
 def _read(path: Path, root: Path) -> dict[str, Any]:
@@ -93,4 +101,4 @@ def _read(path: Path, root: Path) -> dict[str, Any]:
 
 
 def _validate(root: Path) -> str:
-    return shlex.join(["mstool", "validate", str(root), "--against", "lerobot_pi05"])
+    return shlex.join(["mstool", "validate", str(root)])

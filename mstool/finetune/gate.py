@@ -1,4 +1,4 @@
-"""A dataset that does not validate is not trained on."""
+"""A dataset that does not validate is not trained on; the last thing to be looked at, as it may take minutes."""
 
 import contextlib
 import json
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.locate import INFO_FILE
+from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.finetune.options import Options
-from mstool.fingerprint import VALIDATION_FILE, content_hash
+from mstool.fingerprint import VALIDATION_FILE
+from mstool.validators.targets import fitting_target
 
 _SHOWN = 6
 
@@ -26,8 +29,29 @@ class Verdict:
     content_hash: str
 
 
-def check(options: Options, target: str, notify: Callable[[str], None]) -> Verdict:
+def choose_target(root: Path, wanted: str = "") -> str:
+    """Return the validation target `wanted`, or where that is "" the one that fits the dataset."""
+    if wanted:
+        return wanted
+    info = json.loads((root / INFO_FILE).read_text(encoding="utf-8"))
+    return fitting_target(info, read_record(root)).target
+
+
+def check(
+    options: Options, target: str, fingerprint: str, notify: Callable[[str], None] = lambda _line: None
+) -> Verdict:
     """Return the verdict kept in the dataset if it is about this content and target, else validate.
+
+    Parameters
+    ----------
+    options
+        Names the dataset, and says whether an invalid one is trained on (`--force`).
+    target
+        Who must be able to read it.
+    fingerprint
+        Of the dataset's content (`mstool.fingerprint`).
+    notify
+        Told before validation begins.
 
     Raises
     ------
@@ -36,7 +60,6 @@ def check(options: Options, target: str, notify: Callable[[str], None]) -> Verdi
 
     """
     root = options.dataset
-    fingerprint = content_hash(root)
     kept = _kept(root, fingerprint)
     if kept.get("target") == target and kept.get("valid") is True:
         return Verdict(target, True, f"validated on {kept.get('created', 'an unknown day')}", fingerprint)

@@ -4,40 +4,31 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mstool.dataset.locate import locate
-from mstool.dataset.record import read_record
-from mstool.errors import UsageError
 from mstool.finetune import gate
 from mstool.finetune.options import Options
+from mstool.fingerprint import content_hash
 
 if TYPE_CHECKING:
     from mstool.finetune.openpi.report import OpenpiReport
 
 
 def write(options: Options, notify: Callable[[str], None]) -> "OpenpiReport":
-    """Check the dataset and write the run.
+    """Check everything, the dataset's content last, and write the run.
 
     Raises
     ------
     UsageError
-        Options that mean something to LeRobot's training alone, or no dataset.
+        No dataset, a layout that openpi does not know, or another script is there.
     DataError
-        The dataset is not valid for openpi.
+        The dataset is not of openpi's version, or not valid for it.
 
     """
+    from mstool.finetune.openpi.recipe import VERSION
     from mstool.finetune.openpi.write import write_openpi_run
 
-    lerobots = ("tokenizer", "head", "num_workers", "save_every", "log_every", "device")
-    given = [f"--{name.replace('_', '-')}" for name in lerobots if getattr(options, name) is not None]
-    if options.resume:
-        given.append("--resume")
-    if given:
-        raise UsageError(
-            f"{', '.join(given)}: --engine openpi writes a script, openpi trains",
-            fix="leave them out; what openpi's training knows can be added after the script's `train`",
-        )
-    gate.check(options, _target(options), notify)
+    root = locate(options.dataset, prefer=VERSION)
     return write_openpi_run(
-        options.dataset,
+        root,
         options.output,
         policy=options.policy,
         steps=options.steps,
@@ -49,9 +40,5 @@ def write(options: Options, notify: Callable[[str], None]) -> "OpenpiReport":
         seed=options.seed,
         wandb=options.wandb,
         overwrite=options.overwrite,
+        before_writing=lambda: gate.check(options, gate.choose_target(root), content_hash(root), notify),
     )
-
-
-def _target(options: Options) -> str:
-    root = locate(options.dataset, prefer="v2.1")
-    return "pi05_droid" if read_record(root).get("layout") == "droid" else "pi05_libero"

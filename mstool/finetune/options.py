@@ -3,9 +3,9 @@
 import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from mstool.errors import UsageError
+from mstool.finetune import arguments
 
 CacheFrames = Literal["auto", "memory", "off"]
 Engine = Literal["lerobot", "openpi"]
@@ -45,29 +45,34 @@ class Options:
     resume: bool = False
     overwrite: bool = False
     force: bool = False
+    dry_run: bool = False
     # Fields of the policy's config set directly, for tests: {"dim_model": 64}.
     overrides: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        for name, choices in (("cache_frames", get_args(CacheFrames)), ("engine", get_args(Engine))):
-            if getattr(self, name) not in choices:
-                option = "--" + name.replace("_", "-")
-                raise UsageError(
-                    f"{option} {getattr(self, name)!r}: there are {', '.join(choices)}", fix=f"{option} {choices[0]}"
-                )
-        if self.resume and self.overwrite:
-            raise UsageError("--resume goes on with a run and --overwrite removes it", fix="give one of the two")
-        if self.resume and self.init:
-            raise UsageError("--resume takes the checkpoint's weights, --init others", fix="give one of the two")
-        if self.lr is not None and not self.lr > 0:
-            raise UsageError(f"--lr {self.lr}: must be above 0", fix="leave --lr out for the preset's value")
+        arguments.check(self)
+
+    @property
+    def loads_weights(self) -> bool:
+        """Whether `--init` names weights."""
+        return self.init not in {None, RANDOM}
 
     def command(self, **changes: object) -> str:
-        """Return the command line of these options, with `changes`; None, False and defaults are left out."""
+        """Return the command line of these options, with `changes`; None, False and defaults are left out.
+
+        With `resume=True` it goes on with the run of these options, whatever that started from.
+        """
         words = ["mstool", "finetune", str(changes.pop("dataset", self.dataset))]
+        if changes.get("resume"):
+            changes = {"init": None, "overwrite": False, **changes}
         for field in fields(self):
             value = changes.get(field.name, getattr(self, field.name))
-            if field.name in {"dataset", "overrides"} or value is None or value is False or value == field.default:
+            if (
+                field.name in {"dataset", "overrides", "dry_run"}
+                or value is None
+                or value is False
+                or value == field.default
+            ):
                 continue
             words.append("--" + field.name.replace("_", "-"))
             if value is not True:

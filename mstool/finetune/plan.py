@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mstool.conventions import Conventions
 from mstool.errors import SetupError
 from mstool.finetune.dataset import ACTION, STATE, Facts
-from mstool.finetune.gate import Verdict
 from mstool.finetune.keys import FORMULAS, Keys
 from mstool.finetune.machine import free_disk
 from mstool.finetune.memory import Memory
 from mstool.finetune.options import Options
 from mstool.finetune.pictures import Cache
+from mstool.hub_files import HubFiles
 
 _GIB = 2**30
 
@@ -24,7 +25,11 @@ class Plan:
 
     options: Options
     facts: Facts
-    verdict: Verdict
+    # None for a dataset that does not say what its numbers mean: made elsewhere, or its record is lost.
+    conventions: Conventions | None
+    # Validation target that the dataset must pass, and the fingerprint of its content.
+    target: str
+    content_hash: str
     keys: Keys
     # LeRobot's TrainPipelineConfig as plain data.
     config: Mapping[str, Any]
@@ -33,6 +38,8 @@ class Plan:
     norm: Mapping[str, str]
     # Where the weights come from, in words.
     start: str
+    # What of it is on a hub.
+    downloads: tuple[HubFiles, ...]
     device: str
     device_bytes: int | None
     memory: Memory | None
@@ -78,7 +85,13 @@ class Plan:
 
     @property
     def obstacle(self) -> SetupError | None:
-        """Why the checkpoints, or the weights, cannot fit; None where they can."""
+        """What this machine lacks for the training: weights, disk or memory; None where it lacks nothing."""
+        missing = [files for files in self.downloads if files.missing]
+        if missing:
+            return SetupError(
+                "\n  ".join(f"{files.name}: {files.missing}" for files in missing),
+                fix="\n  ".join(files.download for files in missing),
+            )
         free = free_disk(self.options.output)
         if self.disk is not None and self.memory is not None and self.disk > free:
             fits = free // self.memory.checkpoint
@@ -104,9 +117,14 @@ class Plan:
             "dataset": str(self.options.dataset),
             "episodes": self.facts.episodes,
             "frames": self.facts.frames,
-            "validation": {"target": self.verdict.target, "valid": self.verdict.valid, "summary": self.verdict.summary},
-            "dataset_hash": self.verdict.content_hash,
+            "target": self.target,
+            "dataset_hash": self.content_hash,
             "start": self.start,
+            "missing": [
+                {"name": files.name, "why": files.missing, "download": files.download}
+                for files in self.downloads
+                if files.missing
+            ],
             "first_step": self.first_step,
             "steps": self.steps,
             "batch_size": samples,

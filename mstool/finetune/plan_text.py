@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mstool.finetune.plan import Plan
+from mstool.hub_files import HubFiles
 
 _GIB, _MILLION = 2**30, 1e6
 
@@ -18,8 +19,10 @@ def _lines(plan: Plan) -> Iterator[str]:
     samples = int(plan.config["batch_size"])
     per_epoch = facts.steps_per_epoch(samples)
     yield f"policy      {options.policy}, {plan.start}"
+    yield from (f"download    {_download(files)}" for files in plan.downloads if not files.cached)
     yield f"dataset     {options.dataset}: {facts.episodes} episodes, {facts.frames} frames at {facts.fps} Hz"
-    yield f"validation  {plan.verdict.target}: {plan.verdict.summary}"
+    if plan.conventions is None:
+        yield "meaning     not recorded: mstool eval of the policy will ask for a dataset that says it (--dataset)"
     first = f"from step {plan.first_step} " if plan.first_step else ""
     yield (
         f"steps       {first}to {plan.steps}, {samples} samples each; {per_epoch} per epoch, "
@@ -37,6 +40,10 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from _table([{"value": f"{name} = {_short(value)}", "why": why} for name, value, why in plan.reasons])
     yield ""
     yield f"several GPUs: {plan.launch}"
+
+
+def _download(files: HubFiles) -> str:
+    return f"{files.name} is MISSING: {files.missing}" if files.missing else f"{files.name}, from the hub"
 
 
 def _memory(plan: Plan) -> str:

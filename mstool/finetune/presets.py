@@ -17,13 +17,23 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Companion:
+    """What a policy reads from a hub beside its weights: a tokenizer, the model that it was built on."""
+
+    name: str
+    # Files of the repository that must be there.
+    files: tuple[str, ...]
+    # Options of `hf download` that leave out what is not needed, and the rest's size, GB.
+    only: str = ""
+    gb: float = 0.0
+
+
+@dataclass(frozen=True)
 class Preset:
     """How a policy is trained unless the user says otherwise."""
 
     policy: str
     summary: str
-    # Validation target of `mstool.validators` that its datasets must pass.
-    target: str
     steps: Value
     # Samples per step and GPU.
     batch_size: Value
@@ -42,6 +52,9 @@ class Preset:
     init: str = ""
     # Download of `init`, GB.
     init_gb: float = 0.0
+    companion: Companion | None = None
+    # Validation target of `mstool.validators` that its datasets must pass; "" takes the one that fits the dataset.
+    target: str = ""
     # Whether windows of another length fit pretrained weights.
     any_chunk: bool = False
     # The cameras that pretrained weights know, in the order in which ours are given to them; the rest stays empty.
@@ -64,7 +77,6 @@ _NO_DOWNLOAD = Value(None, "ResNet-18 from scratch: no download, and simulated p
 FLOW = Preset(
     policy="flow",
     summary="bundled flow matching policy, from scratch: the test that a dataset can be learnt",
-    target="maniskill",
     steps=Value(20_000, "a choice: 12 epochs of 1,200 demos of 85 frames at this batch"),
     batch_size=Value(64, _SMALL_BATCH),
     lr=Value(4e-4, "AdamW from scratch at this size, cosine to almost 0"),
@@ -76,7 +88,6 @@ FLOW = Preset(
 ACT = Preset(
     policy="act",
     summary="Action Chunking Transformer (LeRobot), from scratch",
-    target="maniskill",
     steps=Value(50_000, "a choice, half of LeRobot's 100,000: compare checkpoints with mstool eval"),
     batch_size=Value(32, _SMALL_BATCH),
     lr=Value(
@@ -95,7 +106,6 @@ ACT = Preset(
 DIFFUSION = Preset(
     policy="diffusion",
     summary="Diffusion Policy (LeRobot), from scratch",
-    target="maniskill",
     steps=Value(50_000, "a choice, as for act: compare checkpoints with mstool eval"),
     batch_size=Value(64, _SMALL_BATCH),
     lr=Value(1e-4, "Diffusion Policy's own"),
@@ -117,7 +127,6 @@ DIFFUSION = Preset(
 SMOLVLA = Preset(
     policy="smolvla",
     summary="SmolVLA (LeRobot): a 450M vision-language-action model; its vision-language part stays frozen",
-    target="maniskill",
     steps=Value(20_000, "SmolVLA's own advice for fine-tuning"),
     batch_size=Value(64, "SmolVLA's own"),
     lr=Value(1e-4, "SmolVLA's own"),
@@ -125,6 +134,12 @@ SMOLVLA = Preset(
     n_action_steps=Value(25, "half of the window, then the policy looks again"),
     init="lerobot/smolvla_base",
     init_gb=0.9,
+    # `vlm_model_name` of lerobot 0.6.1, policies/smolvla/configuration_smolvla.py.
+    companion=Companion(
+        "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+        ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+        gb=2.0,
+    ),
     any_chunk=True,
     camera_slots=("observation.images.camera1", "observation.images.camera2", "observation.images.camera3"),
     # Not measured: its frozen part keeps nothing, its expert has a quarter of pi05's width.
@@ -151,6 +166,12 @@ PI05 = Preset(
     },
     init="lerobot/pi05_base",
     init_gb=14.0,
+    # LeRobot fixes this name: lerobot 0.6.1, policies/pi05/processor_pi05.py.
+    companion=Companion(
+        "google/paligemma-3b-pt-224",
+        ("tokenizer.json", "tokenizer_config.json"),
+        only="--include 'token*' --include 'special*'",
+    ),
     any_chunk=True,
     camera_slots=(
         "observation.images.base_0_rgb",
@@ -164,6 +185,9 @@ PI05 = Preset(
     # With gradient checkpointing: 34 GiB were seen at batch 8 in full, of which 30.7 are weights and optimizer.
     sample_mib=410.0,
 )
+
+# What the network of `flow` predicts.
+HEADS = ("flow", "ddpm")
 
 PRESETS: Mapping[str, Preset] = {preset.policy: preset for preset in (FLOW, ACT, DIFFUSION, SMOLVLA, PI05)}
 

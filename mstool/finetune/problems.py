@@ -1,8 +1,10 @@
 """What goes wrong inside a training, in words that end with what to change."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError
 from mstool.finetune.batches import BrokenLoss
@@ -12,6 +14,19 @@ from mstool.finetune.options import Options
 from mstool.finetune.resume import newest
 
 _GIB = 2**30
+# torch's words (DataLoader.cpp, `_error_if_any_worker_fails`), which are strsignal's.
+_KILLED = re.compile(r"is killed by signal: (.+?)\.")
+# By these words: the signal, what usually sends it, and whether fewer such processes help.
+_ENDINGS = {
+    "Killed": (
+        "SIGKILL",
+        "probably the machine's memory, or the container's, was full (a guess: anybody may send it)",
+        True,
+    ),
+    "Bus error": ("SIGBUS", "shared memory is full, or too small for the batches: df -h /dev/shm", True),
+    "Segmentation fault": ("SIGSEGV", "a library crashed in it, usually the one that decodes the videos", True),
+    "Terminated": ("SIGTERM", "somebody asked it to end: a person, a job scheduler, a shutdown", False),
+}
 
 
 class Stopped(MstoolError):  # noqa: N818  # not an error: a wish of the user's
@@ -19,46 +34,66 @@ class Stopped(MstoolError):  # noqa: N818  # not an error: a wish of the user's
 
 
 @contextmanager
-def explained(options: Options, batch_size: int, memory: Memory | None, device_bytes: int | None) -> Iterator[None]:
-    """Turn what torch, LeRobot and the system raise into errors for people; let bugs through."""
+def explained(options: Options, train: Any, memory: Memory | None, device_bytes: int | None) -> Iterator[None]:
+    """Turn what torch, LeRobot and the system raise into errors for people; let bugs through.
+
+    Parameters
+    ----------
+    options
+        What was asked.
+    train
+        LeRobot's TrainPipelineConfig.
+    memory, device_bytes
+        The estimate and what the device has, where they are known.
+
+    """
     try:
         yield
     except MstoolError:
         raise
     except Interrupted as stop:
         raise Stopped(
-            f"stopped after step {stop.step}; a checkpoint is kept", fix=options.command(resume=True, overwrite=False)
+            f"stopped after step {stop.step}; a checkpoint is kept", fix=options.command(resume=True)
         ) from None
     except BrokenLoss as broken:
         raise _broken(options, broken) from None
     except Exception as error:
-        known = _explain(error, options, batch_size, memory, device_bytes)
+        known = _explain(error, options, train, memory, device_bytes)
         if known is None:
             raise
         raise known from error
 
 
 def _explain(
-    error: Exception, options: Options, batch_size: int, memory: Memory | None, device_bytes: int | None
+    error: Exception, options: Options, train: Any, memory: Memory | None, device_bytes: int | None
 ) -> MstoolError | None:
     import torch
 
     text = str(error)
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower():
-        return _out_of_memory(options, batch_size, memory, device_bytes, text)
+        return _out_of_memory(options, train.batch_size, memory, device_bytes, text)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return SetupError(
             f"no space left for {options.output}: what was saved before is complete",
-            fix=f"free some space, then {options.command(resume=True, overwrite=False)}",
+            fix=f"free some space, then {options.command(resume=True)}",
         )
     if "DataLoader worker" in text:
-        shared = "bus error" in text.lower() or "shared memory" in text.lower()
-        why = "shared memory (/dev/shm) is full" if shared else "most likely the machine's memory is full"
-        return SetupError(
-            f"a process that loads data died: {text.splitlines()[0][:200]}; {why}",
-            fix=options.command(num_workers=max(0, (options.num_workers or 4) // 2)) + _again(options),
-        )
+        return _worker_ended(error, options, train.num_workers)
     return None
+
+
+def _worker_ended(error: BaseException, options: Options, num_workers: int) -> SetupError:
+    """Name the signal that ended a data loader's process, and what usually sends it."""
+    words = ""
+    while error is not None and not (found := _KILLED.search(str(error))):
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    words = found[1].strip() if error is not None and found else ""
+    name, why, fewer = next(
+        (ending for text, ending in _ENDINGS.items() if words.startswith(text)),
+        (words or "no signal", "what it said itself is above", True),
+    )
+    changes = {"num_workers": num_workers // 2} if fewer else {}
+    return SetupError(f"a process that loads data was ended by {name}: {why}", fix=_again(options, **changes))
 
 
 def _out_of_memory(
@@ -79,7 +114,7 @@ def _out_of_memory(
         lines.append("--lora trains adapters alone: by the estimate less than half of the memory")
     if memory is not None and device_bytes and memory.certain > device_bytes and lora:
         return SetupError("; ".join(lines), fix=options.command(lora=True, overwrite=True, resume=False))
-    return SetupError("; ".join(lines), fix=options.command(batch_size=smaller) + _again(options))
+    return SetupError("; ".join(lines), fix=_again(options, batch_size=smaller))
 
 
 def _broken(options: Options, broken: BrokenLoss) -> DataError:
@@ -96,5 +131,8 @@ def _broken(options: Options, broken: BrokenLoss) -> DataError:
     )
 
 
-def _again(options: Options) -> str:
-    return "" if newest(options.output) is None or options.resume else " --resume"
+def _again(options: Options, **changes: object) -> str:
+    """Return the command that goes on from the newest checkpoint, or starts anew where there is none."""
+    if newest(options.output) is not None:
+        return options.command(resume=True, **changes)
+    return options.command(overwrite=True, resume=False, **changes)

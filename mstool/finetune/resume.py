@@ -8,6 +8,7 @@ from typing import Any
 from mstool.errors import DataError, UsageError
 from mstool.finetune.beside import read_run
 from mstool.finetune.options import Options
+from mstool.finetune.presets import get_preset
 
 CHECKPOINTS, LAST, MODEL, STATE = "checkpoints", "last", "pretrained_model", "training_state"
 
@@ -102,6 +103,7 @@ def load(options: Options, checkpoint: Checkpoint, device: str) -> Any:
     train.dataset.root = str(options.dataset.resolve())
     train.policy.device = device
     train.policy.pretrained_path = checkpoint.model
+    _check_unchanged(options, checkpoint, train)
     asked = {
         "steps": options.steps,
         "batch_size": options.batch_size,
@@ -119,3 +121,21 @@ def load(options: Options, checkpoint: Checkpoint, device: str) -> Any:
             fix=options.command(steps=2 * checkpoint.step),
         )
     return train
+
+
+def _check_unchanged(options: Options, checkpoint: Checkpoint, train: Any) -> None:
+    """Refuse what a run that goes on cannot change; the same value again is no change."""
+    policy = train.policy
+    fixed = {
+        "lr": getattr(policy, "optimizer_lr", None),
+        "chunk_size": getattr(policy, get_preset(options.policy).chunk_field, None),
+        "head": getattr(policy, "head", None),
+        "lora": train.peft is not None,
+    }
+    changed = [name for name, value in fixed.items() if getattr(options, name) and getattr(options, name) != value]
+    if changed:
+        words = ", ".join("--" + name.replace("_", "-") for name in changed)
+        raise UsageError(
+            f"--resume goes on as {checkpoint.folder} was trained: {words} cannot change",
+            fix=options.command(**dict.fromkeys(changed)),
+        )

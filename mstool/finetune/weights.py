@@ -1,19 +1,18 @@
 """Pretrained weights and tokenizers: where they are, what is missing, and whether loading them did what it says."""
 
-import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.errors import DataError, SetupError, UsageError
+from mstool.errors import DataError, UsageError
 from mstool.finetune.options import RANDOM, Options
 from mstool.finetune.presets import Preset
 from mstool.finetune.resume import newest
+from mstool.hub_files import HubFiles, find_files, offline
 
-# LeRobot fixes this name: lerobot 0.6.1, policies/pi05/processor_pi05.py.
-PI05_TOKENIZER = "google/paligemma-3b-pt-224"
 _NEEDED = ("config.json", "model.safetensors", "policy_preprocessor.json")
-_MIRROR = "HF_ENDPOINT=https://MIRROR"
 # PaliGemma has one table for reading and for writing words; a file may hold it under the second name alone.
 _EMBEDDINGS, _HEAD = "embed_tokens.weight", "paligemma.lm_head.weight"
 _ROWS = 64
@@ -24,21 +23,27 @@ class Weights:
     """Where a policy's weights come from: a local folder, or a name on a hub."""
 
     where: str
-    local: bool
+    # None for a local folder.
+    hub: HubFiles | None = None
+
+    @property
+    def missing(self) -> str:
+        """Why they cannot be loaded, "" where they can."""
+        return self.hub.missing if self.hub else ""
 
 
 def find_weights(options: Options, preset: Preset) -> Weights | None:
     """Return what to start from, None for weights drawn at random.
 
     A run's folder stands for its newest checkpoint. A name on a hub is looked for in the local cache and, unless
-    HF_HUB_OFFLINE is set, on the hub.
+    HF_HUB_OFFLINE is set, on the hub; whether it is there is for the plan to say.
 
     Raises
     ------
     DataError
         A local folder lacks files.
-    SetupError
-        Neither here nor to be had from the hub.
+    UsageError
+        Neither a folder nor a name.
 
     """
     init = options.init or preset.init
@@ -50,58 +55,34 @@ def find_weights(options: Options, preset: Preset) -> Weights | None:
     if folder.is_dir():
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
         if missing:
+            base = f", or {preset.init}" if preset.init else ""
             raise DataError(
                 f"--init {init}: lacks {', '.join(missing)}",
-                fix=f"give a checkpoint's pretrained_model folder, or {download(preset.init or init, preset.init_gb)}",
+                fix=f"give a run's folder or a checkpoint's pretrained_model{base}",
             )
-        return Weights(str(folder.resolve()), local=True)
+        return Weights(str(folder.resolve()))
     if init.startswith((".", "/", "~")) or init.count("/") != 1:
         raise UsageError(f"--init {init}: no such folder, and no OWNER/NAME on a hub", fix="--init PATH or OWNER/NAME")
-    _find(init, _NEEDED[0], download(init, preset.init_gb))
-    return Weights(init, local=False)
+    return Weights(init, find_files(init, _NEEDED, gigabytes=preset.init_gb if init == preset.init else 0.0))
 
 
-def find_tokenizer(options: Options) -> str:
-    """Return the folder or name of pi05's tokenizer.
-
-    Raises
-    ------
-    SetupError
-        It is not here and cannot be fetched.
-
-    """
-    if options.tokenizer is None:
-        _find(
-            PI05_TOKENIZER,
-            "tokenizer.json",
-            f"{_MIRROR} hf download {PI05_TOKENIZER} --include 'token*' --include 'special*' "
-            "(its licence must be accepted on the hub first), or --tokenizer DIR with a copy of it",
-        )
-        return PI05_TOKENIZER
-    if not (options.tokenizer / "tokenizer_config.json").is_file():
-        raise UsageError(
-            f"--tokenizer {options.tokenizer}: no tokenizer_config.json", fix="give a folder that transformers can load"
-        )
-    return str(options.tokenizer.resolve())
+def find_companion(options: Options, preset: Preset) -> HubFiles | None:
+    """Look for what the policy reads from a hub beside its weights; None where that is nothing, or given."""
+    if preset.companion is None or options.tokenizer is not None:
+        return None
+    return find_files(
+        preset.companion.name, preset.companion.files, gigabytes=preset.companion.gb, only=preset.companion.only
+    )
 
 
-def download(name: str, gigabytes: float) -> str:
-    """Return the command that fetches weights through a mirror."""
-    size = f" (about {gigabytes:.0f} GB)" if gigabytes else ""
-    return f"{_MIRROR} hf download {name}{size}"
-
-
-def _find(name: str, file: str, fix: str) -> None:
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-
-    if isinstance(try_to_load_from_cache(name, file), str):
+@contextmanager
+def at_hub(downloads: Sequence[HubFiles]) -> Iterator[None]:
+    """Ask the hub only where it has something that is not on this machine yet, and would give it."""
+    if any(not files.cached and not files.missing for files in downloads):
+        yield
         return
-    try:
-        hf_hub_download(name, file)
-    except Exception as error:  # every failure of the way to a hub means the same here
-        server = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-        why = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise SetupError(f"{name} is not on this machine, and {server} does not give it: {why}", fix=fix) from error
+    with offline():
+        yield
 
 
 def check_loaded(policy: Any, weights: Weights) -> str:
@@ -120,7 +101,7 @@ def check_loaded(policy: Any, weights: Weights) -> str:
     from huggingface_hub import hf_hub_download
     from safetensors import safe_open
 
-    path = Path(weights.where) / "model.safetensors" if weights.local else None
+    path = None if weights.hub else Path(weights.where) / "model.safetensors"
     file = str(path) if path else hf_hub_download(weights.where, "model.safetensors")
     own = dict(policy.named_parameters())
     compared, tied = 0, ""

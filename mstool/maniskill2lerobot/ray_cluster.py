@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mstool.errors import MstoolError, SetupError, UsageError
+from mstool.errors import MstoolError, UsageError
+from mstool.installation import require
 from mstool.simulation.capacity import WORKER_BYTES
 
 # How long an address may take to answer at all, and Ray to say that it is healthy.
@@ -34,12 +35,9 @@ def connect(address: str) -> Any:
     """
     # Before the import: Ray's usage statistics would go out on the network.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    try:
-        import ray
-    except ImportError as error:
-        raise SetupError(
-            f"--executor ray needs Ray, which is not installed ({error})", fix="pip install 'maniskill2lerobot[ray]'"
-        ) from error
+    require("--executor ray", ["ray"])
+    import ray
+
     if ray.is_initialized():
         return ray
     _check_address(address)

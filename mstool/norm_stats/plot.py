@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mstool.errors import DataError, SetupError, UsageError
+from mstool.errors import DataError, UsageError
+from mstool.installation import require
 from mstool.norm_stats.compute import StatsResult
 from mstool.norm_stats.problems import Vector
 from mstool.norm_stats.shape import BINS
@@ -35,10 +36,7 @@ def check_plot(path: Path) -> None:
     if not path.resolve().parent.is_dir():
         raise UsageError(f"--plot {path}: no such folder", fix=f"mkdir -p {path.parent}")
     writable_file(path, "--plot")
-    try:
-        import matplotlib as mpl  # noqa: F401
-    except ImportError as error:
-        raise SetupError("--plot needs matplotlib", fix="pip install matplotlib") from error
+    require("--plot", ["matplotlib"])
 
 
 def plot(result: StatsResult, path: Path) -> None:

@@ -1,9 +1,11 @@
 """`mstool finetune` on a converted dataset, on the CPU, with tiny policies: train, stop, go on, load."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from support.train_tiny import FLOW
 from mstool.conventions import load_conventions
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.finetune.options import Options
-from mstool.finetune.run import finetune, prepare
+from mstool.finetune.prepare import prepare
+from mstool.finetune.run import finetune
 
 TINY = {
     "flow": FLOW,
@@ -154,6 +157,28 @@ def test_out_of_memory_says_what_to_change(dataset, tmp_path):
     with pytest.raises(SetupError, match=r"2\.00 GiB.*estimated: .*GiB per sample of the 4") as error:
         train(options(dataset, tmp_path / "run"), full)
     assert "--batch-size 2" in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGKILL, "SIGKILL: probably memory was full"),
+        (signal.SIGTERM, "SIGTERM: somebody asked it to end"),
+        (signal.SIGSEGV, "SIGSEGV: a library crashed"),
+        (signal.SIGBUS, "SIGBUS: shared memory is full"),
+    ],
+)
+def test_a_signal_that_ends_a_data_loader_is_named(dataset, tmp_path, number, words):
+    def end_it(step, _loss):
+        if step == 2:
+            for child in multiprocessing.active_children():
+                # Not from here: a data loader takes a SIGTERM of its parent's for the usual end.
+                subprocess.run(["kill", f"-{int(number)}", str(child.pid)], check=True)
+
+    with pytest.raises(SetupError, match=words) as error:
+        train(options(dataset, tmp_path / "run", steps=100, num_workers=2, save_every=1), end_it)
+    assert "--resume" in error.value.fix
+    assert ("--num-workers 1" in error.value.fix) == (number != signal.SIGTERM)
 
 
 def test_another_run_may_be_the_start(run, dataset, tmp_path, monkeypatch):

@@ -85,3 +85,49 @@ def test_the_two_commands_end_as_the_checkpoint_itself(pickcube, tmp_path, mstoo
         assert server.wait(30) == 0
     finally:
         server.kill()
+
+
+def test_a_checkpoint_that_says_nothing_of_its_data_is_told_by_dataset(pickcube, tmp_path, mstool, capsys):
+    """`lerobot-train` keeps no conventions; its config names the dataset, which the fix does too."""
+    data = copied(pickcube / "v3.0", tmp_path / "cube")
+    model = make_checkpoint(data, tmp_path / "run", "act") / "checkpoints" / "last" / "pretrained_model"
+    (model / "mstool_conventions.json").unlink()
+    assert mstool("serve", tmp_path / "run") == 2
+    err = capsys.readouterr().err
+    assert "it does not say what it was trained on" in err
+    assert f"fix: mstool serve {model.resolve()} --dataset {data}" in err
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mstool.cli", "serve", tmp_path / "run", "--dataset", data, "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert "layout libero" in next(line for line in server.stderr if "serving" in line)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
+    finally:
+        server.kill()
+
+
+def test_words_that_name_no_checkpoint(mstool, capsys, tmp_path, monkeypatch):
+    """The fix is the command that was given, with a run that is there."""
+    monkeypatch.chdir(tmp_path)
+    for command in (("serve",), ("eval", "--policy")):
+        assert mstool(*command, "nosuch") == 2
+        assert "fix: mstool finetune DATASET" in capsys.readouterr().err
+    for name in ("pick", "stack"):
+        (tmp_path / "runs" / name / "checkpoints" / "last" / "pretrained_model").mkdir(parents=True)
+        (tmp_path / "runs" / name / "checkpoints" / "last" / "pretrained_model" / "config.json").write_text("{}")
+    (tmp_path / "runs" / "empty").mkdir()
+    for command in (("serve",), ("eval", "--policy")):
+        said = []
+        for word in ("stakc", "nosuch", "runs/nosuch"):
+            assert mstool(*command, word) == 2
+            said.append(capsys.readouterr().err)
+            assert f"error: {word}: no such folder" in said[-1]
+            assert "--policy nosuch" not in said[-1]
+        assert f"fix: mstool {' '.join(command)} runs/stack" in said[0]
+        assert all(f"fix: mstool {' '.join(command)} runs/" in each for each in said)
+        assert ("planner or random" in said[0]) == (command != ("serve",))
+    assert mstool("eval", "--policy", "plannr") == 2
+    assert "fix: mstool eval --policy planner" in capsys.readouterr().err

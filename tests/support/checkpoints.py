@@ -3,7 +3,8 @@
 import torch
 
 from mstool.finetune.options import Options
-from mstool.finetune.run import finetune, prepare
+from mstool.finetune.prepare import prepare
+from mstool.finetune.run import finetune
 
 TINY = {
     "act": {

@@ -11,7 +11,8 @@ import torch
 
 from mstool.errors import MstoolError
 from mstool.finetune.options import Options
-from mstool.finetune.run import finetune, prepare
+from mstool.finetune.prepare import prepare
+from mstool.finetune.run import finetune
 
 FLOW = {
     "image_size": (32, 32),

@@ -17,6 +17,8 @@ COMMON = {
     "dataset",
     "errors",
     "fingerprint",
+    "hub_files",
+    "installation",
     "manifest",
     "nearest",
     "paths",

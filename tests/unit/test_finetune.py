@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mstool.errors import DataError, SetupError, UsageError
+from mstool.errors import DataError, UsageError
 from mstool.finetune import gate, keys, resume
 from mstool.finetune.batches import describe, is_broken
 from mstool.finetune.dataset import Facts, read_facts
 from mstool.finetune.options import Options
 from mstool.finetune.presets import PI05, PRESETS, get_preset
+from mstool.fingerprint import content_hash
 
 QUANTILES = {"q01": [0.0], "q99": [1.0], "mean": [0.0], "std": [1.0], "min": [0.0], "max": [1.0]}
 NORM = {"VISUAL": "IDENTITY", "STATE": "QUANTILES", "ACTION": "QUANTILES"}
@@ -104,16 +105,44 @@ def test_every_value_of_a_preset_says_why(preset):
 
 
 def test_the_command_line_says_the_options_again():
-    wish = options(lora=True, steps=5, lr=1e-4)
-    assert wish.command() == "mstool finetune data/cube --policy flow --output runs/x --steps 5 --lr 0.0001 --lora"
+    wish = options(policy="pi05", lora=True, steps=5, lr=1e-4)
+    assert wish.command() == "mstool finetune data/cube --policy pi05 --output runs/x --steps 5 --lr 0.0001 --lora"
     assert wish.command(resume=True, lora=False).endswith("--resume")
     assert "--lora" not in wish.command(lora=False)
 
 
 def test_options_that_contradict_each_other():
-    for wrong in ({"resume": True, "overwrite": True}, {"resume": True, "init": "x"}, {"lr": 0.0}, {"engine": "x"}):
-        with pytest.raises(UsageError):
+    for wrong in (
+        {"resume": True, "overwrite": True},
+        {"resume": True, "init": "x"},
+        {"lr": 0.0},
+        {"lr": float("nan")},
+        {"engine": "x"},
+        {"policy": "act", "lora": True},
+        {"policy": "act", "chunk_size": 3, "init": "runs/act"},
+        {"head": "x"},
+        {"policy": "act", "tokenizer": Path("x")},
+        {"policy": "pi05", "tokenizer": Path("x")},
+        {"policy": "pi05", "engine": "openpi", "num_workers": 0},
+        {"policy": "pi05", "engine": "openpi", "dry_run": True},
+    ):
+        with pytest.raises(UsageError) as error:
             options(**wrong)
+        assert error.value.fix
+
+
+def test_everything_wrong_is_said_at_once(mstool, capsys):
+    words = ("--policy", "act", "--lora", "--head", "ddpm", "--lr", "-1", "--cache-frames", "memry")
+    assert mstool("finetune", "no/such/dataset", *words) == 2
+    err = capsys.readouterr().err
+    for part in ("--lora: act", "--head chooses", "--lr -1", "--cache-frames 'memry'"):
+        assert part in err
+    assert "--cache-frames memory" in err.split("fix:")[1]
+
+
+def test_going_on_is_said_without_where_the_run_began():
+    wish = options(init="runs/other", overwrite=True, steps=9)
+    assert wish.command(resume=True) == ("mstool finetune data/cube --policy flow --output runs/x --steps 9 --resume")
 
 
 def test_no_dataset(tmp_path):
@@ -123,10 +152,24 @@ def test_no_dataset(tmp_path):
         read_facts(tmp_path)
 
 
-def test_v21_is_for_openpi(pickcube):
-    with pytest.raises(DataError, match=r"trains on v3\.0 alone") as error:
-        read_facts(pickcube / "v2.1")
-    assert "--engine openpi" in error.value.fix
+def test_the_wrong_format_names_its_twin_or_the_export(mstool, capsys, pickcube, tmp_path):
+    """Before anything else: validation alone would take longer than this."""
+    for given, twin, more in (("v2.1", "v3.0", ()), ("v3.0", "v2.1", ("--engine", "openpi"))):
+        wrong, right = pickcube / given, pickcube / twin
+        for root in (pickcube, wrong):
+            assert mstool("finetune", root, "--policy", "pi05", "--init", "random", *more) == 2
+            err = capsys.readouterr().err
+            assert f"fix: mstool finetune {right} " in err, err
+            assert "validating" not in err
+        alone = shutil.copytree(wrong, tmp_path / given / "cube")
+        assert mstool("finetune", alone, "--policy", "pi05", "--init", "random", *more) == 1
+        err = capsys.readouterr().err
+        assert f"mstool export {alone} --format {twin} --output {alone}-" in err
+        assert "validating" not in err
+
+
+def verdict(wish, target, notify=lambda _line: None):
+    return gate.check(wish, target, content_hash(wish.dataset), notify)
 
 
 def test_an_invalid_dataset_is_refused_unless_forced(dataset):
@@ -134,24 +177,30 @@ def test_an_invalid_dataset_is_refused_unless_forced(dataset):
     info.write_text(info.read_text().replace('"fps": 20', '"fps": 30', 1))
     wish = options(dataset=dataset)
     with pytest.raises(DataError, match="INVALID for maniskill") as error:
-        gate.check(wish, "maniskill", lambda _line: None)
+        verdict(wish, "maniskill")
     assert "--force" in error.value.fix
-    assert gate.check(options(dataset=dataset, force=True), "maniskill", lambda _line: None).valid is False
+    assert verdict(options(dataset=dataset, force=True), "maniskill").valid is False
 
 
 def test_a_kept_verdict_is_taken_for_its_target_and_content_alone(dataset):
     said = []
-    first = gate.check(options(dataset=dataset), "maniskill", said.append)
-    assert first.valid
-    again = gate.check(options(dataset=dataset), "maniskill", said.append)
-    assert again.summary.startswith("validated on")
+    wish = options(dataset=dataset)
+    assert verdict(wish, "maniskill", said.append).valid
+    assert verdict(wish, "maniskill", said.append).summary.startswith("validated on")
     assert len(said) == 1
-    gate.check(options(dataset=dataset), "lerobot_pi05", said.append)
+    verdict(wish, "lerobot_pi05", said.append)
     assert json.loads((dataset / "meta/mstool/validation.json").read_text())["target"] == "maniskill"
     stats = dataset / "meta" / "stats.json"
     stats.write_text(stats.read_text() + "\n")
-    gate.check(options(dataset=dataset), "maniskill", said.append)
+    verdict(wish, "maniskill", said.append)
     assert len(said) == 3
+
+
+def test_the_target_is_the_one_that_fits(pickcube):
+    """The same that `validate` and `push` take, so that one verdict serves all; no simulator's rule is among them."""
+    assert gate.choose_target(pickcube / "v3.0") == "lerobot_pi05"
+    assert gate.choose_target(pickcube / "v2.1") == "pi05_libero"
+    assert gate.choose_target(pickcube / "v2.1", "maniskill") == "maniskill"
 
 
 def test_nothing_to_resume(tmp_path):
@@ -189,26 +238,21 @@ def test_a_broken_batch_names_column_and_frame():
 
 
 @pytest.fixture
-def offline(monkeypatch):
-    """No hub, whatever the machine has."""
-    import huggingface_hub
+def no_hub(monkeypatch):
+    """A hub's address at which nobody listens, whatever the machine has."""
+    from huggingface_hub import constants
 
-    def refuse(*_args, **_kwargs):
-        raise OSError("offline")
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
 
 
-def test_missing_weights_and_tokenizer_say_how_to_get_them(offline):
-    from mstool.finetune.weights import find_tokenizer, find_weights
+def test_missing_weights_and_tokenizer_say_how_to_get_them(no_hub):
+    from mstool.finetune.weights import find_companion, find_weights
 
-    with pytest.raises(SetupError, match="lerobot/pi05_base is not on this machine") as error:
-        find_weights(options(policy="pi05"), PI05)
-    assert error.value.fix == "HF_ENDPOINT=https://MIRROR hf download lerobot/pi05_base (about 14 GB)"
-    with pytest.raises(SetupError, match="google/paligemma-3b-pt-224 is not on this machine") as error:
-        find_tokenizer(options(policy="pi05"))
-    assert "--tokenizer DIR" in error.value.fix
+    weights = find_weights(options(policy="pi05"), PI05)
+    assert weights.missing.startswith("not on this machine, and http://127.0.0.1:1 cannot be reached")
+    assert weights.hub.download == "HF_ENDPOINT=https://MIRROR hf download lerobot/pi05_base  (about 14 GB)"
+    assert "google/paligemma-3b-pt-224 --include" in find_companion(options(policy="pi05"), PI05).download
 
 
 def test_weights_in_a_folder_that_lacks_files(tmp_path):
@@ -278,6 +322,18 @@ class TestPlan:
         assert full["empty_cameras"] == ["observation.images.empty_camera_0"]
         assert "RANDOM" in full["start"]
 
+    def test_without_a_hub_the_plan_comes_first(self, mstool, capsys, dataset, tmp_path, no_hub, monkeypatch):
+        monkeypatch.setattr(gate, "check", lambda *_words: pytest.fail("validated before the weights were there"))
+        words = ("finetune", dataset, "--policy", "pi05", "--lora", "--output", tmp_path / "run", "--device", "cpu")
+        for more, stream in ((("--dry-run",), 0), ((), 1)):
+            assert mstool(*words, *more) == 1
+            said = capsys.readouterr()
+            assert "lerobot/pi05_base is MISSING: not on this machine" in said[stream]
+            assert "28.7 trained" in said[stream]
+            assert "google/paligemma-3b-pt-224 is MISSING" in said[stream]
+            assert "hf download lerobot/pi05_base" in said.err.split("fix:")[1]
+        assert not (tmp_path / "run").exists()
+
     def test_no_space_for_checkpoints(self, mstool, capsys, dataset, tmp_path, monkeypatch):
         from mstool.finetune import plan
 
@@ -293,7 +349,12 @@ class TestPlan:
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "notes.txt").write_text("mine")
         assert mstool("finetune", dataset, "--output", tmp_path / "run") == 2
-        assert "--resume goes on; --overwrite removes it" in capsys.readouterr().err
+        assert "holds something else than a training" in capsys.readouterr().err
         assert mstool("finetune", dataset, "--output", tmp_path / "run", "--overwrite") == 2
-        assert "is not a training's folder" in capsys.readouterr().err
+        assert "holds something else than a training" in capsys.readouterr().err
+        (tmp_path / "train" / "checkpoints").mkdir(parents=True)
+        assert mstool("finetune", dataset, "--output", tmp_path / "train") == 2
+        assert "--overwrite removes it" in capsys.readouterr().err
+        assert mstool("finetune", dataset, "--output", tmp_path / "run" / "notes.txt" / "run") == 2
+        assert "notes.txt is a file" in capsys.readouterr().err
         assert (tmp_path / "run" / "notes.txt").is_file()

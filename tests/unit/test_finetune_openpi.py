@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,6 +229,20 @@ def test_the_report(datasets, tmp_path):
     assert len(document["differences"]) >= 6
 
 
+def test_every_path_is_absolute(datasets, openpi, tmp_path, monkeypatch):
+    """openpi's commands are run in openpi's folder."""
+    root = datasets["libero", "v2.1"]
+    monkeypatch.chdir(root.parent)
+    report = write_openpi_run(Path(root.name), Path("relative"), init="weights/params")
+    assert all(f"uv run {root.parent}/relative/run_openpi.py" in command for command in report.commands)
+    assert report.then.endswith(f"--dataset {root}")
+    monkeypatch.chdir(tmp_path)
+    module = load(report.script)
+    assert module.check(openpi._CONFIGS_DICT["pi05_maniskill_pickcube"]) is None
+    assert module.WEIGHTS["pi05"] == str(root.parent / "weights" / "params")
+    assert "uv run relative" not in report.script.read_text()
+
+
 def test_again(datasets, tmp_path):
     root = datasets["libero", "v2.1"]
     write_openpi_run(root, tmp_path / "run")
@@ -238,10 +253,10 @@ def test_again(datasets, tmp_path):
 
 
 def test_refused(datasets, tmp_path):
-    with pytest.raises(DataError, match=r"no LeRobot v2\.1 dataset") as raised:
+    with pytest.raises(DataError, match=r"is LeRobot v3\.0, and openpi reads v2\.1 alone") as raised:
         write_openpi_run(datasets["libero", "v3.0"], tmp_path / "run")
     root = datasets["libero", "v3.0"]
-    assert raised.value.fix == f"mstool export {root} --format v2.1 --output {root}-openpi"
+    assert raised.value.fix.startswith(f"mstool export {root} --format v2.1 --output {root}-openpi  ")
     with pytest.raises(UsageError, match="layout 'native'"):
         write_openpi_run(datasets["native", "v2.1"], tmp_path / "run")
     for wrong in ({"policy": "act"}, {"steps": 0}, {"batch_size": -1}, {"horizon": 0}):

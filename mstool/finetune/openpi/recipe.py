@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstool.conventions import Conventions, load_conventions
-from mstool.errors import DataError, UsageError
+from mstool.dataset.locate import is_dataset
+from mstool.errors import DataError, UsageError, WrongPathError
 from mstool.layouts import get_layout
 
 POLICIES = ("pi05", "pi0")
@@ -97,17 +98,14 @@ def read_recipe(root: Path, horizon: int | None = None) -> Recipe:
 def _check_version(root: Path, conventions: Conventions) -> None:
     if "actions" in conventions.features:
         return
-    there = root.resolve()
-    command = [
-        "mstool",
-        "export",
-        str(root),
-        "--format",
-        VERSION,
-        "--output",
-        str(there.with_name(f"{there.name}-openpi")),
-    ]
-    raise DataError(f"{root} is no LeRobot {VERSION} dataset, and openpi reads no other", fix=shlex.join(command))
+    here = root.resolve()
+    exported = here.with_name(f"{here.name}-openpi")
+    why = f"{root} is LeRobot v3.0, and openpi reads {VERSION} alone"
+    for other in (root.parent / VERSION, root.with_name(exported.name)):
+        if here.name != VERSION and is_dataset(other):
+            raise WrongPathError(f"{why}: {other} is its twin", given=root, instead=other)
+    command = shlex.join(["mstool", "export", str(root), "--format", VERSION, "--output", str(exported)])
+    raise DataError(why, fix=f"{command}  (then give {exported} here)")
 
 
 def _check_columns(root: Path, conventions: Conventions, layout: str) -> None:

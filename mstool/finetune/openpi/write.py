@@ -1,5 +1,6 @@
 """Write what openpi needs to train on a dataset: a script and exact norm stats."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from mstool.errors import UsageError
@@ -29,6 +30,7 @@ def write_openpi_run(
     wandb: bool = False,
     discrete_state_input: bool | None = None,
     overwrite: bool = False,
+    before_writing: Callable[[], object] = lambda: None,
 ) -> OpenpiReport:
     """Write `run_openpi.py` and `assets/<config>/<dataset>/norm_stats.json` into `output`.
 
@@ -54,6 +56,8 @@ def write_openpi_run(
         Whether Pi0.5 sees the state (as text in its prompt); by default it does.
     overwrite
         Replace a script that says something else.
+    before_writing
+        Called when all of this is checked: what takes longer and may refuse the dataset too.
 
     Raises
     ------
@@ -76,14 +80,17 @@ def write_openpi_run(
         seed=defaults.seed if seed is None else seed,
         wandb=wandb,
         discrete_state_input=defaults.discrete_state_input if discrete_state_input is None else discrete_state_input,
-        init=init,
+        init=_absolute(init),
     )
+    # openpi's scripts are run in openpi's folder: every path is absolute.
+    output = output.resolve()
     script = output / SCRIPT_NAME
     text = render(recipe, choices, script)
     if script.exists() and script.read_text(encoding="utf-8") != text and not overwrite:
         raise UsageError(
             f"{script} is there and says something else", fix="add --overwrite, or choose another --output"
         )
+    before_writing()
     chosen = recipe.config_name(policy, lora=lora)
     every = [recipe.config_name(each, lora=low) for each in POLICIES for low in (False, True)]
     configs = (chosen, *(name for name in every if name != chosen))
@@ -112,6 +119,11 @@ def _notes(recipe: Recipe, choices: Choices) -> list[str]:
     if recipe.droid:
         notes.append(f"the data has {recipe.fps} Hz, DROID 15 Hz")
     return notes
+
+
+def _absolute(init: str | None) -> str | None:
+    """Return weights as openpi finds them from its own folder: a local path is made absolute, gs:// is not."""
+    return init if init is None or "://" in init else str(Path(init).expanduser().resolve())
 
 
 def _positive(name: str, value: int | None, default: int) -> int:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mstool.dataset.locate import locate
-from mstool.errors import DataError, SetupError, UsageError
+from mstool.errors import DataError, UsageError
+from mstool.installation import require
 from mstool.paths import writable_folder
 from mstool.validators.data import DatasetView
 from mstool.validators.episodes import EpisodeRow
@@ -66,7 +67,7 @@ def show(
     if rerun and output is None:
         raise UsageError("--rerun writes a file", fix=f"mstool show {root} --output shown --rerun")
     if rerun:
-        _need_rerun()
+        require("--rerun", ["rerun"])
     data = DatasetView(root)
     try:
         facts = summary(data)
@@ -109,10 +110,3 @@ def _write(
         write_rerun(data, row, output / "episode.rrd")
         files.append(output / "episode.rrd")
     return tuple(files)
-
-
-def _need_rerun() -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("rerun") is None:
-        raise SetupError("the Rerun viewer's library is not installed", fix="pip install rerun-sdk")

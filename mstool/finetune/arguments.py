@@ -1,0 +1,88 @@
+"""Which options contradict each other or mean nothing to the chosen policy: everything at once, before any work."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, get_args
+
+from mstool.errors import UsageError
+from mstool.finetune.presets import HEADS, PRESETS, get_preset
+from mstool.nearest import nearest
+
+if TYPE_CHECKING:
+    from mstool.finetune.options import Options
+
+# What LeRobot's training knows and a script for openpi does not.
+_LEROBOT_ONLY = ("tokenizer", "head", "num_workers", "save_every", "log_every", "device", "resume", "dry_run")
+
+_UNSAID = {"resume": False, "dry_run": False}
+
+type Wrong = tuple[str, str]
+
+
+def check(options: "Options") -> None:
+    """Raise UsageError with everything that is wrong, and with what to change of each."""
+    wrong = list(_wrong(options))
+    if wrong:
+        raise UsageError(
+            "\n  ".join(message for message, _ in wrong), fix="; ".join(dict.fromkeys(fix for _, fix in wrong))
+        )
+
+
+def _wrong(options: "Options") -> Iterator[Wrong]:
+    from mstool.finetune.options import CacheFrames, Engine
+
+    for name, known in (("cache_frames", get_args(CacheFrames)), ("engine", get_args(Engine))):
+        value = getattr(options, name)
+        if value not in known:
+            option = _option(name)
+            yield f"{option} {value!r}: there are {', '.join(known)}", f"{option} {nearest(value, known) or known[0]}"
+    if options.lr is not None and not (options.lr > 0 and math.isfinite(options.lr)):
+        yield f"--lr {options.lr}: must be above 0", "leave --lr out for the preset's value"
+    if options.resume and options.overwrite:
+        yield "--resume goes on with a run and --overwrite removes it", "give one of the two"
+    if options.resume and options.init:
+        yield "--resume takes the checkpoint's weights, --init others", "give one of the two"
+    yield from _openpi(options) if options.engine == "openpi" else _lerobot(options)
+
+
+def _openpi(options: "Options") -> Iterator[Wrong]:
+    from mstool.finetune.openpi.recipe import POLICIES
+
+    if options.policy not in POLICIES:
+        yield (
+            f"openpi trains {' and '.join(POLICIES)}, not {options.policy!r}",
+            "--policy pi05" if options.policy not in PRESETS else "leave --engine out: LeRobot trains it",
+        )
+    given = [_option(name) for name in _LEROBOT_ONLY if getattr(options, name) is not _UNSAID.get(name)]
+    if options.cache_frames != "auto":
+        given.append("--cache-frames")
+    if given:
+        yield (
+            f"{', '.join(given)}: --engine openpi writes a script, openpi trains",
+            "leave them out; what openpi's training knows can be added after the script's `train`",
+        )
+
+
+def _lerobot(options: "Options") -> Iterator[Wrong]:
+    try:
+        preset = get_preset(options.policy)
+    except UsageError as error:
+        yield error.message, error.fix
+        return
+    if options.lora and preset.lora_targets is None:
+        able = ", ".join(each.policy for each in PRESETS.values() if each.lora_targets)
+        yield f"--lora: {preset.policy} is trained in full, adapters are for {able}", "leave --lora out"
+    if options.head is not None and preset.policy != "flow":
+        yield f"--head chooses between the heads of flow, {preset.policy} has one", "leave --head out"
+    elif options.head is not None and options.head not in HEADS:
+        yield f"--head {options.head!r}: there are {', '.join(HEADS)}", f"--head {HEADS[0]}"
+    if options.tokenizer is not None and preset.policy != "pi05":
+        yield f"--tokenizer is pi05's, {preset.policy} takes none", "leave --tokenizer out"
+    elif options.tokenizer is not None and not (options.tokenizer / "tokenizer_config.json").is_file():
+        yield f"--tokenizer {options.tokenizer}: no tokenizer_config.json", "give a folder that transformers can load"
+    if options.chunk_size and options.loads_weights and not preset.any_chunk:
+        yield f"--chunk-size: the weights of {preset.policy} hold the length of the window", "leave --chunk-size out"
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

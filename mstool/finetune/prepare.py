@@ -1,0 +1,134 @@
+"""From options to a plan that can start: everything that is checked in seconds, the quick and the certain first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mstool.conventions import load_conventions
+from mstool.dataset.locate import locate
+from mstool.dataset.record import read_record
+from mstool.errors import UsageError, together
+from mstool.finetune import gate, pictures, resume
+from mstool.finetune.dataset import VERSION, read_facts
+from mstool.finetune.machine import choose_device, device_bytes, gpus, rank
+from mstool.finetune.options import Options
+from mstool.finetune.plan import Plan
+from mstool.finetune.presets import get_preset
+from mstool.finetune.weights import at_hub, find_companion, find_weights
+from mstool.fingerprint import content_hash
+from mstool.installation import policy_packages, require
+from mstool.paths import writable_folder
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked training that can start."""
+
+    plan: Plan
+    # LeRobot's TrainPipelineConfig.
+    train: Any
+    # Where to start: a Weights, or None.
+    weights: Any
+    checkpoint: resume.Checkpoint | None
+    tokenizer: str
+
+
+def prepare(options: Options, notify: Callable[[str], None] = lambda _line: None) -> Prepared:
+    """Check everything that is checked in seconds and plan the run; nothing is written.
+
+    The dataset itself is validated later (`gate.check`), when nothing else stands in the way.
+
+    Raises
+    ------
+    UsageError, DataError, SetupError
+        Whatever stands in the way of this training.
+
+    """
+    preset = get_preset(options.policy)
+    words = f"--policy {options.policy}" + (" --lora" if options.lora else "")
+    packages = ["accelerate", *policy_packages(options.policy, adapters=options.lora)]
+    together(
+        lambda: require(words, [*packages, *(["wandb"] if options.wandb else [])]),
+        lambda: locate(options.dataset, prefer=VERSION),
+        lambda: check_output(options),
+    )
+    facts, device, weights = together(
+        lambda: read_facts(options.dataset),
+        lambda: choose_device(options.device),
+        lambda: None if options.resume else find_weights(options, preset),
+    )
+    fingerprint = content_hash(options.dataset)
+    checkpoint = resume.find(options, fingerprint) if options.resume else None
+    companion = find_companion(options, preset) if checkpoint is None else None
+    downloads = tuple(files for files in (weights and weights.hub, companion) if files)
+
+    from mstool.finetune import config as configs
+    from mstool.finetune.memory import estimate
+
+    with at_hub(downloads):
+        if checkpoint is not None:
+            configs.register()
+            setup = configs.resumed(resume.load(options, checkpoint, device), facts)
+        else:
+            setup = configs.build(options, preset, facts, device, weights)
+        train = setup.train
+        memory = estimate(train.policy, preset, samples=train.batch_size, lora=train.peft is not None)
+    cache = pictures.choose(options, facts, train, fingerprint, notify)
+    if cache:
+        # Forked workers share the pictures; nothing that a fork breaks (CUDA, a decoder) is used in them.
+        train.dataloader_multiprocessing_context = "fork"
+    plan = Plan(
+        options=options,
+        facts=facts,
+        conventions=load_conventions(facts.root) if read_record(facts.root) else None,
+        target=gate.choose_target(facts.root, preset.target),
+        content_hash=fingerprint,
+        keys=setup.keys,
+        config=train.to_dict(),
+        reasons=setup.reasons,
+        norm={kind: mode.value for kind, mode in train.policy.normalization_mapping.items()},
+        start=_start(options, setup.weights, checkpoint),
+        downloads=downloads,
+        device=device,
+        device_bytes=device_bytes(device),
+        memory=memory,
+        cache=cache,
+        gpus=gpus(),
+        first_step=checkpoint.step if checkpoint else 0,
+    )
+    tokenizer = str(options.tokenizer.resolve()) if options.tokenizer else ""
+    return Prepared(plan, train, setup.weights, checkpoint, tokenizer)
+
+
+def check_output(options: Options) -> None:
+    """Refuse a folder that cannot be written, or holds something that nobody said to remove.
+
+    Raises
+    ------
+    UsageError
+        It does.
+
+    """
+    output = options.output
+    writable_folder(output.absolute().parent, "--output", fix=options.command(output="runs/ANOTHER"))
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file", fix=options.command(output="runs/ANOTHER"))
+    if options.resume or not output.exists() or not any(output.iterdir()) or rank() > 0:
+        return
+    another = options.command(output="runs/ANOTHER", overwrite=False)
+    if not (output / resume.CHECKPOINTS).is_dir() and not (output / "train_log.jsonl").is_file():
+        raise UsageError(f"--output {output} holds something else than a training", fix=another)
+    if not options.overwrite:
+        goes_on = f"{options.command(resume=True)} goes on; " if resume.newest(output) else ""
+        raise UsageError(f"{output} exists already", fix=f"{goes_on}--overwrite removes it; {another}")
+
+
+def _start(options: Options, weights: Any, checkpoint: resume.Checkpoint | None) -> str:
+    if checkpoint is not None:
+        return f"going on from {checkpoint.folder}"
+    how = "LoRA adapters on " if options.lora else ""
+    if weights is not None:
+        return f"{how}weights of {weights.where}"
+    if get_preset(options.policy).init:
+        return f"{how}RANDOM weights: a test of the pipeline, not a policy"
+    return "from scratch"
