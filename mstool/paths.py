@@ -102,10 +102,6 @@ def explain(error: OSError, words: Sequence[str]) -> MstoolError | None:
     )
 
 
-def _refusal(option: str, path: Path, what: str, fix: str) -> UsageError:
-    return UsageError(f"{option} {path} {what}".lstrip(), fix=fix or f"choose another {option}")
-
-
 def _obstacle(folder: Path) -> str:
     """Say why no file can be written into `folder`, or into what there is of the way to it; empty when one can."""
     folder = folder.absolute()
