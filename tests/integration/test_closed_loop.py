@@ -3,6 +3,8 @@
 `benchmarks/closed_loop.py` does the first for every demo of six tasks.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import DEMOS
@@ -11,14 +13,14 @@ from scipy.spatial.transform import Rotation
 from mstool.contract import RobotTrack
 from mstool.layouts import LAYOUTS, get_layout
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.replay import replay
+from mstool.maniskill2lerobot.replay import BEGUN_ELSEWHERE, replay
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 PAIRS = [(layout, mode) for layout in LAYOUTS.values() for mode in layout.control_modes or ("pd_joint_pos",)]
 # A delta controller starts each step from where the arm is, not from its last target: this part of a command is done.
 GAIN = 0.39
-# One pushing task, and the demo whose conversion repeats target steps.
-EPISODES = (("PushCube-v1", 0), ("PlaceSphere-v1", 3))
+# One pushing task, the demo whose conversion repeats target steps, and one whose first state another machine rounded.
+EPISODES = (("PushCube-v1", 0), ("PlaceSphere-v1", 3), ("StackCube-v1", 1))
 
 
 @pytest.mark.parametrize(("layout", "mode"), PAIRS, ids=[f"{layout.name}-{mode}" for layout, mode in PAIRS])
@@ -40,6 +42,17 @@ def test_stored_actions_repeat_the_replay_to_the_bit(env_id, position, layout, m
         solved = fresh.step(layout.decode_action(stored[None], facts, mode)[0])
     assert solved
     fresh.close()
+
+
+@pytest.mark.parametrize(("moved", "warnings"), [(1e-7, ()), (1e-3, (BEGUN_ELSEWHERE,))])
+def test_an_episode_that_does_not_begin_where_its_seed_does_says_so(moved, warnings):
+    demo = DemoFile(DEMOS / "PushCube-v1").read(0)
+    actors = dict(demo.first_state["actors"])
+    actors["cube"] = actors["cube"] + np.float32([moved] + [0] * 12)
+    simulator = Simulator(SimulatorSpec("PushCube-v1", "pd_joint_pos"))
+    begun = replace(demo, first_state={**demo.first_state, "actors": actors})
+    assert replay(simulator, begun, get_layout("joint"), horizon=300).warnings == warnings
+    simulator.close()
 
 
 def rotation_of(layout, state):
