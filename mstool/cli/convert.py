@@ -10,6 +10,7 @@ from mstool.cli.output import print_reports, say
 from mstool.cli.workers import Workers
 
 EXAMPLES = """
+
 Examples:
 
     mstool convert --env PickCube-v1

@@ -6,12 +6,14 @@ import typer
 
 from mstool.cli.output import print_json, say, table
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Make demonstrations.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Make demonstrations, or list the tasks that have them."
+)
 
 
 @app.command("list")
 def list_(as_json: bool = typer.Option(False, "--json", help="Print the tasks as JSON.")) -> None:
-    """List the tasks that mstool knows by name: their sentence, horizon and hidden goal.
+    """List the tasks that mstool knows by name, with their sentence, horizon and hidden goal.
 
     Every one of them has a motion-planning solution, so demos can be generated.
     """
@@ -43,7 +45,7 @@ def generate(
     Writes `trajectory.h5` and `trajectory.json` as ManiSkill does, ready for `mstool convert`. The same seed
     gives the same demonstration, bit for bit.
 
-    For example:
+    Examples:
 
         mstool demos generate --env PickCube-v1 --episodes 100
 

@@ -8,6 +8,7 @@ import typer
 from mstool.cli.output import print_reports
 
 EXAMPLES = """
+
 Examples:
 
     mstool describe data/edited --from data/PickCube-v1

@@ -11,9 +11,15 @@ def doctor(
     json: bool = typer.Option(False, "--json", help="Print one JSON document instead of a table."),
     draw: bool = typer.Option(True, "--draw/--no-draw", help="Draw with SAPIEN and time it (about 20 s)."),
 ) -> None:
-    """Say what this machine has and lacks. Exit code 0 when nothing is missing, 1 otherwise.
+    """Say what this machine has and lacks, and what to do about it.
 
-    Example: `mstool doctor`, or in a script `mstool doctor --json --no-draw`
+    Exit code 0 when nothing is missing, 1 otherwise.
+
+    Examples:
+
+        mstool doctor
+
+        mstool doctor --json --no-draw
     """
     from mstool.doctor.examine import examine
 

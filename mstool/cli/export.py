@@ -8,6 +8,7 @@ import typer
 from mstool.cli.output import print_reports
 
 EXAMPLES = """
+
 Examples:
 
     mstool export data/PickCube-v1 --format v2.1 --output data/PickCube-v1-openpi

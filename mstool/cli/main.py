@@ -24,7 +24,7 @@ from mstool.cli.show import show
 from mstool.cli.stats import stats
 from mstool.cli.validate import validate
 from mstool.cli.vocabulary import renamed
-from mstool.errors import MstoolError
+from mstool.errors import MstoolError, UsageError
 
 app = typer.Typer(
     name="mstool",
@@ -79,6 +79,20 @@ def _interrupted() -> NoReturn:
     sys.exit(1)
 
 
+def _print_usage_error(error: typer.BadParameter) -> None:
+    """Say what Typer does not understand as every other error is said."""
+    words: list[str] = []
+    context = error.ctx
+    while context is not None and context.parent is not None:
+        words.insert(0, str(context.info_name))
+        context = context.parent
+    message = error.format_message()
+    if not message:
+        return  # a command without words: Typer has printed its help
+    said = message[0].lower() + message[1:].rstrip(".")
+    print_error(UsageError(said, fix=" ".join(["mstool", *words, "--help"])))
+
+
 def main() -> None:
     """Run the command line: exit code 0 fine, 1 the data or the work failed, 2 usage."""
     try:
@@ -87,7 +101,7 @@ def main() -> None:
         print_error(error)
         sys.exit(error.exit_code)
     except _USAGE_ERROR as error:
-        error.show()
+        _print_usage_error(error)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         _interrupted()

@@ -8,6 +8,7 @@ import typer
 from mstool.cli.output import print_reports
 
 EXAMPLES = """
+
 Examples:
 
     mstool merge data/PickCube-v1 data/StackCube-v1 --output data/two_tasks

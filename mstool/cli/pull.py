@@ -7,6 +7,7 @@ import typer
 from mstool.cli.output import print_json, say, table
 
 EXAMPLES = """
+
 Examples:
 
     mstool pull me/pickcube

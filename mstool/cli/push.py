@@ -7,6 +7,7 @@ import typer
 from mstool.cli.output import print_json, say, table
 
 EXAMPLES = """
+
 Examples:
 
     mstool push data/PickCube-v1 --repo-id me/pickcube

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mstool.evaluation.serve import PolicyServer
 
 EXAMPLES = """
+
 Examples:
 
     mstool serve runs/pickcube

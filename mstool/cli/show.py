@@ -47,11 +47,18 @@ def _print(facts: dict[str, Any]) -> None:
         {"": "dataset", "value": f"{facts['dataset']} (LeRobot {facts['version']}, {facts['size_mb']} MB)"},
         {"": "robot", "value": f"{facts['robot']}, layout {facts['layout']}, control mode {facts['control_mode']}"},
         {"": "episodes", "value": f"{facts['episodes']}, {facts['frames']} frames at {facts['fps']:g} fps"},
-        {"": "lengths", "value": f"{length.get('min')} to {length.get('max')}, median {length.get('median')}"},
-        *({"": "camera", "value": f"{name} {size}"} for name, size in facts["cameras"].items()),
+        {"": "lengths", "value": f"{length['min']} to {length['max']}, median {length['median']}"},
+        *(
+            {"": "camera", "value": f"{name} {camera['height']}x{camera['width']} {camera['storage']}"}
+            for name, camera in facts["cameras"].items()
+        ),
         *({"": "task", "value": f"{count} x {task}"} for task, count in facts["tasks"].items()),
     ]
     for row in rows:
         print(f"{row['']:<10}{row['value']}")
     print()
-    print(table(facts["dimensions"], ["column", "dim", "name", "unit", "min", "mean", "max"]))
+    numbers = ("min", "mean", "max")
+    dimensions = [
+        row | {key: "" if row[key] is None else f"{row[key]:.4g}" for key in numbers} for row in facts["dimensions"]
+    ]
+    print(table(dimensions, ["column", "dim", "name", "unit", *numbers]))

@@ -17,7 +17,7 @@ def count(text: str) -> int | None:
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise typer.BadParameter(f"{text!r} is no number of processes: give 1 or more, or auto")
+        raise typer.BadParameter(f"{text!r} is not a number of processes: give 1 or more, or auto")
     return int(text)
 
 

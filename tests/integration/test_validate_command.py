@@ -170,6 +170,8 @@ def test_show_draws_an_episode(tmp_path, layout):
     assert shown["episodes"] == 4
     assert shown["frames"] == 284
     assert shown["dimensions"][0]["unit"] == {"libero": "m", "droid": "rad"}[layout]
+    assert all(isinstance(shown["dimensions"][0][key], float) for key in ("min", "mean", "max"))
+    assert all(camera["height"] == camera["width"] for camera in shown["cameras"].values())
     assert sorted(path.name for path in out.iterdir()) == ["actions.png", "episode.mp4", "sheet.png", "state.png"]
     for name in ("sheet.png", "state.png", "actions.png"):
         with Image.open(out / name) as picture:

@@ -1,5 +1,6 @@
-"""One word for one thing over the whole command line."""
+"""One word for one thing, and one way to say it, over the whole command line."""
 
+import json
 import re
 from pathlib import Path
 
@@ -59,3 +60,50 @@ def test_the_words_of_before_still_work_and_say_once_that_they_go(mstool, tmp_pa
 def test_the_new_words_are_not_commented_on(mstool, tmp_path, capsys):
     mstool("merge", tmp_path, tmp_path, "--output", tmp_path / "x")
     assert "is called" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "command"), list(commands()), ids=lambda x: " ".join(x) if type(x) is tuple else "")
+def test_the_list_of_commands_says_one_sentence_of_each(words, command):
+    short = command.get_short_help_str(limit=1000)
+    assert short.endswith(".")
+    assert ". " not in short
+    assert "Examples" in command.help or words == ("demos", "list")
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "fix"),
+    [
+        (["shwo"], "no such command 'shwo'. Did you mean 'show'?", "mstool --help"),
+        (["demos", "genrate"], "no such command 'genrate'. Did you mean 'generate'?", "mstool demos --help"),
+        (["show"], "missing argument 'dataset'", "mstool show --help"),
+        (["demos", "generate"], "missing option '--env' / '-e'", "mstool demos generate --help"),
+        (["eval", "-n", "0"], "invalid value for '--episodes' / '-n'", "mstool eval --help"),
+        (["convert", "--workers", "x"], "'x' is not a number of processes", "mstool convert --help"),
+        (["--nope"], "no such option: --nope", "mstool --help"),
+    ],
+)
+def test_what_typer_does_not_understand_is_said_like_every_other_error(mstool, capsys, words, said, fix):
+    assert mstool(*words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert said in err
+    assert err.endswith(f"fix: {fix}\n")
+    assert len(err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("words", [[], ["demos"]])
+def test_a_group_without_a_command_shows_its_help(mstool, capsys, words):
+    assert mstool(*words) == 2
+    out, err = capsys.readouterr()
+    assert "Commands" in out
+    assert err.strip() == ""
+
+
+def test_one_layout_alone(mstool, capsys):
+    assert mstool("layouts", "libero", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "libero"
+    assert mstool("layouts", "libero") == 0
+    assert "droid:" not in capsys.readouterr().out
+    assert mstool("layouts", "liberoo") == 2
+    assert "Did you mean 'libero'?" in capsys.readouterr().err

@@ -82,7 +82,10 @@ def _episode(data: DatasetView, episode: int) -> EpisodeRow:
     for row in data.episodes:
         if row.index == episode:
             return row
-    raise UsageError(f"there is no episode {episode}", fix=f"--episode 0 to {len(data.episodes) - 1}")
+    raise UsageError(
+        f"{data.root} has no episode {episode}: they are 0 to {len(data.episodes) - 1}",
+        fix=f"mstool show {data.root} --episode {len(data.episodes) - 1}",
+    )
 
 
 def _write(

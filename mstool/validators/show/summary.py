@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 
 from mstool.validators.data import DatasetView
+from mstool.validators.files import Unavailable
 from mstool.validators.vectors import action_columns, name_of, state_columns
 
 
 def summary(data: DatasetView) -> dict[str, Any]:
     """Return what a dataset holds: sizes, cameras, tasks, and every dimension's name, unit and range.
+
+    Lengths are in frames, ranges in the dimension's unit; None where a dimension has no finite value.
 
     Raises
     ------
@@ -17,6 +20,8 @@ def summary(data: DatasetView) -> dict[str, Any]:
         Something cannot be read.
 
     """
+    if not data.episodes:
+        raise Unavailable("it has no episodes")
     lengths = np.array([row.length for row in data.episodes])
     per_task: dict[str, int] = {}
     for row in data.episodes:
@@ -31,12 +36,10 @@ def summary(data: DatasetView) -> dict[str, Any]:
         "fps": data.fps,
         "episodes": len(lengths),
         "frames": int(lengths.sum()),
-        "length": {"min": int(lengths.min()), "median": int(np.median(lengths)), "max": int(lengths.max())}
-        if lengths.size
-        else {},
+        "length": {"min": int(lengths.min()), "median": int(np.median(lengths)), "max": int(lengths.max())},
         "size_mb": round(sum(p.stat().st_size for p in data.root.rglob("*") if p.is_file()) / 1e6, 1),
         "cameras": {
-            name: f"{feature['shape'][0]}x{feature['shape'][1]} {feature['dtype']}"
+            name: {"height": feature["shape"][0], "width": feature["shape"][1], "storage": feature["dtype"]}
             for name, feature in data.cameras.items()
         },
         "tasks": per_task,
@@ -51,14 +54,17 @@ def _dimensions(data: DatasetView, columns: tuple[str, ...]) -> list[dict[str, A
         values = np.concatenate([part.columns[column] for part in data.sample]).astype(np.float64)
         for dim in range(values.shape[1]):
             mine = values[:, dim][np.isfinite(values[:, dim])]
-            numbers = (mine.min(), mine.mean(), mine.max()) if mine.size else (np.nan,) * 3
+            numbers = (mine.min(), mine.mean(), mine.max()) if mine.size else (None,) * 3
             rows.append(
                 {
                     "column": column,
                     "dim": dim,
                     "name": name_of(data, column, dim),
                     "unit": unit_of(data, column, dim),
-                    **{key: f"{value:.4g}" for key, value in zip(("min", "mean", "max"), numbers, strict=True)},
+                    **{
+                        key: None if value is None else float(value)
+                        for key, value in zip(("min", "mean", "max"), numbers, strict=True)
+                    },
                 }
             )
     return rows
