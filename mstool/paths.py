@@ -31,7 +31,7 @@ _MISPLACED = {
 }
 
 
-def writable_folder(path: Path, option: str, *, fix: str = "") -> None:
+def writable_folder(path: Path, option: str, *, beside: bool = False, fix: str = "") -> None:
     """Check that files can be written into `path`, a folder that need not exist yet; nothing is created.
 
     Parameters
@@ -39,9 +39,11 @@ def writable_folder(path: Path, option: str, *, fix: str = "") -> None:
     path
         The folder.
     option
-        The option that names it, for the message; empty where none does.
+        The option that names it, for the message.
+    beside
+        It is made beside its place and then renamed, so its parent must be writable.
     fix
-        What to do instead; by default to choose another folder.
+        What to do instead; by default to choose another.
 
     Raises
     ------
@@ -49,14 +51,22 @@ def writable_folder(path: Path, option: str, *, fix: str = "") -> None:
         It is a file, or below one, or nothing may be written there.
 
     """
-    if obstacle := _obstacle(path):
-        raise UsageError(
-            f"{option} {path} cannot be written to: {obstacle}".lstrip(), fix=fix or f"choose another {option}"
-        )
+    obstacle = _obstacle(path) or (_obstacle(path.absolute().parent) if beside else "")
+    if obstacle:
+        raise _refusal(option, path, f"cannot be written to: {obstacle}", fix)
 
 
 def writable_file(path: Path, option: str, *, fix: str = "") -> None:
-    """Check that the file `path` can be written, in a folder that need not exist yet; parameters as `writable_folder`.
+    """Check that the file `path` can be written, in a folder that need not exist yet; nothing is created.
+
+    Parameters
+    ----------
+    path
+        The file.
+    option
+        The option that names it, for the message; empty where none does.
+    fix
+        What to do instead; by default to choose another.
 
     Raises
     ------
@@ -67,17 +77,13 @@ def writable_file(path: Path, option: str, *, fix: str = "") -> None:
     obstacle = _obstacle(path.absolute().parent)
     try:
         if not obstacle and path.is_dir():
-            raise UsageError(
-                f"{option} {path} is a folder, not a file".lstrip(), fix=fix or f"{option} {path / 'NAME'}"
-            )
+            obstacle = f"{path} is a folder, not a file"
         if not obstacle and _is_there(path) and not os.access(path, os.W_OK):
             obstacle = "permission denied" if path.exists() else f"{path} is a link to nothing"
     except OSError as error:
         obstacle = _words(error)
     if obstacle:
-        raise UsageError(
-            f"{option} {path} cannot be written: {obstacle}".lstrip(), fix=fix or f"choose another {option}"
-        )
+        raise _refusal(option, path, f"cannot be written: {obstacle}", fix)
 
 
 def explain(error: OSError, words: Sequence[str]) -> MstoolError | None:
@@ -102,6 +108,10 @@ def explain(error: OSError, words: Sequence[str]) -> MstoolError | None:
     )
 
 
+def _refusal(option: str, path: Path, what: str, fix: str) -> UsageError:
+    return UsageError(f"{option} {path} {what}".lstrip(), fix=fix or f"choose another {option}")
+
+
 def _obstacle(folder: Path) -> str:
     """Say why no file can be written into `folder`, or into what there is of the way to it; empty when one can."""
     folder = folder.absolute()
@@ -111,7 +121,7 @@ def _obstacle(folder: Path) -> str:
             return f"{there} is a {'link to nothing' if there.is_symlink() else 'file, not a folder'}"
         # A file without a name: nobody sees it, and the file system answers for itself.
         with tempfile.TemporaryFile(dir=there):
-            return ""
+            return "" if os.access(there, os.W_OK | os.X_OK) else "permission denied"
     except OSError as error:
         return _words(error) or f"nothing can be created in {there}"
 

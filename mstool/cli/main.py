@@ -25,6 +25,7 @@ from mstool.cli.stats import stats
 from mstool.cli.validate import validate
 from mstool.cli.vocabulary import renamed
 from mstool.errors import MstoolError, UsageError
+from mstool.paths import explain
 
 app = typer.Typer(
     name="mstool",
@@ -103,6 +104,12 @@ def main() -> None:
     except _USAGE_ERROR as error:
         _print_usage_error(error)
         sys.exit(2)
+    except OSError as error:
+        problem = explain(error, sys.argv[1:])
+        if problem is None:
+            raise
+        print_error(problem)
+        sys.exit(problem.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _interrupted()
     if code == _CTRL_C:

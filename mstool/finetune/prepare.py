@@ -110,9 +110,7 @@ def check_output(options: Options) -> None:
 
     """
     output = options.output
-    writable_folder(output.absolute().parent, "--output", fix=options.command(output="runs/ANOTHER"))
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is a file", fix=options.command(output="runs/ANOTHER"))
+    writable_folder(output, "--output", beside=True, fix=options.command(output="runs/ANOTHER"))
     if options.resume or not output.exists() or not any(output.iterdir()) or rank() > 0:
         return
     another = options.command(output="runs/ANOTHER", overwrite=False)

@@ -87,6 +87,9 @@ def pull(options: PullOptions, *, dry_run: bool = False, endpoint: str = "", say
     check_repo_id(options.repo_id)
     if options.revision:
         check_revision(options.revision)
+    # What is there already may lie where nothing can be written, and be what the server has.
+    if not dry_run and not os.path.isdir(options.root):  # noqa: PTH112 - pathlib raises for a name that is too long
+        writable_folder(options.root, "--output", beside=True)
     server = choose(options.endpoint, endpoint)
     asked = Asked(options, server)
     api = connect(server)
@@ -184,9 +187,7 @@ def _check_target(asked: Asked) -> None:
     options = asked.options
     assert isinstance(options, PullOptions)
     root = options.root
-    writable_folder(root, "--output")
-    # It arrives beside its place and is then renamed.
-    writable_folder(root.absolute().parent, "--output")
+    writable_folder(root, "--output", beside=True)
     if root.exists() and any(root.iterdir()):
         if not (root / "meta" / "info.json").is_file():
             raise UsageError(f"{root} holds something that is no dataset", fix="choose another --output")

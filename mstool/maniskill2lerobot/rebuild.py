@@ -67,6 +67,7 @@ def export(
         The dataset does not say what its numbers mean, or is damaged.
 
     """
+    check_target(root, overwrite=overwrite)
     dataset = open_stored(source)
     chosen: Storage = storage or dataset.storage
     if (version, chosen) == (dataset.version, dataset.storage) and dataset.is_current:
@@ -88,6 +89,7 @@ def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> Re
         Datasets differ in what their numbers mean; every difference is named.
 
     """
+    check_target(root, overwrite=overwrite)
     if len(sources) < 2:
         raise UsageError("merge joins at least two datasets", fix="mstool merge DATASET DATASET --output OUT")
     if len({source.resolve() for source in sources}) < len(sources):
@@ -115,7 +117,6 @@ def _rebuild(
     notify: Callable[[str], None] = lambda _: None,
 ) -> RebuildReport:
     started = time.monotonic()
-    check_target(root, overwrite=overwrite)
     for dataset in datasets:
         if root.resolve() == dataset.root.resolve():
             raise UsageError(f"--output {root} is the dataset that is read", fix="choose another --output")

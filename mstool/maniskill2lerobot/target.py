@@ -1,6 +1,7 @@
 """The folder a dataset goes to: checked before any work, filled by one rename."""
 
 import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ def _is_ours(root: Path) -> bool:
 
 def work_folder(root: Path) -> Path:
     """Return the folder beside `root` that keeps finished episodes while a conversion runs."""
-    return root.with_name(f".{root.name}.work")
+    return _beside(root, "work")
 
 
 def check_target(root: Path, *, overwrite: bool) -> None:
@@ -30,16 +31,21 @@ def check_target(root: Path, *, overwrite: bool) -> None:
         written to.
 
     """
+    writable_folder(root, "--output", beside=True)
     if root.exists():
         if not overwrite:
             raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --output")
-        if not _is_ours(root) and any(root.iterdir() if root.is_dir() else [root]):
+        if not _is_ours(root) and any(root.iterdir()):
             raise UsageError(
                 f"{root} is not a LeRobot dataset (no meta/info.json), so --overwrite does not touch it",
                 fix="choose another --output",
             )
-    # It is built beside its place and then renamed.
-    writable_folder(root.absolute().parent, "--output")
+
+
+def _beside(root: Path, purpose: str) -> Path:
+    """Return a hidden neighbour of a folder, which may be given as `.`."""
+    named = Path(os.path.abspath(root)) if root.name in {"", ".."} else root  # noqa: PTH100 - links stay as they are
+    return named.with_name(f".{named.name}.{purpose}")
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def locked(work: Path) -> Iterator[None]:
 def put_in_place(built: Path, root: Path, *, overwrite: bool) -> None:
     """Rename `built` to `root`; with `overwrite` the old dataset is removed only once the new one stands."""
     check_target(root, overwrite=overwrite)
-    old = root.with_name(f".{root.name}.old")
+    old = _beside(root, "old")
     if root.exists():
         shutil.rmtree(old, ignore_errors=True)
         root.rename(old)

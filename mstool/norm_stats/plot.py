@@ -26,15 +26,13 @@ def check_plot(path: Path) -> None:
     Raises
     ------
     UsageError
-        The file is no picture by its name, its folder does not exist, or nothing can be written there.
+        The file is no picture by its name, or nothing can be written there.
     SetupError
         matplotlib is not installed.
 
     """
     if path.suffix not in _ENDINGS:
         raise UsageError(f"--plot {path}: the name ends in none of {', '.join(_ENDINGS)}", fix="--plot stats.png")
-    if not path.resolve().parent.is_dir():
-        raise UsageError(f"--plot {path}: no such folder", fix=f"mkdir -p {path.parent}")
     writable_file(path, "--plot")
     require("--plot", ["matplotlib"])
 
@@ -59,6 +57,7 @@ def plot(result: StatsResult, path: Path) -> None:
     for place, (vector, dim) in enumerate(cells):
         _draw(figure.add_subplot(down, _ACROSS, place + 1), vector, dim)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=110)
     except OSError as error:
         raise DataError(

@@ -56,6 +56,7 @@ def write_html(report: Report, path: Path) -> None:
 
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(_page(report)), encoding="utf-8")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", fix="give --html a file in a folder you can write to") from error

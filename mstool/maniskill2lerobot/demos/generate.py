@@ -113,9 +113,7 @@ def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: b
         raise UsageError(f"--episodes must be 1 or more, not {episodes}", fix=command)
     if seed < 0:
         raise UsageError(f"--seed must be 0 or more, not {seed}", fix=command)
-    writable_folder(out_dir, "--output")
-    # The pair is made beside its folder and then renamed.
-    writable_folder(out_dir.absolute().parent, "--output")
+    writable_folder(out_dir, "--output", beside=True)
     there = [name for name in FILES if (out_dir / name).exists()]
     if there and not overwrite:
         raise UsageError(

@@ -1,0 +1,110 @@
+"""Where nothing can be written, every command says so before any work, whoever runs it."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from conftest import DEMOS
+
+from mstool.errors import UsageError
+from mstool.paths import explain, writable_file, writable_folder
+
+# Nobody creates a file in it, not even root.
+NOWHERE = Path("/proc/mstool/out")
+# Commands that write, with what they read; `{data}` is a converted dataset.
+COMMANDS = {
+    "convert": ("convert", "--env", "PickCube-v1", "--demos", str(DEMOS / "PickCube-v1"), "--output", "{out}"),
+    "build": ("build", "datasets_manifest.yaml", "--env", "PickCube-v1", "--demos", str(DEMOS), "--output", "{out}"),
+    "generate": ("demos", "generate", "--env", "PickCube-v1", "--output", "{out}"),
+    "merge": ("merge", "{data}/v3.0", "{data}/v2.1", "--output", "{out}"),
+    "export": ("export", "{data}/v3.0", "--format", "v2.1", "--output", "{out}"),
+    "show": ("show", "{data}/v3.0", "--output", "{out}"),
+    "stats": ("stats", "{data}/v3.0", "--output", "{out}"),
+    "plot": ("stats", "{data}/v3.0", "--dry-run", "--plot", "{out}.png"),
+    "html": ("validate", "{data}/v3.0", "--no-record", "--html", "{out}.html"),
+    "eval": ("eval", "--policy", "replay:{data}/v3.0", "--output", "{out}"),
+    "video": ("eval", "--policy", "replay:{data}/v3.0", "--output", "{tmp}/results", "--video", "{out}"),
+    "finetune": ("finetune", "{data}/v3.0", "--output", "{out}"),
+    "pull": ("pull", "me/data", "--endpoint", "http://127.0.0.1:9", "--output", "{out}"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("kind", ["system folder", "below a file", "file for folder", "name too long"])
+def test_nothing_can_be_written(mstool, pickcube, tmp_path, capsys, name, kind):
+    file = tmp_path / "notes"
+    file.write_text("mine")
+    out = {
+        "system folder": NOWHERE,
+        "below a file": file / "out",
+        "file for folder": file,
+        "name too long": tmp_path / ("x" * 300),
+    }[kind]
+    words = [word.format(out=out, data=pickcube, tmp=tmp_path) for word in COMMANDS[name]]
+    if kind == "file for folder" and words[-1] != str(out):
+        pytest.skip("it takes a file")
+    assert mstool(*words) == 2
+    err = capsys.readouterr().err
+    assert "cannot be written" in err
+    assert "Traceback" not in err
+    assert "\nfix: " in err
+    assert file.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes"]
+
+
+def test_a_folder_that_may_not_be_written(tmp_path):
+    if os.getuid() == 0:
+        pytest.skip("root may write anywhere")
+    (tmp_path / "locked").mkdir(mode=0o555)
+    with pytest.raises(UsageError, match="permission denied"):
+        writable_folder(tmp_path / "locked" / "data", "--output")
+
+
+def test_nothing_is_created(tmp_path):
+    writable_folder(tmp_path / "a b" / "ü", "--output")
+    writable_file(tmp_path / "a b" / "ü.json", "--output")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_may_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    writable_file(tmp_path / "file", "--output")
+    writable_folder(tmp_path, "--output")
+    with pytest.raises(UsageError, match="is a folder, not a file"):
+        writable_file(tmp_path, "--output")
+
+
+def test_a_link_to_nothing(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for check in (writable_file, writable_folder):
+        with pytest.raises(UsageError, match="is a link to nothing"):
+            check(tmp_path / "link", "--output")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (errno.EROFS, "it is on a read-only file system"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EACCES, "permission denied"),
+        (errno.ENAMETOOLONG, "the name is too long"),
+    ],
+)
+def test_what_the_operating_system_refuses_later(mstool, capsys, monkeypatch, tmp_path, code, said):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code), str(tmp_path / "x"))
+
+    monkeypatch.setattr("mstool.manifest.load_manifest", refuse)
+    assert mstool("demos", "list") == 1
+    err = capsys.readouterr().err
+    assert f"error: {tmp_path / 'x'}: {said}" in err
+    assert "\nfix: " in err
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(tmp_path):
+    error = FileNotFoundError(errno.ENOENT, "", str(tmp_path / "data" / "meta" / "ours.json"))
+    assert explain(error, ["show", "/elsewhere"]) is None
+    assert "there is no such file" in explain(error, ["show", str(tmp_path / "data")]).message
+    assert "there is no such file" in explain(error, ["show", f"--output={tmp_path}/data"]).message
+    assert explain(ConnectionRefusedError(errno.ECONNREFUSED, "refused"), []) is None
