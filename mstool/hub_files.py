@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 # How long a hub may take to answer at all, s.
 _PATIENCE = 5.0
+_NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _file_refusal(name: str, file: str) -> str:
 
     hub = constants.ENDPOINT
     try:
-        get_hf_file_metadata(hf_hub_url(name, file, endpoint=hub), timeout=_PATIENCE)
+        get_hf_file_metadata(hf_hub_url(name, file), timeout=_PATIENCE)
     except GatedRepoError:
         return f"{hub} asks for its licence to be accepted first (on its page there, then: hf auth login)"
     except RepositoryNotFoundError:
@@ -107,7 +108,8 @@ def _file_refusal(name: str, file: str) -> str:
     except EntryNotFoundError:
         return f"{hub} has no {file} of it"
     except HfHubHTTPError as error:
-        return f"{hub} does not give it: status {error.response.status_code}"
+        status = error.response.status_code
+        return f"{hub} has none of this name" if status == _NOT_FOUND else f"{hub} does not give it: status {status}"
     except Exception as error:  # noqa: BLE001  # every failure of the way to a hub means the same here
         return f"{hub} does not give it ({error or type(error).__name__})"
     return ""

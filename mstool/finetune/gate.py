@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,15 +76,24 @@ def check(
     verdict = Verdict(target, report.valid, report.headline(), fingerprint)
     if verdict.valid or options.force:
         return verdict
+    results = list(report.with_status("failed", "error"))
     failed = [
         f"{result.code} {result.title}: {result.issues[0].message if result.issues else result.reason[-200:]}"
-        for result in report.with_status("failed", "error")
+        for result in results
     ]
     more = f"\n  and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
     raise DataError(
         f"{root} is {report.headline()}\n  " + "\n  ".join(failed[:_SHOWN]) + more,
-        fix=f"mstool validate {root} --against {target} says what to change (--force trains anyway)",
+        fix=f"{_fix({result.fix for result in results}, root, target)}  (--force trains anyway)",
     )
+
+
+def _fix(fixes: set[str], root: Path, target: str) -> str:
+    """Return the one command that mends everything, where there is one."""
+    there = shlex.quote(str(root))
+    if len(fixes) == 1 and (only := next(iter(fixes))).startswith("mstool "):
+        return only.replace("DATASET", there)
+    return f"mstool validate {there} --against {target} says what to change"
 
 
 def _kept(root: Path, fingerprint: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _KILLED = re.compile(r"is killed by signal: (.+?)\.")
 _ENDINGS = {
     "Killed": (
         "SIGKILL",
-        "probably the machine's memory, or the container's, was full (a guess: anybody may send it)",
+        "probably memory was full, the machine's or the container's (a guess: it says no reason)",
         True,
     ),
     "Bus error": ("SIGBUS", "shared memory is full, or too small for the batches: df -h /dev/shm", True),

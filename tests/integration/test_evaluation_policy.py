@@ -100,7 +100,7 @@ def test_what_it_was_trained_on_and_what_is_given_must_agree(runs, dataset, tmp_
     (run / MODEL / "mstool_conventions.json").unlink()
     with pytest.raises(UsageError, match="does not say what it was trained on") as error:
         Wish(str(run)).conventions()
-    assert "--dataset DATASET" in error.value.fix
+    assert error.value.fix.endswith(f" --dataset {dataset}")
     assert Wish(str(run), dataset=dataset).conventions() == load_conventions(dataset)
 
 

@@ -167,6 +167,7 @@ def test_out_of_memory_says_what_to_change(dataset, tmp_path):
         (signal.SIGSEGV, "SIGSEGV: a library crashed"),
         (signal.SIGBUS, "SIGBUS: shared memory is full"),
     ],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else "",
 )
 def test_a_signal_that_ends_a_data_loader_is_named(dataset, tmp_path, number, words):
     def end_it(step, _loss):
@@ -176,7 +177,7 @@ def test_a_signal_that_ends_a_data_loader_is_named(dataset, tmp_path, number, wo
                 subprocess.run(["kill", f"-{int(number)}", str(child.pid)], check=True)
 
     with pytest.raises(SetupError, match=words) as error:
-        train(options(dataset, tmp_path / "run", steps=100, num_workers=2, save_every=1), end_it)
+        train(options(dataset, tmp_path / "run", steps=100, num_workers=2, save_every=1, cache_frames="memory"), end_it)
     assert "--resume" in error.value.fix
     assert ("--num-workers 1" in error.value.fix) == (number != signal.SIGTERM)
 
@@ -218,3 +219,44 @@ def test_another_dataset_is_not_gone_on_with(run, dataset, tmp_path):
     stats.write_text(stats.read_text() + "\n")
     with pytest.raises(DataError, match="was trained on cube with content"):
         prepare(options(other, output, steps=60, resume=True), notify=lambda _line: None)
+
+
+def test_a_dataset_made_elsewhere_is_trained_on_at_its_own_rate(mstool, capsys, tmp_path):
+    """As LeRobot's recorder writes it: another robot, 30 Hz, no record. No rule of ManiSkill's holds for it."""
+    import numpy as np
+    from lerobot.datasets import LeRobotDataset
+
+    names = [f"joint_{number}.pos" for number in range(6)]
+    vector = {"dtype": "float32", "shape": (6,), "names": names}
+    picture = {"dtype": "image", "shape": (64, 64, 3), "names": ["height", "width", "channels"]}
+    features = {"observation.state": vector, "action": vector, "observation.images.front": picture}
+    root = tmp_path / "so100"
+    made = LeRobotDataset.create("me/so100", 30, features, root=root, robot_type="so100", use_videos=False)
+    random = np.random.default_rng(0)
+    for _ in range(2):
+        start = 20 * random.normal(size=6)
+        for step in range(40):
+            state = (start + 10 * np.sin(step / 10 + np.arange(6))).astype(np.float32)
+            image = np.zeros((64, 64, 3), np.uint8)
+            image[..., 0] = np.linspace(0, 255, 64)
+            image[step : step + 10, 20:30] = 255
+            made.add_frame(
+                {
+                    "observation.state": state,
+                    "action": state + np.float32(0.5),
+                    "observation.images.front": image,
+                    "task": "pick up the block",
+                }
+            )
+        made.save_episode()
+    made.finalize()
+
+    words = ("finetune", root, "--policy", "act", "--device", "cpu", "--output", tmp_path / "run", "--dry-run")
+    assert mstool(*words) == 0
+    said = capsys.readouterr()
+    assert "meaning     not recorded" in said.out
+    assert "at 30 Hz" in said.out
+    assert "validation  lerobot_pi05: valid" in said.err
+    report = train(options(root, tmp_path / "run", "act", steps=1, chunk_size=8))
+    assert not (report.checkpoint / "mstool_conventions.json").exists()
+    assert json.loads((report.checkpoint / "mstool_run.json").read_text())["validation"]["valid"] is True

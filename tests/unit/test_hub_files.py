@@ -12,9 +12,15 @@ from mstool.hub_files import find_files, hub_refusal, offline
 
 @pytest.fixture
 def hub(monkeypatch):
-    """Set the hub's address."""
+    """Set the hub's address, as HF_ENDPOINT does at the start of a process."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    return lambda address: monkeypatch.setattr(constants, "ENDPOINT", address)
+
+    def use(address):
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        path = constants.HUGGINGFACE_CO_URL_TEMPLATE.partition("/{repo_id}")
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + path[1] + path[2])
+
+    return use
 
 
 def test_nobody_listens(hub):
@@ -45,10 +51,7 @@ def test_a_hub_that_answers(hub, tmp_path):
     with HubServer(tmp_path) as server:
         hub(server.endpoint)
         found = find_files("owner/name", ["config.json"])
-    assert (
-        found.missing
-        == f"not on this machine, and {server.endpoint} has no such repository (a private one needs: hf auth login)"
-    )
+    assert found.missing == f"not on this machine, and {server.endpoint} has none of this name"
     assert found.download == "hf download owner/name"
 
 
