@@ -1,11 +1,14 @@
-"""Packages that only some commands need: which extra brings them, and how it gets into this installation."""
+"""What this installation lacks, and the command that brings it: an extra, a package, a driver."""
 
 import importlib.util
 import json
+import os
+import platform
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from mstool.errors import SetupError
@@ -21,6 +24,13 @@ _EXTRAS = {
     "wandb": "train",
     "ray": "ray",
 }
+# Mesa's software Vulkan driver, the Vulkan loader, and libX11, which SAPIEN links.
+_DRIVERS = {
+    "apt-get": "apt-get install -y mesa-vulkan-drivers libvulkan1 libx11-6",
+    "dnf": "dnf install -y mesa-vulkan-drivers vulkan-loader libX11",
+    "pacman": "pacman -S --noconfirm vulkan-swrast vulkan-icd-loader libx11",
+    "zypper": "zypper install -y libvulkan_lvp libvulkan1 libX11-6",
+}
 _DISTRIBUTIONS = {"rerun": "rerun-sdk"}
 # What LeRobot's policies import beside what LeRobot itself needs: lerobot 0.6.1, `require_package` in its policies;
 # SmolVLA's processor (transformers) asks for num2words.
@@ -30,6 +40,14 @@ _POLICIES = {
     "pi0": ("transformers",),
     "pi05": ("transformers",),
 }
+
+
+def installed(name: str) -> str:
+    """Return a distribution's version, "" when it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def policy_packages(policy: str, *, adapters: bool = False) -> list[str]:
@@ -68,17 +86,80 @@ def require(what: str, packages: Iterable[str]) -> None:
 
 def install_command(extras: Sequence[str] = (), packages: Sequence[str] = ()) -> str:
     """Return the command that adds extras and packages to the installation that is running."""
-    prefix, source = Path(sys.prefix), _source()
+    source = _source()
     own = [_requirement(extras, source)] if extras else []
-    if source and (Path(source) / "Makefile").is_file() and Path(source) in prefix.parents and not packages:
+    root = _clone(source)
+    if root is not None and not packages:
         # A clone's own environment: its set-up installs every extra.
-        return f"make -C {shlex.quote(source)} setup"
-    if (prefix / "uv-receipt.toml").is_file():
+        return _make(root)
+    if (Path(sys.prefix) / "uv-receipt.toml").is_file():
         with_packages = [word for name in packages for word in ("--with", name)]
         return shlex.join(["uv", "tool", "install", *(own or [_requirement((), source)]), *with_packages])
+    return _pip("install", *own, *packages)
+
+
+def repair_command(package: str = "", *, remove: str = "") -> str:
+    """Return the command that puts a package right here that mstool brings with it, in the version that it asks for.
+
+    Parameters
+    ----------
+    package
+        Its requirement; empty for mstool itself.
+    remove
+        Another distribution, which lies over its files and goes first.
+
+    """
+    source = _source()
+    root = _clone(source)
+    first = _pip("uninstall", remove) + " && " if remove else ""
+    if root is not None:
+        return f"{first}{_make(root)} ARGS=--force"
+    return first + _pip("reinstall", package or _requirement((), source))
+
+
+def driver_command() -> str:
+    """Return the command that installs a software Vulkan driver that SAPIEN can draw with: Mesa 24.3 or newer."""
+    root = _clone(_source())
+    if root is not None:
+        return _make(root)
+    manager = next((name for name in _DRIVERS if shutil.which(name)), None)
+    if manager is None:
+        return "install Mesa 24.3 or newer with its software Vulkan driver (lavapipe), the Vulkan loader and libX11"
+    command = _DRIVERS[manager]
+    if manager == "apt-get" and _is_debian_12():
+        command = command.replace("-y", "-y -t bookworm-backports", 1)
+    return command if os.geteuid() == 0 else f"sudo {command}"
+
+
+def _clone(source: str) -> Path | None:
+    """Return the clone whose own environment this is."""
+    root = Path(source)
+    return root if source and (root / "Makefile").is_file() and root in Path(sys.prefix).parents else None
+
+
+def _make(root: Path) -> str:
+    return shlex.join(["make", "-C", str(root), "setup"])
+
+
+def _pip(action: str, *packages: str) -> str:
+    """Return pip's command, or uv's where an environment has no pip, as those that uv makes."""
+    again = action == "reinstall"
     if importlib.util.find_spec("pip") is not None:
-        return shlex.join([sys.executable, "-m", "pip", "install", *own, *packages])
-    return shlex.join(["uv", "pip", "install", "--python", sys.executable, *own, *packages])
+        words = [sys.executable, "-m", "pip", "install" if again else action]
+        words += ["--force-reinstall", "--no-deps"] if again else ["-y"] if action == "uninstall" else []
+    else:
+        words = ["uv", "pip", "install" if again else action, "--python", sys.executable]
+        words += ["--reinstall", "--no-deps"] if again else []
+    return shlex.join([*words, *packages])
+
+
+def _is_debian_12() -> bool:
+    """Whether the system's own Mesa is too old for SAPIEN, and the one it needs is in its backports."""
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        return False
+    return (system.get("ID"), system.get("VERSION_ID")) == ("debian", "12")
 
 
 def _source() -> str:

@@ -13,7 +13,7 @@ def doctor(
 ) -> None:
     """Say what this machine has and lacks, and what to do about it.
 
-    Exit code 0 when nothing is missing, 1 otherwise.
+    Exit code 0 when nothing is missing, 1 otherwise. What does not answer in time is not known, and not missing.
 
     Examples:
 
@@ -27,6 +27,7 @@ def doctor(
         say("Drawing a scene, encoding a video, asking the hub: about 25 s ...")
     lines = examine(Path.cwd(), draw=draw)
     missing = [line.name for line in lines if line.status == "missing"]
+    unknown = [line.name for line in lines if line.status == "timed out"]
     if json:
         print_json({"ok": not missing, "lines": [line.as_dict() for line in lines]})
     else:
@@ -34,6 +35,8 @@ def doctor(
         for line in lines:
             if line.fix:
                 say(f"fix {line.name}: {line.fix}")
-        say(f"missing: {', '.join(missing)}" if missing else "Nothing is missing.")
+        if unknown:
+            say(f"timed out, so not known: {', '.join(unknown)}")
+        say(f"missing: {', '.join(missing)}" if missing else f"Nothing {'else ' if unknown else ''}is missing.")
     if missing:
         raise typer.Exit(1)

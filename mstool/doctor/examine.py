@@ -6,8 +6,9 @@ from mstool.doctor.hub import hub_lines
 from mstool.doctor.line import Line
 from mstool.doctor.machine import machine_lines
 from mstool.doctor.rendering import rendering_lines
-from mstool.doctor.versions import installed, opencv_line, package_lines, python_line, ray_line
+from mstool.doctor.versions import clash_line, opencv_line, package_lines, python_line, ray_line
 from mstool.doctor.video import video_lines
+from mstool.installation import installed
 
 
 def examine(folder: Path, *, draw: bool = True) -> list[Line]:
@@ -23,6 +24,7 @@ def examine(folder: Path, *, draw: bool = True) -> list[Line]:
     """
     return [
         python_line(),
+        clash_line(installed("mstool")),
         *package_lines(),
         opencv_line(installed("opencv-python"), installed("opencv-python-headless")),
         ray_line(installed("ray")),

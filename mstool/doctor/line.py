@@ -3,14 +3,15 @@
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-type Status = Literal["ok", "warning", "missing"]
+type Status = Literal["ok", "warning", "timed out", "missing"]
 
 
 @dataclass(frozen=True)
 class Line:
     """One line of `mstool doctor`.
 
-    `missing` means that a part of mstool does not work; `warning`, that it works worse or not everywhere.
+    `missing` means that a part of mstool does not work; `warning`, that it works worse or not everywhere; `timed out`,
+    that it did not answer in time, which a busy machine is reason enough for.
     """
 
     name: str

@@ -4,14 +4,16 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from mstool.doctor.line import Line, first_line
+from mstool.installation import driver_command
 
 OLDEST_MESA = (24, 3)
-DRIVER = "make setup  (installs Mesa's software Vulkan driver, or prints what to install)"
 # The first pictures compile the shaders, on one old core in about a minute.
 PROBE_SECONDS = 180.0
+VULKAN_SECONDS = 60.0
 
 
 def ask_module(module: str, timeout: float) -> tuple[dict[str, Any], str]:
@@ -21,6 +23,11 @@ def ask_module(module: str, timeout: float) -> tuple[dict[str, Any], str]:
     -------
     answer, problem
         One of the two is empty.
+
+    Raises
+    ------
+    TimeoutError
+        It did not answer in time.
 
     """
     try:
@@ -33,8 +40,8 @@ def ask_module(module: str, timeout: float) -> tuple[dict[str, Any], str]:
             timeout=timeout,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        return {}, f"no answer in {timeout:.0f} s"
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"no answer in {timeout:.0f} s") from error
     return read_answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -58,10 +65,10 @@ def vulkan_line(answer: dict[str, Any], problem: str) -> Line:
     problem = problem or answer.get("problem", "")
     devices = answer.get("devices", [])
     if problem or not devices:
-        return Line("vulkan", "missing", problem or "no device", DRIVER)
+        return Line("vulkan", "missing", problem or "no device", driver_command())
     found = "; ".join(f"{device['name']}: {device['driver']}" for device in devices)
     if all(_too_old(device["name"], device["driver"]) for device in devices):
-        return Line("vulkan", "missing", f"{found}: SAPIEN needs Mesa 24.3 or newer", DRIVER)
+        return Line("vulkan", "missing", f"{found}: SAPIEN needs Mesa 24.3 or newer", driver_command())
     return Line("vulkan", "ok", found)
 
 
@@ -69,17 +76,24 @@ def rendering_line(answer: dict[str, Any], problem: str) -> Line:
     """Judge the time for one 256x256 camera of a real ManiSkill scene."""
     problem = problem or answer.get("problem", "")
     if problem:
-        return Line("rendering", "missing", first_line(problem), DRIVER)
+        return Line("rendering", "missing", first_line(problem), driver_command())
     found = f"{answer['device']} ({answer['backend']}): {answer['ms_per_frame']:.1f} ms per 256x256 frame"
     return Line("rendering", "ok", found)
 
 
 def rendering_lines(*, draw: bool = True) -> list[Line]:
     """Return what Vulkan offers and, when asked to draw, what SAPIEN does with it."""
-    lines = [vulkan_line(*ask_module("mstool.doctor.vulkan", timeout=30))]
+    lines = [_asked("vulkan", vulkan_line, "mstool.doctor.vulkan", VULKAN_SECONDS)]
     if draw:
-        lines.append(rendering_line(*ask_module("mstool.simulation.probe", timeout=PROBE_SECONDS)))
+        lines.append(_asked("rendering", rendering_line, "mstool.simulation.probe", PROBE_SECONDS))
     return lines
+
+
+def _asked(name: str, judge: Callable[[dict[str, Any], str], Line], module: str, timeout: float) -> Line:
+    try:
+        return judge(*ask_module(module, timeout))
+    except TimeoutError as error:
+        return Line(name, "timed out", str(error), "run mstool doctor again when the machine is less busy")
 
 
 def _too_old(name: str, driver: str) -> bool:

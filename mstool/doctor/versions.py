@@ -2,29 +2,25 @@
 
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, requires
 
 from packaging.requirements import Requirement
 
+from mstool import __version__
 from mstool.doctor.line import Line
+from mstool.installation import DISTRIBUTION, installed, repair_command
 
-DISTRIBUTION = "maniskill2lerobot"
 SHOWN = ("numpy", "torch", "lerobot", "mani_skill", "sapien", "datasets", "av")
-SETUP = "make setup"
 
 
 def python_line() -> Line:
     """Python itself: lerobot >= 0.5 needs 3.12, and the lock is for that one."""
     found = f"{platform.python_version()} ({sys.executable})"
-    return Line("python", "ok", found) if sys.version_info[:2] == (3, 12) else Line("python", "missing", found, SETUP)
-
-
-def installed(name: str) -> str:
-    """Return a distribution's version, "" when it is not installed."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    return (
+        Line("python", "ok", found)
+        if sys.version_info[:2] == (3, 12)
+        else Line("python", "missing", found, f"{repair_command()}  # in an environment of Python 3.12")
+    )
 
 
 def wanted() -> dict[str, Requirement]:
@@ -39,10 +35,11 @@ def wanted() -> dict[str, Requirement]:
 
 def package_line(name: str, found: str, requirement: Requirement | None) -> Line:
     """One package: there, and in a version that mstool's metadata allows."""
+    fix = repair_command(_plain(requirement) if requirement is not None else name)
     if not found:
-        return Line(name, "missing", "not installed", SETUP)
+        return Line(name, "missing", "not installed", fix)
     if requirement is not None and not requirement.specifier.contains(found, prereleases=True):
-        return Line(name, "missing", f"{found}, wanted {requirement.specifier}", SETUP)
+        return Line(name, "missing", f"{found}, wanted {requirement.specifier}", fix)
     return Line(name, "ok", found)
 
 
@@ -59,16 +56,34 @@ def opencv_line(plain: str, headless: str) -> Line:
             "cv2",
             "missing",
             f"opencv-python {plain} over opencv-python-headless {headless}",
-            "make setup ARGS=--force  (keeps the headless one)",
+            repair_command(f"opencv-python-headless=={headless}", remove="opencv-python"),
         )
     if not plain and not headless:
-        return Line("cv2", "missing", "not installed", SETUP)
+        return Line("cv2", "missing", "not installed", repair_command("opencv-python-headless"))
     return Line("cv2", "ok", f"opencv-python-headless {headless}" if headless else f"opencv-python {plain}")
+
+
+def clash_line(other: str) -> Line:
+    """Look for another project's distribution that is called `mstool`: it owns the same folder and overwrites ours."""
+    if not other:
+        return Line("mstool", "ok", f"{DISTRIBUTION} {__version__}")
+    return Line(
+        "mstool",
+        "missing",
+        f"the distribution mstool {other}, of another project, lies over {DISTRIBUTION} {__version__}",
+        repair_command(remove="mstool"),
+    )
 
 
 def ray_line(found: str) -> Line:
     """Ray spreads a conversion over a cluster; one machine does without."""
     return Line("ray", "ok", found or "not installed (optional: conversion on a cluster)")
+
+
+def _plain(requirement: Requirement) -> str:
+    """Return a requirement as a command line takes it: name, extras and versions, without markers."""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}{requirement.specifier}"
 
 
 def _normal(name: str) -> str:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from io import BytesIO
 
 from mstool.doctor.line import Line, first_line
+from mstool.installation import repair_command
 
 # What each encoder is for; a LeRobot dataset can be written with either.
 ENCODERS = ("libx264", "libsvtav1")
@@ -43,7 +44,7 @@ def encoder_line(codec: str) -> Line:
     try:
         size = encode(codec)
     except (ImportError, ValueError, OSError, RuntimeError) as error:
-        return Line(f"encoder {codec}", "missing", first_line(error), "make setup ARGS=--force")
+        return Line(f"encoder {codec}", "missing", first_line(error), repair_command("av"))
     return Line(f"encoder {codec}", "ok", f"works ({size} bytes for 3 frames)")
 
 

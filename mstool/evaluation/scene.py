@@ -8,6 +8,7 @@ import numpy as np
 from mstool.contract import Array, ControllerFacts, RobotReading, RobotTrack
 from mstool.conventions import Conventions
 from mstool.errors import DataError
+from mstool.installation import repair_command
 from mstool.layouts import Layout, get_layout
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
@@ -134,7 +135,7 @@ def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> 
     if wrong:
         raise DataError(
             f"{env_id} here is not what {conventions.dataset} was made in: {'; '.join(wrong)}",
-            fix="make setup  (it installs the ManiSkill that mstool is made for), or convert and train again",
+            fix=f"{repair_command()}  # the ManiSkill that mstool is made for; or convert and train again",
         )
 
 

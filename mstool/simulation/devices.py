@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from mstool.errors import SetupError
+from mstool.installation import driver_command
 
 
 def render_backend() -> str:
@@ -51,7 +52,7 @@ def _renderer() -> tuple[str, Any]:
     said = "; ".join(dict.fromkeys(failures))
     raise SetupError(
         f"no device to render on: no GPU with a Vulkan driver and no software one ({said})",
-        fix="make setup  (it installs Mesa's software Vulkan driver, or prints what to install)",
+        fix=driver_command(),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading
 from mstool.errors import MstoolError, SetupError, UsageError
+from mstool.installation import driver_command
 from mstool.simulation.cameras import finish_pictures, mount_cameras, start_pictures
 from mstool.simulation.devices import render_backend, render_device
 from mstool.simulation.registry import check_env_id, load_maniskill
@@ -199,7 +200,7 @@ def _make(spec: SimulatorSpec) -> Any:
     except RuntimeError as error:
         if "device" not in str(error).lower():
             raise
-        raise SetupError(f"SAPIEN found no device to render on: {error}", fix="make setup") from error
+        raise SetupError(f"SAPIEN found no device to render on: {error}", fix=driver_command()) from error
     return env
 
 
