@@ -27,6 +27,8 @@ class Task:
     cameras: tuple[str, ...] = ("base", "wrist")
     # ManiSkill's name of the goal marker that it hides from cameras, empty when there is none.
     hidden_goal: str = ""
+    # Whether the task is solved without opening or closing the gripper, whose command is then the same in every frame.
+    gripper_constant: bool = False
     # Where `mstool push` and `mstool pull` find the dataset: owner/name on a hub, the hub's address (empty: the
     # machine's default), and the commit that was pushed last.
     repo_id: str = ""
@@ -87,6 +89,8 @@ def _task(env_id: str, entry: Any, problems: list[str]) -> Task | None:
         problems.append(f"{env_id}: instruction must be a sentence")
     if not isinstance(entry.get("horizon"), int) or entry["horizon"] <= 0:
         problems.append(f"{env_id}: horizon must be a positive number of steps")
+    if not isinstance(entry.get("gripper_constant", False), bool):
+        problems.append(f"{env_id}: gripper_constant must be true or false")
     where = ("repo_id", "endpoint", "revision")
     unquoted = [name for name in where if not isinstance(entry.get(name, ""), str)]
     problems += [f"{env_id}: {name} must be text, put it in quotes" for name in unquoted]

@@ -82,7 +82,7 @@ def _wrong_version(root: Path, version: str) -> MstoolError:
     here = root.resolve()
     exported = here.with_name(f"{here.name}-lerobot")
     command = shlex.join(["mstool", "export", str(root), "--format", VERSION, "--output", str(exported)])
-    return DataError(why, fix=f"{command}  (then give {exported} here), or add --engine openpi")
+    return DataError(why, fix=command)
 
 
 def _read(path: Path, root: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.contract import EPISODES_FILE
+from mstool.manifest import find_task
 from mstool.maniskill2lerobot.episodes import Episode
 from mstool.maniskill2lerobot.features import Version, camera_columns, units
 
@@ -45,6 +46,11 @@ def make_record(
         "views": camera_columns(recipe, fmt),
         "image_size": list(recipe.image_size),
         "horizon": {episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
+        "gripper_constant": {
+            env_id: task is not None and task.gripper_constant
+            for env_id in dict.fromkeys(episode.recipe.env_id for episode in episodes)
+            for task in [find_task(env_id)]
+        },
         "demos": [dict(demo) for demo in demos],
         "dropped": dict(dropped),
         "warnings": unverified(episodes),

@@ -105,7 +105,7 @@ def _check_version(root: Path, conventions: Conventions) -> None:
         if here.name != VERSION and is_dataset(other):
             raise WrongPathError(f"{why}: {other} is its twin", given=root, instead=other)
     command = shlex.join(["mstool", "export", str(root), "--format", VERSION, "--output", str(exported)])
-    raise DataError(why, fix=f"{command}  (then give {exported} here)")
+    raise DataError(why, fix=command)
 
 
 def _check_columns(root: Path, conventions: Conventions, layout: str) -> None:

@@ -251,7 +251,7 @@ def gripper_is_constant(record: Mapping[str, Any]) -> bool:
     told = recorded if isinstance(recorded, dict) else {}
     tasks = load_manifest()
     return bool(env_ids) and all(
-        told.get(env_id, getattr(tasks.get(env_id), "gripper_constant", False)) for env_id in env_ids
+        told.get(env_id, env_id in tasks and tasks[env_id].gripper_constant) for env_id in env_ids
     )
 
 
