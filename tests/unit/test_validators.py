@@ -166,6 +166,10 @@ def test_strict_makes_warnings_invalid(tmp_path):
     assert not validate(root, "maniskill", select=["MS8"], strict=True).valid
 
 
+def test_words_of_an_earlier_version_are_no_warning():
+    assert validate(GOLDEN / "libero", "maniskill", select=["MS801"], strict=True).valid
+
+
 def test_replay_is_judged_by_its_rate():
     def replay(solved):
         return lambda ours, lines, actions: {i: i < solved for i in range(len(lines))}
