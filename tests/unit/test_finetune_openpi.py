@@ -256,7 +256,7 @@ def test_refused(datasets, tmp_path):
     with pytest.raises(DataError, match=r"is LeRobot v3\.0, and openpi reads v2\.1 alone") as raised:
         write_openpi_run(datasets["libero", "v3.0"], tmp_path / "run")
     root = datasets["libero", "v3.0"]
-    assert raised.value.fix.startswith(f"mstool export {root} --format v2.1 --output {root}-openpi  ")
+    assert raised.value.fix == f"mstool export {root} --format v2.1 --output {root}-openpi"
     with pytest.raises(UsageError, match="layout 'native'"):
         write_openpi_run(datasets["native", "v2.1"], tmp_path / "run")
     for wrong in ({"policy": "act"}, {"steps": 0}, {"batch_size": -1}, {"horizon": 0}):

@@ -234,11 +234,10 @@ def test_another_layout_is_refused():
 COMMAND = """
 import sys
 from mstool.evaluation import checkpoint, policies
-from mstool import conventions
 from support.conventions import conventions as made
 from unit_server import Echo
-checkpoint.find_checkpoint = lambda spec: spec
-conventions.load_conventions = lambda folder: made(size=(2, 3))
+checkpoint.find_checkpoint = lambda spec, *_: spec
+checkpoint.checkpoint_conventions = lambda *_: made(size=(2, 3))
 policies.open_policy = lambda *a, **k: Echo()
 sys.argv = ["mstool", "serve", "somewhere", "--port", "0"]
 from mstool.cli.main import main
