@@ -158,12 +158,16 @@ def convert(
 
 def _invalid(batch: Batch, *, skip_invalid: bool) -> dict[int, str]:
     problems = batch.source.demos.problems(limit=len(batch.positions))
-    if problems and not skip_invalid:
+    some = len(problems) < len(batch.positions)
+    if problems and not (skip_invalid and some):
         listed = "\n  ".join(list(problems.values())[:10])
         more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise DataError(
-            f"{len(problems)} of {len(batch.positions)} demos cannot be used:\n  {listed}{more}",
-            fix="repair the file, or add --skip-invalid to drop them",
+            f"{len(problems)} of {len(batch.positions)} demos cannot be used, in {batch.source.demos.path} and its .json:\n"
+            f"  {listed}{more}",
+            fix="repair the file, or add --skip-invalid to drop them"
+            if some
+            else f"mstool convert --env {batch.recipe.env_id} --demos generate",
         )
     return problems
 

@@ -196,6 +196,7 @@ def build(
 def _complete(recipe: Recipe, demos: DemoFile, wish: Wish) -> Recipe:
     if recipe.observations == "recorded":
         return fit_to_recording(recipe, demos, control_mode=wish.control_mode, image_size=wish.image_size)
+    demos.check_replayable()
     if recipe.control_mode:
         return recipe
     if not demos.control_mode:

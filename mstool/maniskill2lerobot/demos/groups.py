@@ -28,13 +28,18 @@ def stamp(path: Path) -> str:
 
 
 def read_first_state(group: h5py.Group) -> dict[str, dict[str, Array]] | None:
-    """Return the environment's state before the first action; None where none was recorded."""
-    if "env_states" not in group:
+    """Return the environment's state before the first action; None where none was recorded body by body."""
+    if "env_states" not in group or has_flat_states(group):
         return None
     return {
         kind: {name: np.asarray(states[0], np.float32) for name, states in _datasets(group["env_states"][kind])}
         for kind in group["env_states"]
     }
+
+
+def has_flat_states(group: h5py.Group) -> bool:
+    """Tell whether the environment's states are one flat array, as ManiSkill2 recorded them."""
+    return isinstance(group.get("env_states"), h5py.Dataset)
 
 
 def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:

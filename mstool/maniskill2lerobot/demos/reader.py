@@ -1,6 +1,5 @@
 """Read ManiSkill demos: an HDF5 file of trajectories and the `.json` beside it."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.demos.groups import read_actions, read_first_state, stamp
+from mstool.maniskill2lerobot.demos.groups import has_flat_states, read_actions, read_first_state, stamp
+from mstool.maniskill2lerobot.demos.listing import read_listing, reset_options_of, seed_of
 
 # Arguments of the environment that conversion decides itself; everything else in a demo's `env_kwargs` is kept.
 _OURS = {
@@ -57,16 +57,15 @@ class DemoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = find_h5(path)
-        self._info = _read_json(self.path.with_suffix(".json"))
-        env_info = self._info.get("env_info")
-        if not isinstance(env_info, dict) or not env_info.get("env_id"):
-            raise DataError(f"{self.path.with_suffix('.json')} does not name its environment (env_info.env_id)")
-        self.env_id = str(env_info["env_id"])
-        self.env_kwargs = {k: v for k, v in (env_info.get("env_kwargs") or {}).items() if k not in _OURS}
-        self.recorded_kwargs: dict[str, Any] = env_info.get("env_kwargs") or {}
-        self.episodes = self._episodes()
+        self.json = self.path.with_suffix(".json")
+        listing = read_listing(self.json)
+        self.episodes: list[dict[str, Any]] = listing["episodes"]
+        self.env_id = str(listing["env_info"]["env_id"])
+        self.recorded_kwargs: dict[str, Any] = listing["env_info"].get("env_kwargs") or {}
+        self.env_kwargs = {k: v for k, v in self.recorded_kwargs.items() if k not in _OURS}
         with self._open() as file:
-            self._groups = {name for name in file if name.startswith("traj_")}
+            self._groups = {name for name in file if name.startswith("traj_") and isinstance(file[name], h5py.Group)}
+            self._flat_states = any(has_flat_states(file[name]) for name in self._groups)
         if not self._groups:
             raise DataError(f"{self.path} holds no trajectory: it has no group named traj_0, traj_1, ...")
 
@@ -115,30 +114,49 @@ class DemoFile:
         with self._open() as file:
             return [self._read(file, position) for position in positions]
 
+    def check_replayable(self) -> None:
+        """Check that an environment of this ManiSkill can begin where the episodes began.
+
+        Raises
+        ------
+        DataError
+            The states are those of ManiSkill2, whose seeds give other scenes.
+
+        """
+        if self._flat_states:
+            raise DataError(
+                f"{self.path} was recorded with ManiSkill2 (its env_states are flat arrays, not one per body): "
+                "this ManiSkill cannot begin where its episodes began",
+                fix=f"mstool convert --env {self.env_id} --demos generate",
+            )
+
     def _read(self, file: h5py.File, position: int) -> Demo:
         episode = self.episodes[position]
         name = f"traj_{episode['episode_id']}"
+        where = f"{name} in {self.path.name}"
         if name not in self._groups:
-            raise DataError(
-                f"{name} is listed in {self.path.with_suffix('.json').name} but missing in {self.path.name}"
-            )
+            raise DataError(f"{name} is listed in {self.json.name} but missing in {self.path.name}")
         group = file[name]
         if "actions" not in group:
-            raise DataError(f"{name} in {self.path.name} has no actions")
-        actions = read_actions(group["actions"], f"{name} in {self.path.name}")
+            raise DataError(f"{where} has no actions")
+        try:
+            actions = read_actions(group["actions"], where)
+            first_state = read_first_state(group)
+        except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise DataError(f"{where} cannot be read: {error}") from error
         if actions.ndim != 2 or not len(actions):
-            raise DataError(f"{name} in {self.path.name} has actions of shape {actions.shape}, expected (steps, width)")
+            raise DataError(f"{where} has actions of shape {actions.shape}, expected (steps, width)")
         if not np.isfinite(actions).all():
             step = int(np.argwhere(~np.isfinite(actions))[0, 0])
-            raise DataError(f"{name} in {self.path.name} has NaN or infinite actions, first at step {step}")
+            raise DataError(f"{where} has NaN or infinite actions, first at step {step}")
         return Demo(
             env_id=self.env_id,
             episode_id=int(episode["episode_id"]),
-            seed=_seed(episode),
+            seed=seed_of(episode),
             control_mode=self._control_mode(episode),
             actions=actions,
-            first_state=read_first_state(group),
-            reset_options=(episode.get("reset_kwargs") or {}).get("options") or {},
+            first_state=first_state,
+            reset_options=reset_options_of(episode),
             env_kwargs=self.env_kwargs,
             observations=stamp(self.path) if "obs" in group else "",
         )
@@ -155,19 +173,14 @@ class DemoFile:
             )
         return str(next(iter(mode.values())))
 
-    def _episodes(self) -> list[dict[str, Any]]:
-        episodes = self._info.get("episodes")
-        if not isinstance(episodes, list) or not episodes:
-            raise DataError(f"{self.path.with_suffix('.json')} lists no episodes")
-        for i, episode in enumerate(episodes):
-            if not isinstance(episode, dict) or "episode_id" not in episode:
-                raise DataError(f"{self.path.with_suffix('.json')}: episode {i} has no episode_id")
-        return episodes
-
     def _open(self) -> h5py.File:
         try:
             return h5py.File(self.path, "r")
         except OSError as error:
+            if "unable to lock file" in str(error):
+                raise DataError(f"{self.path} is in use by another process", fix="wait until it is written") from error
+            if not self.path.stat().st_size:
+                raise DataError(f"{self.path} is empty") from error
             raise DataError(f"{self.path} is not a readable HDF5 file (truncated, or not HDF5): {error}") from error
 
 
@@ -176,6 +189,8 @@ def find_h5(path: Path) -> Path:
     if not path.exists():
         raise DataError(f"no such file or folder: {path}", fix="give --demos the .h5 file, `hub` or `generate`")
     if path.is_file():
+        if path.suffix == ".json":
+            raise DataError(f"{path} goes with a .h5 file", fix=f"--demos {path.with_suffix('.h5')}")
         return path
     found = sorted(path.rglob("*.h5"))
     if not found:
@@ -184,23 +199,3 @@ def find_h5(path: Path) -> Path:
         names = "\n  ".join(str(name) for name in found)
         raise DataError(f"{path} holds {len(found)} .h5 files:\n  {names}", fix=f"choose one: --demos {found[0]}")
     return found[0]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise DataError(f"{path} is missing: ManiSkill keeps an episode's seed and control mode there")
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(info, dict):
-        raise DataError(f"{path} holds a {type(info).__name__}, expected an object with env_info and episodes")
-    return info
-
-
-def _seed(episode: Mapping[str, Any]) -> int:
-    seed = (episode.get("reset_kwargs") or {}).get("seed", episode.get("episode_seed"))
-    seed = seed[0] if isinstance(seed, list) else seed
-    if seed is None:
-        raise DataError(f"episode {episode['episode_id']} has no seed")
-    return int(seed)
