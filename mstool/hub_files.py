@@ -4,10 +4,13 @@ The hub's own library tries again for minutes when nobody answers, which is righ
 """
 
 import functools
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 # How long a hub may take to answer at all, s.
 _PATIENCE = 5.0
@@ -54,6 +57,30 @@ def find_files(name: str, files: Sequence[str], *, gigabytes: float = 0.0, only:
     why = f"not on this machine, and {refusal}" if refusal else ""
     size = f"  (about {gigabytes:.0f} GB)" if gigabytes >= 0.5 else ""
     return HubFiles(name, not lacking, why, f"{setting}hf download {name}{only and ' ' + only}{size}")
+
+
+def checkpoint_parts(folder: Path) -> list[HubFiles]:
+    """Look for what a LeRobot checkpoint names beside its own files: a tokenizer, a model that it was built on."""
+    adapters, config = read_json(folder / "adapter_config.json"), read_json(folder / "config.json")
+    steps = read_json(folder / "policy_preprocessor.json").get("steps", [])
+    model = ["config.json", "model.safetensors"]
+    named = [((step.get("config") or {}).get("tokenizer_name"), ["tokenizer_config.json"]) for step in steps]
+    named.append((config.get("vlm_model_name"), model if config.get("load_vlm_weights") else model[:1]))
+    named.append((adapters.get("base_model_name_or_path"), model))
+    return [
+        find_files(name, files)
+        for name, files in named
+        if isinstance(name, str) and name.count("/") == 1 and not Path(name).is_dir()
+    ]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object, empty where there is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 @contextmanager

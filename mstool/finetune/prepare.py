@@ -16,6 +16,7 @@ from mstool.finetune.plan import Plan
 from mstool.finetune.presets import get_preset
 from mstool.finetune.weights import at_hub, find_companion, find_weights
 from mstool.fingerprint import content_hash
+from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
 from mstool.paths import writable_folder
 
@@ -59,8 +60,11 @@ def prepare(options: Options, notify: Callable[[str], None] = lambda _line: None
     )
     fingerprint = content_hash(options.dataset)
     checkpoint = resume.find(options, fingerprint) if options.resume else None
-    companion = find_companion(options, preset) if checkpoint is None else None
-    downloads = tuple(files for files in (weights and weights.hub, companion) if files)
+    if checkpoint is not None:
+        downloads = tuple(checkpoint_parts(checkpoint.model))
+    else:
+        parts = (weights and weights.hub, find_companion(options, preset))
+        downloads = tuple(part for part in parts if part)
 
     from mstool.finetune import config as configs
     from mstool.finetune.memory import estimate

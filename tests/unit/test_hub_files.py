@@ -1,5 +1,6 @@
 """Whether a hub would give what is missing is known in seconds, whatever that hub does."""
 
+import json
 import socket
 import time
 
@@ -7,7 +8,7 @@ import pytest
 from hub_server.server import HubServer
 from huggingface_hub import constants
 
-from mstool.hub_files import find_files, hub_refusal, offline
+from mstool.hub_files import checkpoint_parts, find_files, hub_refusal, offline
 
 
 @pytest.fixture
@@ -76,3 +77,21 @@ def test_offline(hub):
         found = find_files("owner/name", ["config.json"])
     assert found.download == "HF_HUB_OFFLINE=0 hf download owner/name"
     assert hub_refusal() != "HF_HUB_OFFLINE forbids to ask the hub"
+
+
+def test_what_a_checkpoint_names_elsewhere(hub, tmp_path):
+    hub("http://127.0.0.1:9")
+    (tmp_path / "tokenizer").mkdir()
+    step = {"registry_name": "tokenizer_processor", "config": {"tokenizer_name": "google/paligemma-3b-pt-224"}}
+    local = {"registry_name": "tokenizer_processor", "config": {"tokenizer_name": str(tmp_path / "tokenizer")}}
+    documents = {
+        "policy_preprocessor.json": {"steps": [{"registry_name": "to_batch_processor"}, step, local]},
+        "config.json": {"type": "smolvla", "vlm_model_name": "owner/vlm"},
+        "adapter_config.json": {"base_model_name_or_path": "owner/base"},
+    }
+    assert checkpoint_parts(tmp_path) == []
+    for name, document in documents.items():
+        (tmp_path / name).write_text(json.dumps(document))
+    parts = checkpoint_parts(tmp_path)
+    assert [part.name for part in parts] == ["google/paligemma-3b-pt-224", "owner/vlm", "owner/base"]
+    assert all("cannot be reached" in part.missing for part in parts)
