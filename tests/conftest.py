@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from mstool.cli import main as cli
@@ -15,6 +16,10 @@ from mstool.cli import main as cli
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell's background jobs ignore Ctrl-C, and so would the commands that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("mstool", deadline=None)
+hypothesis.settings.load_profile("mstool")
 
 DEMOS = Path(__file__).parent / "data" / "demos"
 SIX_TASKS = ("PickCube-v1", "StackCube-v1", "PushCube-v1", "PullCube-v1", "PullCubeTool-v1", "PlaceSphere-v1")

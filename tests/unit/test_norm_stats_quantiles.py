@@ -86,7 +86,7 @@ def problems(draw):
     return actions, states, lengths, horizon, tuple(mask), draw(st.integers(0, len(lengths)))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(problems(), st.sampled_from([3, 64, windows.PIECE]))
 def test_windows_equal_brute_force(problem, piece):
     actions, states, lengths, horizon, mask, cut = problem
@@ -107,7 +107,7 @@ def test_windows_equal_brute_force(problem, piece):
     assert_equals_numpy(frame, actions)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(1, 11))
 @example([1], 1)
 @example([1, 1, 1], 50)
@@ -135,7 +135,7 @@ def select(values: np.ndarray, ranks: list[int], weights: np.ndarray | None = No
 
 @pytest.mark.parametrize("width", [32, 64])
 def test_selection_of_any_float(width):
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         hnp.arrays(
             np.dtype(f"f{width // 8}"),

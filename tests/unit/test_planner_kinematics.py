@@ -26,7 +26,7 @@ configurations = st.tuples(*[UNIT] * 9).map(lambda unit: LOWER + np.array(unit) 
 
 
 @pytest.mark.parametrize("chain", [TCP, FINGER], ids=["tcp", "finger"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(qpos=configurations)
 def test_jacobian_is_the_derivative_of_the_pose(chain: Chain, qpos: np.ndarray) -> None:
     step = 1e-3  # below 5 mrad `twist_between` takes a rotation for none, so the rotation is differenced by itself
@@ -57,7 +57,7 @@ def test_limits_are_the_urdfs() -> None:
     np.testing.assert_array_equal(TCP.limits[8], [0.0, 0.04])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(start=configurations, goal=configurations)
 def test_twist_carries_the_start_to_the_goal(start: np.ndarray, goal: np.ndarray) -> None:
     from scipy.linalg import expm

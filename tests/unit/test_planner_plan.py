@@ -37,7 +37,7 @@ def shifted(pose: np.ndarray, x: float, y: float, z: float) -> np.ndarray:
     return np.concatenate([pose[:3] + np.array([x, y, z]), pose[3:]])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(offset=offsets, angle=angles)
 def test_path_ends_at_the_pose_within_the_limits(offset: np.ndarray, angle: float) -> None:
     target = np.concatenate([HOME[:3] + offset, qmult(axangle2quat([0, 0, 1], angle), HOME[3:])])
@@ -111,7 +111,7 @@ def test_the_base_pose_moves_the_target() -> None:
     np.testing.assert_allclose(pose_in_frame(world, base)[:3], target[:3], atol=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(offset=offsets, angle=angles, limit=st.floats(0.3, 1.0))
 def test_timing_keeps_the_limits(offset: np.ndarray, angle: float, limit: float) -> None:
     target = np.concatenate([HOME[:3] + offset, qmult(axangle2quat([0, 0, 1], angle), HOME[3:])])

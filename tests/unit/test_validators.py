@@ -124,7 +124,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_check_fails_itself_whatever_info_says(data, tmp_path_factory):
     root = tmp_path_factory.mktemp("junk") / "dataset"
