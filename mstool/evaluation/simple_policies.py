@@ -125,7 +125,7 @@ def _stored_actions(root: Path, conventions: Conventions) -> dict[tuple[str, int
             if (line := episodes.get(rows.episode)) is not None
         }
     except Unavailable as error:
-        raise DataError(f"{root}: {error}", fix=f"mstool validate {root} --against maniskill") from error
+        raise DataError(f"{root}: {error}", fix=f"mstool validate {root}") from error
 
 
 def _action_width(conventions: Conventions) -> int:

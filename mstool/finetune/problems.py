@@ -123,7 +123,7 @@ def _broken(options: Options, broken: BrokenLoss) -> DataError:
     if "is not finite in" in broken.batch:
         return DataError(
             f"{broken}: the data holds NaN or infinite numbers there",
-            fix=f"mstool validate {options.dataset} --against maniskill --full",
+            fix=f"mstool validate {options.dataset} --full",
         )
     back = f"; the checkpoint of step {kept.step} is from before" if kept else ""
     return DataError(

@@ -39,7 +39,7 @@ def _open_v30(root: Path) -> dict[str, Any]:
         except Exception as error:
             raise DataError(
                 f"{root} is what the server has, and LeRobot cannot open it: {type(error).__name__}: {error}",
-                fix=f"mstool validate {root} --against lerobot_pi05",
+                fix=f"mstool validate {root}",
             ) from error
     return {"reader": "lerobot", "episodes": dataset.num_episodes, "frames": dataset.num_frames}
 
@@ -66,7 +66,7 @@ def _check_v21(root: Path, info: dict[str, Any]) -> dict[str, Any]:
     if problems:
         raise DataError(
             f"{root} is what the server has, and its parts do not fit:\n  " + "\n  ".join(problems[:20]),
-            fix=f"mstool validate {root} --against pi05_libero",
+            fix=f"mstool validate {root}",
         )
     return {"reader": "metadata", "episodes": total, "frames": frames}
 

@@ -89,7 +89,7 @@ def read_stored(root: Path, trained_on: Conventions, envs: Sequence[str]) -> lis
                 )
             )
     except Unavailable as error:
-        raise DataError(f"{root}: {error}", fix=f"mstool validate {root} --against maniskill") from error
+        raise DataError(f"{root}: {error}", fix=f"mstool validate {root}") from error
     return found
 
 
