@@ -31,19 +31,19 @@ class UsageError(MstoolError):
     exit_code = 2
 
 
-class WrongPathError(UsageError):
-    """A path was given and another one is meant; the command line says the command with it.
+class WrongWordError(UsageError):
+    """One word of the command line cannot be, and another one is meant; the command line says the command with it.
 
     Parameters
     ----------
     message
-        What the given path is.
+        What is wrong with the given one.
     given, instead
-        The path of the user, and the one that is meant.
+        The path, name or address of the user, and the one that is meant.
 
     """
 
-    def __init__(self, message: str, *, given: Path, instead: Path) -> None:
+    def __init__(self, message: str, *, given: Path | str, instead: Path | str) -> None:
         super().__init__(message, fix=f"give {instead}")
         self.given = given
         self.instead = instead

@@ -52,11 +52,14 @@ def build(
     as_json: opt.AsJson = False,
 ) -> None:
     """Convert the environments of a manifest, with its sentences, horizons and cameras, in its order."""
+    from mstool.dataset.names import check_repo_id
     from mstool.maniskill2lerobot.executor import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
     from mstool.maniskill2lerobot.plan import Wish, make_recipes, tasks_of
     from mstool.maniskill2lerobot.plan import build as run
 
+    if repo_id is not None:
+        check_repo_id(repo_id)
     tasks = tasks_of(manifest, env or ())
     wish = Wish(
         layout,

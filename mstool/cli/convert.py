@@ -59,10 +59,13 @@ def convert(
     as_json: opt.AsJson = False,
 ) -> None:
     """Replay ManiSkill demos into a LeRobot dataset: RGB views, 8D state, actions, exact norm stats."""
+    from mstool.dataset.names import check_repo_id
     from mstool.maniskill2lerobot.executor import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
     from mstool.maniskill2lerobot.plan import Wish, build, choose_envs, make_recipes
 
+    if repo_id is not None:
+        check_repo_id(repo_id)
     envs = choose_envs(env or (), every=every)
     name = envs[0] if len(envs) == 1 else "multitask"
     wish = Wish(

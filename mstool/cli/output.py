@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from mstool.errors import MstoolError, WrongPathError
+from mstool.errors import MstoolError, WrongWordError
 from mstool.progress import print_line
 
 
@@ -43,22 +43,24 @@ def say(text: str) -> None:
 def print_error(error: MstoolError) -> None:
     """Print an error and, on its own line, what fixes it."""
     say(f"error: {error.message}")
-    fix = _with_path(error, sys.argv[1:]) if isinstance(error, WrongPathError) else error.fix
+    fix = _with_the_one_meant(error, sys.argv[1:]) if isinstance(error, WrongWordError) else error.fix
     if fix:
         say(f"fix: {fix}")
 
 
-def _with_path(error: WrongPathError, words: Sequence[str]) -> str:
-    """Return the user's command with the path that is meant in the place of the given one."""
+def _with_the_one_meant(error: WrongWordError, words: Sequence[str]) -> str:
+    """Return the user's command with what is meant in the place of what was given."""
     changed = [_replaced(word, error) for word in words]
     return shlex.join(["mstool", *changed]) if changed != list(words) else error.fix
 
 
-def _replaced(word: str, error: WrongPathError) -> str:
-    """Replace the path in `DATASET`, `--dataset=DATASET` or `replay:DATASET`."""
-    start = next((mark for mark in ("=", ":") if mark in word), "")
-    before, _, path = word.partition(start) if start else ("", "", word)
-    return f"{before}{start}{error.instead}" if path and Path(path) == error.given else word
+def _replaced(word: str, error: WrongWordError) -> str:
+    """Replace the given path or name in `DATASET`, `--dataset=DATASET` or `replay:DATASET`."""
+    for start in ("", "=", ":"):
+        before, mark, given = word.partition(start) if start else ("", "", word)
+        if given and Path(given) == Path(error.given):
+            return f"{before}{mark}{error.instead}"
+    return word
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:

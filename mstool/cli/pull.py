@@ -40,7 +40,6 @@ def pull(
 ) -> None:
     """Pull a dataset, resume within files, verify every file, open it with LeRobot; it appears whole or not at all."""
     from mstool.errors import UsageError
-    from mstool.hub.endpoint import choose, use
     from mstool.hub.options import PullOptions
     from mstool.hub.pull import pull as run
     from mstool.hub.write_back import find_entry
@@ -50,7 +49,6 @@ def pull(
     if entry and not entry.repo_id:
         raise UsageError(f"the manifest does not say where {name} is", fix="mstool pull OWNER/NAME")
     server = entry.endpoint if entry else ""
-    use(choose(endpoint, server))
     options = PullOptions(
         repo_id=repo_id,
         root=output or Path("data") / repo_id.rpartition("/")[2],

@@ -52,7 +52,6 @@ def push(
     """
     from mstool.dataset.record import read_record
     from mstool.errors import UsageError
-    from mstool.hub.endpoint import choose, use
     from mstool.hub.options import PushOptions
     from mstool.hub.push import push as run
     from mstool.hub.write_back import check_writable, find_entry, write_back
@@ -70,7 +69,6 @@ def push(
                 "--write-revision needs a manifest to write to", fix="add --manifest datasets_manifest.yaml"
             )
         check_writable(manifest, entry.env_id if entry else str(env_ids[0]))
-    use(choose(endpoint, server))
     options = PushOptions(
         dataset=dataset,
         repo_id=name,

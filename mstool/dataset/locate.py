@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mstool.errors import UsageError, WrongPathError
+from mstool.errors import UsageError, WrongWordError
 
 INFO_FILE = Path("meta") / "info.json"
 # What `--format both` writes below one folder, and who reads it.
@@ -46,14 +46,14 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
     around = next((folder for folder in root.resolve().parents if is_dataset(folder)), None)
     if around is not None:
         instead = _as_given(root, around)
-        raise WrongPathError(f"{root} is a part of the dataset {instead}", given=root, instead=instead)
+        raise WrongWordError(f"{root} is a part of the dataset {instead}", given=root, instead=instead)
     if not root.is_dir():
         raise UsageError(f"{root} is a file; a dataset is a folder", fix="give the folder that holds meta/info.json")
     inside = sorted(datasets_below(root), key=lambda folder: (folder.name != prefer, folder.name not in READERS))
     if inside:
         names = [f"{folder.relative_to(root)} ({READERS[folder.name]})" if folder.name in READERS
                  else str(folder.relative_to(root)) for folder in inside]  # fmt: skip
-        raise WrongPathError(
+        raise WrongWordError(
             f"{root} is not a dataset, it holds {len(inside)}: {', '.join(names)}", given=root, instead=inside[0]
         )
     raise UsageError(

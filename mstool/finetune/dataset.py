@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.dataset.locate import is_dataset, locate
-from mstool.errors import DataError, MstoolError, WrongPathError
+from mstool.errors import DataError, MstoolError, WrongWordError
 
 VERSION = "v3.0"  # lerobot 0.6.1, datasets/dataset_metadata.py, CODEBASE_VERSION
 STATE, ACTION, IMAGES = "observation.state", "action", "observation.images."
@@ -78,7 +78,7 @@ def _wrong_version(root: Path, version: str) -> MstoolError:
     why = f"{root} is LeRobot {version}; lerobot 0.6.1 trains on {VERSION} alone"
     twin = root.parent / VERSION
     if root.name == version and is_dataset(twin):
-        return WrongPathError(f"{why}: {twin} is its twin", given=root, instead=twin)
+        return WrongWordError(f"{why}: {twin} is its twin", given=root, instead=twin)
     here = root.resolve()
     exported = here.with_name(f"{here.name}-lerobot")
     command = shlex.join(["mstool", "export", str(root), "--format", VERSION, "--output", str(exported)])

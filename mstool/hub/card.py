@@ -13,7 +13,6 @@ import yaml
 from mstool.fingerprint import CONTACT_SHEET_FILE
 from mstool.hub.card_facts import Vector, drops, episode_log, ranges, simulators, sources, tasks, vectors
 from mstool.layouts.recognise import flat_names
-from mstool.validators.data import DatasetView
 from mstool.validators.targets import MANISKILL, fitting_target
 
 # A README with this line is ours to write again; any other is its author's and goes up as it is.
@@ -34,6 +33,8 @@ class CardFacts:
 
 def write_card(root: Path, info: dict[str, Any], facts: CardFacts) -> str:
     """Return the card of the dataset at `root` as Markdown with its YAML head."""
+    from mstool.validators.data import DatasetView
+
     own = DatasetView(root).ours
     parts = [
         _head(info, own, facts),

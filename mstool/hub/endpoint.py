@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from mstool.errors import UsageError
+from mstool.errors import UsageError, WrongWordError
 
 DEFAULT = "https://huggingface.co"
 # Servers with Xet storage. Mirrors forward the old LFS protocol only, and answer Xet's endpoints with an error.
@@ -70,7 +70,11 @@ def use(endpoint: Endpoint) -> None:
 def _checked(url: str, named_by: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"{named_by} names no server: {url!r}", fix=f"write it as https://host, for example {DEFAULT}")
+        raise WrongWordError(
+            f"{named_by} is {url!r}, which is not the address of a server: that is https://HOST",
+            given=url,
+            instead=f"https://{url.rpartition('://')[2] or urlsplit(DEFAULT).hostname}",
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
             f"{named_by} holds more than an address: a user name, a password or a query",

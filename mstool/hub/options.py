@@ -5,26 +5,17 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstool.errors import UsageError
+from mstool.errors import WrongWordError
 
-# As huggingface_hub checks it: two parts of letters, digits, `-`, `_`, `.`; neither `--` nor `..`, at most 96 letters.
-_REPO_ID = re.compile(r"(?=[^/]+/[^/]+$)[\w\-.]{1,96}/[\w\-.]{1,96}", re.ASCII)
 _REVISION = re.compile(r"[\w\-.][\w\-./]*", re.ASCII)
-
-
-def check_repo_id(repo_id: str) -> None:
-    """Raise UsageError unless `repo_id` is `owner/name` as hubs allow it."""
-    name = repo_id.rpartition("/")[2]
-    bad = not _REPO_ID.fullmatch(repo_id) or "--" in repo_id or ".." in repo_id
-    if bad or len(repo_id) > 96 or any(part[0] in "-." or part[-1] in "-." for part in repo_id.split("/")):
-        hint = re.sub(r"[^\w\-.]+|--+|\.\.+", "-", name or "dataset", flags=re.ASCII).strip("-.") or "dataset"
-        raise UsageError(f"{repo_id!r} is no name of a dataset on a hub", fix=f"write owner/name, as in me/{hint}")
 
 
 def check_revision(revision: str) -> None:
     """Raise UsageError unless `revision` can be the name of a branch, a tag or a commit."""
     if not _REVISION.fullmatch(revision) or ".." in revision:
-        raise UsageError(f"{revision!r} is no name of a branch, a tag or a commit", fix="for example --revision main")
+        raise WrongWordError(
+            f"{revision!r} is not the name of a branch, a tag or a commit", given=revision, instead="main"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mstool.dataset.names import check_repo_id
 from mstool.errors import UsageError
 from mstool.fingerprint import dataset_files, hash_file
 from mstool.hub.client import connect, quiet
@@ -22,7 +23,7 @@ from mstool.hub.endpoint import choose
 from mstool.hub.errors import Asked, HubError, explained
 from mstool.hub.gate import read_info
 from mstool.hub.inventory import RemoteFile, is_same, remote_files
-from mstool.hub.options import PullOptions, check_repo_id, check_revision
+from mstool.hub.options import PullOptions, check_revision
 from mstool.hub.tags import newest_version, refs
 from mstool.paths import writable_folder
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mstool.dataset.names import check_repo_id
 from mstool.errors import DataError
 from mstool.fingerprint import CARD_FILE, CONTACT_SHEET_FILE, combine, hash_file
 from mstool.hub.card import CardFacts, is_ours, write_card
@@ -22,7 +23,7 @@ from mstool.hub.errors import Asked, HubError, explained
 from mstool.hub.gate import check_validation, read_info
 from mstool.hub.identity import identify
 from mstool.hub.inventory import Difference, LocalFile, compare, differing, local_files, remote_files
-from mstool.hub.options import PushOptions, check_repo_id, check_revision
+from mstool.hub.options import PushOptions, check_revision
 from mstool.hub.tags import move_tag
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """`merge` and `export`: datasets to datasets, without simulation."""
 
 import errno
+import shlex
 import shutil
 import time
 from collections import Counter
@@ -71,9 +72,10 @@ def export(
     dataset = open_stored(source)
     chosen: Storage = storage or dataset.storage
     if (version, chosen) == (dataset.version, dataset.storage) and dataset.is_current:
+        other = "v2.1" if version == "v3.0" else "v3.0"
         raise UsageError(
-            f"{source} is {version} with pictures as {chosen} already",
-            fix=f"choose --format {'v2.1' if version == 'v3.0' else 'v3.0'}, or another --storage",
+            f"{source} is {version} with pictures as {chosen} already: choose another --format or --storage",
+            fix=shlex.join(["mstool", "export", str(source), "--format", other, "--output", str(root)]),
         )
     return _rebuild([dataset], root, {version: chosen}, {"exported_from": dataset.version}, overwrite=overwrite)
 
@@ -91,20 +93,27 @@ def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> Re
     """
     check_target(root, overwrite=overwrite)
     if len(sources) < 2:
-        raise UsageError("merge joins at least two datasets", fix="mstool merge DATASET DATASET --output OUT")
+        words = ["mstool", "merge", *map(str, sources), "ANOTHER", "--output", str(root)]
+        raise UsageError("merge joins at least two datasets", fix=shlex.join(words))
     if len({source.resolve() for source in sources}) < len(sources):
         raise UsageError("the same dataset is given twice", fix="name each dataset once")
     datasets = [open_stored(source) for source in sources]
     first = datasets[0]
     problems = [f"{first.root} and {other.root}: {text}" for other in datasets[1:] for text in first.differences(other)]
     if problems:
-        form = any(": format: " in problem or ": pictures stored as: " in problem for problem in problems)
-        export_command = f"mstool export DATASET --format {first.version} --storage {first.storage} --output OUT"
+        kind = (first.version, first.storage)
+        other = next((dataset for dataset in datasets if (dataset.version, dataset.storage) != kind), None)
         raise DataError(
             "these datasets do not fit into one:\n  " + "\n  ".join(problems),
-            fix=f"{export_command} changes format and storage" if form else "convert the demos with the same options",
+            fix="convert the demos with the same options" if other is None else _export_command(other.root, *kind),
         )
     return _rebuild(datasets, root, {first.version: first.storage}, {}, overwrite=overwrite)
+
+
+def _export_command(source: Path, version: Version, storage: Storage) -> str:
+    there = source.with_name(f"{source.resolve().name}-{version}-{storage}")
+    words = ["--format", version, "--storage", storage, "--output", str(there)]
+    return shlex.join(["mstool", "export", str(source), *words])
 
 
 def _rebuild(
@@ -154,6 +163,18 @@ def _rebuild(
     )
 
 
+def _difference(datasets: Sequence[StoredDataset]) -> str:
+    """Say how far videos are from what was rendered: the lowest PSNR of any of their frames that was measured."""
+    worst: dict[str, float] = {}
+    for dataset in datasets:
+        for view, value in (dataset.ours.get("psnr_db") or {}).items():
+            worst[view] = min(value, worst.get(view, value))
+    if not worst:
+        return "how far they are from the rendered ones was not measured"
+    lowest = ", ".join(f"{value:.1f} dB ({view})" for view, value in worst.items())
+    return f"their PSNR to the rendered ones is at worst {lowest}"
+
+
 def _notes(
     datasets: Sequence[StoredDataset], episodes: Sequence[Episode], formats: Mapping[Version, Storage]
 ) -> list[str]:
@@ -164,7 +185,7 @@ def _notes(
             f"{', '.join(without)} kept no histograms: statistics of its pictures are those of the stored ones"
         )
     if "image" in formats.values() and datasets[0].storage == "video":
-        notes.append("the images are decoded from H.264 video: they differ from the rendered ones by psnr_db")
+        notes.append(f"the images are decoded from H.264 video: {_difference(datasets)}")
     twice = sum(count - 1 for count in Counter(episode.mark.fingerprint for episode in episodes).values())
     if twice:
         notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training")

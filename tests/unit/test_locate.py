@@ -3,7 +3,7 @@
 import pytest
 
 from mstool.dataset.locate import datasets_below, locate
-from mstool.errors import UsageError, WrongPathError
+from mstool.errors import UsageError, WrongWordError
 
 
 def make(folder):
@@ -23,11 +23,11 @@ def test_a_dataset_is_returned_as_it_was_given(tmp_path, monkeypatch):
 def test_one_dataset_per_format_names_both_and_first_the_one_that_the_command_reads(tmp_path):
     for name in ("v2.1", "v3.0"):
         make(tmp_path / "both" / name)
-    with pytest.raises(WrongPathError) as caught:
+    with pytest.raises(WrongWordError) as caught:
         locate(tmp_path / "both")
     assert caught.value.message.endswith("both is not a dataset, it holds 2: v3.0 (for LeRobot), v2.1 (for openpi)")
     assert caught.value.instead == tmp_path / "both" / "v3.0"
-    with pytest.raises(WrongPathError) as caught:
+    with pytest.raises(WrongWordError) as caught:
         locate(tmp_path / "both", prefer="v2.1")
     assert caught.value.instead == tmp_path / "both" / "v2.1"
 
@@ -39,20 +39,20 @@ def test_datasets_per_task_and_per_task_and_format(tmp_path):
     make(tmp_path / ".PickCube-v1.work" / "x")
     names = ["PickCube-v1/v2.1", "PickCube-v1/v3.0", "PushCube-v1"]
     assert [str(path.relative_to(tmp_path)) for path in datasets_below(tmp_path)] == names
-    with pytest.raises(WrongPathError, match="it holds 3"):
+    with pytest.raises(WrongWordError, match="it holds 3"):
         locate(tmp_path)
 
 
 def test_a_part_of_a_dataset_names_the_whole(tmp_path, monkeypatch):
     root = make(tmp_path / "data" / "pick")
     for part in ("meta", "data", "meta/info.json"):
-        with pytest.raises(WrongPathError, match="is a part of the dataset") as caught:
+        with pytest.raises(WrongWordError, match="is a part of the dataset") as caught:
             locate(root / part)
         assert caught.value.instead == root
-    with pytest.raises(WrongPathError, match="it holds 1: pick"):
+    with pytest.raises(WrongWordError, match="it holds 1: pick"):
         locate(root / "..")
     monkeypatch.chdir(root.parent)
-    with pytest.raises(WrongPathError) as caught:
+    with pytest.raises(WrongWordError) as caught:
         locate((root / "meta").relative_to(root.parent))
     assert str(caught.value.instead) == "pick"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mstool.conventions import Conventions, load_conventions
 from mstool.dataset.locate import is_dataset
-from mstool.errors import DataError, UsageError, WrongPathError
+from mstool.errors import DataError, UsageError, WrongWordError
 from mstool.layouts import get_layout
 
 POLICIES = ("pi05", "pi0")
@@ -103,7 +103,7 @@ def _check_version(root: Path, conventions: Conventions) -> None:
     why = f"{root} is LeRobot v3.0, and openpi reads {VERSION} alone"
     for other in (root.parent / VERSION, root.with_name(exported.name)):
         if here.name != VERSION and is_dataset(other):
-            raise WrongPathError(f"{why}: {other} is its twin", given=root, instead=other)
+            raise WrongWordError(f"{why}: {other} is its twin", given=root, instead=other)
     command = shlex.join(["mstool", "export", str(root), "--format", VERSION, "--output", str(exported)])
     raise DataError(why, fix=command)
 
