@@ -163,8 +163,8 @@ def _invalid(batch: Batch, *, skip_invalid: bool) -> dict[int, str]:
         listed = "\n  ".join(list(problems.values())[:10])
         more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise DataError(
-            f"{len(problems)} of {len(batch.positions)} demos cannot be used, in {batch.source.demos.path} and its .json:\n"
-            f"  {listed}{more}",
+            f"{len(problems)} of {len(batch.positions)} demos cannot be used, in {batch.source.demos.path} and its "
+            f".json:\n  {listed}{more}",
             fix="repair the file, or add --skip-invalid to drop them"
             if some
             else f"mstool convert --env {batch.recipe.env_id} --demos generate",
