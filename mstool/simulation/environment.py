@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading
-from mstool.errors import MstoolError, SetupError, UsageError
+from mstool.errors import DataError, MstoolError, SetupError, UsageError
 from mstool.installation import driver_command
 from mstool.simulation.cameras import finish_pictures, mount_cameras, start_pictures
 from mstool.simulation.devices import render_backend, render_device
@@ -199,9 +199,22 @@ def _make(spec: SimulatorSpec) -> Any:
         ) from error
     except RuntimeError as error:
         if "device" not in str(error).lower():
-            raise
+            raise _unbuildable(spec, kwargs, error) from error
         raise SetupError(f"SAPIEN found no device to render on: {error}", fix=driver_command()) from error
+    except Exception as error:
+        raise _unbuildable(spec, kwargs, error) from error
     return env
+
+
+def _unbuildable(spec: SimulatorSpec, kwargs: Mapping[str, Any], error: Exception) -> DataError:
+    """Say that no episode can run: the environment's own code refuses the arguments that it is given."""
+    given = ", ".join(f"{name}={value!r}" for name, value in kwargs.items()) or "no arguments"
+    cause = error.__cause__ or error  # gymnasium adds all arguments to the message
+    return DataError(
+        f"{spec.env_id} cannot be built with {given}: {type(cause).__name__}: {cause}",
+        fix="correct env_info.env_kwargs in the demos' .json, or make demos here: "
+        f"mstool demos generate --env {spec.env_id}",
+    )
 
 
 def _as_batched(state: State) -> dict[str, dict[str, Any]]:
