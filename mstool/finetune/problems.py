@@ -2,6 +2,8 @@
 
 import errno
 import re
+import signal
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -84,16 +86,26 @@ def _explain(
 
 def _worker_ended(error: BaseException, options: Options, num_workers: int) -> SetupError:
     """Name the signal that ended a data loader's process, and what usually sends it."""
-    words = ""
-    while error is not None and not (found := _KILLED.search(str(error))):
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    words = found[1].strip() if error is not None and found else ""
+    words, each = "", error
+    while each is not None and not words:
+        found = _KILLED.search(str(each))
+        words = found[1].strip() if found else _exit_signal(each)
+        each = each.__cause__ or each.__context__  # type: ignore[assignment]
     name, why, fewer = next(
         (ending for text, ending in _ENDINGS.items() if words.startswith(text)),
         (words or "no signal", "what it said itself is above", True),
     )
     changes = {"num_workers": num_workers // 2} if fewer else {}
     return SetupError(f"a process that loads data was ended by {name}: {why}", fix=_again(options, **changes))
+
+
+def _exit_signal(error: BaseException) -> str:
+    """Return strsignal's words for what ended a process of the loader that raised; torch may notice the end alone."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for process in getattr(frame.f_locals.get("self"), "_workers", ()):  # torch's _MultiProcessingDataLoaderIter
+            if (getattr(process, "exitcode", None) or 0) < 0:
+                return signal.strsignal(-process.exitcode) or ""
+    return ""
 
 
 def _out_of_memory(

@@ -13,7 +13,6 @@ import yaml
 from mstool.fingerprint import CONTACT_SHEET_FILE
 from mstool.hub.card_facts import Vector, drops, episode_log, ranges, simulators, sources, tasks, vectors
 from mstool.layouts.recognise import flat_names
-from mstool.validators.targets import MANISKILL, fitting_target
 
 # A README with this line is ours to write again; any other is its author's and goes up as it is.
 MARK = "<!-- written by mstool push: edits are overwritten, remove this line to keep yours -->"
@@ -167,6 +166,8 @@ def _loading(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str
         "```python\nfrom lerobot.datasets.lerobot_dataset import LeRobotDataset\n\n"
         f'dataset = LeRobotDataset("{facts.repo_id}")\n```'
     )
+    from mstool.validators.targets import MANISKILL, fitting_target
+
     fitting = fitting_target(info, own).target
     config = (
         "write a config of your own for it"

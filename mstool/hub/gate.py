@@ -9,7 +9,6 @@ from mstool.dataset.locate import INFO_FILE, locate
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.fingerprint import VALIDATION_FILE
-from mstool.validators.targets import fitting_target
 
 type Info = dict[str, Any]
 
@@ -59,6 +58,8 @@ def check_validation(root: Path, info: Info, content: str) -> str:
 
     """
     path = root / VALIDATION_FILE
+    from mstool.validators.targets import fitting_target
+
     fitting = fitting_target(info, read_record(root))
     fix = shlex.join(["mstool", "validate", str(root), "--against", fitting.target])
     try:

@@ -1,6 +1,7 @@
 """Demos that the planner makes: equal to ManiSkill's own, whole, and a function of the seed alone."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,31 @@ def read_demos(folder: Path) -> dict[int, dict[str, np.ndarray]]:
     return demos
 
 
+@cache
+def physx_as_recorded() -> bool:
+    """Whether this processor's PhysX takes recorded actions to the recorded states, bit for bit.
+
+    Its approximate reciprocals and square roots differ between makers of processors, whatever the planner does.
+    """
+    return all(first_episode_as_recorded(env_id) for env_id in ("PushCube-v1", "PullCube-v1", "PullCubeTool-v1"))
+
+
+def first_episode_as_recorded(env_id: str) -> bool:
+    """Execute a task's first demo and compare the state that it ends in."""
+    demo = read_demos(DEMOS / env_id / "motionplanning")[0]
+    env = make_planning_env(env_id, rebuild=True)
+    env.reset(seed=0)
+    for action in demo["actions"]:
+        env.step(action)
+    state = env.unwrapped.get_state_dict()
+    env.close()
+    return all(
+        np.array_equal(values.cpu().numpy()[0], demo[f"env_states/{kind}/{name}"][-1])
+        for kind, bodies in state.items()
+        for name, values in bodies.items()
+    )
+
+
 def assert_same_bits(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
     assert a.keys() == b.keys()
     for name, array in a.items():
@@ -64,7 +90,10 @@ def test_in_their_order_mplibs_demos_come_out_bit_for_bit(env_id: str) -> None:
         env.taken = []
         outcome = solve_episode(env, env_id, seed)
         assert outcome == Outcome(seed=seed, success=True, steps=len(demo["actions"]))
-        np.testing.assert_array_equal(np.stack(env.taken), demo["actions"])
+        if physx_as_recorded():
+            np.testing.assert_array_equal(np.stack(env.taken), demo["actions"])
+        else:
+            np.testing.assert_allclose(np.stack(env.taken), demo["actions"], rtol=0, atol=TOLERANCE)
     env.close()
 
 
@@ -82,7 +111,8 @@ def test_every_seed_by_itself_comes_out_as_mplibs_demo(env_id: str, tmp_path: Pa
             assert array.dtype == theirs[seed][name].dtype, name
         np.testing.assert_array_equal(ours[seed]["actions"][:, 7], theirs[seed]["actions"][:, 7])
         np.testing.assert_allclose(ours[seed]["actions"], theirs[seed]["actions"], rtol=0, atol=TOLERANCE)
-    if 0 in theirs:  # the first that mplib's environment ran, so its scene was new too
+    # The first that mplib's environment ran had a new scene too.
+    if 0 in theirs and physx_as_recorded():
         assert_same_bits(ours[0], theirs[0])
 
 

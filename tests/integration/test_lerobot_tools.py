@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from support.converted import copied, run_mstool
+from support.converted import command, copied
 
 from mstool.maniskill2lerobot.video import psnr_db
 
@@ -168,7 +168,7 @@ def test_images_delete_and_become_videos(images, tmp_path):
 @pytest.mark.parametrize("storage", ["video", "image"])
 def test_lerobots_conversion_of_our_v21(ours, made, stored, tmp_path, storage):
     root = tmp_path / "old"
-    run_mstool("export", ours, "--format", "v2.1", "--storage", storage, "--output", root)
+    command("export", ours, "--format", "v2.1", "--storage", storage, "--output", root)
     run("-m", CONVERT, "--repo-id=t/old", f"--root={root}", "--push-to-hub=false")
     names = dict(zip(("image", "wrist_image"), VIEWS, strict=True))
     same(episodes(root, tuple(names)), stored, names=names)

@@ -134,7 +134,7 @@ def test_pooled_statistics_leave_the_datasets_alone(pickcube, tmp_path, mstool):
         (["{root}/meta"], 2, "fix: mstool stats {root}\n"),
         (["{root}/.."], 2, "is not a dataset, it holds 1: d"),
         (["{root}", "--horizon", "x"], 2, "--horizon"),
-        ([], 2, "Missing argument"),
+        ([], 2, "missing argument"),
     ],
 )
 def test_usage(tmp_path, mstool, words, code, said):

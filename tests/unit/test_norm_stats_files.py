@@ -203,9 +203,11 @@ def test_check_of_other_files(tmp_path, text, error):
 def test_plot(tmp_path):
     data = {"observation.state": np.ones((9, 1), dtype=np.float32), "action": np.arange(9, dtype=np.float32)[:, None]}
     result = compute([write_dataset(tmp_path / "d", data, [9])], features=False)
-    plot(result, tmp_path / "stats.png")
-    assert (tmp_path / "stats.png").read_bytes().startswith(b"\x89PNG")
-    for path in (tmp_path / "stats.txt", tmp_path / "no/stats.png"):
+    for path in (tmp_path / "stats.png", tmp_path / "new/stats.png"):
+        check_plot(path)
+        plot(result, path)
+        assert path.read_bytes().startswith(b"\x89PNG")
+    for path in (tmp_path / "stats.txt", tmp_path / "stats.png/stats.png"):
         with pytest.raises(UsageError):
             check_plot(path)
 
