@@ -190,6 +190,8 @@ def _make(spec: SimulatorSpec) -> Any:
                 max_episode_steps=10**9,  # horizons are ours: ManiSkill's 50 is shorter than most demos
                 **kwargs,
             ).unwrapped
+    except MstoolError:  # no device to render on
+        raise
     except (AssertionError, KeyError) as error:
         raise UsageError(f"{spec.env_id} with control mode {spec.control_mode!r}: {error}") from error
     except EOFError as error:  # ManiSkill asks on the terminal whether to download a robot's or a scene's files
