@@ -156,7 +156,7 @@ def test_merge_names_every_difference(tmp_path):
         "image_size: [16, 16] and [32, 16]",
     ):
         assert word in error.value.message
-    assert error.value.fix.startswith("mstool export DATASET --format v3.0 --storage video")
+    assert error.value.fix.startswith(f"mstool export {tmp_path / 'other'} --format v3.0 --storage video")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
 
