@@ -96,16 +96,16 @@ def _system(error: OSError, asked: Asked) -> MstoolError:
 def no_token(asked: Asked) -> HubError:
     """Return the error of someone who is not logged in."""
     return HubError(
-        f"{asked.endpoint.url} wants to know who pushes, and there is no token here",
-        fix=f"{_login(asked)} (or set HF_TOKEN), then: {asked.again()}",
+        f"{asked.endpoint.url} wants to know who pushes, and there is no token here (nor in HF_TOKEN)",
+        fix=f"{_login(asked)} && {asked.again()}",
     )
 
 
 def read_only_token(asked: Asked) -> HubError:
     """Return the error of a token that may not write."""
     return HubError(
-        f"the token may only read at {asked.endpoint.url}",
-        fix=f"make a token with write access, {_login(asked)} --force, then: {asked.again()}",
+        f"the token may only read at {asked.endpoint.url}: make one there that may write",
+        fix=f"{_login(asked)} --force && {asked.again()}",
     )
 
 
@@ -113,9 +113,8 @@ def web_page(asked: Asked, status: str) -> MstoolError:
     """Return the error of an HTML page where the hub's own answer was expected."""
     return HubError(
         f"a web page ({status}) came back instead of {asked.endpoint.url}'s own answer: a proxy, a login page of the "
-        "network, or no hub at this address",
-        fix=f"open {asked.endpoint.url} in a browser, or go past the proxy: "
-        f"NO_PROXY={asked.endpoint.host} {asked.again()}",
+        "network, or no hub at this address (a browser shows it)",
+        fix=f"NO_PROXY={asked.endpoint.host} {asked.again()}",
     )
 
 
@@ -146,8 +145,9 @@ def _read_only(asked: Asked) -> MstoolError:
 def _full(said: str, asked: Asked) -> MstoolError:
     other = asked.again(private=False) if getattr(asked.options, "private", False) else asked.again()
     return HubError(
-        f"{asked.endpoint.url} has no room left for {asked.repo}: {said or 'quota'}. Nothing is visible there yet",
-        fix=f"free space in the account, push as public or elsewhere, then: {other}",
+        f"{asked.endpoint.url} has no room left for {asked.repo}: {said or 'quota'}. Nothing is visible there yet; free"
+        " space in the account, push as public, or to another --endpoint",
+        fix=other,
     )
 
 
@@ -168,8 +168,8 @@ def _no_right(said: str, asked: Asked) -> MstoolError:
     owner, _, name = asked.repo.partition("/")
     if not asked.pushing:
         return HubError(
-            f"{asked.endpoint.url} does not show {asked.repo} to this token: {said or '403'}",
-            fix=f"ask {owner} for access, {_login(asked)}, then: {asked.again()}",
+            f"{asked.endpoint.url} does not show {asked.repo} to this token: {said or '403'}; {owner} gives access",
+            fix=f"{_login(asked)} --force && {asked.again()}",
         )
     return HubError(
         f"the token may not write to {owner!r} at {asked.endpoint.url}: no such user or organisation, or no right "
@@ -198,7 +198,7 @@ def _proxy(said: str, asked: Asked) -> MstoolError:
     del said
     return HubError(
         f"the proxy on the way to {asked.endpoint.url} wants a login (407)",
-        fix=f"set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT, or: NO_PROXY={asked.endpoint.host} {asked.again()}",
+        fix=f"HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT {asked.again()}",
     )
 
 
@@ -233,15 +233,15 @@ def _unreachable(cause: Exception, asked: Asked) -> MstoolError:
         )
     if isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout):
         return HubError(
-            f"{url} (from {asked.endpoint.named_by}) cannot be reached: {words}",
-            fix=asked.again(endpoint="https://A_SERVER_THAT_ANSWERS") + " (or the same command again, later)",
+            f"{url} (from {asked.endpoint.named_by}) cannot be reached: {words}; try later, or name a mirror",
+            fix=asked.again(endpoint="https://MIRROR"),
         )
     left = "nothing is visible on the server until all of it is there" if asked.pushing else "what came is kept"
     return HubError(f"the connection to {url} broke: {words}; {left}", fix=_resume(asked))
 
 
 def _resume(asked: Asked) -> str:
-    return f"{asked.again()} (it goes on where it stopped)"
+    return f"{asked.again()}  # goes on where it stopped"
 
 
 def _login(asked: Asked) -> str:

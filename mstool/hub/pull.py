@@ -123,7 +123,7 @@ def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: Pu
     assert isinstance(options, PullOptions)
     staging = options.root.with_name(f".{options.root.name}.pull")
     staging.mkdir(parents=True, exist_ok=True)
-    with _alone(staging):
+    with _alone(staging, asked):
         done = _same_files(staging, files)
         for path in set(dataset_files(staging)) - done:
             (staging / path).unlink()
@@ -155,7 +155,7 @@ def _wanted(api: "HfApi", asked: Asked, revision: str) -> dict[str, RemoteFile]:
     files = {p: f for p, f in files.items() if not any(part.startswith(".") for part in p.split("/"))}
     if "meta/info.json" not in files:
         raise HubError(
-            f"{asked.endpoint.url}: {asked.repo} is no LeRobot dataset at {revision[:12]} (no meta/info.json)",
+            f"{asked.endpoint.url}: {asked.repo} is not a LeRobot dataset at {revision[:12]} (no meta/info.json)",
             fix=asked.again(revision="main"),
         )
     return files
@@ -191,7 +191,8 @@ def _check_target(asked: Asked) -> None:
     writable_folder(root, "--output", beside=True)
     if root.exists() and any(root.iterdir()):
         if not (root / "meta" / "info.json").is_file():
-            raise UsageError(f"{root} holds something that is no dataset", fix="choose another --output")
+            elsewhere = asked.again(root=root.with_name(f"{root.name}-pulled"))
+            raise UsageError(f"{root} holds something that is not a dataset", fix=elsewhere)
         if not options.overwrite:
             raise UsageError(f"{root} holds another dataset or another version", fix=asked.again(overwrite=True))
 
@@ -215,13 +216,13 @@ def _link(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(staging: Path) -> Iterator[None]:
+def _alone(staging: Path, asked: Asked) -> Iterator[None]:
     """Keep a second pull into the same place out."""
     with (staging / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UsageError(f"another pull fills {staging}", fix="wait for it, or choose another --output") from error
+            raise UsageError(f"another pull fills {staging}", fix=f"{asked.again()}  # when it has ended") from error
         yield
 
 

@@ -121,8 +121,8 @@ def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushR
     if options.private and not api.repo_info(options.repo_id, repo_type="dataset").private:
         raise HubError(
             f"{options.repo_id} is there already and public: --private cannot hide what is pushed to it",
-            fix=f"HF_ENDPOINT={report.endpoint} hf repos settings {options.repo_id} --type dataset --private, "
-            f"then: {asked.again()}",
+            fix=f"HF_ENDPOINT={report.endpoint} hf repos settings {options.repo_id} --type dataset --private && "
+            f"{asked.again()}",
         )
     plan, head = _plan(api, options, files)
     _describe(plan, report)

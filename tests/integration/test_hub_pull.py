@@ -151,7 +151,7 @@ def test_what_lerobot_cannot_open_does_not_appear(hub, dataset, tmp_path):  # no
 def test_a_repository_that_is_no_dataset(hub, tmp_path):  # noqa: F811
     hub.store.create("me/notes", private=False)
     error = failed(hub, tmp_path / "got", repo_id="me/notes")
-    assert "no LeRobot dataset" in error.message
+    assert "is not a LeRobot dataset" in error.message
 
 
 def test_dry_run_writes_nothing(full, tmp_path):
@@ -310,7 +310,7 @@ def test_a_folder_that_is_taken_stays_as_it_is(full, tmp_path):
     root.mkdir()
     (root / "thesis.tex").write_text("x")
     for overwrite in (False, True):
-        with pytest.raises(UsageError, match="no dataset"):
+        with pytest.raises(UsageError, match="not a dataset"):
             pull(options(full, root, overwrite=overwrite))
     assert [path.name for path in root.iterdir()] == ["thesis.tex"]
     (tmp_path / "file").write_text("x")
