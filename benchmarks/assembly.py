@@ -25,12 +25,12 @@ import numpy as np
 
 from mstool.cli.output import table
 from mstool.contract import Array
-from mstool.maniskill2lerobot.assemble import assemble
-from mstool.maniskill2lerobot.episodes import Episode
-from mstool.maniskill2lerobot.image_stats import ImageHistogram
-from mstool.maniskill2lerobot.recipe import Recipe
-from mstool.maniskill2lerobot.shard import MARKER, EpisodeMark, read_mark, shard_path
-from mstool.maniskill2lerobot.video import VideoWriter
+from mstool.maniskill2lerobot.episode.recipe import Recipe
+from mstool.maniskill2lerobot.episode.shard import MARKER, EpisodeMark, read_mark, shard_path
+from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.pictures.video import VideoWriter
+from mstool.maniskill2lerobot.writers.assemble import assemble
+from mstool.maniskill2lerobot.writers.episodes import Episode
 
 HERE = Path(__file__).parent
 FPS = 20

@@ -25,7 +25,7 @@ from mstool.contract import Array
 from mstool.layouts import LAYOUTS
 from mstool.manifest import load_manifest
 from mstool.maniskill2lerobot.demos.reader import Demo, DemoFile
-from mstool.maniskill2lerobot.replay import replay
+from mstool.maniskill2lerobot.episode.replay import replay
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 HERE = Path(__file__).parent

@@ -37,7 +37,7 @@ def converted() -> list[tuple[Any, np.ndarray]]:
     """Every demo with its actions in `pd_ee_delta_pose`, from a replay without pictures."""
     from mstool.layouts import get_layout
     from mstool.maniskill2lerobot.demos.reader import DemoFile
-    from mstool.maniskill2lerobot.replay import replay
+    from mstool.maniskill2lerobot.episode.replay import replay
     from mstool.simulation.environment import Simulator, SimulatorSpec
 
     simulator = Simulator(SimulatorSpec(ENV, "pd_ee_delta_pose"))
@@ -154,9 +154,9 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
     """
     from mstool.maniskill2lerobot.convert import Batch, convert
     from mstool.maniskill2lerobot.demos.source import open_demos
-    from mstool.maniskill2lerobot.executor import Done, run_local
+    from mstool.maniskill2lerobot.executors.job import Job, Worker
+    from mstool.maniskill2lerobot.executors.local import Done, run_local
     from mstool.maniskill2lerobot.options import make_recipe
-    from mstool.maniskill2lerobot.work import Job, Worker
 
     finished: list[tuple[float, int]] = []
 

@@ -23,9 +23,9 @@ from typing import Any
 from mstool.cli.output import say, table
 from mstool.evaluation.evaluate import evaluate
 from mstool.evaluation.plan import SUITES
+from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.results import Results
 from mstool.evaluation.statistics import wilson
-from mstool.evaluation.wish import Wish
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -60,7 +60,7 @@ def bound(kind: str, root: Path, work: Path, options: argparse.Namespace) -> Res
     """Evaluate one bound on all six tasks."""
     policy = f"replay:{root}" if kind == "replay" else kind
     return evaluate(
-        Wish(
+        EvalRequest(
             policy=policy,
             envs=TASKS,
             episodes=None if kind == "replay" else options.episodes,
@@ -73,7 +73,7 @@ def bound(kind: str, root: Path, work: Path, options: argparse.Namespace) -> Res
 
 def speed(run: Path, work: Path, workers: int) -> dict[str, Any]:
     """Measure steps/s of an untrained policy, two tasks, loading included."""
-    wish = Wish(
+    wish = EvalRequest(
         policy=str(run),
         envs=("PickCube-v1", "PushCube-v1"),
         episodes=max(2, 2 * workers),

@@ -21,17 +21,17 @@ import numpy as np
 from PIL import Image
 
 from mstool.cli.output import table
-from mstool.maniskill2lerobot.assemble import assemble
 from mstool.maniskill2lerobot.demos.source import DemoSource, open_demos
-from mstool.maniskill2lerobot.episodes import Episode
-from mstool.maniskill2lerobot.features import Version
+from mstool.maniskill2lerobot.episode.recipe import Recipe, Storage
+from mstool.maniskill2lerobot.episode.shard import shard_path
+from mstool.maniskill2lerobot.executors.job import Job, Worker
 from mstool.maniskill2lerobot.options import make_recipe
-from mstool.maniskill2lerobot.rebuild import export
-from mstool.maniskill2lerobot.recipe import Recipe, Storage
 from mstool.maniskill2lerobot.report import video_quality
-from mstool.maniskill2lerobot.shard import shard_path
-from mstool.maniskill2lerobot.stored import data_path, open_stored, video_path
-from mstool.maniskill2lerobot.work import Job, Worker
+from mstool.maniskill2lerobot.rewrite.merge_export import export
+from mstool.maniskill2lerobot.rewrite.stored import data_path, open_stored, video_path
+from mstool.maniskill2lerobot.writers.assemble import assemble
+from mstool.maniskill2lerobot.writers.episodes import Episode
+from mstool.maniskill2lerobot.writers.features import Version
 
 HERE = Path(__file__).parent
 DEMOS = HERE.parent / "tests" / "data" / "demos"

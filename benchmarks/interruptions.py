@@ -32,11 +32,11 @@ from pathlib import Path
 
 from mstool import processes
 from mstool.cli.output import table
-from mstool.fingerprint import content_hash
+from mstool.dataset.fingerprint import content_hash
+from mstool.dataset.target import work_folder
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.options import make_recipe
-from mstool.maniskill2lerobot.target import work_folder
 from mstool.simulation.registry import env_ids
 
 HERE = Path(__file__).parent

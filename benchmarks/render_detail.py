@@ -20,7 +20,7 @@ import numpy as np
 
 from mstool.cli.output import table
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.video import psnr_db
+from mstool.maniskill2lerobot.pictures.video import psnr_db
 from mstool.simulation.devices import render_backend
 from mstool.simulation.environment import Simulator, SimulatorSpec
 

@@ -135,7 +135,7 @@ def exact_way(root: Path, horizon: int, mask: str) -> dict[str, list[float]]:
 
 def streamed_way(root: Path, horizon: int, mask: str) -> dict[str, list[float]]:
     """`mstool stats` as it treats a dataset larger than it keeps in memory: read again for every pass."""
-    from mstool.norm_stats import columns
+    from mstool.dataset import columns
 
     columns.KEEP_BYTES = 0
     return exact_way(root, horizon, mask)

@@ -27,7 +27,7 @@ from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.generate import GenerateReport, generate_demos
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.options import make_recipe
-from mstool.maniskill2lerobot.video import decode
+from mstool.maniskill2lerobot.pictures.video import decode
 from mstool.simulation.devices import render_backend
 
 HERE = Path(__file__).parent

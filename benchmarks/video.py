@@ -16,9 +16,9 @@ import numpy as np
 
 from mstool.cli.output import table
 from mstool.layouts import get_layout
-from mstool.maniskill2lerobot import video
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.replay import replay
+from mstool.maniskill2lerobot.episode.replay import replay
+from mstool.maniskill2lerobot.pictures import video
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ from mstool.cli.output import table
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.generate import generate_demos
 from mstool.maniskill2lerobot.demos.source import open_demos
-from mstool.maniskill2lerobot.executor import run_local
+from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.simulation.devices import render_backend
 

@@ -17,7 +17,7 @@ GRACE_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1
 
 
-def hire(serve: Callable[..., None], *args: Any) -> tuple[Connection, BaseProcess]:
+def start_worker(serve: Callable[..., None], *args: Any) -> tuple[Connection, BaseProcess]:
     """Spawn a process that calls `serve(pipe, *args)`; returns our end of the pipe, and the process."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -27,15 +27,15 @@ def hire(serve: Callable[..., None], *args: Any) -> tuple[Connection, BaseProces
     return ours, process
 
 
-def dismiss(pipe: Connection, process: BaseProcess) -> None:
+def stop_worker(pipe: Connection, process: BaseProcess) -> None:
     """Close a worker's pipe and wait until it has left; one that does not leave is killed."""
     pipe.close()
     process.join(GRACE_SECONDS)
     if process.is_alive():
-        kill(pipe, process)
+        kill_worker(pipe, process)
 
 
-def kill(pipe: Connection, process: BaseProcess) -> None:
+def kill_worker(pipe: Connection, process: BaseProcess) -> None:
     """End a worker that is at work."""
     pipe.close()
     process.kill()

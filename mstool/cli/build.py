@@ -53,15 +53,15 @@ def build(
 ) -> None:
     """Convert the environments of a manifest, with its sentences, horizons and cameras, in its order."""
     from mstool.dataset.names import check_repo_id
-    from mstool.maniskill2lerobot.executor import choose_executor
+    from mstool.maniskill2lerobot.executors.local import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
-    from mstool.maniskill2lerobot.plan import Wish, make_recipes, tasks_of
+    from mstool.maniskill2lerobot.plan import ConvertRequest, make_recipes, tasks_of
     from mstool.maniskill2lerobot.plan import build as run
 
     if repo_id is not None:
         check_repo_id(repo_id)
     tasks = tasks_of(manifest, env or ())
-    wish = Wish(
+    request = ConvertRequest(
         layout,
         control_mode,
         image_size,
@@ -77,8 +77,8 @@ def build(
     )
     formats = parse_formats(version, storage)
     reports = run(
-        make_recipes(tasks, wish, formats, per_task=per_task),
-        wish,
+        make_recipes(tasks, request, formats, per_task=per_task),
+        request,
         output or Path("data") / ("" if per_task else manifest.stem),
         repo_id=repo_id or f"local/{manifest.stem}",
         formats=formats,

@@ -60,15 +60,15 @@ def convert(
 ) -> None:
     """Replay ManiSkill demos into a LeRobot dataset: RGB views, 8D state, actions, exact norm stats."""
     from mstool.dataset.names import check_repo_id
-    from mstool.maniskill2lerobot.executor import choose_executor
+    from mstool.maniskill2lerobot.executors.local import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
-    from mstool.maniskill2lerobot.plan import Wish, build, choose_envs, make_recipes
+    from mstool.maniskill2lerobot.plan import ConvertRequest, build, choose_envs, make_recipes
 
     if repo_id is not None:
         check_repo_id(repo_id)
     envs = choose_envs(env or (), every=every)
     name = envs[0] if len(envs) == 1 else "multitask"
-    wish = Wish(
+    request = ConvertRequest(
         layout,
         control_mode,
         image_size,
@@ -84,8 +84,8 @@ def convert(
     )
     formats = parse_formats(version, storage)
     reports = build(
-        make_recipes(envs, wish, formats, per_task=per_task),
-        wish,
+        make_recipes(envs, request, formats, per_task=per_task),
+        request,
         output or Path("data") / ("" if per_task else name),
         repo_id=repo_id or f"local/{name}",
         formats=formats,

@@ -106,9 +106,9 @@ def evaluate(
     if policy is None:
         raise UsageError("which policy?", fix="mstool eval --policy runs/NAME")
     from mstool.evaluation.evaluate import evaluate as run
-    from mstool.evaluation.wish import Wish
+    from mstool.evaluation.request import EvalRequest
 
-    wish = Wish(
+    request = EvalRequest(
         policy=policy,
         envs=env or (),
         suite=suite,
@@ -128,7 +128,7 @@ def evaluate(
         fresh=fresh,
         diagnose=diagnose,
     )
-    results = run(wish, say)
+    results = run(request, say)
     if as_json:
         print_json(results.to_json())
     else:

@@ -29,7 +29,7 @@ def export(
 ) -> None:
     """Write a dataset in another LeRobot version, without simulation and without loss of statistics."""
     from mstool.maniskill2lerobot.options import parse_version
-    from mstool.maniskill2lerobot.rebuild import export as run
+    from mstool.maniskill2lerobot.rewrite.merge_export import export as run
 
     chosen, kept = parse_version(version, storage)
     print_reports([run(dataset, output, version=chosen, storage=kept, overwrite=overwrite)], as_json=as_json)

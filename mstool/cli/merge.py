@@ -24,7 +24,7 @@ def merge(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Join datasets of one layout and format, without simulation or encoding; statistics stay exact."""
-    from mstool.maniskill2lerobot.rebuild import merge as run
+    from mstool.maniskill2lerobot.rewrite.merge_export import merge as run
 
     print_reports([run(datasets, output, overwrite=overwrite)], as_json=as_json)
 

@@ -8,7 +8,7 @@ import typer
 from mstool.cli.output import say
 
 if TYPE_CHECKING:
-    from mstool.evaluation.serve import PolicyServer
+    from mstool.evaluation.openpi.server import PolicyServer
 
 EXAMPLES = """
 
@@ -41,9 +41,9 @@ def serve(
     """
     import asyncio
 
-    from mstool.evaluation.checkpoint import SERVE, checkpoint_conventions, find_checkpoint
-    from mstool.evaluation.policies import open_policy
-    from mstool.evaluation.serve import PolicyServer
+    from mstool.evaluation.openpi.server import PolicyServer
+    from mstool.evaluation.policies.checkpoint import SERVE, checkpoint_conventions, find_checkpoint
+    from mstool.evaluation.policies.choose import open_policy
 
     conventions = checkpoint_conventions(find_checkpoint(checkpoint, SERVE), dataset, SERVE)
     policy = open_policy(checkpoint, conventions, device=device, slots=batch, notify=say)

@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from mstool import __version__
-from mstool.conventions import Conventions
+from mstool.dataset.conventions import Conventions
 from mstool.evaluation.plan import Task
 from mstool.evaluation.policy import Traits
 from mstool.evaluation.scene import simulator_spec

@@ -6,25 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mstool.conventions import Conventions
+from mstool.dataset.conventions import Conventions
 from mstool.errors import UsageError
-from mstool.evaluation.checkpoint import find_checkpoint
 from mstool.evaluation.chunks import ENSEMBLE_RATE
 from mstool.evaluation.configuration import configuration, fingerprint
+from mstool.evaluation.default_conventions import plain_conventions
 from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
+from mstool.evaluation.markdown_report import write_page
 from mstool.evaluation.outcomes import OutcomeLog, in_order
-from mstool.evaluation.page import write_page
-from mstool.evaluation.plain import plain_conventions
 from mstool.evaluation.plan import EPISODES, Task, choose_envs, plan_replay, plan_tasks
 from mstool.evaluation.play import play
-from mstool.evaluation.policies import PLANNER, RANDOM, REPLAY, SERVER, open_policy
+from mstool.evaluation.policies.checkpoint import find_checkpoint
+from mstool.evaluation.policies.choose import PLANNER, RANDOM, REPLAY, SERVER, open_policy
 from mstool.evaluation.policy import Policy, Traits, traits_of
+from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.results import Results, TaskResult, write_results
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.scene import dataset_views
 from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
-from mstool.evaluation.wish import Wish
 from mstool.evaluation.worker import Setup
 from mstool.paths import writable_folder
 from mstool.simulation.capacity import auto_workers
@@ -35,73 +35,73 @@ DIAGNOSED = 10
 type Notify = Callable[[str], None]
 
 
-def evaluate(wish: Wish, notify: Notify) -> Results:
+def evaluate(request: EvalRequest, notify: Notify) -> Results:
     """Run an evaluation, or what is left of it, and write its results.
 
     Raises
     ------
     MstoolError
-        As `Wish.conventions`, `open_policy`, `plan_tasks` and `Runner`.
+        As `EvalRequest.conventions`, `open_policy`, `plan_tasks` and `Runner`.
 
     """
-    writable_folder(wish.folder, "--output")
-    if wish.video is not None:
-        writable_folder(wish.video, "--video")
-    conventions = wish.conventions()
-    envs = choose_envs(wish.envs, wish.suite, conventions)
-    if conventions is None and wish.policy == RANDOM:
+    writable_folder(request.folder, "--output")
+    if request.video is not None:
+        writable_folder(request.video, "--video")
+    conventions = request.conventions()
+    envs = choose_envs(request.envs, request.suite, conventions)
+    if conventions is None and request.policy == RANDOM:
         conventions = plain_conventions(envs)
-    stats = _stats(wish) if wish.diagnose else None
-    tasks = _tasks(wish, envs, conventions)
-    workers = min(wish.workers or auto_workers(kept_cores=1), sum(len(task.seeds) for task in tasks))
-    policy = _open(wish, conventions, workers, notify)
+    stats = _stats(request) if request.diagnose else None
+    tasks = _tasks(request, envs, conventions)
+    workers = min(request.workers or auto_workers(kept_cores=1), sum(len(task.seeds) for task in tasks))
+    policy = _open(request, conventions, workers, notify)
     try:
-        return _run(wish, conventions, tasks, policy, workers, stats, notify)
+        return _run(request, conventions, tasks, policy, workers, stats, notify)
     finally:
         if policy is not None:
             policy.close()
 
 
-def _tasks(wish: Wish, envs: Sequence[str], conventions: Conventions | None) -> list[Task]:
-    if wish.policy.startswith(REPLAY):
+def _tasks(request: EvalRequest, envs: Sequence[str], conventions: Conventions | None) -> list[Task]:
+    if request.policy.startswith(REPLAY):
         assert conventions is not None
-        return plan_replay(envs, conventions, wish.episodes)
-    count = wish.episodes or (DIAGNOSED if wish.diagnose else EPISODES)
+        return plan_replay(envs, conventions, request.episodes)
+    count = request.episodes or (DIAGNOSED if request.diagnose else EPISODES)
     return plan_tasks(
         envs,
         conventions,
-        seeds=range(wish.seed_start, wish.seed_start + count),
-        instruction=wish.instruction,
-        horizon=wish.horizon,
-        dataset=wish.dataset,
+        seeds=range(request.seed_start, request.seed_start + count),
+        instruction=request.instruction,
+        horizon=request.horizon,
+        dataset=request.dataset,
     )
 
 
-def _stats(wish: Wish) -> TrainingStats:
-    if wish.dataset is not None:
-        return dataset_stats(wish.dataset)
-    if wish.policy.startswith(REPLAY):
-        return dataset_stats(Path(wish.policy.removeprefix(REPLAY)))
-    if wish.policy == RANDOM or wish.policy.startswith(SERVER):
+def _stats(request: EvalRequest) -> TrainingStats:
+    if request.dataset is not None:
+        return dataset_stats(request.dataset)
+    if request.policy.startswith(REPLAY):
+        return dataset_stats(Path(request.policy.removeprefix(REPLAY)))
+    if request.policy == RANDOM or request.policy.startswith(SERVER):
         raise UsageError(
             "--diagnose compares with the training data, which this policy does not hold",
-            fix=f"mstool eval --policy {wish.policy} --diagnose --dataset DATASET",
+            fix=f"mstool eval --policy {request.policy} --diagnose --dataset DATASET",
         )
-    return checkpoint_stats(find_checkpoint(wish.policy))
+    return checkpoint_stats(find_checkpoint(request.policy))
 
 
-def _open(wish: Wish, conventions: Conventions | None, workers: int, notify: Notify) -> Policy | None:
-    if wish.policy == PLANNER:
+def _open(request: EvalRequest, conventions: Conventions | None, workers: int, notify: Notify) -> Policy | None:
+    if request.policy == PLANNER:
         return None
     assert conventions is not None
     _leave_cores(workers)
     return open_policy(
-        wish.policy,
+        request.policy,
         conventions,
-        device=wish.device,
-        timeout_s=wish.timeout_s,
+        device=request.device,
+        timeout_s=request.timeout_s,
         slots=workers,
-        dataset=wish.dataset,
+        dataset=request.dataset,
         notify=notify,
     )
 
@@ -114,7 +114,7 @@ def _leave_cores(workers: int) -> None:
 
 
 def _run(
-    wish: Wish,
+    request: EvalRequest,
     conventions: Conventions | None,
     tasks: Sequence[Task],
     policy: Policy | None,
@@ -123,24 +123,24 @@ def _run(
     notify: Notify,
 ) -> Results:
     traits = traits_of(policy) if policy is not None else Traits(sees=False, identity={"kind": PLANNER})
-    if traits.stateful and (wish.ensemble or (wish.replan or 1) > 1):
+    if traits.stateful and (request.ensemble or (request.replan or 1) > 1):
         raise UsageError(
             "--replan, --ensemble: this policy keeps a history of its own and must be asked at every step",
             fix="leave them out",
         )
-    replan = None if traits.ends_episodes else wish.replan or (1 if wish.ensemble else traits.replan)
-    ensemble = ENSEMBLE_RATE if wish.ensemble else None
-    hold = None if traits.ends_episodes or policy is None else wish.hold
+    replan = None if traits.ends_episodes else request.replan or (1 if request.ensemble else traits.replan)
+    ensemble = ENSEMBLE_RATE if request.ensemble else None
+    hold = None if traits.ends_episodes or policy is None else request.hold
     views = dataset_views(conventions) if conventions is not None else ()
     seen = views if traits.sees else ()
     common = configuration(conventions, traits, views=seen, replan=replan, ensemble=ensemble, hold=hold)
-    folder = wish.folder
+    folder = request.folder
     logs = {task.env_id: OutcomeLog(folder, fingerprint(common, task)) for task in tasks}
     recorder = Recorder(policy, replan) if policy is not None and stats is not None else None
-    setup = Setup(conventions, views if wish.video else seen, hold, wish.video)
+    setup = Setup(conventions, views if request.video else seen, hold, request.video)
     runner = Runner(recorder or policy, setup, workers, replan, ensemble)
     # A diagnosis needs to see every episode happen.
-    outcomes, timing = play(tasks, logs, runner, folder, fresh=wish.fresh or wish.diagnose, notify=notify)
+    outcomes, timing = play(tasks, logs, runner, folder, fresh=request.fresh or request.diagnose, notify=notify)
     trained = set(conventions.env_ids) if conventions is not None else set()
     results = Results(
         policy=policy.name if policy is not None else PLANNER,
@@ -162,7 +162,7 @@ def _run(
     if recorder is not None and stats is not None and conventions is not None:
         notify("looking at what the policy did")
         results = replace(
-            results, diagnosis=_diagnose(wish, recorder, conventions, stats, tasks, replan, replace(runner))
+            results, diagnosis=_diagnose(request, recorder, conventions, stats, tasks, replan, replace(runner))
         )
     write_results(results, folder)
     write_page(results, folder)
@@ -170,7 +170,7 @@ def _run(
 
 
 def _diagnose(
-    wish: Wish,
+    request: EvalRequest,
     recorder: Recorder,
     conventions: Conventions,
     stats: TrainingStats,
@@ -184,7 +184,7 @@ def _diagnose(
         stats,
         [job for task in tasks for job in task.jobs()],
         replan=replan,
-        dataset=wish.dataset,
+        dataset=request.dataset,
         play=lambda jobs: [finished.outcome for finished in runner.run(jobs)],
     )
 

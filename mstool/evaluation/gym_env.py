@@ -6,9 +6,9 @@ import gymnasium as gym
 import numpy as np
 
 from mstool.contract import Array
-from mstool.conventions import Conventions
+from mstool.dataset.conventions import Conventions
 from mstool.errors import UsageError
-from mstool.evaluation.openpi_observations import vector_dims
+from mstool.evaluation.openpi.observations import vector_dims
 from mstool.evaluation.plan import Task
 from mstool.evaluation.scene import Scene, dataset_views, layout_of
 

@@ -26,7 +26,7 @@ from lerobot.configs import FeatureType, PolicyFeature
 from lerobot.envs.configs import EnvConfig
 from lerobot.envs.utils import freeze_after_episode_end
 
-from mstool.conventions import Conventions, load_conventions
+from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.errors import UsageError
 from mstool.evaluation.gym_env import IMAGES, ManiskillEnv, action_dims, cameras_of, state_dims
 from mstool.evaluation.plan import SUITES, Task, choose_envs, plan_tasks

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstool.conventions import Conventions
+from mstool.dataset.conventions import Conventions
+from mstool.dataset.files import Unavailable
+from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.evaluation.rollout import Job
 from mstool.manifest import find_task, load_manifest
 from mstool.simulation.registry import check_env_id
-from mstool.validators.data import DatasetView
-from mstool.validators.files import Unavailable
 
 # The six tasks of ManiSkill that single-arm policies are compared on.
 SUITES = {

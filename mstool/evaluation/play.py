@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mstool.evaluation.film import write_picture
+from mstool.evaluation.filmstrip import write_picture
+from mstool.evaluation.markdown_report import FILMS
 from mstool.evaluation.outcomes import Outcome, OutcomeLog
-from mstool.evaluation.page import FILMS
 from mstool.evaluation.plan import Task
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.worker import Finished

@@ -16,7 +16,7 @@ from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation, Policy
 from mstool.evaluation.rollout import Job
 from mstool.evaluation.worker import Finished, Setup, serve
-from mstool.processes import dismiss, exit_words, hire, kill
+from mstool.processes import exit_words, kill_worker, start_worker, stop_worker
 
 ATTEMPTS = 2
 # A worker that says nothing for so long hangs, s; building the first scene loads ManiSkill.
@@ -29,7 +29,7 @@ type Serve = Callable[[Connection, Setup], None]
 
 
 @dataclass
-class _Seat:
+class _Worker:
     """One worker and the episode it runs."""
 
     slot: int
@@ -73,12 +73,12 @@ class Runner:
     def run(self, jobs: Sequence[Job]) -> Iterator[Finished]:
         """Do all jobs."""
         self._waiting: deque[tuple[Job, int]] = deque((job, 1) for job in jobs)
-        self._seats: dict[Connection, _Seat] = {}
+        self._workers: dict[Connection, _Worker] = {}
         self._patience = 0.0
         try:
             for slot in range(min(self.workers, len(jobs))):
-                self._hire(slot)
-            while self._seats:
+                self._start_worker(slot)
+            while self._workers:
                 yield from self._collect()
                 self._answer()
         finally:
@@ -88,10 +88,10 @@ class Runner:
         """Hear what workers say; with observations at hand, wait only a little for more."""
         until = time.monotonic() + self._patience
         while True:
-            owing = {pipe: seat for pipe, seat in self._seats.items() if seat.observation is None}
+            owing = {pipe: worker for pipe, worker in self._workers.items() if worker.observation is None}
             if not owing:
                 return
-            pending = len(owing) < len(self._seats)
+            pending = len(owing) < len(self._workers)
             ready = wait(list(owing), max(0.0, until - time.monotonic()) if pending else 1.0)
             for pipe in ready:
                 assert isinstance(pipe, Connection)
@@ -101,46 +101,50 @@ class Runner:
                 if pending:
                     return
 
-    def _hear(self, pipe: Connection, seat: _Seat) -> Iterator[Finished]:
+    def _hear(self, pipe: Connection, worker: _Worker) -> Iterator[Finished]:
         try:
             said = pipe.recv()
         except (EOFError, OSError):
-            seat.process.join()
-            said = f"its worker died ({exit_words(seat.process.exitcode)})"
+            worker.process.join()
+            said = f"its worker died ({exit_words(worker.process.exitcode)})"
         if isinstance(said, Observation):
-            seat.observation = said
+            worker.observation = said
         elif isinstance(said, Finished):
-            self._next(pipe, seat.slot, seat.process)
+            self._next(pipe, worker.slot, worker.process)
             yield said
         elif isinstance(said, MstoolError):
             raise said
         else:
-            yield from self._failed(pipe, seat, str(said))
+            yield from self._failed(pipe, worker, str(said))
 
-    def _failed(self, pipe: Connection, seat: _Seat, why: str) -> Iterator[Finished]:
+    def _failed(self, pipe: Connection, worker: _Worker, why: str) -> Iterator[Finished]:
         """Try once more in a fresh process: the old one is dead, or what it holds may be what failed."""
-        del self._seats[pipe]
-        dismiss(pipe, seat.process)
-        if seat.attempt < ATTEMPTS:
-            self._waiting.appendleft((seat.job, seat.attempt + 1))
+        del self._workers[pipe]
+        stop_worker(pipe, worker.process)
+        if worker.attempt < ATTEMPTS:
+            self._waiting.appendleft((worker.job, worker.attempt + 1))
         else:
-            yield Finished(_crashed(seat, why))
-        self._hire(seat.slot)
+            yield Finished(_crashed(worker, why))
+        self._start_worker(worker.slot)
 
-    def _end_stalled(self, owing: dict[Connection, _Seat]) -> Iterator[Finished]:
+    def _end_stalled(self, owing: dict[Connection, _Worker]) -> Iterator[Finished]:
         now = time.monotonic()
-        for pipe, seat in owing.items():
-            if now - seat.since > STALLED_SECONDS:
-                seat.process.kill()
-                yield from self._failed(pipe, seat, f"its worker said nothing for {STALLED_SECONDS:.0f} s")
+        for pipe, worker in owing.items():
+            if now - worker.since > STALLED_SECONDS:
+                worker.process.kill()
+                yield from self._failed(pipe, worker, f"its worker said nothing for {STALLED_SECONDS:.0f} s")
 
     def _answer(self) -> None:
         """Infer once for every episode that waits."""
-        asking = [(pipe, seat, seat.observation) for pipe, seat in self._seats.items() if seat.observation is not None]
+        asking = [
+            (pipe, worker, worker.observation)
+            for pipe, worker in self._workers.items()
+            if worker.observation is not None
+        ]
         if not asking or self.policy is None:
             return
         started = time.monotonic()
-        answers = self.policy.act([seat.slot for _, seat, _ in asking], [seen for _, _, seen in asking])
+        answers = self.policy.act([worker.slot for _, worker, _ in asking], [seen for _, _, seen in asking])
         took = time.monotonic() - started
         self._patience = min(PATIENCE * took, PATIENCE_SECONDS)
         self.speed.inferences += 1
@@ -148,10 +152,10 @@ class Runner:
         self.speed.inferring += took
         if len(answers) != len(asking):
             raise DataError(f"{self.policy.name} answered {len(answers)} of {len(asking)} observations")
-        for (pipe, seat, seen), answer in zip(asking, answers, strict=True):
-            seat.observation, seat.since = None, time.monotonic()
+        for (pipe, worker, seen), answer in zip(asking, answers, strict=True):
+            worker.observation, worker.since = None, time.monotonic()
             try:
-                pipe.send(seat.chunks.add(seen.step, self._checked(answer)))
+                pipe.send(worker.chunks.add(seen.step, self._checked(answer)))
             except OSError:  # it died meanwhile: `_hear` will see the closed pipe
                 continue
 
@@ -166,38 +170,38 @@ class Runner:
             )
         return chunk
 
-    def _hire(self, slot: int) -> None:
+    def _start_worker(self, slot: int) -> None:
         if not self._waiting:
             return
-        pipe, process = hire(self.serve, self.setup)
+        pipe, process = start_worker(self.serve, self.setup)
         self._next(pipe, slot, process)
 
     def _next(self, pipe: Connection, slot: int, process: BaseProcess) -> None:
-        self._seats.pop(pipe, None)
+        self._workers.pop(pipe, None)
         if not self._waiting:
-            dismiss(pipe, process)
+            stop_worker(pipe, process)
             return
         job, attempt = self._waiting.popleft()
         if self.policy is not None:
             self.policy.reset(slot, job.env_id, job.seed)
         chunks = ChunkBuffer(self.replan, self.ensemble_rate)
-        self._seats[pipe] = _Seat(slot, process, job, attempt, chunks, time.monotonic())
+        self._workers[pipe] = _Worker(slot, process, job, attempt, chunks, time.monotonic())
         try:
             pipe.send((job, attempt))
         except OSError:  # it died between two jobs: `_hear` will see the closed pipe
             return
 
     def _stop(self) -> None:
-        for pipe, seat in self._seats.items():
-            kill(pipe, seat.process)
-        self._seats.clear()
+        for pipe, worker in self._workers.items():
+            kill_worker(pipe, worker.process)
+        self._workers.clear()
 
 
-def _crashed(seat: _Seat, why: str) -> Outcome:
+def _crashed(worker: _Worker, why: str) -> Outcome:
     last = [line for line in why.splitlines() if line.strip()][-1]
     return Outcome(
-        env_id=seat.job.env_id,
-        seed=seat.job.seed,
+        env_id=worker.job.env_id,
+        seed=worker.job.seed,
         success_once=False,
         success_at_end=False,
         steps=0,
@@ -205,7 +209,7 @@ def _crashed(seat: _Seat, why: str) -> Outcome:
         seconds=0.0,
         reason=last,
         crashed=True,
-        attempts=seat.attempt,
+        attempts=worker.attempt,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotReading, RobotTrack
-from mstool.conventions import Conventions
+from mstool.dataset.conventions import Conventions
 from mstool.errors import DataError
 from mstool.installation import repair_command
 from mstool.layouts import Layout, get_layout

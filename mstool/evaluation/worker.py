@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mstool.contract import Array
-from mstool.conventions import Conventions
+from mstool.dataset.conventions import Conventions
 from mstool.errors import MstoolError
-from mstool.evaluation.film import Strip, Video
+from mstool.evaluation.filmstrip import Strip, Video
 from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation
 from mstool.evaluation.rollout import Job, roll_out

@@ -13,9 +13,9 @@ from lerobot.configs.train import TrainPipelineConfig
 from lerobot.policies.factory import make_policy_config
 from lerobot.utils.feature_utils import dataset_to_policy_features
 
+from mstool.dataset.training import ACTION, Facts
 from mstool.errors import DataError, UsageError
 from mstool.finetune import keys as key_map
-from mstool.finetune.dataset import ACTION, Facts
 from mstool.finetune.keys import Keys
 from mstool.finetune.machine import default_workers, video_backend
 from mstool.finetune.options import Options

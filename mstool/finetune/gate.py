@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.fingerprint import VALIDATION_FILE
 from mstool.dataset.locate import INFO_FILE
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.finetune.options import Options
-from mstool.fingerprint import VALIDATION_FILE
 from mstool.validators.targets import fitting_target
 
 _SHOWN = 6
@@ -50,7 +50,7 @@ def check(
     target
         Who must be able to read it.
     fingerprint
-        Of the dataset's content (`mstool.fingerprint`).
+        Of the dataset's content (`mstool.dataset.fingerprint`).
     notify
         Told before validation begins.
 

@@ -31,7 +31,7 @@ from typing import Any
 from mstool.errors import SetupError
 from mstool.finetune import logs
 from mstool.finetune.batches import BrokenLoss, describe, is_broken
-from mstool.finetune.beside import Beside
+from mstool.finetune.checkpoint_sidecar import CheckpointSidecar
 from mstool.finetune.interrupts import Interrupted, Interrupts, ignore_in_worker
 from mstool.finetune.pictures import Cache
 from mstool.finetune.weights import Weights, check_loaded
@@ -42,7 +42,7 @@ class Hooks:
     """What the replaced helpers need."""
 
     output: Path
-    beside: Beside
+    sidecar: CheckpointSidecar
     interrupts: Interrupts
     seed: int
     cache: Cache | None
@@ -137,7 +137,7 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
 
     def save_checkpoint(**kwargs: Any) -> None:
         _save(**kwargs)
-        hooks.beside.write(kwargs["checkpoint_dir"] / "pretrained_model")
+        hooks.sidecar.write(kwargs["checkpoint_dir"] / "pretrained_model")
 
     _make_datasets, _make_policy = train.make_train_eval_datasets, train.make_policy
     _make_processors, _worker_kwargs = train.make_pre_post_processors, train._dataloader_worker_kwargs

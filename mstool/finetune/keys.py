@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.training import ACTION, IMAGES, STATE, Facts
 from mstool.errors import DataError
-from mstool.finetune.dataset import ACTION, IMAGES, STATE, Facts
 
 # What each of LeRobot's normalisation modes needs in meta/stats.json, and what it does with it.
 # lerobot 0.6.1, processor/normalize_processor.py.

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.locate import locate
 from mstool.finetune import gate
 from mstool.finetune.options import Options
-from mstool.fingerprint import content_hash
 
 if TYPE_CHECKING:
     from mstool.finetune.openpi.report import OpenpiReport

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.training import Facts
 from mstool.errors import UsageError
-from mstool.finetune.dataset import Facts
 from mstool.finetune.machine import free_disk, free_memory
 from mstool.finetune.options import Options
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mstool.conventions import Conventions
+from mstool.dataset.conventions import Conventions
+from mstool.dataset.training import ACTION, STATE, Facts
 from mstool.errors import SetupError
-from mstool.finetune.dataset import ACTION, STATE, Facts
 from mstool.finetune.keys import FORMULAS, Keys
 from mstool.finetune.machine import free_disk
 from mstool.finetune.memory import Memory

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mstool.conventions import load_conventions
+from mstool.dataset.conventions import load_conventions
+from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.locate import locate
 from mstool.dataset.record import read_record
+from mstool.dataset.training import VERSION, read_facts
 from mstool.errors import UsageError, together
 from mstool.finetune import gate, pictures, resume
-from mstool.finetune.dataset import VERSION, read_facts
 from mstool.finetune.machine import choose_device, device_bytes, gpus, rank
 from mstool.finetune.options import Options
 from mstool.finetune.plan import Plan
 from mstool.finetune.presets import get_preset
 from mstool.finetune.weights import at_hub, find_companion, find_weights
-from mstool.fingerprint import content_hash
 from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
 from mstool.paths import writable_folder

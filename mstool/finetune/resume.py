@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError, UsageError
-from mstool.finetune.beside import read_run
+from mstool.finetune.checkpoint_sidecar import read_run
 from mstool.finetune.options import Options
 from mstool.finetune.presets import get_preset
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool import __version__
-from mstool.finetune import beside, gate, resume
+from mstool.finetune import checkpoint_sidecar, gate, resume
 from mstool.finetune.interrupts import Interrupts
 from mstool.finetune.machine import after_first, rank
 from mstool.finetune.options import RANDOM, Options
@@ -81,7 +81,7 @@ def finetune(
     interrupts = Interrupts()
     hooks = Hooks(
         output=options.output,
-        beside=beside.collect(plan.facts, plan.conventions, _run_facts(plan, verdict)),
+        sidecar=checkpoint_sidecar.collect(plan.facts, plan.conventions, _run_facts(plan, verdict)),
         interrupts=interrupts,
         seed=config.seed or 0,
         cache=plan.cache,

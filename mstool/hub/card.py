@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from mstool.fingerprint import CONTACT_SHEET_FILE
+from mstool.dataset.column_names import flat_names
+from mstool.dataset.fingerprint import CONTACT_SHEET_FILE
 from mstool.hub.card_facts import Vector, drops, episode_log, ranges, simulators, sources, tasks, vectors
-from mstool.layouts.recognise import flat_names
 
 # A README with this line is ours to write again; any other is its author's and goes up as it is.
 MARK = "<!-- written by mstool push: edits are overwritten, remove this line to keep yours -->"
@@ -32,7 +32,7 @@ class CardFacts:
 
 def write_card(root: Path, info: dict[str, Any], facts: CardFacts) -> str:
     """Return the card of the dataset at `root` as Markdown with its YAML head."""
-    from mstool.validators.data import DatasetView
+    from mstool.dataset.view import DatasetView
 
     own = DatasetView(root).ours
     parts = [

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mstool.contract import EPISODES_FILE, INDEX_COLUMNS
+from mstool.dataset.column_names import flat_names
 from mstool.errors import DataError
-from mstool.layouts.recognise import flat_names
 
 _COLUMNS = ("min", "q01", "mean", "std", "q99", "max")
 _ORIGINS = {"local": "files of the converting machine", "hub": "ManiSkill's own, from a hub", "generate": "generated"}

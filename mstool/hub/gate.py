@@ -5,10 +5,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.fingerprint import VALIDATION_FILE
 from mstool.dataset.locate import INFO_FILE, locate
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
-from mstool.fingerprint import VALIDATION_FILE
 
 type Info = dict[str, Any]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from mstool.dataset.fingerprint import FileHash, dataset_files, hash_file
 from mstool.errors import DataError
-from mstool.fingerprint import FileHash, dataset_files, hash_file
 from mstool.progress import Progress
 
 if TYPE_CHECKING:

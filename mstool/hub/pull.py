@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mstool.dataset.fingerprint import dataset_files, hash_file
 from mstool.dataset.names import check_repo_id
 from mstool.errors import UsageError
-from mstool.fingerprint import dataset_files, hash_file
 from mstool.hub.client import connect, quiet
 from mstool.hub.download import download
 from mstool.hub.endpoint import choose
@@ -201,7 +201,7 @@ def _open(root: Path, options: PullOptions) -> dict[str, Any] | None:
     info = read_info(root)
     if not options.open_it:
         return None
-    from mstool.hub.open_dataset import open_dataset
+    from mstool.dataset.lerobot_reader import open_dataset
 
     return open_dataset(root, info)
 

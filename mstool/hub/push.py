@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mstool.dataset.fingerprint import CARD_FILE, CONTACT_SHEET_FILE, combine, hash_file
 from mstool.dataset.names import check_repo_id
 from mstool.errors import DataError
-from mstool.fingerprint import CARD_FILE, CONTACT_SHEET_FILE, combine, hash_file
 from mstool.hub.card import CardFacts, is_ours, write_card
 from mstool.hub.client import connect, quiet
 from mstool.hub.contact_sheet import contact_sheet

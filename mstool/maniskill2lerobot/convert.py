@@ -8,19 +8,19 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import DataError, MstoolError
-from mstool.maniskill2lerobot.assemble import assemble
 from mstool.maniskill2lerobot.demos.source import DemoSource, Notify
-from mstool.maniskill2lerobot.episodes import Episode
-from mstool.maniskill2lerobot.executor import Executor, UnderWay, run_local
-from mstool.maniskill2lerobot.features import Version
-from mstool.maniskill2lerobot.provenance import unverified
-from mstool.maniskill2lerobot.recipe import Recipe, Storage
+from mstool.maniskill2lerobot.episode.recipe import Recipe, Storage
+from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
+from mstool.maniskill2lerobot.executors.job import Job, disk_full
+from mstool.maniskill2lerobot.executors.local import Executor, UnderWay, run_local
 from mstool.maniskill2lerobot.report import ConvertReport, video_quality
 from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
-from mstool.maniskill2lerobot.shard import EpisodeMark, shard_path
-from mstool.maniskill2lerobot.target import check_target, locked, work_folder
-from mstool.maniskill2lerobot.work import Job, disk_full
+from mstool.maniskill2lerobot.writers.assemble import assemble
+from mstool.maniskill2lerobot.writers.episodes import Episode
+from mstool.maniskill2lerobot.writers.features import Version
+from mstool.maniskill2lerobot.writers.provenance import unverified
 from mstool.progress import Progress
 
 # Measured by benchmarks/render_detail.py.

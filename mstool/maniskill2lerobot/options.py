@@ -5,8 +5,8 @@ from typing import cast, get_args
 from mstool.errors import UsageError
 from mstool.layouts import get_layout
 from mstool.manifest import Task, find_task, load_manifest
-from mstool.maniskill2lerobot.features import Version
-from mstool.maniskill2lerobot.recipe import Goal, Observations, Recipe, Storage
+from mstool.maniskill2lerobot.episode.recipe import Goal, Observations, Recipe, Storage
+from mstool.maniskill2lerobot.writers.features import Version
 from mstool.simulation.registry import check_env_id
 from mstool.simulation.render_detail import RenderDetail
 

@@ -4,24 +4,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mstool.dataset.target import check_target, work_folder
 from mstool.errors import DataError, UsageError
 from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.demos.source import Notify, open_demos
-from mstool.maniskill2lerobot.executor import Executor, run_local
-from mstool.maniskill2lerobot.features import Version
+from mstool.maniskill2lerobot.episode.recipe import Recipe, Storage
+from mstool.maniskill2lerobot.episode.recorded import fit_to_recording
+from mstool.maniskill2lerobot.executors.local import Executor, run_local
 from mstool.maniskill2lerobot.options import make_recipe
-from mstool.maniskill2lerobot.recipe import Recipe, Storage
-from mstool.maniskill2lerobot.recorded import fit_to_recording
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.maniskill2lerobot.resume import check_finished
-from mstool.maniskill2lerobot.target import check_target, work_folder
+from mstool.maniskill2lerobot.writers.features import Version
 from mstool.nearest import nearest
 
 
 @dataclass(frozen=True)
-class Wish:
+class ConvertRequest:
     """What a user asked for, the same for every environment; None where it was left open."""
 
     layout: str = "libero"
@@ -84,7 +84,7 @@ def tasks_of(manifest: Path, only: Iterable[str]) -> list[Task]:
 
 
 def make_recipes(
-    envs: Sequence[str | Task], wish: Wish, formats: Mapping[Version, Storage], *, per_task: bool
+    envs: Sequence[str | Task], request: ConvertRequest, formats: Mapping[Version, Storage], *, per_task: bool
 ) -> list[Recipe]:
     """Make one recipe per environment; a manifest's entry brings its own sentence, horizon and cameras.
 
@@ -94,7 +94,7 @@ def make_recipes(
         An option is wrong for one of them; or together they cannot be one dataset.
 
     """
-    if wish.instruction and len(envs) > 1:
+    if request.instruction and len(envs) > 1:
         raise UsageError(
             "--instruction is one task's sentence, several environments were named",
             fix="leave it out, or write the sentences into a manifest: mstool build MANIFEST",
@@ -102,22 +102,22 @@ def make_recipes(
     recipes = []
     for env in envs:
         task = env if isinstance(env, Task) else None
-        cameras = wish.cameras
+        cameras = request.cameras
         if cameras is None and task is not None and task.cameras != Task.cameras:
             cameras = ",".join(task.cameras)
         recipes.append(
             make_recipe(
                 task.env_id if task else str(env),
-                layout=wish.layout,
-                control_mode=wish.control_mode,
-                image_size=wish.image_size,
+                layout=request.layout,
+                control_mode=request.control_mode,
+                image_size=request.image_size,
                 cameras=cameras,
-                goal=wish.goal,
-                instruction=wish.instruction,
-                horizon=wish.horizon,
+                goal=request.goal,
+                instruction=request.instruction,
+                horizon=request.horizon,
                 storages=tuple(dict.fromkeys(formats.values())),
-                observations=wish.observations,
-                render_detail=wish.render_detail,
+                observations=request.observations,
+                render_detail=request.render_detail,
                 task=task,
             )
         )
@@ -130,22 +130,22 @@ def make_recipes(
     return recipes
 
 
-def open_batches(recipes: Sequence[Recipe], wish: Wish, notify: Notify) -> list[Batch]:
+def open_batches(recipes: Sequence[Recipe], request: ConvertRequest, notify: Notify) -> list[Batch]:
     """Open (or fetch, or generate) every environment's demos, and complete its recipe by what they say."""
     batches = []
     for recipe in recipes:
-        where = wish.demos
+        where = request.demos
         if where not in {None, "hub", "generate"}:
             own = Path(str(where)) / recipe.env_id
             where = str(own) if own.is_dir() or len(recipes) > 1 else where
-        source = open_demos(recipe.env_id, where, episodes=wish.episodes, seed=wish.seed, notify=notify)
-        batches.append(Batch(source, _complete(recipe, source.demos, wish), wish.episodes))
+        source = open_demos(recipe.env_id, where, episodes=request.episodes, seed=request.seed, notify=notify)
+        batches.append(Batch(source, _complete(recipe, source.demos, request), request.episodes))
     return batches
 
 
 def build(
     recipes: Sequence[Recipe],
-    wish: Wish,
+    request: ConvertRequest,
     root: Path,
     *,
     repo_id: str,
@@ -171,7 +171,7 @@ def build(
     targets = {recipe.env_id: root / recipe.env_id for recipe in recipes} if per_task else {"": root}
     for target in targets.values():
         check_target(target, overwrite=overwrite)
-    batches = open_batches(recipes, wish, notify)
+    batches = open_batches(recipes, request, notify)
     groups = {batch.recipe.env_id: [batch] for batch in batches} if per_task else {"": batches}
     for name, group in groups.items() if not fresh else ():
         work = work_folder(targets[name])
@@ -193,9 +193,9 @@ def build(
     ]
 
 
-def _complete(recipe: Recipe, demos: DemoFile, wish: Wish) -> Recipe:
+def _complete(recipe: Recipe, demos: DemoFile, request: ConvertRequest) -> Recipe:
     if recipe.observations == "recorded":
-        return fit_to_recording(recipe, demos, control_mode=wish.control_mode, image_size=wish.image_size)
+        return fit_to_recording(recipe, demos, control_mode=request.control_mode, image_size=request.image_size)
     demos.check_replayable()
     if recipe.control_mode:
         return recipe

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.maniskill2lerobot.episodes import Episode
+from mstool.maniskill2lerobot.writers.episodes import Episode
 
 
 @dataclass(frozen=True)

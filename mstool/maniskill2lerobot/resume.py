@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.mismatch import Mismatch, refusal
-from mstool.maniskill2lerobot.shard import read_mark
-from mstool.maniskill2lerobot.work import Job
+from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
+from mstool.maniskill2lerobot.episode.shard import read_mark
+from mstool.maniskill2lerobot.executors.job import Job
 
 
 def clear(work: Path) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mstool.dataset.columns import Block, ColumnReader
+from mstool.dataset.description import Dataset, open_dataset
 from mstool.errors import UsageError
-from mstool.norm_stats.columns import Block, ColumnReader
 from mstool.norm_stats.configs import Mask, TrainingConfig, find_config, format_mask, parse_mask
-from mstool.norm_stats.dataset import Dataset, open_dataset
 from mstool.norm_stats.findings import Context, find_problems
 from mstool.norm_stats.problems import ERROR, WRONG, Problem, Vector
 from mstool.norm_stats.schema import Columns, check_alike, check_mask, choose_columns, choose_config, gripper_dims

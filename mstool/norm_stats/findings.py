@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mstool.norm_stats.columns import Block, ColumnReader
+from mstool.dataset.columns import Block, ColumnReader
 from mstool.norm_stats.configs import Mask, TrainingConfig
 from mstool.norm_stats.deltas import delta_problems
 from mstool.norm_stats.problems import (

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from mstool.dataset.atomic import replace_json
 from mstool.errors import DataError, UsageError
-from mstool.norm_stats.atomic import replace_json
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.problems import ERROR
 from mstool.norm_stats.summary import VectorStats

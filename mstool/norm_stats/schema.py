@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mstool.dataset.description import Dataset
 from mstool.errors import DataError, UsageError
 from mstool.norm_stats.configs import Mask, TrainingConfig, default_config, format_mask
-from mstool.norm_stats.dataset import Dataset
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mstool.norm_stats.columns import Block
+from mstool.dataset.columns import Block
 from mstool.norm_stats.summary import Piece
 from mstool.norm_stats.windows import delta_pieces, frame_weights
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mstool.norm_stats.columns import Block
+from mstool.dataset.columns import Block
 from mstool.norm_stats.moments import Moments
 from mstool.norm_stats.quantiles import NAMES, QUANTILES, interpolate, neighbours
 from mstool.norm_stats.radix import RadixSelector

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mstool.dataset.description import Dataset
 from mstool.errors import DataError
-from mstool.norm_stats.dataset import Dataset
 from mstool.norm_stats.quantiles import NAMES
 from mstool.norm_stats.summary import VectorStats
 

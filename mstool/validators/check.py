@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mstool.contract import Array
-from mstool.validators.data import DatasetView
+from mstool.dataset.view import DatasetView
 from mstool.validators.report import Issue, Note
 from mstool.validators.targets import Target
 

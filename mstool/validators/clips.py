@@ -7,9 +7,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mstool.contract import Array
-from mstool.validators.data import PICTURES, DatasetView
-from mstool.validators.files import Unavailable
-from mstool.validators.frames import read_pictures
+from mstool.dataset.files import Unavailable
+from mstool.dataset.frames import read_pictures
+from mstool.dataset.view import PICTURES, DatasetView
 
 # Frames of one film, and the side in pixels that it is reduced to.
 FILM_FRAMES = 96

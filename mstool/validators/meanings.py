@@ -12,13 +12,13 @@ from typing import Any, Literal
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.files import Unavailable
+from mstool.dataset.vectors import actions_of, names_of, state_columns, state_of
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Context, Skip
-from mstool.validators.files import Unavailable
 from mstool.validators.kinematics import within_panda_limits
 from mstool.validators.report import Severity
-from mstool.validators.vectors import actions_of, names_of, state_columns, state_of
 
 StateKind = Literal["eef_axis_angle", "eef_quaternion", "joints"]
 ActionKind = Literal["ee_delta", "joint_delta", "joint_position"]

@@ -3,11 +3,11 @@
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.vectors import actions_of, state_of
 from mstool.layouts.rotations import axis_angle_to_quat, quat_multiply, quat_to_axis_angle
 from mstool.validators.check import Context
 from mstool.validators.kinematics import panda_tcp
 from mstool.validators.meanings import Meaning
-from mstool.validators.vectors import actions_of, state_of
 
 # Where w, x, y and z are among the four numbers of a quaternion.
 WXYZ, XYZW = [0, 1, 2, 3], [3, 0, 1, 2]

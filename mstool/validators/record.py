@@ -5,7 +5,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mstool.fingerprint import VALIDATION_FILE, content_hash
+from mstool.dataset.fingerprint import VALIDATION_FILE, content_hash
 from mstool.validators.report import Report
 
 

@@ -8,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.files import Unavailable
 from mstool.dataset.locate import locate
+from mstool.dataset.view import PICTURES, DatasetView
 from mstool.errors import UsageError
 from mstool.progress import Progress
 from mstool.validators.check import CHECKS, Check, Context, Replay, Skip
 from mstool.validators.checks import load_checks
-from mstool.validators.data import PICTURES, DatasetView
-from mstool.validators.files import Unavailable
 from mstool.validators.report import CheckResult, Issue, Note, Report, Status
 from mstool.validators.targets import Fitting, fitting_target, get_target
 

@@ -7,14 +7,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.files import Unavailable
+from mstool.dataset.vectors import actions_of, state_of
+from mstool.dataset.view import DatasetView
 from mstool.layouts.rotations import quat_multiply, quat_to_axis_angle
 from mstool.validators.check import Context, Skip
-from mstool.validators.data import DatasetView
-from mstool.validators.files import Unavailable
 from mstool.validators.kinematics import within_panda_limits
 from mstool.validators.meanings import FINGER_OPEN_M, SETTLE, Meaning, contradicts, meaning_of
 from mstool.validators.poses import WXYZ, hand_pose, quaternion_order
-from mstool.validators.vectors import actions_of, state_of
 
 
 @dataclass(frozen=True)

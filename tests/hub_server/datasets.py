@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from mstool.fingerprint import VALIDATION_FILE, content_hash
+from mstool.dataset.fingerprint import VALIDATION_FILE, content_hash
 
 LENGTHS = (5, 7)
 FPS = 20

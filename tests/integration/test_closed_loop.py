@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from mstool.contract import RobotTrack
 from mstool.layouts import LAYOUTS, get_layout
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.replay import BEGUN_ELSEWHERE, replay
+from mstool.maniskill2lerobot.episode.replay import BEGUN_ELSEWHERE, replay
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 PAIRS = [(layout, mode) for layout in LAYOUTS.values() for mode in layout.control_modes or ("pd_joint_pos",)]

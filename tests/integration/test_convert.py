@@ -12,8 +12,8 @@ from support.records import read_record
 from mstool.contract import ControllerFacts
 from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.replay import replay
-from mstool.maniskill2lerobot.video import decode
+from mstool.maniskill2lerobot.episode.replay import replay
+from mstool.maniskill2lerobot.pictures.video import decode
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 

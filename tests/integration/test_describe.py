@@ -8,7 +8,7 @@ import pytest
 from support.converted import copied
 from support.records import drop_record, edited_record, read_record
 
-from mstool.conventions import load_conventions
+from mstool.dataset.conventions import load_conventions
 
 EDIT = "from lerobot.scripts.lerobot_edit_dataset import main; main()"
 

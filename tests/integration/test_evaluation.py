@@ -11,12 +11,12 @@ import pytest
 from support.checkpoints import make_checkpoint
 from support.converted import copied
 
-from mstool.conventions import load_conventions
+from mstool.dataset.conventions import load_conventions
+from mstool.dataset.frames import read_pictures
+from mstool.dataset.vectors import actions_of, state_of
+from mstool.dataset.view import DatasetView
 from mstool.evaluation.diagnose.pictures import psnr
 from mstool.evaluation.scene import Scene
-from mstool.validators.data import DatasetView
-from mstool.validators.frames import read_pictures
-from mstool.validators.vectors import actions_of, state_of
 
 # PSNR of stored pictures: H.264 loses down to the first; states that differ by 1e-7 move an edge by a pixel, dB.
 LOSSY_DB, LOSSLESS_DB = 28, 45

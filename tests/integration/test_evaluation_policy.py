@@ -9,11 +9,11 @@ from support.checkpoints import TINY, make_checkpoint
 from support.records import edited_record
 from support.shards import make_dataset, make_episode
 
-from mstool.conventions import load_conventions
+from mstool.dataset.conventions import load_conventions
 from mstool.errors import DataError, UsageError
-from mstool.evaluation.lerobot_policy import LerobotPolicy
+from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.policy import Observation
-from mstool.evaluation.wish import Wish
+from mstool.evaluation.request import EvalRequest
 
 MODEL = "checkpoints/000001/pretrained_model"
 
@@ -95,13 +95,13 @@ def test_what_it_was_trained_on_and_what_is_given_must_agree(runs, dataset, tmp_
     with edited_record(other) as record:
         record["goal"] = "hidden"
     with pytest.raises(DataError, match="goal is hidden, not visible"):
-        Wish(str(run), dataset=other).conventions()
-    assert Wish(str(run), dataset=dataset).conventions() == load_conventions(run / MODEL)
+        EvalRequest(str(run), dataset=other).conventions()
+    assert EvalRequest(str(run), dataset=dataset).conventions() == load_conventions(run / MODEL)
     (run / MODEL / "mstool_conventions.json").unlink()
     with pytest.raises(UsageError, match="does not say what it was trained on") as error:
-        Wish(str(run)).conventions()
+        EvalRequest(str(run)).conventions()
     assert error.value.fix.endswith(f" --dataset {dataset}")
-    assert Wish(str(run), dataset=dataset).conventions() == load_conventions(dataset)
+    assert EvalRequest(str(run), dataset=dataset).conventions() == load_conventions(dataset)
 
 
 def test_a_damaged_checkpoint_is_an_error(runs, dataset, tmp_path):

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from support.train_tiny import FLOW
 
-from mstool.conventions import load_conventions
+from mstool.dataset.conventions import load_conventions
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.finetune.options import Options
 from mstool.finetune.prepare import prepare

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from mstool.cli.pull import pull
 from mstool.cli.push import push
+from mstool.dataset.fingerprint import content_hash
 from mstool.errors import MstoolError
-from mstool.fingerprint import content_hash
 
 app = typer.Typer()
 app.command()(push)

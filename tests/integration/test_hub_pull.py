@@ -20,8 +20,8 @@ from hub_server.fixtures import (  # noqa: F401
     pristine_v21,
 )
 
+from mstool.dataset.fingerprint import content_hash, dataset_files
 from mstool.errors import DataError, MstoolError, UsageError
-from mstool.fingerprint import content_hash, dataset_files
 from mstool.hub.options import PullOptions, PushOptions
 from mstool.hub.pull import pull
 from mstool.hub.push import push

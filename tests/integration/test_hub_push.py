@@ -19,8 +19,8 @@ from hub_server.fixtures import (  # noqa: F401
     pristine_v21,
 )
 
+from mstool.dataset.fingerprint import VALIDATION_FILE, dataset_files, hash_file
 from mstool.errors import DataError, MstoolError, UsageError
-from mstool.fingerprint import VALIDATION_FILE, dataset_files, hash_file
 from mstool.hub import upload
 from mstool.hub.errors import HubError
 from mstool.hub.options import PushOptions

@@ -11,7 +11,7 @@ import h5py
 import pytest
 from conftest import DEMOS
 
-from mstool.fingerprint import FileHash, hash_file
+from mstool.dataset.fingerprint import FileHash, hash_file
 from mstool.installation import driver_command
 
 SMALL = ("--image-size", "32", "--cameras", "base", "--workers", "1")

@@ -14,7 +14,7 @@ import pytest
 from support.checkpoints import TINY, make_checkpoint
 from support.converted import copied
 
-from mstool.conventions import load_conventions
+from mstool.dataset.conventions import load_conventions
 from mstool.errors import UsageError
 from mstool.evaluation.gym_env import ManiskillEnv
 from mstool.evaluation.lerobot_env import ManiskillEnvConfig

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.converted import command, copied
 
-from mstool.maniskill2lerobot.video import psnr_db
+from mstool.maniskill2lerobot.pictures.video import psnr_db
 
 EDIT = "from lerobot.scripts.lerobot_edit_dataset import main; main()"
 CONVERT = "lerobot.scripts.convert_dataset_v21_to_v30"
@@ -96,7 +96,7 @@ def test_info_is_what_lerobot_writes(ours):
     from lerobot.configs.video import encoder_config_from_video_info
     from lerobot.datasets.video_utils import get_video_info
 
-    from mstool.maniskill2lerobot.video import OPTIONS
+    from mstool.maniskill2lerobot.pictures.video import OPTIONS
 
     features = json.loads((ours / "meta/info.json").read_text())["features"]
     for view in VIEWS:

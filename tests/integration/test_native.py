@@ -13,7 +13,7 @@ from mstool.contract import RobotFacts
 from mstool.errors import UsageError
 from mstool.layouts import LAYOUTS, get_layout
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.replay import replay
+from mstool.maniskill2lerobot.episode.replay import replay
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 

@@ -8,14 +8,14 @@ import pytest
 from conftest import DEMOS
 from support.shard_worker import crash_once_and_again, make_shard
 
+from mstool.dataset.fingerprint import content_hash
+from mstool.dataset.target import work_folder
 from mstool.errors import MstoolError
-from mstool.fingerprint import content_hash
-from mstool.maniskill2lerobot import executor
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.source import open_demos
-from mstool.maniskill2lerobot.executor import Done
+from mstool.maniskill2lerobot.executors import local as executor
+from mstool.maniskill2lerobot.executors.local import Done
 from mstool.maniskill2lerobot.options import make_recipe
-from mstool.maniskill2lerobot.target import work_folder
 
 
 def run(root, **more):

@@ -11,8 +11,8 @@ import pytest
 from conftest import DEMOS
 from support.small import SMALL_PUSH, small_push_hash, wait_for
 
+from mstool.dataset.fingerprint import content_hash
 from mstool.errors import MstoolError
-from mstool.fingerprint import content_hash
 
 ray = pytest.importorskip("ray")
 GIB = 1024**3
@@ -75,7 +75,7 @@ def test_a_killed_node_loses_nothing(cluster, tmp_path):
 
 
 def test_an_address_without_a_cluster_is_said_in_time(mstool, tmp_path, capsys, monkeypatch):
-    from mstool.maniskill2lerobot import ray_cluster
+    from mstool.maniskill2lerobot.executors import ray_cluster
 
     monkeypatch.setattr(ray_cluster, "HEALTH_SECONDS", 5.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:

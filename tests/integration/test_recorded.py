@@ -14,8 +14,8 @@ from mstool.contract import ControllerFacts
 from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.demos.recording import as_rgb
-from mstool.maniskill2lerobot.recorded import PANDA_CONTROLLERS
-from mstool.maniskill2lerobot.replay import replay
+from mstool.maniskill2lerobot.episode.recorded import PANDA_CONTROLLERS
+from mstool.maniskill2lerobot.episode.replay import replay
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 SIZE = 32

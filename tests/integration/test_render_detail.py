@@ -6,7 +6,7 @@ from conftest import DEMOS
 from support.records import read_record
 
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.video import psnr_db
+from mstool.maniskill2lerobot.pictures.video import psnr_db
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 VIEWS = ("base", "wrist")

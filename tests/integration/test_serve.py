@@ -13,9 +13,9 @@ from support.converted import copied
 from support.openpi_server import served
 from support.shards import make_dataset, make_episode
 
-from mstool.conventions import load_conventions
-from mstool.evaluation.openpi_client import OpenpiPolicy
-from mstool.evaluation.policies import open_policy
+from mstool.dataset.conventions import load_conventions
+from mstool.evaluation.policies.choose import open_policy
+from mstool.evaluation.policies.openpi_server import OpenpiPolicy
 from mstool.evaluation.policy import Observation
 
 

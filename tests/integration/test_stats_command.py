@@ -9,7 +9,7 @@ import pytest
 from support.converted import copied
 
 from mstool.cli.main import main
-from mstool.fingerprint import content_hash
+from mstool.dataset.fingerprint import content_hash
 from mstool.norm_stats.output import write_exact_stats
 from mstool.norm_stats.synthetic import write_dataset
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from mstool.dataset.fingerprint import content_hash
 from mstool.errors import MstoolError
-from mstool.fingerprint import content_hash
 from mstool.hub.gate import check_validation, read_info
 
 

@@ -8,7 +8,7 @@ from hub_server.server import HubServer
 from support.converted import command, copied
 from support.records import drop_record
 
-from mstool.fingerprint import content_hash
+from mstool.dataset.fingerprint import content_hash
 
 STEPS = ["pick/v3.0", "pick/v2.1", "pick_images", "pick_droid", "merged", "exported"]
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mstool import __version__
-from mstool.conventions import Conventions
-from mstool.maniskill2lerobot.episodes import Episode
-from mstool.maniskill2lerobot.features import features
-from mstool.maniskill2lerobot.provenance import episode_log, make_record
+from mstool.dataset.conventions import Conventions
+from mstool.maniskill2lerobot.writers.episodes import Episode
+from mstool.maniskill2lerobot.writers.features import features
+from mstool.maniskill2lerobot.writers.provenance import episode_log, make_record
 from support.shards import FACTS, make_mark, make_recipe
 
 SENTENCE = "pick up the red cube"

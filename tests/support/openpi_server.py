@@ -7,7 +7,7 @@ from pathlib import Path
 
 from websockets.sync.server import serve
 
-from mstool.evaluation.serve import PolicyServer
+from mstool.evaluation.openpi.server import PolicyServer
 
 FRAMES = Path(__file__).parents[1] / "data" / "openpi_frames"
 

@@ -7,7 +7,7 @@ import signal
 from dataclasses import asdict, replace
 
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.shard import MARKER, read_mark
+from mstool.maniskill2lerobot.episode.shard import MARKER, read_mark
 from support.shards import make_episode
 
 CRASHES = 2

@@ -6,13 +6,13 @@ import numpy as np
 
 from mstool.contract import RobotFacts
 from mstool.layouts import get_layout
-from mstool.maniskill2lerobot.assemble import assemble
-from mstool.maniskill2lerobot.episodes import Episode
-from mstool.maniskill2lerobot.image_stats import ImageHistogram
-from mstool.maniskill2lerobot.pngs import PngWriter
-from mstool.maniskill2lerobot.recipe import Recipe
-from mstool.maniskill2lerobot.shard import EpisodeMark
-from mstool.maniskill2lerobot.video import VideoWriter
+from mstool.maniskill2lerobot.episode.recipe import Recipe
+from mstool.maniskill2lerobot.episode.shard import EpisodeMark
+from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.pictures.pngs import PngWriter
+from mstool.maniskill2lerobot.pictures.video import VideoWriter
+from mstool.maniskill2lerobot.writers.assemble import assemble
+from mstool.maniskill2lerobot.writers.episodes import Episode
 
 FACTS = {
     "fps": 20,

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from mstool.finetune.frame_cache import prepare_decoder
-from mstool.processes import hire
+from mstool.processes import start_worker
 
 
 def sleep(folder: str) -> None:
@@ -22,6 +22,6 @@ def sleep_hired(pipe: object, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    hired = hire(sleep_hired, sys.argv[1])
+    hired = start_worker(sleep_hired, sys.argv[1])
     pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=prepare_decoder)
     pool.submit(sleep, sys.argv[1]).result()

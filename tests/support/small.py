@@ -7,10 +7,10 @@ from pathlib import Path
 
 from conftest import DEMOS
 
-from mstool.fingerprint import content_hash
+from mstool.dataset.fingerprint import content_hash
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.source import open_demos
-from mstool.maniskill2lerobot.executor import Executor, run_local
+from mstool.maniskill2lerobot.executors.local import Executor, run_local
 from mstool.maniskill2lerobot.options import make_recipe
 
 # Four short episodes, one view: what takes time is starting, and that once per worker.

@@ -4,7 +4,7 @@ import os
 import signal
 
 from mstool.errors import SetupError
-from mstool.maniskill2lerobot.shard import EpisodeMark
+from mstool.maniskill2lerobot.episode.shard import EpisodeMark
 
 
 def mark(job):

@@ -13,10 +13,8 @@ PACKAGE = Path(__file__).parents[2] / "mstool"
 COMMON = {
     "",
     "contract",
-    "conventions",
     "dataset",
     "errors",
-    "fingerprint",
     "hub_files",
     "installation",
     "manifest",

@@ -9,15 +9,15 @@ from scipy.stats import binomtest
 from support.conventions import three_episodes
 
 from mstool.errors import DataError, UsageError
-from mstool.evaluation.checkpoint import find_checkpoint, results_folder
 from mstool.evaluation.chunks import ChunkBuffer, ensemble
 from mstool.evaluation.compare import compare
 from mstool.evaluation.configuration import differences, fingerprint
 from mstool.evaluation.outcomes import Outcome, OutcomeLog, in_order
 from mstool.evaluation.plan import SUITES, Task, choose_envs, plan_replay, plan_tasks
+from mstool.evaluation.policies.baselines import RandomPolicy
+from mstool.evaluation.policies.checkpoint import find_checkpoint, results_folder
 from mstool.evaluation.policy import Observation, Policy, Traits, traits_of
 from mstool.evaluation.results import Results, TaskResult, read_results, write_results
-from mstool.evaluation.simple_policies import RandomPolicy
 from mstool.evaluation.statistics import mcnemar, wilson
 
 

@@ -8,8 +8,8 @@ from mstool.evaluation.diagnose.motion import Names, look_at_actions, look_at_st
 from mstool.evaluation.diagnose.pictures import compare_first_pictures, look_at_pictures, psnr
 from mstool.evaluation.diagnose.recorder import Recorder, Trace
 from mstool.evaluation.diagnose.stored import Stored, divergence, open_loop
+from mstool.evaluation.policies.baselines import RandomPolicy
 from mstool.evaluation.policy import Observation
-from mstool.evaluation.simple_policies import RandomPolicy
 from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
 
 NAMES = Names(["x", "y"], ["dx", "gripper"])

@@ -2,9 +2,9 @@ import pytest
 from support.workers import moody
 
 from mstool.errors import SetupError
-from mstool.maniskill2lerobot import executor
-from mstool.maniskill2lerobot.recipe import Recipe
-from mstool.maniskill2lerobot.work import Job
+from mstool.maniskill2lerobot.episode.recipe import Recipe
+from mstool.maniskill2lerobot.executors import local as executor
+from mstool.maniskill2lerobot.executors.job import Job
 
 
 @pytest.fixture

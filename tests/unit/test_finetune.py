@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from mstool.dataset.fingerprint import content_hash
+from mstool.dataset.training import Facts, read_facts
 from mstool.errors import DataError, UsageError
 from mstool.finetune import gate, keys, resume
 from mstool.finetune.batches import describe, is_broken
-from mstool.finetune.dataset import Facts, read_facts
 from mstool.finetune.options import Options
 from mstool.finetune.presets import PI05, PRESETS, get_preset
-from mstool.fingerprint import content_hash
 
 QUANTILES = {"q01": [0.0], "q99": [1.0], "mean": [0.0], "std": [1.0], "min": [0.0], "max": [1.0]}
 NORM = {"VISUAL": "IDENTITY", "STATE": "QUANTILES", "ACTION": "QUANTILES"}

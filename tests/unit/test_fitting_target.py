@@ -8,8 +8,8 @@ import pytest
 from mstool.errors import UsageError
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
-from mstool.maniskill2lerobot.features import features
 from mstool.maniskill2lerobot.options import make_recipe
+from mstool.maniskill2lerobot.writers.features import features
 from mstool.validators.targets import TARGETS, fitting_target, get_target
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "validate_data"

@@ -3,7 +3,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstool.fingerprint import ABOUT, FileHash, combine, content_hash, dataset_files, hash_file
+from mstool.dataset.fingerprint import ABOUT, FileHash, combine, content_hash, dataset_files, hash_file
 
 
 def make(root, files):

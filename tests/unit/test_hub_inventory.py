@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import RepoFile
 
+from mstool.dataset.fingerprint import hash_file
 from mstool.errors import DataError
-from mstool.fingerprint import hash_file
 from mstool.hub.inventory import LocalFile, RemoteFile, compare, differing, git_sha1, remote_files
 
 

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mstool.dataset import columns as columns_module
+from mstool.dataset.columns import ColumnReader
+from mstool.dataset.description import open_dataset
 from mstool.errors import DataError, UsageError
-from mstool.norm_stats import columns as columns_module
-from mstool.norm_stats.columns import ColumnReader
 from mstool.norm_stats.compute import compute
-from mstool.norm_stats.dataset import open_dataset
 from mstool.norm_stats.output import write, write_exact_stats
 from mstool.norm_stats.synthetic import write_dataset
 

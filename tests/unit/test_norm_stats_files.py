@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mstool.dataset.atomic import replace_json
+from mstool.dataset.fingerprint import content_hash
 from mstool.errors import DataError, UsageError
-from mstool.fingerprint import content_hash
-from mstool.norm_stats.atomic import replace_json
 from mstool.norm_stats.check import TOLERANCE, compare, differing_settings
 from mstool.norm_stats.compute import compute
 from mstool.norm_stats.configs import CONFIGS, default_config, find_config, format_mask, parse_mask

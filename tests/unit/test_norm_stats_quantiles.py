@@ -6,8 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from mstool.dataset.columns import Block
 from mstool.norm_stats import windows
-from mstool.norm_stats.columns import Block
 from mstool.norm_stats.quantiles import NAMES, QUANTILES, interpolate, neighbours
 from mstool.norm_stats.radix import RadixSelector
 from mstool.norm_stats.shape import measure

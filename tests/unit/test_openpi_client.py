@@ -11,10 +11,10 @@ from support.openpi_server import frame, openpi_server
 from websockets.sync.server import serve
 
 from mstool.errors import MstoolError, UsageError
-from mstool.evaluation import openpi_connection
-from mstool.evaluation.openpi_client import OpenpiPolicy
-from mstool.evaluation.openpi_observations import fit
-from mstool.evaluation.openpi_wire import pack, unpack
+from mstool.evaluation.openpi import connection as openpi_connection
+from mstool.evaluation.openpi.observations import fit
+from mstool.evaluation.openpi.wire import pack, unpack
+from mstool.evaluation.policies.openpi_server import OpenpiPolicy
 from mstool.evaluation.policy import Observation
 
 

@@ -19,10 +19,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from mstool.errors import DataError, MstoolError, SetupError, UsageError
-from mstool.evaluation.openpi_client import OpenpiPolicy
-from mstool.evaluation.openpi_wire import pack, unpack
+from mstool.evaluation.openpi.server import PolicyServer
+from mstool.evaluation.openpi.wire import pack, unpack
+from mstool.evaluation.policies.openpi_server import OpenpiPolicy
 from mstool.evaluation.policy import Observation, Traits
-from mstool.evaluation.serve import PolicyServer
 
 
 class Echo:
@@ -233,7 +233,8 @@ def test_another_layout_is_refused():
 
 COMMAND = """
 import sys
-from mstool.evaluation import checkpoint, policies
+from mstool.evaluation.policies import checkpoint
+from mstool.evaluation.policies import choose as policies
 from support.conventions import conventions as made
 from unit_server import Echo
 checkpoint.find_checkpoint = lambda spec, *_: spec

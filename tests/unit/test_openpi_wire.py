@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from support.openpi_server import FRAMES, frame
 
 from mstool.errors import DataError
-from mstool.evaluation.openpi_wire import pack, unpack
+from mstool.evaluation.openpi.wire import pack, unpack
 
 
 def picture(start, height=2, width=3):

@@ -7,7 +7,7 @@ from support.demos import write_demo
 from mstool.errors import DataError, UsageError
 from mstool.manifest import load_manifest
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.plan import Wish, build, choose_envs, make_recipes, open_batches, tasks_of
+from mstool.maniskill2lerobot.plan import ConvertRequest, build, choose_envs, make_recipes, open_batches, tasks_of
 
 V3 = {"v3.0": "video"}
 MANIFEST = """
@@ -35,7 +35,7 @@ def test_environments_keep_their_order_and_come_once():
 
 
 def test_a_manifests_entries_bring_their_own_words(manifest):
-    recipes = make_recipes(tasks_of(manifest, []), Wish(), V3, per_task=True)
+    recipes = make_recipes(tasks_of(manifest, []), ConvertRequest(), V3, per_task=True)
     assert [(r.env_id, r.instruction, r.horizon, r.views) for r in recipes] == [
         ("PullCube-v1", "pull it", 99, ("base",)),
         ("PickCube-v1", "pick it", 77, ("base", "wrist")),
@@ -50,21 +50,21 @@ def test_a_manifests_entries_bring_their_own_words(manifest):
 
 def test_different_cameras_are_not_one_dataset(manifest):
     with pytest.raises(UsageError, match="same cameras") as error:
-        make_recipes(tasks_of(manifest, []), Wish(), V3, per_task=False)
+        make_recipes(tasks_of(manifest, []), ConvertRequest(), V3, per_task=False)
     assert error.value.fix == "add --per-task or --cameras base"
-    assert len(make_recipes(tasks_of(manifest, []), Wish(cameras="base"), V3, per_task=False)) == 2
+    assert len(make_recipes(tasks_of(manifest, []), ConvertRequest(cameras="base"), V3, per_task=False)) == 2
 
 
 def test_one_sentence_for_several_tasks_is_refused():
     with pytest.raises(UsageError, match="--instruction is one task's sentence"):
-        make_recipes(["PickCube-v1", "PushCube-v1"], Wish(instruction="do"), V3, per_task=False)
+        make_recipes(["PickCube-v1", "PushCube-v1"], ConvertRequest(instruction="do"), V3, per_task=False)
 
 
 def test_every_target_is_checked_before_any_work(tmp_path):
-    recipes = make_recipes(["PickCube-v1", "PushCube-v1"], Wish(), V3, per_task=True)
+    recipes = make_recipes(["PickCube-v1", "PushCube-v1"], ConvertRequest(), V3, per_task=True)
     (tmp_path / "PushCube-v1").mkdir()
     with pytest.raises(UsageError, match="PushCube-v1 exists"):
-        build(recipes, Wish(demos="generate"), tmp_path, repo_id="x/y", formats=V3, per_task=True)
+        build(recipes, ConvertRequest(demos="generate"), tmp_path, repo_id="x/y", formats=V3, per_task=True)
 
 
 def test_commands_say_what_is_missing(mstool, tmp_path, manifest, capsys):
@@ -78,10 +78,10 @@ def test_commands_say_what_is_missing(mstool, tmp_path, manifest, capsys):
 
 def test_native_takes_the_demos_control_mode(tmp_path):
     write_demo(tmp_path / "demos", "RollBall-v1", np.zeros((3, 8), np.float32))
-    wish = Wish(layout="native", instruction="roll it", demos=str(tmp_path / "demos"))
-    recipes = make_recipes(["RollBall-v1"], wish, V3, per_task=False)
+    request = ConvertRequest(layout="native", instruction="roll it", demos=str(tmp_path / "demos"))
+    recipes = make_recipes(["RollBall-v1"], request, V3, per_task=False)
     assert recipes[0].control_mode == ""
-    (batch,) = open_batches(recipes, wish, print)
+    (batch,) = open_batches(recipes, request, print)
     assert batch.recipe.control_mode == "pd_joint_delta_pos"
 
 

@@ -1,4 +1,4 @@
-"""The crew of Ray actors against a stand-in for Ray: who is retried, what is dropped, what ends the run."""
+"""The pool of Ray actors against a stand-in for Ray: who is retried, what is dropped, what ends the run."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,11 +9,12 @@ from support.workers import mark
 from mstool import __version__
 from mstool.errors import MstoolError, SetupError, UsageError
 from mstool.installation import install_command
-from mstool.maniskill2lerobot import ray_cluster, ray_executor
-from mstool.maniskill2lerobot.executor import choose_executor
-from mstool.maniskill2lerobot.ray_worker import Node, RayWorker
-from mstool.maniskill2lerobot.recipe import Recipe
-from mstool.maniskill2lerobot.work import Job
+from mstool.maniskill2lerobot.episode.recipe import Recipe
+from mstool.maniskill2lerobot.executors import ray as ray_executor
+from mstool.maniskill2lerobot.executors import ray_cluster
+from mstool.maniskill2lerobot.executors.job import Job
+from mstool.maniskill2lerobot.executors.local import choose_executor
+from mstool.maniskill2lerobot.executors.ray_worker import Node, RayWorker
 from mstool.simulation.capacity import WORKER_BYTES
 
 GOOD = Node("n", __version__, "cpu")
@@ -146,7 +147,7 @@ def test_a_node_that_would_make_other_shards_is_named(run, node, message):
 
 
 def test_a_worker_sees_what_its_node_lacks(monkeypatch, tmp_path):
-    from mstool.maniskill2lerobot import ray_worker
+    from mstool.maniskill2lerobot.executors import ray_worker
 
     monkeypatch.setattr(ray_worker, "SEEN_SECONDS", 0.0)
     monkeypatch.setattr(ray_worker, "render_backend", lambda: "cpu")

@@ -12,10 +12,10 @@ from support.shards import FACTS, make_dataset, make_episode
 
 from mstool.dataset.record import RECORD_FILE
 from mstool.errors import DataError, UsageError
-from mstool.maniskill2lerobot.extract import ENCODED_AGAIN
-from mstool.maniskill2lerobot.rebuild import export, merge
-from mstool.maniskill2lerobot.stored import open_stored
-from mstool.maniskill2lerobot.video import decode, psnr_db
+from mstool.maniskill2lerobot.pictures.video import decode, psnr_db
+from mstool.maniskill2lerobot.rewrite.extract import ENCODED_AGAIN
+from mstool.maniskill2lerobot.rewrite.merge_export import export, merge
+from mstool.maniskill2lerobot.rewrite.stored import open_stored
 
 BOTH = {"v3.0": "video", "v2.1": "image"}
 

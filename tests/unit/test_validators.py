@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.layouts.rotations import axis_angle_to_quat
 from mstool.validators import validate
 from mstool.validators.check import CHECKS, Check, Context, Skip, register
-from mstool.validators.data import DatasetView
 from mstool.validators.kinematics import panda_tcp, within_panda_limits
 from mstool.validators.meanings import classify_state
 from mstool.validators.regression import fit

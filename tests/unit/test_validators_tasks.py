@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from mstool.contract import EPISODES_FILE
+from mstool.dataset.episode_table import EpisodeRow
+from mstool.dataset.view import DatasetView
 from mstool.validators import validate
 from mstool.validators.check import Context, Skip
 from mstool.validators.checks import meaning_goal, meaning_kind, video_geometry, video_views
 from mstool.validators.clips import Clip
-from mstool.validators.data import DatasetView
-from mstool.validators.episodes import EpisodeRow
 from mstool.validators.meanings import Meaning
 from mstool.validators.regression import fit
 from mstool.validators.runner import run_check
@@ -49,7 +49,7 @@ def test_pictures_of_every_task_are_looked_at(recorded):
 
 def test_numbers_of_pictured_episodes_are_read(monkeypatch):
     data = DatasetView(GOLDEN)
-    monkeypatch.setattr("mstool.validators.data.SAMPLED_EPISODES", 1)
+    monkeypatch.setattr("mstool.dataset.view.SAMPLED_EPISODES", 1)
     assert {row.index for row in data.pictured} <= {rows.episode for rows in data.sample}
 
 

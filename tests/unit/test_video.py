@@ -7,11 +7,11 @@ import av
 import numpy as np
 import pytest
 
-from mstool.fingerprint import hash_file
-from mstool.maniskill2lerobot.image_stats import QUANTILES, ImageHistogram
-from mstool.maniskill2lerobot.pngs import PngWriter, read_pngs
-from mstool.maniskill2lerobot.video import OPTIONS, VideoWriter, _decode_some, decode, psnr_db
-from mstool.maniskill2lerobot.video_parts import concatenate
+from mstool.dataset.fingerprint import hash_file
+from mstool.maniskill2lerobot.pictures.image_stats import QUANTILES, ImageHistogram
+from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs
+from mstool.maniskill2lerobot.pictures.video import OPTIONS, VideoWriter, _decode_some, decode, psnr_db
+from mstool.maniskill2lerobot.pictures.video_parts import concatenate
 
 
 def scene(frames: int, seed: int = 0) -> np.ndarray:

@@ -4,9 +4,9 @@ import time
 import numpy as np
 import pytest
 
-from mstool.maniskill2lerobot.image_stats import ImageHistogram
-from mstool.maniskill2lerobot.video import VideoWriter
-from mstool.maniskill2lerobot.view_writer import WAITING, ViewWriter
+from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.pictures.video import VideoWriter
+from mstool.maniskill2lerobot.pictures.view_writer import WAITING, ViewWriter
 
 
 def pictures(count: int) -> list[np.ndarray]:

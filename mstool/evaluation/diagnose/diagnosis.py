@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mstool.conventions import Conventions
+from mstool.dataset.conventions import Conventions
 from mstool.evaluation.diagnose.motion import look_at_actions, look_at_states, names_of
 from mstool.evaluation.diagnose.pictures import compare_first_pictures, look_at_pictures
 from mstool.evaluation.diagnose.recorder import Recorder

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array
-from mstool.conventions import Conventions, load_conventions
+from mstool.dataset.conventions import Conventions, load_conventions
+from mstool.dataset.files import Unavailable
+from mstool.dataset.frames import read_pictures
+from mstool.dataset.vectors import actions_of, state_of
+from mstool.dataset.view import DatasetView
 from mstool.errors import DataError
 from mstool.evaluation.diagnose.recorder import Trace
 from mstool.evaluation.plan import dataset_prompts
 from mstool.evaluation.policy import Observation, Policy
 from mstool.evaluation.training_stats import TrainingStats
-from mstool.validators.data import DatasetView
-from mstool.validators.files import Unavailable
-from mstool.validators.frames import read_pictures
-from mstool.validators.vectors import actions_of, state_of
 
 # Episodes of each task that are looked at, and frames of each on which the policy is asked.
 EPISODES = 3

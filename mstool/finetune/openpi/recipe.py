@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstool.conventions import Conventions, load_conventions
+from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.locate import is_dataset
 from mstool.errors import DataError, UsageError, WrongWordError
 from mstool.layouts import get_layout

@@ -11,7 +11,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.demos.groups import has_flat_states, read_actions, read_first_state, stamp
+from mstool.maniskill2lerobot.demos.hdf5 import has_flat_states, read_actions, read_first_state, stamp
 from mstool.maniskill2lerobot.demos.listing import read_listing, reset_options_of, seed_of
 
 # Arguments of the environment that conversion decides itself; everything else in a demo's `env_kwargs` is kept.

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mstool.dataset.files import Unavailable, read_json
+from mstool.dataset.vectors import state_columns
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_views import is_wrist
-from mstool.validators.files import Unavailable, read_json
 from mstool.validators.meanings import RESTORE
 from mstool.validators.report import Issue, Note
-from mstool.validators.vectors import state_columns
 
 # What people forget to replace, and what names a task but tells a model nothing.
 _PLACEHOLDERS = {

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.files import Unavailable
+from mstool.dataset.vectors import names_of
 from mstool.manifest import load_manifest
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_views import seen, shows
-from mstool.validators.files import Unavailable
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import tracks
-from mstool.validators.vectors import names_of
 
 # Tasks of mani_skill 3.0.1 that put their green goal marker into `_hidden_objects`: `goal_site` in tasks/tabletop.
 HIDING = ("PickCube", "PickSingleYCB", "PickClutterYCB", "TwoRobotPickCube")

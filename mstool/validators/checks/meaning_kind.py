@@ -5,12 +5,12 @@ from math import comb
 
 import numpy as np
 
+from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.meaning_motion import CONTACT, ODD_EPISODE, episode_scores
 from mstool.validators.meanings import SETTLE, Meaning, classify_state, contradicts, is_absolute, meaning_of
 from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.tracks import WORDS, Track, tracks
-from mstool.validators.vectors import action_columns, actions_of, dimension, state_columns, state_of
 
 # Fingers move when their distance changes by more than this share of what they ever do, in one step.
 _FINGERS_MOVE = 0.03

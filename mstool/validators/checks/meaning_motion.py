@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.vectors import action_columns, dimension
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.meanings import PANDA_GAIN, SETTLE, Meaning
 from mstool.validators.regression import Fit, fit
 from mstool.validators.report import Curve, Issue, Note, Severity
 from mstool.validators.tracks import AXES, STILL, Track, explained_share, kind_of, moving_axes, tracks
-from mstool.validators.vectors import action_columns, dimension
 
 _FEW = 40
 # An axis whose commands explain less of its motion says nothing of its sign or unit.

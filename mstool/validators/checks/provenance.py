@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from mstool.contract import EPISODES_FILE, ControllerFacts
+from mstool.dataset.files import Unavailable
 from mstool.dataset.record import RECORD_FILE
+from mstool.dataset.vectors import actions_of, names_of
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.files import Unavailable
 from mstool.validators.meanings import RESTORE
 from mstool.validators.report import Issue, Note
-from mstool.validators.vectors import actions_of, names_of
 
 _REPLAYED_LEAST = 0.9
 # A replay takes seconds an episode: this many are enough to see a wrong convention.

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.vectors import action_columns, actions_of, dimension, names_of, state_columns, state_of
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.manifest import load_manifest
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Curve, Issue, Note
-from mstool.validators.vectors import action_columns, actions_of, dimension, names_of, state_columns, state_of
 
 # Larger than any arm's workspace in metres, or any turn in radians.
 _METRES, _RADIANS = 3.0, 2 * np.pi + 0.3

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.state_actions import jump_curve
 from mstool.validators.kinematics import PANDA_LOWER, PANDA_UPPER
@@ -11,7 +12,6 @@ from mstool.validators.meanings import SETTLE, Meaning, contradicts, meaning_of
 from mstool.validators.poses import WXYZ, quaternion_order
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import need_width
-from mstool.validators.vectors import action_columns, actions_of, dimension, state_columns, state_of
 
 # A turn between frames at which an arm would break: 20 Hz times this is 20 rad/s.
 _JUMP_RAD = 1.0

@@ -7,14 +7,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.files import Unavailable, read_json
+from mstool.dataset.vectors import action_columns, state_columns
+from mstool.dataset.view import MANY_FRAMES, DatasetView
 from mstool.errors import MstoolError
 from mstool.norm_stats.check import compare
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.data import MANY_FRAMES, DatasetView
-from mstool.validators.files import Unavailable, read_json
 from mstool.validators.report import Issue, Note
-from mstool.validators.vectors import action_columns, state_columns
 
 _CONFIGS = {"pi05_libero": "pi05_libero", "pi05_droid": "pi05_droid_finetune", "lerobot_pi05": "lerobot"}
 _STATS = "meta/stats.json"

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mstool.dataset.files import video_file
+from mstool.dataset.view import DatasetView
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.data import DatasetView
-from mstool.validators.files import video_file
 from mstool.validators.report import Issue
 
 

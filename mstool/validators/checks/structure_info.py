@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from mstool.contract import INDEX_COLUMNS
+from mstool.dataset.files import Unavailable
+from mstool.dataset.view import is_depth
 from mstool.validators.check import Check, Context, register
-from mstool.validators.data import is_depth
-from mstool.validators.files import Unavailable
 from mstool.validators.report import Issue
 
 _INFO = "meta/info.json"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mstool.dataset.files import Unavailable, data_file
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.files import Unavailable, data_file
 from mstool.validators.report import Issue
 
 _EPISODES = "the episode table"

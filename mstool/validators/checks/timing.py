@@ -180,7 +180,7 @@ class VideoRate(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare the declared rate and the files' own."""
-        from mstool.validators.frames import video_files, video_header
+        from mstool.dataset.frames import video_files, video_header
 
         data = context.data
         videos = [name for name, f in data.features.items() if f["dtype"] == "video"]

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from mstool.dataset.files import Unavailable, video_file
+from mstool.dataset.frames import read_pictures, video_files, video_header
+from mstool.dataset.view import DatasetView
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.structure_files import short
-from mstool.validators.data import DatasetView
-from mstool.validators.files import Unavailable, video_file
-from mstool.validators.frames import read_pictures, video_files, video_header
 from mstool.validators.report import Issue
 
 

@@ -7,12 +7,12 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.files import Unavailable
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_files import need_cameras
 from mstool.validators.clips import Clip, clips, motion
-from mstool.validators.files import Unavailable
 from mstool.validators.report import Issue, Note, Picture
 
 # Standard deviation of a picture's values (of 255) below which there is nothing to see.

@@ -6,13 +6,13 @@ from typing import Any, Literal
 import numpy as np
 
 from mstool.contract import Array
-from mstool.validators.data import DatasetView
-from mstool.validators.episodes import EpisodeRow
-from mstool.validators.files import Unavailable
-from mstool.validators.frames import read_pictures
+from mstool.dataset.episode_table import EpisodeRow
+from mstool.dataset.files import Unavailable
+from mstool.dataset.frames import read_pictures
+from mstool.dataset.vectors import action_columns, name_of, state_columns
+from mstool.dataset.view import DatasetView
 from mstool.validators.show.summary import unit_of
 from mstool.validators.svg import COLOURS
-from mstool.validators.vectors import action_columns, name_of, state_columns
 
 MOMENTS = 6
 

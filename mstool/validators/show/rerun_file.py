@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from mstool.validators.data import DatasetView
-from mstool.validators.episodes import EpisodeRow
-from mstool.validators.frames import read_pictures
+from mstool.dataset.episode_table import EpisodeRow
+from mstool.dataset.frames import read_pictures
+from mstool.dataset.vectors import name_of
+from mstool.dataset.view import DatasetView
 from mstool.validators.show.draw import columns_of, episode_columns
-from mstool.validators.vectors import name_of
 
 _BATCH = 64
 

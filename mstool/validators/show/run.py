@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.episode_table import EpisodeRow
+from mstool.dataset.files import Unavailable
 from mstool.dataset.locate import locate
+from mstool.dataset.view import DatasetView
 from mstool.errors import DataError, UsageError
 from mstool.installation import require
 from mstool.paths import writable_folder
-from mstool.validators.data import DatasetView
-from mstool.validators.episodes import EpisodeRow
-from mstool.validators.files import Unavailable
 from mstool.validators.show.summary import summary
 
 
@@ -92,7 +92,7 @@ def _write(
     data: DatasetView, row: EpisodeRow, output: Path, rerun: bool, notify: Callable[[str], None]
 ) -> tuple[Path, ...]:
     from mstool.validators.show.draw import draw_curves, draw_sheet
-    from mstool.validators.show.film import write_film
+    from mstool.validators.show.filmstrip import write_film
 
     output.mkdir(parents=True, exist_ok=True)
     files = []

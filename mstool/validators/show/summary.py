@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from mstool.validators.data import DatasetView
-from mstool.validators.files import Unavailable
-from mstool.validators.vectors import action_columns, name_of, state_columns
+from mstool.dataset.files import Unavailable
+from mstool.dataset.vectors import action_columns, name_of, state_columns
+from mstool.dataset.view import DatasetView
 
 
 def summary(data: DatasetView) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""The episode and task tables of both versions, read into one shape."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from mstool.dataset.files import Unavailable, read_jsonl
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where an episode's pictures are within a video file, s."""
+
+    place: dict[str, int]
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class EpisodeRow:
+    """One line of the episode table."""
+
+    index: int
+    length: int
+    tasks: tuple[str, ...]
+    # Fields of info.json's `data_path`.
+    data: dict[str, int]
+    # Global rows [first, last), None in v2.1, which does not store them.
+    rows: tuple[int, int] | None
+    # {camera: span}; in v2.1 an episode fills its file.
+    videos: dict[str, Span] = field(default_factory=dict)
+    # Statistics that the row carries: {column: {name: value}}.
+    stats: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def read_tasks(root: Path, version: str) -> list[tuple[int, str]]:
+    """Read the task table in file order."""
+    if version.startswith("v2"):
+        lines = read_jsonl(root / "meta" / "tasks.jsonl")
+        try:
+            return [(int(line["task_index"]), str(line["task"])) for line in lines]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable(f"meta/tasks.jsonl: {error!r}") from error
+    path = root / "meta" / "tasks.parquet"
+    # Without pandas: its own metadata may be damaged, and says nothing that is needed.
+    table = _parquet(path)
+    names = next((name for name in ("task", "__index_level_0__") if name in table.column_names), None)
+    if "task_index" not in table.column_names or names is None:
+        raise Unavailable(f"meta/tasks.parquet has columns {', '.join(table.column_names)}, not task and task_index")
+    try:
+        pairs = zip(table["task_index"].to_pylist(), table[names].to_pylist(), strict=True)
+        return [(int(index), str(task)) for index, task in pairs]
+    except (TypeError, ValueError) as error:
+        raise Unavailable(f"meta/tasks.parquet: {error}") from error
+
+
+def read_episodes(root: Path, info: dict[str, Any], cameras: list[str]) -> list[EpisodeRow]:
+    """Read the episode table in file order."""
+    try:
+        if str(info.get("codebase_version")).startswith("v2"):
+            return _read_v2(root, info, cameras)
+        return _read_v3(root, cameras)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unavailable(f"the episode table is malformed: {error!r}") from error
+
+
+def _read_v2(root: Path, info: dict[str, Any], cameras: list[str]) -> list[EpisodeRow]:
+    fps, size = float(info.get("fps") or 1), int(info.get("chunks_size") or 1000)
+    try:
+        stats = {
+            int(line["episode_index"]): line["stats"] for line in read_jsonl(root / "meta" / "episodes_stats.jsonl")
+        }
+    except Unavailable:
+        stats = {}
+    rows = []
+    for line in read_jsonl(root / "meta" / "episodes.jsonl"):
+        index, length = int(line["episode_index"]), int(line["length"])
+        place = {"episode_index": index, "episode_chunk": index // size}
+        videos = {camera: Span(place, 0.0, length / fps) for camera in cameras}
+        rows.append(EpisodeRow(index, length, tuple(line["tasks"]), place, None, videos, stats.get(index, {})))
+    return rows
+
+
+def _read_v3(root: Path, cameras: list[str]) -> list[EpisodeRow]:
+    files = sorted((root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
+    if not files:
+        raise Unavailable("meta/episodes holds no parquet file")
+    return [_row_v3(line, cameras) for path in files for line in _parquet(path).to_pylist()]
+
+
+def _row_v3(line: dict[str, Any], cameras: list[str]) -> EpisodeRow:
+    stats: dict[str, dict[str, Any]] = {}
+    for key, value in line.items():
+        if key.startswith("stats/"):
+            column, name = key.removeprefix("stats/").rsplit("/", 1)
+            stats.setdefault(column, {})[name] = value
+    videos = {}
+    for camera in cameras:
+        part: dict[str, Any] = {
+            name: line.get(f"videos/{camera}/{name}")
+            for name in ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+        }
+        if None in part.values():
+            continue
+        place = {"chunk_index": int(part["chunk_index"]), "file_index": int(part["file_index"])}
+        videos[camera] = Span(place, float(part["from_timestamp"]), float(part["to_timestamp"]))
+    return EpisodeRow(
+        index=int(line["episode_index"]),
+        length=int(line["length"]),
+        tasks=tuple(line["tasks"]),
+        data={"chunk_index": int(line["data/chunk_index"]), "file_index": int(line["data/file_index"])},
+        rows=(int(line["dataset_from_index"]), int(line["dataset_to_index"])),
+        videos=videos,
+        stats=stats,
+    )
+
+
+def _parquet(path: Path) -> Any:
+    name = "/".join(path.parts[path.parts.index("meta") :])
+    if not path.is_file():
+        raise Unavailable(f"{name}: no such file")
+    try:
+        table = pq.read_table(path)
+        table.validate(full=True)
+    except Exception as error:  # arrow raises many kinds for a damaged file
+        raise Unavailable(f"{name}: unreadable parquet ({str(error).splitlines()[0]})") from error
+    return table

@@ -1,0 +1,147 @@
+"""Pictures of a dataset: video headers, and a few decoded frames, from mp4 files or PNGs in parquet."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+
+from mstool.contract import Array
+from mstool.dataset.episode_table import EpisodeRow
+from mstool.dataset.files import Unavailable, data_file, video_file
+from mstool.dataset.view import DatasetView
+
+
+@dataclass(frozen=True)
+class VideoHeader:
+    """What a video file says of itself; `frames` counts its packets, which needs no decoding."""
+
+    frames: int
+    width: int
+    height: int
+    rate: Fraction
+
+
+_headers: dict[tuple[Path, float], VideoHeader | None] = {}
+
+
+def video_header(path: Path) -> VideoHeader | None:
+    """Read a file's header and count its packets; None where it cannot be opened or breaks off."""
+    key = (path, path.stat().st_mtime if path.exists() else 0.0)
+    if key not in _headers:
+        if len(_headers) > 4096:
+            _headers.clear()
+        _headers[key] = _read_header(path)
+    return _headers[key]
+
+
+def _read_header(path: Path) -> VideoHeader | None:
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            frames = sum(1 for packet in container.demux(stream) if packet.size)
+            rate = stream.average_rate or stream.base_rate or Fraction(0)
+            return VideoHeader(frames, stream.codec_context.width, stream.codec_context.height, Fraction(rate))
+    except (av.FFmpegError, OSError, IndexError, ValueError):
+        return None
+
+
+def video_files(data: DatasetView) -> Iterator[tuple[Path, str]]:
+    """Yield the video files to open, each with its camera: all, or some of each camera on large datasets."""
+    for camera in (name for name, f in data.features.items() if f["dtype"] == "video"):
+        files = [
+            video_file(data.root, data.info, row.videos[camera].place, camera)
+            for row in data.episodes
+            if camera in row.videos
+        ]
+        for path in data.some_files(list(dict.fromkeys(files))):
+            if path.is_file():
+                yield path, camera
+
+
+def read_pictures(data: DatasetView, row: EpisodeRow, camera: str, positions: Sequence[int]) -> list[Array]:
+    """Decode frames of one episode: uint8 (H, W, 3) RGB each.
+
+    Raises
+    ------
+    Unavailable
+        The file is missing or damaged, or ends before the frame.
+
+    """
+    try:
+        read = _from_video if data.features[camera]["dtype"] == "video" else _from_parquet
+        pictures = read(data, row, camera, positions)
+    except (av.FFmpegError, OSError, ValueError, IndexError, KeyError) as error:
+        raise Unavailable(f"{camera} of episode {row.index}: {str(error).splitlines()[0] or repr(error)}") from error
+    if len({picture.shape for picture in pictures}) > 1:
+        raise Unavailable(f"{camera} of episode {row.index}: its pictures are of several sizes (MS303)")
+    return pictures
+
+
+def _from_video(data: DatasetView, row: EpisodeRow, camera: str, positions: Sequence[int]) -> list[Array]:
+    if camera not in row.videos:
+        raise Unavailable(f"the episode table does not say where {camera} is")
+    span = row.videos[camera]
+    path = video_file(data.root, data.info, span.place, camera)
+    wanted = sorted(set(positions))
+    found: dict[int, Array] = {}
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        rate = float(stream.average_rate or data.fps)
+        # Frames of the file, by its own rate: the check of the rates reports one that is not the dataset's.
+        first = round(span.start * rate)
+        base = float(stream.time_base or 1)
+        at = -1
+        decoder = iter(container.decode(stream))
+        for position in wanted:
+            target = first + position
+            # Decode on where the frame is near, else jump to the key frame before it.
+            if at < 0 or target - at > 64:
+                container.seek(max(int((target - 0.5) / rate / base), 0), stream=stream)
+                decoder = iter(container.decode(stream))
+            for frame in decoder:
+                at = round(float(frame.pts or 0) * base * rate)
+                if at >= target:
+                    found[position] = frame.to_ndarray(format="rgb24")
+                    break
+            else:
+                raise Unavailable(f"{camera} of episode {row.index}: the video ends before frame {position}")
+    return [found[position] for position in positions]
+
+
+def _from_parquet(data: DatasetView, row: EpisodeRow, camera: str, positions: Sequence[int]) -> list[Array]:
+    path = data_file(data.root, data.info, row.data)
+    first = 0
+    for other in data.episodes:
+        if other.index == row.index:
+            break
+        if data_file(data.root, data.info, other.data) == path:
+            first += other.length
+    wanted = {first + position for position in positions}
+    found: dict[int, Array] = {}
+    with pq.ParquetFile(path) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            inside = [i for i in wanted if start <= i < start + rows]
+            if inside:
+                cells = file.read_row_group(group, columns=[camera]).column(0)
+                for i in inside:
+                    found[i] = decode_picture(cells[i - start].as_py(), data.root)
+            start += rows
+    return [found[first + position] for position in positions]
+
+
+def decode_picture(cell: dict[str, object], root: Path) -> Array:
+    """Decode one image cell, stored bytes or a path within the dataset."""
+    from PIL import Image
+
+    stored = cell["bytes"]
+    source = io.BytesIO(stored) if isinstance(stored, bytes) else root / str(cell["path"])
+    with Image.open(source) as image:
+        return np.asarray(image.convert("RGB"))

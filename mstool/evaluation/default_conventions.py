@@ -1,0 +1,51 @@
+"""Conventions for a policy that was trained on nothing: the `libero` layout on the task's own robot."""
+
+from collections.abc import Sequence
+
+from mstool.dataset.conventions import Conventions
+from mstool.layouts import get_layout
+from mstool.simulation.environment import Simulator, SimulatorSpec
+
+
+def plain_conventions(env_ids: Sequence[str], layout_name: str = "libero") -> Conventions:
+    """Ask each task's simulator for its robot and controller.
+
+    Raises
+    ------
+    UsageError
+        A task's robot cannot be driven in the layout's first control mode.
+
+    """
+    layout = get_layout(layout_name)
+    mode = layout.control_modes[0]
+    robots: dict[str, str] = {}
+    controller: dict[str, float] = {}
+    fps = 0
+    for env_id in env_ids:
+        simulator = Simulator(SimulatorSpec(env_id, mode))
+        try:
+            layout.check_robot(simulator.robot_facts())
+            robots[env_id], fps = simulator.robot, simulator.fps
+            controller = simulator.controller_facts().as_dict()
+        finally:
+            simulator.close()
+    return Conventions(
+        dataset="(none)",
+        fps=fps,
+        features={
+            "observation.state": {"dtype": "float32", "shape": [len(layout.state)]},
+            "action": {"dtype": "float32", "shape": [len(layout.action(mode))]},
+        },
+        mstool={
+            "layout": layout_name,
+            "control_mode": mode,
+            "controller": controller,
+            "robot": robots[env_ids[0]],
+            "robots": robots,
+            "robot_uids": None,
+            "goal": "visible",
+            "views": {camera.lerobot: camera.view for camera in layout.cameras},
+            "image_size": list(layout.image_size),
+        },
+        episodes=[],
+    )

@@ -1,0 +1,173 @@
+"""Where a LeRobot checkpoint is, what it was trained on, and what identifies it."""
+
+import hashlib
+import json
+import re
+import shlex
+from contextlib import nullcontext
+from pathlib import Path
+
+from mstool.dataset.conventions import CONVENTIONS_FILE, Conventions, load_conventions
+from mstool.dataset.locate import datasets_below, is_dataset
+from mstool.errors import DataError, SetupError, UsageError
+from mstool.hub_files import find_files, hub_refusal, offline
+from mstool.nearest import nearest
+
+MODEL_FOLDER = "pretrained_model"
+CONFIG = "config.json"
+# Commands that end with a checkpoint.
+EVAL, SERVE = "mstool eval --policy", "mstool serve"
+# What a dataset given beside a checkpoint must share with what it was trained on.
+_SHARED = ("layout", "control_mode", "controller", "image_size", "goal", "views")
+_REPO = re.compile(r"[\w.-]+/[\w.-]+")
+# What of a hub's repository is needed.
+_PATTERNS = ["*.json", "*.safetensors", "*.model"]
+_READ_BYTES = 1 << 24
+
+
+def find_checkpoint(spec: str, command: str = EVAL) -> Path:
+    """Return the `pretrained_model` folder that `spec` means.
+
+    Parameters
+    ----------
+    spec
+        That folder itself, a checkpoint that holds it, a run's folder (its last checkpoint), or `owner/name` on the
+        hub.
+    command
+        The command line that `spec` belongs to the end of, for the fix.
+
+    Raises
+    ------
+    UsageError
+        There is nothing of the kind.
+    DataError
+        The folder holds something else.
+    SetupError
+        The hub cannot be asked.
+
+    """
+    path = Path(spec).expanduser()
+    if not path.exists():
+        if _REPO.fullmatch(spec) and not spec.startswith(("runs/", "data/", "./", "../")):
+            return _from_hub(spec)
+        raise _no_such(spec, command)
+    folder = _folder_in(path)
+    if folder is not None:
+        return folder.resolve()
+    data = path if is_dataset(path) else next(iter(datasets_below(path)), None)
+    if data is not None:
+        replayed = f"mstool eval --policy replay:{data} executes its own actions, " if command == EVAL else ""
+        raise UsageError(f"{path} is a dataset, not a checkpoint", fix=f"{replayed}mstool finetune {data} trains one")
+    raise DataError(
+        f"{path} holds no LeRobot checkpoint: no {CONFIG} in it, in {MODEL_FOLDER}/ or in "
+        f"checkpoints/last/{MODEL_FOLDER}/",
+        fix="an openpi checkpoint is served by openpi's scripts/serve_policy.py: mstool eval --policy ws://localhost:8000",
+    )
+
+
+def checkpoint_conventions(model: Path, dataset: Path | None, command: str = EVAL) -> Conventions:
+    """Return what a checkpoint was trained on: what lies beside it, else what the user's dataset says.
+
+    Parameters
+    ----------
+    model
+        Its `pretrained_model` folder.
+    dataset
+        The dataset that the user says it was trained on, None for none.
+    command
+        As in `find_checkpoint`.
+
+    Raises
+    ------
+    UsageError
+        Neither says.
+    DataError
+        They contradict each other.
+
+    """
+    given = None if dataset is None else load_conventions(dataset)
+    if not (model / CONVENTIONS_FILE).is_file():
+        if given is None:
+            raise UsageError(
+                f"{model} has no {CONVENTIONS_FILE}: it does not say what it was trained on",
+                fix=f"{command} {shlex.quote(str(model))} --dataset {_trained_on(model)}",
+            )
+        return given
+    own = load_conventions(model)
+    other = [what for what in _SHARED if given is not None and own.mstool.get(what) != given.mstool.get(what)]
+    if given is not None and other:
+        what = "; ".join(f"{name} is {given.mstool.get(name)}, not {own.mstool.get(name)}" for name in other)
+        raise DataError(
+            f"{given.dataset} is of another kind than {own.dataset}, which {model} was trained on: {what}",
+            fix="leave --dataset out, or give the dataset that it was trained on",
+        )
+    return own
+
+
+def results_folder(model: Path) -> Path:
+    """Return where a checkpoint's results belong: `runs/NAME/eval/STEP` inside a run, else `eval/NAME`."""
+    if model.name == MODEL_FOLDER and model.parent.parent.name == "checkpoints":
+        return model.parent.parent.parent / "eval" / model.parent.name
+    return Path("eval") / (model.parent.name if model.name == MODEL_FOLDER else model.name)
+
+
+def content_hash(model: Path) -> str:
+    """Return a hash of the checkpoint's weights and of its own JSON files."""
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sorted([*model.glob("*.safetensors"), *model.glob("*.json")]):
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            while part := file.read(_READ_BYTES):
+                digest.update(part)
+    return digest.hexdigest()
+
+
+def _folder_in(path: Path) -> Path | None:
+    """Return the folder of a checkpoint's files in what a user gives."""
+    usual = (path, path / MODEL_FOLDER, path / "checkpoints" / "last" / MODEL_FOLDER)
+    # A run that has no link `last`, and runs one folder below.
+    steps = sorted(path.glob(f"checkpoints/[0-9]*/{MODEL_FOLDER}"), key=lambda folder: int(folder.parent.name))
+    below = sorted(path.glob(f"*/checkpoints/last/{MODEL_FOLDER}"))
+    candidates = (*usual, *steps[-1:], *(below if len(below) == 1 else []))
+    return next((folder for folder in candidates if (folder / CONFIG).is_file()), None)
+
+
+def _no_such(spec: str, command: str) -> UsageError:
+    """Name the run that was meant, else the newest there is."""
+    runs = sorted(
+        (run for run in Path("runs").glob("*") if run.is_dir() and _folder_in(run)), key=lambda run: run.stat().st_mtime
+    )
+    words = {str(run): str(run) for run in runs} | {run.name: str(run) for run in runs}
+    others = ""
+    if command == EVAL:
+        words |= {name: name for name in ("planner", "random")}
+        others = ", nor is it ws://HOST:PORT, replay:DATASET, planner or random"
+    near = nearest(spec, words)
+    chosen = words[near] if near else str(runs[-1]) if runs else ""
+    fix = f"{command} {shlex.quote(chosen)}" if chosen else "mstool finetune DATASET  (it makes runs/NAME)"
+    return UsageError(f"{spec}: no such folder{others}", fix=fix)
+
+
+def _trained_on(model: Path) -> str:
+    """Return the dataset that LeRobot's training noted, where it is still there."""
+    try:
+        config = json.loads((model / "train_config.json").read_text(encoding="utf-8"))
+        root = Path(config["dataset"]["root"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "DATASET"
+    return shlex.quote(str(root)) if is_dataset(root) else "DATASET"
+
+
+def _from_hub(repo: str) -> Path:
+    """Fetch a checkpoint; where the hub cannot be asked, take what was fetched before."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    files = find_files(repo, [CONFIG])
+    if files.missing:
+        raise SetupError(f"{repo}: no such folder, and as a name on a hub: {files.missing}", fix=files.download)
+    try:
+        with offline() if hub_refusal() else nullcontext():
+            return Path(snapshot_download(repo, allow_patterns=_PATTERNS))
+    except (HfHubHTTPError, OSError) as error:
+        raise SetupError(f"{repo}: {str(error).splitlines()[0]}", fix=f"hf download {repo}") from error

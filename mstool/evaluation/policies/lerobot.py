@@ -1,0 +1,250 @@
+"""A LeRobot checkpoint of any policy type, with the processors that were saved beside it."""
+
+import contextlib
+import copy
+import importlib
+import inspect
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mstool.contract import Array
+from mstool.dataset.conventions import Conventions
+from mstool.errors import DataError, SetupError
+from mstool.evaluation.checkpoint_features import check_fit
+from mstool.evaluation.needs import ready
+from mstool.evaluation.policies.checkpoint import content_hash, find_checkpoint
+from mstool.evaluation.policy import Observation, Traits
+from mstool.installation import install_command
+
+# Policies whose `predict_action_chunk` needs what `select_action` has gathered, beside those with `n_obs_steps` > 1.
+_STATEFUL = {"tdmpc", "gaussian_actor", "lingbot_va"}
+# These take noise among their **kwargs.
+_NOISE_IN_KWARGS = {"pi0", "pi05"}
+
+
+class LerobotPolicy:
+    """Predicts chunks for all waiting episodes in one batch.
+
+    A batch always has as many rows as there are slots, filled up with copies, and an episode's noise depends on its
+    seed and step alone: what a policy answers does not depend on which other episodes happen to wait with it. That
+    holds for policies that take their noise as an argument (flow, pi0, pi05, smolvla, diffusion) and for those that
+    need none (act); others draw it from a generator that is seeded with the first row's seed and step.
+
+    A policy with a history of observations (`n_obs_steps` > 1) keeps one of its own per slot, is asked at every step,
+    one slot at a time, and replans as its configuration says.
+
+    Raises
+    ------
+    UsageError
+        There is no checkpoint.
+    DataError
+        The checkpoint cannot be loaded, or was trained on something else than `conventions` says.
+    SetupError
+        The policy type needs a package that is not installed.
+
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        conventions: Conventions,
+        *,
+        device: str = "auto",
+        slots: int = 1,
+        notify: Callable[[str], None] = print,
+    ) -> None:
+        import torch
+
+        self._torch = torch
+        self._folder = find_checkpoint(spec)
+        self._views = dict(conventions.mstool["views"])
+        self._slots = slots
+        self.device = _device(device)
+        self.config, self._policy, self._before, self._after = _load(self._folder, self.device)
+        self.name = f"{self.config.type} {_label(self._folder)}"
+        for note in check_fit(self.config, conventions, self._renames()):
+            notify(note)
+        stateful = (getattr(self.config, "n_obs_steps", None) or 1) > 1 or self.config.type in _STATEFUL
+        self._noise_shape = None if stateful else _noise_shape(self._policy, self.config)
+        self._own: dict[int, Any] = {}
+        self.traits = Traits(
+            replan=1 if stateful else getattr(self.config, "n_action_steps", None),
+            stateful=stateful,
+            identity={
+                "kind": "lerobot",
+                "type": self.config.type,
+                "content": content_hash(self._folder),
+                "device": self.device.split(":")[0],
+                "noise": "per episode" if self._noise_shape or stateful else "per batch",
+            },
+        )
+
+    def reset(self, slot: int, env_id: str, seed: int) -> None:  # noqa: ARG002
+        """Give the slot a policy with an empty history; a policy without one needs nothing."""
+        if self.traits.stateful:
+            # A shallow copy shares the weights; `reset` gives it queues of its own.
+            self._own[slot] = copy.copy(self._policy)
+            self._own[slot].reset()
+
+    def act(self, slots: Sequence[int], observations: Sequence[Observation]) -> list[Array]:
+        """Predict, per observation, a chunk (H, D); of a policy with a history, one action (1, D)."""
+        with self._torch.inference_mode(), self._precision():
+            if self.traits.stateful:
+                return [self._select(slot, seen) for slot, seen in zip(slots, observations, strict=True)]
+            rows = [*observations, *[observations[0]] * (self._slots - len(observations))]
+            batch = self._before(self._batch(rows))
+            noise = {"noise": self._noise(rows)} if self._noise_shape else {}
+            with self._seeded(rows[0]):
+                chunks = self._after(self._policy.predict_action_chunk(batch, **noise))
+            return list(chunks[: len(observations)].float().cpu().numpy())
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._own.clear()
+        self._policy = None
+
+    def _select(self, slot: int, seen: Observation) -> Array:
+        with self._seeded(seen):
+            action = self._after(self._own[slot].select_action(self._before(self._batch([seen]))))
+        result: Array = action.float().cpu().numpy()
+        return result
+
+    def _batch(self, rows: Sequence[Observation]) -> dict[str, Any]:
+        """Return LeRobot's observation batch: images (B, 3, H, W) in [0, 1], state (B, S), sentences."""
+        torch = self._torch
+        batch: dict[str, Any] = {"task": [row.prompt for row in rows]}
+        for column, view in self._views.items():
+            pixels = torch.from_numpy(np.stack([row.images[view] for row in rows])).to(self.device)
+            batch[column] = pixels.permute(0, 3, 1, 2).float() / 255
+        batch["observation.state"] = torch.from_numpy(np.stack([row.state for row in rows])).to(self.device)
+        goals = [row.goal for row in rows if row.goal is not None]
+        if len(goals) == len(rows):
+            batch["observation.environment_state"] = torch.from_numpy(np.stack(goals)).to(self.device)
+        return batch
+
+    def _noise(self, rows: Sequence[Observation]) -> Any:
+        torch = self._torch
+        drawn = [
+            torch.randn(self._noise_shape, generator=torch.Generator().manual_seed(noise_seed(row))) for row in rows
+        ]
+        return torch.stack(drawn).to(self.device)
+
+    @contextlib.contextmanager
+    def _seeded(self, row: Observation) -> Iterator[None]:
+        devices = [self._torch.device(self.device)] if self.device.startswith("cuda") else []
+        with self._torch.random.fork_rng(devices=devices):
+            self._torch.manual_seed(noise_seed(row))
+            yield
+
+    def _precision(self) -> Any:
+        if getattr(self.config, "use_amp", False) and self.device.startswith("cuda"):
+            return self._torch.autocast(device_type="cuda")
+        return contextlib.nullcontext()
+
+    def _renames(self) -> dict[str, str]:
+        for step in self._before.steps:
+            renames = getattr(step, "rename_map", None)
+            if renames:
+                return dict(renames)
+        return {}
+
+
+def noise_seed(row: Observation) -> int:
+    """Return the generator's seed for one episode's step."""
+    return int(np.random.SeedSequence([row.seed, row.step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _label(folder: Path) -> str:
+    """Return `RUN@STEP` inside a run, else the folder's name."""
+    parts = folder.parts
+    if len(parts) > 3 and parts[-3] == "checkpoints":
+        return f"{parts[-4]}@{parts[-2]}"
+    return folder.name
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise SetupError("--device cuda: torch finds no GPU", fix="add --device cpu, or run: mstool doctor")
+    return wanted
+
+
+def _register() -> None:
+    """Make LeRobot know policies that are not its own: installed plugins, and the bundled `flow`."""
+    from lerobot.utils.import_utils import register_third_party_plugins
+
+    register_third_party_plugins()
+    # By name: only what runs a checkpoint needs training's package.
+    importlib.import_module("mstool.finetune.flow")
+
+
+def _register_processors(config: Any) -> None:
+    """Import `processor_NAME` beside `configuration_NAME`, where a policy keeps processor steps of its own."""
+    module = type(config).__module__
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(module.replace("configuration_", "processor_"))
+
+
+def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
+    with ready(folder):
+        return _loaded(folder, device)
+
+
+def _loaded(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
+    from lerobot.configs import PreTrainedConfig
+    from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+    from safetensors import SafetensorError
+
+    _register()
+    try:
+        config = PreTrainedConfig.from_pretrained(str(folder))
+        config.device = device
+        config.pretrained_path = folder
+        _register_processors(config)
+        with contextlib.redirect_stdout(io.StringIO()):  # LeRobot prints; standard output belongs to the result
+            policy = _with_adapter(folder, config) if config.use_peft else None
+            policy = policy or get_policy_class(config.type).from_pretrained(str(folder), config=config)
+            before, after = make_pre_post_processors(
+                config,
+                pretrained_path=str(folder),
+                preprocessor_overrides={"device_processor": {"device": device}},
+            )
+    except ImportError as error:
+        raise SetupError(f"{folder}: {error}", fix=install_command(["train"])) from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        first = (str(error).splitlines() or [repr(error)])[0]
+        raise DataError(
+            f"{folder} cannot be loaded as a LeRobot checkpoint: {type(error).__name__}: {first}",
+            fix="it needs config.json, model.safetensors, policy_preprocessor.json and policy_postprocessor.json as "
+            "lerobot 0.6.1 writes them",
+        ) from error
+    policy.to(device)
+    policy.eval()
+    policy.reset()
+    return config, policy, before, after
+
+
+def _with_adapter(folder: Path, config: Any) -> Any:
+    from lerobot.policies.factory import get_policy_class
+    from peft import PeftConfig, PeftModel
+
+    adapter = PeftConfig.from_pretrained(str(folder))
+    base = get_policy_class(config.type).from_pretrained(adapter.base_model_name_or_path, config=config)
+    return PeftModel.from_pretrained(base, str(folder), config=adapter)
+
+
+def _noise_shape(policy: Any, config: Any) -> tuple[int, int] | None:
+    """Return the shape (steps, dimensions) of one episode's noise, None where the policy takes none."""
+    takes = "noise" in inspect.signature(policy.predict_action_chunk).parameters
+    if not takes and config.type not in _NOISE_IN_KWARGS:
+        return None
+    steps = getattr(config, "chunk_size", None) or getattr(config, "horizon", None)
+    width = getattr(config, "max_action_dim", None) or config.action_feature.shape[0]
+    return (int(steps), int(width)) if steps else None

@@ -1,0 +1,63 @@
+"""What is kept beside every checkpoint's weights, so that evaluation and `--resume` need nothing else."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.dataset.conventions import Conventions, save_conventions
+from mstool.dataset.training import ACTION, STATE, Facts
+
+RUN_FILE = "mstool_run.json"
+STATS_FILE = "norm_stats.json"
+OPENPI_STATS_FILE = "openpi_norm_stats.json"
+
+
+@dataclass(frozen=True)
+class CheckpointSidecar:
+    """The files beside a checkpoint."""
+
+    # Which run: policy, dataset and the fingerprint of its content, its verdict, versions, the command.
+    run: dict[str, Any]
+    # LeRobot's statistics of state and action, as the normaliser used them: {"norm_stats": {column: {q01: ...}}}.
+    stats: dict[str, Any]
+    # None for a dataset that does not say what its numbers mean.
+    conventions: Conventions | None
+    # The dataset's own file of statistics for openpi.
+    openpi_stats: Path | None
+
+    def write(self, folder: Path) -> None:
+        """Write into a checkpoint's `pretrained_model`."""
+        if self.conventions is not None:
+            save_conventions(self.conventions, folder)
+        _write(folder / STATS_FILE, {"norm_stats": self.stats})
+        _write(folder / RUN_FILE, self.run)
+        if self.openpi_stats is not None:
+            shutil.copyfile(self.openpi_stats, folder / OPENPI_STATS_FILE)
+
+
+def collect(facts: Facts, conventions: Conventions | None, run: dict[str, Any]) -> CheckpointSidecar:
+    """Gather what goes beside the checkpoints, once, before training."""
+    own = facts.root / "norm_stats.json"
+    return CheckpointSidecar(
+        run=run,
+        stats={key: facts.stats[key] for key in (STATE, ACTION) if key in facts.stats},
+        conventions=conventions,
+        openpi_stats=own if own.is_file() else None,
+    )
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return the run that a checkpoint's `pretrained_model` belongs to, empty where it is not of ours."""
+    try:
+        data = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    aside.replace(path)

@@ -1,0 +1,8 @@
+"""One episode, from a demo to a shard.
+
+recipe      everything that decides what a shard holds
+replay      observations from a simulator
+recorded    observations from the demo file itself
+shard       the episode's folder, its marker last
+mismatch    what a finished shard was made from, when it no longer fits
+"""

@@ -1,0 +1,117 @@
+"""The unit of work, one demo to one shard, and the process that does it again and again."""
+
+import errno
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from mstool.errors import MstoolError
+from mstool.maniskill2lerobot.demos.reader import DemoFile
+from mstool.maniskill2lerobot.episode.recipe import Recipe
+from mstool.maniskill2lerobot.episode.recorded import RecordedSource
+from mstool.maniskill2lerobot.episode.replay import Replayer
+from mstool.maniskill2lerobot.episode.shard import EpisodeMark, Tell, convert_episode, silent
+from mstool.simulation.environment import Simulator, SimulatorSpec
+
+# How often a worker says how far it is within an episode, s.
+TELL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to convert; everything a process on another machine with the same storage needs."""
+
+    demos: Path
+    # Position in the demo file's list.
+    position: int
+    recipe: Recipe
+    shard: Path
+    # About how many frames there will be, for the progress; 0 where the demo file does not say.
+    steps: int = 0
+
+
+# What became of a job: its marker, an error that ends the run, or a traceback.
+type Answer = EpisodeMark | MstoolError | str
+
+
+class Worker:
+    """Does jobs one after another, keeping the simulator and the demo file between them."""
+
+    def __init__(self) -> None:
+        self._simulator: tuple[SimulatorSpec, Simulator] | None = None
+        self._demos: DemoFile | None = None
+
+    def do(self, job: Job, tell: Tell = silent) -> EpisodeMark:
+        """Convert one episode, or return its marker when that was done before; `tell` hears of every frame."""
+        if self._demos is None or self._demos.path != job.demos:
+            self._demos = DemoFile(job.demos)
+        demo = self._demos.read(job.position)
+        if job.recipe.observations == "recorded":
+            demos = self._demos
+            return convert_episode(
+                lambda: RecordedSource(demos, job.position, job.recipe), job.recipe, demo, job.shard, tell
+            )
+        spec = job.recipe.simulator_spec(demo)
+        return convert_episode(
+            lambda: Replayer(self._simulator_for(spec), job.recipe.layout), job.recipe, demo, job.shard, tell
+        )
+
+    def close(self) -> None:
+        """Free the simulator."""
+        if self._simulator is not None:
+            self._simulator[1].close()
+            self._simulator = None
+
+    def _simulator_for(self, spec: SimulatorSpec) -> Simulator:
+        if self._simulator is None or self._simulator[0] != spec:
+            self.close()
+            self._simulator = (spec, Simulator(spec))
+        return self._simulator[1]
+
+
+def disk_full(work: Path) -> MstoolError:
+    """Say that the disk is full and that nothing is lost."""
+    return MstoolError(
+        f"the disk that holds {work} is full; the episodes finished so far are kept there",
+        fix="free space and run the same command again: it goes on where it stopped",
+    )
+
+
+def attempt(worker: Worker, job: Job, tell: Tell = silent) -> Answer:
+    """Do one job, whatever happens: a marker, what ends the run, or the traceback of what failed as text."""
+    try:
+        return worker.do(job, tell)
+    except MstoolError as error:
+        return error
+    except OSError as error:
+        return disk_full(job.shard.parent) if error.errno == errno.ENOSPC else traceback.format_exc()
+    except Exception:  # noqa: BLE001 - whatever it was, the parent reports it and the run goes on
+        return traceback.format_exc()
+
+
+def serve(pipe: Connection) -> None:
+    """Answer jobs from `pipe` until it closes: what a worker process does.
+
+    For each job: now and then how many frames there are so far, at last the answer.
+    """
+    worker = Worker()
+    told = time.monotonic()
+
+    def tell(frames: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            pipe.send(frames)
+
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            break
+        try:
+            pipe.send(attempt(worker, job, tell))
+        except (BrokenPipeError, OSError):
+            break
+    worker.close()

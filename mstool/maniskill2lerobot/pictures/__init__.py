@@ -1,0 +1,8 @@
+"""Pictures as they are stored.
+
+view_writer   a view's encoder, statistics and PNGs, on a thread of their own
+video         H.264, the same bytes everywhere
+video_parts   videos cut and joined without encoding
+pngs          pictures as PNGs in parquet
+image_stats   exact statistics
+"""

@@ -1,0 +1,192 @@
+"""`merge` and `export`: datasets to datasets, without simulation."""
+
+import errno
+import shlex
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.contract import HISTOGRAMS_FILE
+from mstool.dataset.target import check_target, locked, work_folder
+from mstool.errors import DataError, UsageError
+from mstool.maniskill2lerobot.episode.recipe import Storage
+from mstool.maniskill2lerobot.executors.job import disk_full
+from mstool.maniskill2lerobot.rewrite.extract import extract
+from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, open_stored
+from mstool.maniskill2lerobot.writers.assemble import assemble
+from mstool.maniskill2lerobot.writers.episodes import Episode, instructions
+from mstool.maniskill2lerobot.writers.features import Version
+from mstool.maniskill2lerobot.writers.provenance import unverified
+
+
+@dataclass(frozen=True)
+class RebuildReport:
+    """What was written from which datasets."""
+
+    root: Path
+    sources: tuple[Path, ...]
+    formats: Mapping[Version, Storage]
+    episodes: int
+    frames: int
+    instructions: tuple[str, ...]
+    size_bytes: int
+    seconds: float
+    # What a reader of the result should know.
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON data."""
+        return {**asdict(self), "root": str(self.root), "sources": [str(source) for source in self.sources]}
+
+    def text(self) -> str:
+        """Return the report for a person."""
+        stored = ", ".join(f"{version} ({storage})" for version, storage in self.formats.items())
+        lines = [
+            f"dataset   {self.root}  ({self.size_bytes / 1e6:.1f} MB)  LeRobot {stored}",
+            f"from      {', '.join(str(source) for source in self.sources)}",
+            *(f"task {i}    {instruction}" for i, instruction in enumerate(self.instructions)),
+            f"episodes  {self.episodes}, {self.frames} frames, in {self.seconds:.1f} s",
+            *(f"note      {note}" for note in self.notes),
+        ]
+        return "\n".join(lines)
+
+
+def export(
+    source: Path, root: Path, *, version: Version, storage: Storage | None = None, overwrite: bool = False
+) -> RebuildReport:
+    """Write a dataset in another format, with pictures stored in another way, or as this version writes it.
+
+    Raises
+    ------
+    UsageError
+        `root` exists and `overwrite` is False, or there is nothing to change.
+    DataError
+        The dataset does not say what its numbers mean, or is damaged.
+
+    """
+    check_target(root, overwrite=overwrite)
+    dataset = open_stored(source)
+    chosen: Storage = storage or dataset.storage
+    if (version, chosen) == (dataset.version, dataset.storage) and dataset.is_current:
+        other = "v2.1" if version == "v3.0" else "v3.0"
+        raise UsageError(
+            f"{source} is {version} with pictures as {chosen} already: choose another --format or --storage",
+            fix=shlex.join(["mstool", "export", str(source), "--format", other, "--output", str(root)]),
+        )
+    return _rebuild([dataset], root, {version: chosen}, {"exported_from": dataset.version}, overwrite=overwrite)
+
+
+def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> RebuildReport:
+    """Join datasets of one layout and format, in the order given; task indices follow first use.
+
+    Raises
+    ------
+    UsageError
+        Fewer than two datasets, one of them twice, or `root` exists and `overwrite` is False.
+    DataError
+        Datasets differ in what their numbers mean; every difference is named.
+
+    """
+    check_target(root, overwrite=overwrite)
+    if len(sources) < 2:
+        words = ["mstool", "merge", *map(str, sources), "ANOTHER", "--output", str(root)]
+        raise UsageError("merge joins at least two datasets", fix=shlex.join(words))
+    if len({source.resolve() for source in sources}) < len(sources):
+        raise UsageError("the same dataset is given twice", fix="name each dataset once")
+    datasets = [open_stored(source) for source in sources]
+    first = datasets[0]
+    problems = [f"{first.root} and {other.root}: {text}" for other in datasets[1:] for text in first.differences(other)]
+    if problems:
+        kind = (first.version, first.storage)
+        other = next((dataset for dataset in datasets if (dataset.version, dataset.storage) != kind), None)
+        raise DataError(
+            "these datasets do not fit into one:\n  " + "\n  ".join(problems),
+            fix="convert the demos with the same options" if other is None else _export_command(other.root, *kind),
+        )
+    return _rebuild(datasets, root, {first.version: first.storage}, {}, overwrite=overwrite)
+
+
+def _export_command(source: Path, version: Version, storage: Storage) -> str:
+    there = source.with_name(f"{source.resolve().name}-{version}-{storage}")
+    words = ["--format", version, "--storage", storage, "--output", str(there)]
+    return shlex.join(["mstool", "export", str(source), *words])
+
+
+def _rebuild(
+    datasets: Sequence[StoredDataset],
+    root: Path,
+    formats: Mapping[Version, Storage],
+    more: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    notify: Callable[[str], None] = lambda _: None,
+) -> RebuildReport:
+    started = time.monotonic()
+    for dataset in datasets:
+        if root.resolve() == dataset.root.resolve():
+            raise UsageError(f"--output {root} is the dataset that is read", fix="choose another --output")
+    work = work_folder(root)
+    shards = work / "stored"
+    with locked(work):
+        try:
+            shutil.rmtree(shards, ignore_errors=True)
+            episodes: list[Episode] = []
+            for number, dataset in enumerate(datasets):
+                notify(f"reading {dataset.root}")
+                episodes += extract(dataset, shards / f"{number:03d}", formats.values())
+            notes = (*_notes(datasets, episodes, formats), *unverified(episodes))
+            dropped = sum((Counter(dataset.ours.get("dropped") or {}) for dataset in datasets), Counter[str]())
+            demos = [demo for dataset in datasets for demo in dataset.ours.get("demos") or []]
+            warnings = [text for dataset in datasets for text in dataset.ours.get("warnings") or []]
+            described = {**more, "warnings": list(dict.fromkeys([*warnings, *notes]))}
+            assemble(episodes, root, work, formats, demos, dropped, overwrite=overwrite, more=described)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise disk_full(work) from error
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return RebuildReport(
+        root=root,
+        sources=tuple(dataset.root for dataset in datasets),
+        formats=dict(formats),
+        episodes=len(episodes),
+        frames=sum(episode.mark.frames for episode in episodes),
+        instructions=tuple(instructions(episodes)),
+        size_bytes=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
+        seconds=time.monotonic() - started,
+        notes=notes,
+    )
+
+
+def _difference(datasets: Sequence[StoredDataset]) -> str:
+    """Say how far videos are from what was rendered: the lowest PSNR of any of their frames that was measured."""
+    worst: dict[str, float] = {}
+    for dataset in datasets:
+        for view, value in (dataset.ours.get("psnr_db") or {}).items():
+            worst[view] = min(value, worst.get(view, value))
+    if not worst:
+        return "how far they are from the rendered ones was not measured"
+    lowest = ", ".join(f"{value:.1f} dB ({view})" for view, value in worst.items())
+    return f"their PSNR to the rendered ones is at worst {lowest}"
+
+
+def _notes(
+    datasets: Sequence[StoredDataset], episodes: Sequence[Episode], formats: Mapping[Version, Storage]
+) -> list[str]:
+    notes = []
+    without = [dataset.root.name for dataset in datasets if not (dataset.root / HISTOGRAMS_FILE).is_file()]
+    if without:
+        notes.append(
+            f"{', '.join(without)} kept no histograms: statistics of its pictures are those of the stored ones"
+        )
+    if "image" in formats.values() and datasets[0].storage == "video":
+        notes.append(f"the images are decoded from H.264 video: {_difference(datasets)}")
+    twice = sum(count - 1 for count in Counter(episode.mark.fingerprint for episode in episodes).values())
+    if twice:
+        notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training")
+    return notes

@@ -1,0 +1,69 @@
+"""From finished shards to datasets in place."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mstool import __version__
+from mstool.dataset.record import write_record
+from mstool.dataset.target import put_in_place
+from mstool.maniskill2lerobot.episode.recipe import Storage
+from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
+from mstool.maniskill2lerobot.writers.features import Version
+from mstool.maniskill2lerobot.writers.histograms import write_histograms
+from mstool.maniskill2lerobot.writers.provenance import make_record, write_episode_log
+from mstool.maniskill2lerobot.writers.v3 import write_v3
+from mstool.maniskill2lerobot.writers.v21 import write_v21
+from mstool.norm_stats.output import write_exact_stats
+
+WRITERS = {"v3.0": write_v3, "v2.1": write_v21}
+
+
+def assemble(
+    episodes: Sequence[Episode],
+    root: Path,
+    work: Path,
+    formats: Mapping[Version, Storage],
+    demos: Sequence[Mapping[str, Any]],
+    dropped: Mapping[str, int],
+    *,
+    overwrite: bool,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Write every format from the same shards, add exact statistics, and rename the whole to `root`.
+
+    Parameters
+    ----------
+    episodes
+        Complete shards in the order in which they are stored.
+    root, work
+        The result, and the folder on the same disk where it is built.
+    formats
+        {format: how pictures are stored}.
+    demos, dropped
+        Where the demos come from and how many were lost for which reason, for the record.
+    overwrite
+        Replace a dataset at `root`.
+    more
+        Further entries of the record.
+
+    Raises
+    ------
+    DataError
+        The episodes do not belong into one dataset: their control frequency, controllers or sizes differ.
+
+    """
+    check_alike(episodes)
+    fps = int(episodes[0].mark.controller["fps"])
+    built = work / "dataset"
+    shutil.rmtree(built, ignore_errors=True)
+    for version, storage in formats.items():
+        folder = built if len(formats) == 1 else built / version
+        folder.mkdir(parents=True)
+        WRITERS[version](episodes, folder, storage=storage, fps=fps)
+        write_record(folder, make_record(episodes, version, demos, dropped, __version__) | dict(more or {}))
+        write_episode_log(episodes, folder)
+        write_histograms(episodes, folder)
+        write_exact_stats(folder)
+    put_in_place(built, root, overwrite=overwrite)

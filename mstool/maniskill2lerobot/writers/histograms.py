@@ -1,0 +1,41 @@
+"""The pictures' histograms of every episode, kept in the dataset: merging and exporting keep its statistics exact."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mstool.contract import HISTOGRAMS_FILE, Array
+from mstool.errors import DataError
+from mstool.maniskill2lerobot.writers.episodes import Episode
+
+
+def write_histograms(episodes: Sequence[Episode], root: Path) -> None:
+    """Write one array (E, 3, 256) per view: how often each 8-bit value occurs in each colour channel."""
+    path = root / HISTOGRAMS_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    views = [camera.view for camera in episodes[0].recipe.cameras]
+    counts = {view: np.array([episode.mark.histograms[view] for episode in episodes], np.int64) for view in views}
+    np.savez_compressed(path, **counts)  # type: ignore[arg-type]
+
+
+def read_histograms(root: Path, views: Sequence[str], episodes: int) -> dict[str, Array] | None:
+    """Return {view: (E, 3, 256)}; None for a dataset that was written without.
+
+    Raises
+    ------
+    DataError
+        The file is damaged or belongs to another dataset.
+
+    """
+    path = root / HISTOGRAMS_FILE
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as file:
+            counts = {view: np.asarray(file[view]) for view in views}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is damaged: {error}", fix="remove it: the pictures are then decoded again") from error
+    if any(count.shape != (episodes, 3, 256) for count in counts.values()):
+        raise DataError(f"{path} is of another dataset", fix="remove it: the pictures are then decoded again")
+    return counts

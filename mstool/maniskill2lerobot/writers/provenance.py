@@ -1,0 +1,91 @@
+"""What a dataset says of itself: its record and one line per episode."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mstool.contract import EPISODES_FILE
+from mstool.manifest import find_task
+from mstool.maniskill2lerobot.writers.episodes import Episode
+from mstool.maniskill2lerobot.writers.features import Version, camera_columns, units
+
+MANISKILL_CONVENTIONS = {
+    "gripper_action": "+1 open, -1 close (finger target, see controller)",
+    "quaternion": "wxyz",
+    "rotation_action": "Euler XYZ in the base frame, times controller.rotation_rad: its sign is the simulator's own",
+}
+
+
+def make_record(
+    episodes: Sequence[Episode],
+    fmt: Version,
+    demos: Sequence[Mapping[str, Any]],
+    dropped: Mapping[str, int],
+    version: str,
+) -> dict[str, Any]:
+    """Return everything that a reader, or an evaluation that must invert it, needs to know of the data."""
+    first = episodes[0]
+    recipe = first.recipe
+    return {
+        "version": version,
+        "layout": recipe.layout_name,
+        "conventions": recipe.layout.conventions,
+        "units": units(recipe, fmt),
+        "control_mode": recipe.control_mode,
+        "controller": dict(first.mark.controller),
+        "maniskill": MANISKILL_CONVENTIONS,
+        "robot": first.mark.robot,
+        "robots": {episode.recipe.env_id: episode.mark.robot for episode in episodes},
+        "robot_uids": recipe.robot,
+        "observations": recipe.observations,
+        "env_ids": list(dict.fromkeys(episode.recipe.env_id for episode in episodes)),
+        "goal": recipe.goal,
+        "render_detail": recipe.render_detail,
+        "views": camera_columns(recipe, fmt),
+        "image_size": list(recipe.image_size),
+        "horizon": {episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
+        "gripper_constant": {
+            env_id: task is not None and task.gripper_constant
+            for env_id in dict.fromkeys(episode.recipe.env_id for episode in episodes)
+            for task in [find_task(env_id)]
+        },
+        "demos": [dict(demo) for demo in demos],
+        "dropped": dict(dropped),
+        "warnings": unverified(episodes),
+        "psnr_db": {
+            camera.view: round(min(e.mark.psnr_db[camera.view]["min_psnr_db"] for e in episodes), 2)
+            for camera in recipe.cameras
+            if camera.view in first.mark.psnr_db
+        },
+    }
+
+
+def unverified(episodes: Sequence[Episode]) -> list[str]:
+    """Return every warning of the episodes once, in order of first appearance, and how many episodes it concerns."""
+    counts = Counter(warning for episode in episodes for warning in episode.mark.warnings)
+    return [f"{text} ({count} of {len(episodes)} episodes)" for text, count in counts.items()]
+
+
+def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
+    """Return where every episode comes from: environment, seed, demo, steps before and after conversion."""
+    return [
+        {
+            "episode_index": index,
+            "env_id": episode.recipe.env_id,
+            "seed": episode.mark.seed,
+            "source_episode": episode.mark.source_episode,
+            "source_steps": episode.mark.source_steps,
+            "frames": episode.mark.frames,
+            "fingerprint": episode.mark.fingerprint,
+        }
+        for index, episode in enumerate(episodes)
+    ]
+
+
+def write_episode_log(episodes: Sequence[Episode], root: Path) -> None:
+    """Write the episode log, a JSON object per line."""
+    path = root / EPISODES_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in episode_log(episodes)), encoding="utf-8")
