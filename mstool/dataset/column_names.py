@@ -1,4 +1,4 @@
-"""Which columns are the state and the actions, and how their dimensions are called, under LeRobot's names and openpi's."""
+"""Which columns are the state and the actions, and what their dimensions are called, as LeRobot and openpi say it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
