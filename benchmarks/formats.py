@@ -21,8 +21,9 @@ import numpy as np
 from PIL import Image
 
 from mstool.cli.output import table
+from mstool.contract import Storage, Version
 from mstool.maniskill2lerobot.demos.source import DemoSource, open_demos
-from mstool.maniskill2lerobot.episode.recipe import Recipe, Storage
+from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import shard_path
 from mstool.maniskill2lerobot.executors.job import Job, Worker
 from mstool.maniskill2lerobot.options import make_recipe
@@ -31,7 +32,6 @@ from mstool.maniskill2lerobot.rewrite.merge_export import export
 from mstool.maniskill2lerobot.rewrite.stored import data_path, open_stored, video_path
 from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode
-from mstool.maniskill2lerobot.writers.features import Version
 
 HERE = Path(__file__).parent
 DEMOS = HERE.parent / "tests" / "data" / "demos"
@@ -77,7 +77,7 @@ def read_v21(root: Path) -> float:
     import pyarrow.parquet as pq
 
     stored = open_stored(root)
-    views = list(stored.ours["views"])
+    views = list(stored.record.views)
     tables = [pq.read_table(data_path(stored, i)) for i in range(len(stored.rows))]
     draw = random.Random(0)
     started = time.perf_counter()

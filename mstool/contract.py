@@ -23,11 +23,22 @@ task_index                (T,)        int64    position of the instruction in th
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 type Array = np.ndarray[Any, np.dtype[Any]]
+
+# What becomes of goal markers that ManiSkill hides from cameras: drawn, left out, or left out and stored as a column.
+Goal = Literal["visible", "hidden", "state"]
+# Whether pictures are rendered from the demo executed again, or taken from its file.
+Observations = Literal["replayed", "recorded"]
+# ManiSkill's own meshes, or a simplified robot and floor.
+RenderDetail = Literal["full", "fast"]
+# How pictures are kept: MP4 files, or PNGs in parquet.
+Storage = Literal["video", "image"]
+# LeRobot's dataset formats.
+Version = Literal["v3.0", "v2.1"]
 
 EPISODES_FILE = "meta/mstool/episodes.jsonl"  # one line per episode: where it comes from
 HISTOGRAMS_FILE = "meta/mstool/image_histograms.npz"  # per view (E, 3, 256): what image statistics are made of

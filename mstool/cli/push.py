@@ -56,7 +56,7 @@ def push(
     from mstool.hub.push import push as run
     from mstool.hub.write_back import check_writable, find_entry, write_back
 
-    env_ids = read_record(dataset).get("env_ids") or [""]
+    env_ids = read_record(dataset).env_ids or [""]
     entry = find_entry(manifest, env_id=str(env_ids[0]), repo_id=repo_id or "")
     name = repo_id or (entry.repo_id if entry else "")
     if not name:

@@ -6,16 +6,18 @@ one file, `mstool_conventions.json`.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mstool.contract import EPISODES_FILE
 from mstool.dataset.locate import INFO_FILE, locate
-from mstool.dataset.record import RECORD_FILE, read_record
+from mstool.dataset.record import RECORD_FILE, Record, read_record
 from mstool.errors import DataError
 
 CONVENTIONS_FILE = "mstool_conventions.json"
+# The record's name in that file.
+_RECORD = "mstool"
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Conventions:
     fps: int
     # `meta/info.json`'s `features`.
     features: Mapping[str, Any]
-    # The dataset's record: layout, control mode, controller, robot, views, image size, goal, horizon, ...
-    mstool: Mapping[str, Any]
+    # Layout, control mode, controller, robot, views, image size, goal, horizon, ...
+    record: Record
     # One entry per training episode, as `meta/mstool/episodes.jsonl` has it: env_id, seed, ...
     episodes: Sequence[Mapping[str, Any]]
 
@@ -56,7 +58,8 @@ def load_conventions(path: Path) -> Conventions:
     """
     beside = path / CONVENTIONS_FILE
     if beside.is_file():
-        return Conventions(**_read(beside))
+        stored = _read(beside)
+        return Conventions(record=Record.from_json(stored.pop(_RECORD)), **stored)
     info = _read(locate(path) / INFO_FILE)
     record = read_record(path)
     if not record or not (path / EPISODES_FILE).is_file():
@@ -71,7 +74,7 @@ def load_conventions(path: Path) -> Conventions:
         dataset=path.resolve().name,
         fps=int(info["fps"]),
         features=info["features"],
-        mstool=record,
+        record=record,
         episodes=[json.loads(line) for line in lines if line],
     )
 
@@ -79,7 +82,10 @@ def load_conventions(path: Path) -> Conventions:
 def save_conventions(conventions: Conventions, folder: Path) -> None:
     """Write `mstool_conventions.json` into a checkpoint's folder, under a temporary name first."""
     aside = folder / f".{CONVENTIONS_FILE}"
-    aside.write_text(json.dumps(asdict(conventions), indent=1), encoding="utf-8")
+    entries = {name: getattr(conventions, name) for name in Conventions.__dataclass_fields__}
+    stored = {_RECORD if name == "record" else name: value for name, value in entries.items()}
+    stored[_RECORD] = conventions.record.to_json()
+    aside.write_text(json.dumps(stored, indent=1), encoding="utf-8")
     aside.replace(folder / CONVENTIONS_FILE)
 
 

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mstool.contract import EPISODES_FILE
 from mstool.dataset.episode_content import episode_digests, vector_columns
-from mstool.dataset.record import RECORD_FILE, read_record, write_record
+from mstool.dataset.record import RECORD_FILE, Record, read_record, write_record
 from mstool.errors import DataError, UsageError
 
 # What the originals of one dataset must agree on: a dataset has one meaning.
@@ -49,7 +49,7 @@ class _Original:
     root: Path
     features: Mapping[str, Any]
     fps: float
-    record: Mapping[str, Any]
+    record: Record
     episodes: Sequence[Mapping[str, Any]]
 
 
@@ -73,7 +73,7 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
     sources = [_open_original(path) for path in originals]
     first = sources[0]
     for other in sources[1:]:
-        differing = [name for name in _ONE if first.record.get(name) != other.record.get(name)]
+        differing = [name for name, *_ in first.record.differences(other.record, _ONE)]
         if differing:
             raise DataError(
                 f"{first.root} and {other.root} do not mean the same: {', '.join(differing)} differ",
@@ -94,8 +94,8 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
     return DescribeReport(
         root=root,
         originals=tuple(originals),
-        layout=str(record["layout"]),
-        control_mode=str(record["control_mode"]),
+        layout=record.layout,
+        control_mode=record.control_mode,
         episodes=len(episodes),
         without=tuple(name for name in first.features if name not in features),
     )
@@ -121,19 +121,19 @@ def _match(root: Path, sources: Sequence[_Original], columns: Sequence[str]) -> 
     return lines
 
 
-def _join(records: Sequence[Mapping[str, Any]], features: Mapping[str, Any], env_ids: set[str]) -> dict[str, Any]:
-    joined = dict(records[0])
+def _join(records: Sequence[Record], features: Mapping[str, Any], env_ids: set[str]) -> Record:
+    first = records[0]
+    joined: dict[str, Any] = {}
     for name in _LISTS:
-        entries = [entry for record in records for entry in record.get(name) or []]
+        entries = [entry for record in records for entry in getattr(record, name)]
         joined[name] = [entry for i, entry in enumerate(entries) if entry not in entries[:i]]
     for name in _TABLES:
-        tables = [record[name] for record in records if isinstance(record.get(name), Mapping)]
-        if tables:
-            joined[name] = {env: value for table in tables for env, value in table.items() if env in env_ids}
+        tables = [getattr(record, name) for record in records]
+        joined[name] = {env: value for table in tables for env, value in table.items() if env in env_ids}
     joined["env_ids"] = [env for env in joined["env_ids"] if env in env_ids]
     for name in ("units", "views"):
-        joined[name] = {column: value for column, value in records[0][name].items() if column in features}
-    return joined
+        joined[name] = {column: value for column, value in getattr(first, name).items() if column in features}
+    return replace(first, **joined)
 
 
 def _open_original(root: Path) -> _Original:

@@ -83,7 +83,7 @@ def open_dataset(root: Path) -> Dataset:
             fix="convert it with the LeRobot release that wrote it, then run: mstool stats " + str(root),
         )
     record = read_record(root)
-    units = record.get("units")
+    units = record.units
     try:
         episodes, frames = int(info["total_episodes"]), int(info["total_frames"])
         features = {name: _feature(name, spec, units) for name, spec in info["features"].items() if _numeric(spec)}
@@ -97,7 +97,7 @@ def open_dataset(root: Path) -> Dataset:
             f"{root}: the dataset is empty ({episodes} episodes, {frames} frames)",
             fix="record or convert episodes first",
         )
-    layout = str(record.get("layout", ""))
+    layout = record.layout
     files = _episode_files(root, info, episodes) if version == "v2.1" else _data_files(root)
     return Dataset(root, version, fps, episodes, frames, features, layout, files)
 

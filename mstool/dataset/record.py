@@ -5,10 +5,12 @@ drops them when it rewrites that file. Up to version 0.1.1 the record was such a
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from mstool.contract import ControllerFacts, Goal, Observations, RenderDetail
 from mstool.errors import DataError
 
 RECORD_FILE = "meta/mstool/record.json"
@@ -16,8 +18,83 @@ _INFO_FILE = "meta/info.json"
 _INFO_ENTRY = "mstool"
 
 
-def read_record(root: Path) -> dict[str, Any]:
-    """Return the record of the dataset at `root`; empty where there is none: made elsewhere, or rewritten by LeRobot.
+@dataclass(frozen=True)
+class Record:
+    """Everything that a reader, or an evaluation that must invert it, needs to know of a dataset.
+
+    Entries that a file lacks have the values below; a record that says nothing at all is false.
+    """
+
+    # The mstool that wrote it.
+    version: str = ""
+    # A name of `mstool.layouts`, and its conventions in words.
+    layout: str = ""
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    # {column: a unit per dimension}.
+    units: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # ManiSkill's controller that executes the actions, and what one unit of each does (`ControllerFacts`).
+    control_mode: str = ""
+    controller: Mapping[str, float] = field(default_factory=dict)
+    # ManiSkill's own conventions in words, for whoever replays the demos.
+    maniskill: Mapping[str, str] = field(default_factory=dict)
+    # ManiSkill's name of the (first) robot, {environment: robot}, and the robot that was asked for in place of the
+    # environment's own.
+    robot: str = ""
+    robots: Mapping[str, str] = field(default_factory=dict)
+    robot_uids: str | None = None
+    observations: Observations = "replayed"
+    env_ids: Sequence[str] = ()
+    goal: Goal = "visible"
+    # Datasets made before it could be chosen are full.
+    render_detail: RenderDetail = "full"
+    # {camera column: view}.
+    views: Mapping[str, str] = field(default_factory=dict)
+    # (height, width), pixels.
+    image_size: Sequence[int] = ()
+    # {environment: frames of the longest episode that was kept}.
+    horizon: Mapping[str, int] = field(default_factory=dict)
+    # {environment: whether its demos never move the gripper}.
+    gripper_constant: Mapping[str, bool] = field(default_factory=dict)
+    # Where the demos come from: env_id, origin, env_kwargs, ... of each source.
+    demos: Sequence[Mapping[str, Any]] = ()
+    # {reason: demos that were not kept}.
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    # {view: lowest PSNR of any frame to what was rendered, dB}.
+    psnr_db: Mapping[str, float] = field(default_factory=dict)
+    # The LeRobot version that `mstool export` read.
+    exported_from: str = ""
+
+    def __bool__(self) -> bool:
+        """Whether there is a record."""
+        return self != Record()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Record":
+        """Read what `to_json` gave; an entry of another kind than it must be counts as missing."""
+        return cls(**{name: data[name] for name, fits in _FITS.items() if name in data and fits(data[name])})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data, in the order of the fields."""
+        entries = asdict(self)
+        return entries if self.exported_from else {name: entries[name] for name in entries if name != "exported_from"}
+
+    def differences(self, other: "Record", names: Iterable[str]) -> list[tuple[str, object, object]]:
+        """Return (name, own value, other's value) of each of the entries `names` in which two records differ."""
+        pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
+        return [(name, ours, theirs) for name, ours, theirs in pairs if ours != theirs]
+
+    def facts(self) -> ControllerFacts:
+        """Return what one unit of each of ManiSkill's actions does."""
+        return ControllerFacts(**self.controller)  # type: ignore[arg-type]  # fps is a whole number there
+
+    def env_kwargs(self, env_id: str) -> Mapping[str, Any]:
+        """Return the arguments with which the environment's demos were recorded."""
+        return next((demo.get("env_kwargs") or {} for demo in self.demos if demo.get("env_id", env_id) == env_id), {})
+
+
+def read_record(root: Path) -> Record:
+    """Return the record of the dataset at `root`; a false one where it was made elsewhere, or rewritten by LeRobot.
 
     Raises
     ------
@@ -27,17 +104,17 @@ def read_record(root: Path) -> dict[str, Any]:
     """
     own = root / RECORD_FILE
     if own.is_file():
-        return _read(own)
+        return Record.from_json(_read(own))
     info = root / _INFO_FILE
     entry = _read(info).get(_INFO_ENTRY) if info.is_file() else None
-    return entry if isinstance(entry, dict) else {}
+    return Record.from_json(entry if isinstance(entry, dict) else {})
 
 
-def write_record(root: Path, record: Mapping[str, Any]) -> None:
+def write_record(root: Path, record: Record) -> None:
     """Write the record of the dataset at `root`."""
     path = root / RECORD_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    path.write_text(json.dumps(record.to_json(), indent=2), encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -49,3 +126,35 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise DataError(f"{path}: not a JSON object", fix=fix)
     return data
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(fits(each) for each in value)
+
+
+def _table_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, dict) and all(fits(each) for each in value.values())
+
+
+_WORDS = {"goal": Goal, "observations": Observations, "render_detail": RenderDetail}
+_FITS: dict[str, Callable[[object], bool]] = {
+    **{each.name: _is_text for each in fields(Record) if each.type in {"str", str}},
+    **{name: get_args(words).__contains__ for name, words in _WORDS.items()},
+    "robot_uids": lambda value: value is None or isinstance(value, str),
+    **dict.fromkeys(("env_ids", "warnings"), _list_of(_is_text)),
+    **dict.fromkeys(("conventions", "maniskill", "robots", "views"), _table_of(_is_text)),
+    **dict.fromkeys(("horizon", "dropped"), _table_of(lambda value: isinstance(value, int))),
+    **dict.fromkeys(("controller", "psnr_db"), _table_of(_is_number)),
+    "gripper_constant": _table_of(lambda value: isinstance(value, bool)),
+    "units": _table_of(_list_of(_is_text)),
+    "image_size": lambda value: isinstance(value, list) and len(value) == 2 and all(isinstance(n, int) for n in value),
+    "demos": _list_of(lambda value: isinstance(value, dict)),
+}

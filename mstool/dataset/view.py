@@ -15,7 +15,7 @@ from mstool.dataset.columns import ColumnReader
 from mstool.dataset.description import Dataset, open_dataset
 from mstool.dataset.episode_table import EpisodeRow, read_episodes, read_tasks
 from mstool.dataset.files import Unavailable, data_file, read_json, read_jsonl
-from mstool.dataset.record import read_record
+from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
 
 # Above this many frames only some of the data files are read, unless everything is asked for.
@@ -87,21 +87,20 @@ class DatasetView:
         return {str(name): _tidy(feature) for name, feature in table.items() if _well_formed(feature)}
 
     @cached_property
-    def record(self) -> dict[str, Any]:
-        """What `mstool convert` wrote of the dataset, as it is there; empty for one made elsewhere."""
+    def record(self) -> Record:
+        """What `mstool convert` wrote of the dataset; false for one made elsewhere, and where it cannot be read."""
+        try:
+            return self.readable_record
+        except Unavailable:
+            return Record()
+
+    @cached_property
+    def readable_record(self) -> Record:
+        """The same, where a record that cannot be read is a fault of the dataset."""
         try:
             return read_record(self.root)
         except DataError as error:
             raise Unavailable(error.message) from error
-
-    @property
-    def ours(self) -> dict[str, Any]:
-        """The record without malformed entries; empty for a dataset made elsewhere."""
-        try:
-            record = self.record
-        except Unavailable:
-            return {}
-        return {name: value for name, value in record.items() if isinstance(value, _KINDS.get(name, object))}
 
     @property
     def cameras(self) -> dict[str, dict[str, Any]]:
@@ -265,10 +264,4 @@ def _tidy(feature: dict[str, Any]) -> dict[str, Any]:
     return {**feature, "info": feature["info"] if isinstance(feature.get("info"), dict) else {}}
 
 
-# What kind of value each entry of the record must have.
-_KINDS: dict[str, type] = {
-    **dict.fromkeys(("version", "layout", "control_mode", "robot", "goal", "observations", "render_detail"), str),
-    **dict.fromkeys(("conventions", "controller", "units", "views", "horizon", "dropped", "psnr_db"), dict),
-    **dict.fromkeys(("env_ids", "image_size", "demos", "warnings"), list),
-}
 _SKIPPED = set(INDEX_COLUMNS) - {"timestamp", "episode_index"}

@@ -27,18 +27,17 @@ def configuration(
     """Return as plain JSON data what is the same for all tasks."""
     scene: dict[str, Any] = {}
     if conventions is not None:
-        ours = conventions.mstool
         spec = simulator_spec(conventions, "", views)
         scene = {
             "dataset": conventions.dataset,
-            "layout": ours["layout"],
-            "control_mode": ours["control_mode"],
-            "controller": dict(ours["controller"]),
+            "layout": conventions.record.layout,
+            "control_mode": conventions.record.control_mode,
+            "controller": dict(conventions.record.controller),
             "fps": conventions.fps,
             "robot_uids": spec.robot,
             "views": list(views),
             "image_size": list(spec.image_size),
-            "goal": ours["goal"],
+            "goal": conventions.record.goal,
             "render_detail": spec.render_detail,
         }
     return {

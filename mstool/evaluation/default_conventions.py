@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mstool.dataset.conventions import Conventions
+from mstool.dataset.record import Record
 from mstool.layouts import get_layout
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
@@ -36,16 +37,15 @@ def plain_conventions(env_ids: Sequence[str], layout_name: str = "libero") -> Co
             "observation.state": {"dtype": "float32", "shape": [len(layout.state)]},
             "action": {"dtype": "float32", "shape": [len(layout.action(mode))]},
         },
-        mstool={
-            "layout": layout_name,
-            "control_mode": mode,
-            "controller": controller,
-            "robot": robots[env_ids[0]],
-            "robots": robots,
-            "robot_uids": None,
-            "goal": "visible",
-            "views": {camera.lerobot: camera.view for camera in layout.cameras},
-            "image_size": list(layout.image_size),
-        },
+        record=Record(
+            layout=layout_name,
+            control_mode=mode,
+            controller=controller,
+            robot=robots[env_ids[0]],
+            robots=robots,
+            goal="visible",
+            views={camera.lerobot: camera.view for camera in layout.cameras},
+            image_size=layout.image_size,
+        ),
         episodes=[],
     )

@@ -41,13 +41,13 @@ class ManiskillEnv(gym.Env):  # type: ignore[misc]
         self._step = 0
         self._scene: Scene | None = None
         self._pictures: dict[str, Array] = {}
-        height, width = (int(n) for n in conventions.mstool["image_size"])
+        height, width = conventions.record.image_size
         box = gym.spaces.Box
         spaces = {
             "pixels": gym.spaces.Dict({name: box(0, 255, (height, width, 3), np.uint8) for name in self._cameras}),
             "agent_pos": box(-np.inf, np.inf, (state_dims(conventions),), np.float32),
         }
-        if conventions.mstool["goal"] == "state":
+        if conventions.record.goal == "state":
             spaces["environment_state"] = box(-np.inf, np.inf, (3,), np.float32)
         self.observation_space = gym.spaces.Dict(spaces)
         self.action_space = box(-np.inf, np.inf, (action_dims(conventions),), np.float32)

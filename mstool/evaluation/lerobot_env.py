@@ -60,14 +60,14 @@ class ManiskillEnvConfig(EnvConfig):  # type: ignore[misc]
         if not self.dataset:
             return
         conventions = load_conventions(Path(self.dataset).expanduser())
-        height, width = conventions.mstool["image_size"]
+        height, width = conventions.record.image_size
         table: dict[str, tuple[Any, tuple[int, ...], str]] = {
             "action": (FeatureType.ACTION, (action_dims(conventions),), "action"),
             "agent_pos": (FeatureType.STATE, (state_dims(conventions),), "observation.state"),
         }
         for camera in cameras_of(conventions):
             table[f"pixels/{camera}"] = (FeatureType.VISUAL, (int(height), int(width), 3), IMAGES + camera)
-        if conventions.mstool["goal"] == "state":
+        if conventions.record.goal == "state":
             table["environment_state"] = (FeatureType.ENV, (3,), _GOAL)
         self.fps = conventions.fps
         self.features = {name: PolicyFeature(type=kind, shape=shape) for name, (kind, shape, _) in table.items()}

@@ -127,7 +127,7 @@ def _task(
     env_id: str, seeds: tuple[int, ...], conventions: Conventions | None, prompt: str | None, horizon: int | None
 ) -> Task:
     known = find_task(env_id)
-    recorded = conventions.mstool.get("horizon", {}).get(env_id) if conventions is not None else None
+    recorded = conventions.record.horizon.get(env_id) if conventions is not None else None
     prompt = prompt or (known.instruction if known else None)
     horizon = horizon or (known.horizon if known else recorded)
     if conventions is not None and prompt is None:

@@ -1,8 +1,5 @@
 """An environment in a dataset's own terms: built as conversion built it, its state encoded and its actions decoded."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotReading, RobotTrack
@@ -29,33 +26,33 @@ def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...]
         The views to render, the dataset's by default; empty for physics only.
 
     """
-    ours = conventions.mstool
+    record = conventions.record
+    height, width = record.image_size
     return SimulatorSpec(
         env_id=env_id,
-        control_mode=str(ours["control_mode"]),
-        robot=ours.get("robot_uids"),
+        control_mode=record.control_mode,
+        robot=record.robot_uids,
         views=dataset_views(conventions) if views is None else views,
-        image_size=(int(ours["image_size"][0]), int(ours["image_size"][1])),
-        goal_visible=ours["goal"] == "visible",
-        env_kwargs=_env_kwargs(ours.get("demos"), env_id),
-        # Datasets made before it could be chosen have the full meshes.
-        render_detail=ours.get("render_detail", "full"),
+        image_size=(height, width),
+        goal_visible=record.goal == "visible",
+        env_kwargs=record.env_kwargs(env_id),
+        render_detail=record.render_detail,
     )
 
 
 def dataset_views(conventions: Conventions) -> tuple[str, ...]:
     """Return the names of a dataset's views, in its own order."""
-    return tuple(str(view) for view in conventions.mstool["views"].values())
+    return tuple(conventions.record.views.values())
 
 
 def facts_of(conventions: Conventions) -> ControllerFacts:
     """Return what one unit of each of the dataset's actions does."""
-    return ControllerFacts(**conventions.mstool["controller"])
+    return conventions.record.facts()
 
 
 def layout_of(conventions: Conventions) -> Layout:
     """Return the dataset's layout."""
-    return get_layout(str(conventions.mstool["layout"]))
+    return get_layout(conventions.record.layout)
 
 
 class Scene:
@@ -75,8 +72,8 @@ class Scene:
         self.env_id = env_id
         self.simulator = Simulator(simulator_spec(conventions, env_id, views))
         self._facts = facts_of(conventions)
-        self._mode = str(conventions.mstool["control_mode"])
-        self._stores_goal = conventions.mstool["goal"] == "state"
+        self._mode = conventions.record.control_mode
+        self._stores_goal = conventions.record.goal == "state"
         _check_same(self.simulator, conventions, env_id)
         self._layout = layout_of(conventions).bound(self.simulator.robot_facts())
         self._track: list[RobotReading] = []
@@ -119,9 +116,9 @@ class Scene:
 
 
 def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> None:
-    ours = conventions.mstool
+    record = conventions.record
     wrong = []
-    robot = ours.get("robots", {}).get(env_id, ours.get("robot"))
+    robot = record.robots.get(env_id, record.robot)
     if simulator.robot != robot:
         wrong.append(f"the robot is {simulator.robot!r}, it was {robot!r}")
     if simulator.fps != conventions.fps:
@@ -129,7 +126,7 @@ def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> 
     now = simulator.controller_facts().as_dict()
     wrong += [
         f"one unit of the controller's {name} is {now[name]}, it was {before}"
-        for name, before in ours["controller"].items()
+        for name, before in record.controller.items()
         if not np.isclose(now[name], before, rtol=SAME, atol=0)
     ]
     if wrong:
@@ -137,11 +134,3 @@ def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> 
             f"{env_id} here is not what {conventions.dataset} was made in: {'; '.join(wrong)}",
             fix=f"{repair_command()}  # the ManiSkill that mstool is made for; or convert and train again",
         )
-
-
-def _env_kwargs(demos: Any, env_id: str) -> Mapping[str, Any]:
-    """Return the arguments with which the environment's demos were recorded."""
-    for demo in demos if isinstance(demos, list) else []:
-        if isinstance(demo, dict) and demo.get("env_id") == env_id:
-            return demo.get("env_kwargs") or {}
-    return {}

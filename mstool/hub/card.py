@@ -12,6 +12,7 @@ import yaml
 
 from mstool.dataset.column_names import flat_names
 from mstool.dataset.fingerprint import CONTACT_SHEET_FILE
+from mstool.dataset.record import Record
 from mstool.hub.card_facts import Vector, drops, episode_log, ranges, simulators, sources, tasks, vectors
 
 # A README with this line is ours to write again; any other is its author's and goes up as it is.
@@ -34,7 +35,7 @@ def write_card(root: Path, info: dict[str, Any], facts: CardFacts) -> str:
     """Return the card of the dataset at `root` as Markdown with its YAML head."""
     from mstool.dataset.view import DatasetView
 
-    own = DatasetView(root).ours
+    own = DatasetView(root).record
     parts = [
         _head(info, own, facts),
         f"# {facts.repo_id.rpartition('/')[2]}",
@@ -56,10 +57,10 @@ def is_ours(text: str) -> bool:
     return MARK in text
 
 
-def _head(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str:
+def _head(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
     frames = int(info.get("total_frames", 0))
     size = next((name for limit, name in _SIZES if frames < limit), "1M<n<10M")
-    tags = ["LeRobot", "mstool", *(["ManiSkill", *own.get("env_ids", [])] if own else [])]
+    tags = ["LeRobot", "mstool", *(["ManiSkill", *own.env_ids] if own else [])]
     head = {
         "license": facts.license,
         "task_categories": ["robotics"],
@@ -70,7 +71,7 @@ def _head(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str:
     return f"---\n{yaml.safe_dump(head, sort_keys=False)}---"
 
 
-def _summary(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str:
+def _summary(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
     fps, frames = info.get("fps", 0), int(info.get("total_frames", 0))
     lines = [
         f"{info.get('total_episodes', 0)} episodes, {frames} frames at {fps} Hz"
@@ -78,11 +79,10 @@ def _summary(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str
         + f", LeRobot {info['codebase_version']}, robot `{info.get('robot_type') or 'unknown'}`."
     ]
     if own:
-        envs = ", ".join(f"`{name}`" for name in own.get("env_ids", []))
-        how = "with the pictures that they hold" if own.get("observations") == "recorded" else "replayed and rendered"
+        envs = ", ".join(f"`{name}`" for name in own.env_ids)
+        how = "with the pictures that they hold" if own.observations == "recorded" else "replayed and rendered"
         lines.append(
-            f"Demonstrations of ManiSkill3's {envs}, {how}; layout `{own.get('layout')}`, "
-            f"control mode `{own.get('control_mode')}`."
+            f"Demonstrations of ManiSkill3's {envs}, {how}; layout `{own.layout}`, control mode `{own.control_mode}`."
         )
     if facts.target:
         lines.append(f"Valid for `{facts.target}` (`mstool validate`).")
@@ -96,30 +96,29 @@ def _tasks(root: Path) -> str:
     return "## Tasks\n\n" + "\n".join(f"- {task}" for task in found) if found else ""
 
 
-def _features(info: dict[str, Any], own: dict[str, Any]) -> str:
-    units = own.get("units", {})
+def _features(info: dict[str, Any], own: Record) -> str:
     rows = []
     for name, feature in info["features"].items():
         shape = " x ".join(str(n) for n in feature.get("shape", []))
         if feature.get("dtype") in {"video", "image"}:
-            means = f"camera `{own['views'][name]}`" if name in own.get("views", {}) else "camera"
+            means = f"camera `{own.views[name]}`" if name in own.views else "camera"
         else:
-            names, own_units = flat_names(feature.get("names")), units.get(name)
-            fitting = own_units if isinstance(own_units, list) and len(own_units) == len(names) else [""] * len(names)
+            names, own_units = flat_names(feature.get("names")), own.units.get(name, ())
+            fitting = own_units if len(own_units) == len(names) else [""] * len(names)
             pairs = zip(names, fitting, strict=True)
             means = ", ".join(f"{n} ({u})" if u else str(n) for n, u in pairs)
         rows.append((f"`{name}`", feature.get("dtype", ""), shape, means))
     return "## Features\n\n" + _table(("feature", "dtype", "shape", "meaning"), rows)
 
 
-def _conventions(own: dict[str, Any]) -> str:
+def _conventions(own: Record) -> str:
     if not own:
         return ""
-    rows = [(key.replace("_", " "), str(value)) for key, value in (own.get("conventions") or {}).items()]
-    rows += [("goal", f"{own.get('goal')} (markers that ManiSkill hides from cameras)")] if own.get("goal") else []
+    rows = [(key.replace("_", " "), value) for key, value in own.conventions.items()]
+    rows += [("goal", f"{own.goal} (markers that ManiSkill hides from cameras)")] if own.goal else []
     rows += [("frame t", "the observation before action t; the last observation is dropped")]
     rows += [("images", "RGB, upright, not mirrored")]
-    return f"## Conventions of layout `{own.get('layout')}`\n\n" + _table(("what", "how"), rows)
+    return f"## Conventions of layout `{own.layout}`\n\n" + _table(("what", "how"), rows)
 
 
 def _statistics(root: Path, info: dict[str, Any]) -> str:
@@ -135,31 +134,27 @@ def _rows(vector: Vector) -> Iterable[tuple[str, ...]]:
         yield (dimension, *(f"{vector.columns[key][i]:.4g}" for key in vector.columns))
 
 
-def _making(root: Path, own: dict[str, Any]) -> str:
+def _making(root: Path, own: Record) -> str:
     if not own:
         return ""
     log = episode_log(root)
-    rows = [("tool", f"mstool {own.get('version', '')}")]
-    rows += [(f"{env_id} demos", words) for env_id, words in sources(own.get("demos", [])).items()]
-    rows += [(f"{env_id} simulator", words) for env_id, words in simulators(own.get("demos", [])).items()]
-    rows += (
-        [("robot and floor", "simplified meshes (`--render-detail fast`)")]
-        if own.get("render_detail") == "fast"
-        else []
-    )
-    rows += [("rewritten", f"from LeRobot {own['exported_from']} (`mstool export`)")] if "exported_from" in own else []
+    rows = [("tool", f"mstool {own.version}")]
+    rows += [(f"{env_id} demos", words) for env_id, words in sources(own.demos).items()]
+    rows += [(f"{env_id} simulator", words) for env_id, words in simulators(own.demos).items()]
+    rows += [("robot and floor", "simplified meshes (`--render-detail fast`)")] if own.render_detail == "fast" else []
+    rows += [("rewritten", f"from LeRobot {own.exported_from} (`mstool export`)")] if own.exported_from else []
     for env_id, entries in log.by_env.items():
         rows.append((f"{env_id} seeds", ranges(entries)))
     rows += [("episodes' fingerprint", f"`{log.digest}` (recipe, demo content, tool version)")] if log.digest else []
-    rows.append(("dropped", drops(own.get("dropped", {}))))
-    rows += [("note", str(text)) for text in own.get("warnings", [])]
-    if own.get("psnr_db"):
-        worst = ", ".join(f"{view} {value} dB" for view, value in own["psnr_db"].items())
+    rows.append(("dropped", drops(own.dropped)))
+    rows += [("note", text) for text in own.warnings]
+    if own.psnr_db:
+        worst = ", ".join(f"{view} {value} dB" for view, value in own.psnr_db.items())
         rows.append(("video against the rendered frames, worst PSNR", worst))
     return "## How it was made\n\n" + _table(("what", "how"), rows)
 
 
-def _loading(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str:
+def _loading(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
     version = str(info["codebase_version"])
     pull = f"mstool pull {facts.repo_id}"
     lerobot = (
@@ -185,7 +180,7 @@ def _loading(info: dict[str, Any], own: dict[str, Any], facts: CardFacts) -> str
     return f"## How to load it\n\nFrom a hub or a mirror, verified file by file:\n\n```bash\n{pull}\n```\n\n{body}"
 
 
-def _license(facts: CardFacts, own: dict[str, Any]) -> str:
+def _license(facts: CardFacts, own: Record) -> str:
     text = f"## License\n\n`{facts.license}`."
     if own:
         text += (

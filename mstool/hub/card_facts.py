@@ -121,7 +121,7 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in groups)
 
 
-def drops(counts: dict[str, Any]) -> str:
+def drops(counts: Mapping[str, int]) -> str:
     """Say how many demos were dropped and why."""
     return ", ".join(f"{count} x {reason}" for reason, count in counts.items()) or "none"
 

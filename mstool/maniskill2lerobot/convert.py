@@ -8,10 +8,11 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import DataError, MstoolError
 from mstool.maniskill2lerobot.demos.source import DemoSource, Notify
-from mstool.maniskill2lerobot.episode.recipe import Recipe, Storage
+from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.executors.job import Job, disk_full
 from mstool.maniskill2lerobot.executors.local import Executor, UnderWay, run_local
@@ -19,7 +20,6 @@ from mstool.maniskill2lerobot.report import ConvertReport, video_quality
 from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
 from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode
-from mstool.maniskill2lerobot.writers.features import Version
 from mstool.maniskill2lerobot.writers.provenance import unverified
 from mstool.progress import Progress
 

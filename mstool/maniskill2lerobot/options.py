@@ -2,13 +2,12 @@
 
 from typing import cast, get_args
 
+from mstool.contract import Goal, Observations, RenderDetail, Storage, Version
 from mstool.errors import UsageError
 from mstool.layouts import get_layout
 from mstool.manifest import Task, find_task, load_manifest
-from mstool.maniskill2lerobot.episode.recipe import Goal, Observations, Recipe, Storage
-from mstool.maniskill2lerobot.writers.features import Version
+from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.simulation.registry import check_env_id
-from mstool.simulation.render_detail import RenderDetail
 
 # v3.0 as LeRobot records it; v2.1 as openpi's examples do.
 DEFAULT_STORAGE: dict[Version, Storage] = {"v3.0": "video", "v2.1": "image"}

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target, work_folder
 from mstool.errors import DataError, UsageError
 from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.demos.source import Notify, open_demos
-from mstool.maniskill2lerobot.episode.recipe import Recipe, Storage
+from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.recorded import fit_to_recording
 from mstool.maniskill2lerobot.executors.local import Executor, run_local
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.maniskill2lerobot.resume import check_finished
-from mstool.maniskill2lerobot.writers.features import Version
 from mstool.nearest import nearest
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading
+from mstool.contract import Array, ControllerFacts, RenderDetail, RobotFacts, RobotReading
 from mstool.errors import DataError, MstoolError, SetupError, UsageError
 from mstool.installation import driver_command
 from mstool.simulation.cameras import finish_pictures, mount_cameras, start_pictures
 from mstool.simulation.devices import render_backend, render_device
 from mstool.simulation.registry import check_env_id, load_maniskill
-from mstool.simulation.render_detail import RenderDetail, apply_detail
+from mstool.simulation.render_detail import apply_detail
 from mstool.simulation.robots import (
     action_size,
     as_maniskill_action,

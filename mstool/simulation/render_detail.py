@@ -5,15 +5,14 @@ tenth of them; physics never sees the difference. Hand and fingers, which fill t
 everything that the task itself brings.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from mstool.contract import RenderDetail
 from mstool.simulation.mesh_cache import cached
 from mstool.simulation.meshes import FEWEST, Mesh, flattened
 from mstool.simulation.robots import robots
-
-RenderDetail = Literal["full", "fast"]
 
 # Links with one of these in their name stay whole.
 WHOLE = ("hand", "finger", "gripper")

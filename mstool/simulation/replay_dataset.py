@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mstool.contract import Array, ControllerFacts
+from mstool.contract import Array
+from mstool.dataset.record import Record
 from mstool.layouts import get_layout
 from mstool.progress import Progress
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 
-def replay_dataset(
-    conventions: Mapping[str, Any], episodes: Sequence[Mapping[str, Any]], actions: Sequence[Array]
-) -> dict[int, bool]:
+def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], actions: Sequence[Array]) -> dict[int, bool]:
     """Replay episodes of a dataset that `mstool convert` made.
 
     Each episode starts from its recorded seed. Demos recorded on another machine may have begun in a state that the
@@ -19,8 +18,8 @@ def replay_dataset(
 
     Parameters
     ----------
-    conventions
-        The dataset's record.
+    record
+        What the dataset says of itself.
     episodes
         Lines of `meta/mstool/episodes.jsonl`.
     actions
@@ -31,8 +30,7 @@ def replay_dataset(
     {episode: whether the task was solved after its last action}, as conversion decides which demos to keep.
 
     """
-    layout, mode = get_layout(str(conventions["layout"])), str(conventions["control_mode"])
-    facts = ControllerFacts(**conventions["controller"])
+    layout, mode, facts = get_layout(record.layout), record.control_mode, record.facts()
     outcome: dict[int, bool] = {}
     simulator: Simulator | None = None
     progress = Progress("replay", len(episodes), "episode")
@@ -42,9 +40,9 @@ def replay_dataset(
             spec = SimulatorSpec(
                 env_id=str(line["env_id"]),
                 control_mode=mode,
-                robot=conventions.get("robot_uids"),
+                robot=record.robot_uids,
                 views=(),
-                env_kwargs=_env_kwargs(conventions.get("demos"), str(line["env_id"])),
+                env_kwargs=record.env_kwargs(str(line["env_id"])),
             )
             if simulator is None or simulator.spec != spec:
                 if simulator is not None:
@@ -61,11 +59,3 @@ def replay_dataset(
         if simulator is not None:
             simulator.close()
     return outcome
-
-
-def _env_kwargs(demos: object, env_id: str) -> Mapping[str, Any]:
-    """Return the arguments with which the environment's demos were recorded."""
-    for demo in demos if isinstance(demos, list) else [demos]:
-        if isinstance(demo, dict) and demo.get("env_id", env_id) == env_id:
-            return demo.get("env_kwargs") or {}
-    return {}

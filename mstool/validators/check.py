@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mstool.contract import Array
+from mstool.dataset.record import Record
 from mstool.dataset.view import DatasetView
 from mstool.validators.report import Issue, Note
 from mstool.validators.targets import Target
 
 # Executes stored actions in a simulator: (the dataset's record, lines of the episode log, actions (T, D) of each)
 # to {episode: success}. Injected, so that no validator needs a simulator.
-type Replay = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]], Sequence[Array]], dict[int, bool]]
+type Replay = Callable[[Record, Sequence[Mapping[str, Any]], Sequence[Array]], dict[int, bool]]
 
 
 class Skip(Exception):  # noqa: N818

@@ -6,8 +6,9 @@ dataset.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -102,12 +103,11 @@ def meaning_of(context: Context) -> Meaning:
 
     """
     data, target = context.data, context.target
-    layout, mode = str(data.ours.get("layout") or ""), str(data.ours.get("control_mode") or "")
+    layout, mode = data.record.layout, data.record.control_mode
     if layout and layout not in _DEFINED:
         raise Skip(f"the declared layout {layout!r} says nothing about single dimensions")
     if layout in LAYOUTS and mode in LAYOUTS[layout].control_modes:
-        facts = data.ours.get("controller") or {}
-        return _meaning("record", layout, mode, facts if isinstance(facts, dict) else {}, data.fps, _GAINS.get(mode))
+        return _meaning("record", layout, mode, data.record.controller, data.fps, _GAINS.get(mode))
     named = recognise(data.features)
     wanted = (target.layout.value, target.control_mode)
     if named and (named.layout.name, named.control_mode) != wanted:
@@ -117,7 +117,9 @@ def meaning_of(context: Context) -> Meaning:
     return _by_numbers(context)
 
 
-def _meaning(source: Source, layout: str, mode: str, facts: dict[str, Any], fps: float, gain: float | None) -> Meaning:
+def _meaning(
+    source: Source, layout: str, mode: str, facts: Mapping[str, float], fps: float, gain: float | None
+) -> Meaning:
     state: StateKind = {"libero": "eef_axis_angle", "tcp": "eef_quaternion"}.get(layout, "joints")  # type: ignore[assignment]
     action: ActionKind = {"pd_ee_delta_pose": "ee_delta", "pd_joint_delta_pos": "joint_delta"}.get(
         mode, "joint_position"

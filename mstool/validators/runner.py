@@ -156,7 +156,7 @@ def _fitting(data: DatasetView) -> Fitting:
         info = data.info
     except Unavailable:
         info = {}
-    return fitting_target(info, data.ours)
+    return fitting_target(info, data.record)
 
 
 def _filled(text: str, context: Context) -> str:
@@ -175,7 +175,7 @@ def _facts(data: DatasetView) -> dict[str, Any]:
         return {"unreadable": str(why)}
     names = ("codebase_version", "robot_type", "total_episodes", "total_frames", "total_tasks", "fps")
     facts = {name: info[name] for name in names if isinstance(info.get(name), str | int | float)}
-    return facts | {"layout": str(data.ours.get("layout") or "not declared")}
+    return facts | {"layout": data.record.layout or "not declared"}
 
 
 def _coverage(data: DatasetView) -> str:

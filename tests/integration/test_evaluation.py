@@ -60,7 +60,7 @@ def test_replaying_a_dataset_gives_its_states_and_pictures(pickcube, version):
     seen, solved = [], False
     for step, action in enumerate(actions):
         seen.append(scene.state())
-        for column, view in known.mstool["views"].items() if step in moments else ():
+        for column, view in known.record.views.items() if step in moments else ():
             picture, kept = scene.images()[view], stored[column][moments.index(step)]
             if step == 0 and version == "v2.1":
                 assert np.array_equal(picture, kept), column

@@ -6,9 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.record import RECORD_FILE, read_record, write_record
+from mstool.dataset.record import RECORD_FILE
 
 __all__ = ["as_version_0_1_1", "drop_record", "edited_record", "read_record"]
+
+
+def read_record(root: Path) -> dict[str, Any]:
+    """Return the record's entries as the file has them; empty where there is none."""
+    path = root / RECORD_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 @contextmanager
@@ -16,7 +22,7 @@ def edited_record(root: Path) -> Iterator[dict[str, Any]]:
     """Hand out the record to be changed, and write it back."""
     record = read_record(root)
     yield record
-    write_record(root, record)
+    (root / RECORD_FILE).write_text(json.dumps(record, indent=2), encoding="utf-8")
 
 
 def drop_record(root: Path) -> None:

@@ -24,8 +24,8 @@ def hurry(monkeypatch):
 
 
 def seen(ours, **changed):
-    height, width = ours.mstool["image_size"]
-    images = {view: np.full((height, width, 3), n, np.uint8) for n, view in enumerate(ours.mstool["views"].values())}
+    height, width = ours.record.image_size
+    images = {view: np.full((height, width, 3), n, np.uint8) for n, view in enumerate(ours.record.views.values())}
     values = {
         "images": images,
         "state": np.arange(8, dtype=np.float32) / 10,

@@ -72,7 +72,7 @@ def read_stored(root: Path, trained_on: Conventions, envs: Sequence[str]) -> lis
             number = int(line["episode_index"])
             frames = [int(i) for i in np.linspace(0, len(rows[number]) - 1, min(FRAMES, len(rows[number]))).round()]
             seen = {
-                view: read_pictures(data, table[number], column, frames) for column, view in own.mstool["views"].items()
+                view: read_pictures(data, table[number], column, frames) for column, view in own.record.views.items()
             }
             goal = rows[number].columns.get(_GOAL)
             found.append(

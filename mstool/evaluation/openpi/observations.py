@@ -65,13 +65,13 @@ def observation_keys(conventions: Conventions) -> ObservationKeys:
     layout = layout_of(conventions)
     views = dataset_views(conventions)
     state = {_PREFIX + name: part for name, part in layout.openpi_state}
-    height, width = conventions.mstool["image_size"]
+    height, width = conventions.record.image_size
     return ObservationKeys(
         images={camera.view: _PREFIX + camera.openpi for camera in layout.cameras if camera.view in views},
         state=state,
         state_dims=vector_dims(conventions, "observation.state", *(name for name, _ in layout.openpi_state)),
         image_size=(int(height), int(width)),
-        goal=_GOAL if conventions.mstool["goal"] == "state" else "",
+        goal=_GOAL if conventions.record.goal == "state" else "",
     )
 
 

@@ -168,12 +168,11 @@ class PolicyServer:
 
 def _about(policy: Policy, conventions: Conventions, keys: ObservationKeys) -> dict[str, Any]:
     traits = traits_of(policy)
-    ours = conventions.mstool
     return {
         "policy": policy.name,
         "dataset": conventions.dataset,
-        "layout": ours["layout"],
-        "control_mode": ours["control_mode"],
+        "layout": conventions.record.layout,
+        "control_mode": conventions.record.control_mode,
         "fps": conventions.fps,
         "observation_keys": list(keys.names),
         "image_size": list(keys.image_size),

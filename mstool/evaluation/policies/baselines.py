@@ -38,7 +38,7 @@ class RandomPolicy:
     name = "random"
 
     def __init__(self, conventions: Conventions, dataset: Path | None = None) -> None:
-        self._layout, self._mode = layout_of(conventions), str(conventions.mstool["control_mode"])
+        self._layout, self._mode = layout_of(conventions), conventions.record.control_mode
         self._facts = facts_of(conventions)
         self._width = _action_width(conventions)
         self._range: tuple[Array, Array] | None = None
@@ -84,13 +84,13 @@ class ReplayPolicy:
 
     def __init__(self, root: Path, conventions: Conventions) -> None:
         own = load_conventions(root)
-        for what in ("layout", "control_mode", "controller"):
-            if own.mstool[what] != conventions.mstool[what]:
-                raise DataError(
-                    f"{root} stores actions of another kind: {what} is {own.mstool[what]}, "
-                    f"not {conventions.mstool[what]}",
-                    fix=f"mstool eval --policy replay:{root}",
-                )
+        for what, stored, wanted in own.record.differences(
+            conventions.record, ("layout", "control_mode", "controller")
+        ):
+            raise DataError(
+                f"{root} stores actions of another kind: {what} is {stored}, not {wanted}",
+                fix=f"mstool eval --policy replay:{root}",
+            )
         self._actions = _stored_actions(root, own)
         self._slots: dict[int, Array] = {}
         self.name = f"replay:{own.dataset}"

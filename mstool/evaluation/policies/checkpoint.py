@@ -94,9 +94,9 @@ def checkpoint_conventions(model: Path, dataset: Path | None, command: str = EVA
             )
         return given
     own = load_conventions(model)
-    other = [what for what in _SHARED if given is not None and own.mstool.get(what) != given.mstool.get(what)]
+    other = [] if given is None else own.record.differences(given.record, _SHARED)
     if given is not None and other:
-        what = "; ".join(f"{name} is {given.mstool.get(name)}, not {own.mstool.get(name)}" for name in other)
+        what = "; ".join(f"{name} is {theirs}, not {ours}" for name, ours, theirs in other)
         raise DataError(
             f"{given.dataset} is of another kind than {own.dataset}, which {model} was trained on: {what}",
             fix="leave --dataset out, or give the dataset that it was trained on",

@@ -61,7 +61,7 @@ class LerobotPolicy:
 
         self._torch = torch
         self._folder = find_checkpoint(spec)
-        self._views = dict(conventions.mstool["views"])
+        self._views = dict(conventions.record.views)
         self._slots = slots
         self.device = _device(device)
         self.config, self._policy, self._before, self._after = _load(self._folder, self.device)

@@ -133,10 +133,11 @@ class OpenpiPolicy:
 
 def _check(served: dict[str, Any], conventions: Conventions, url: str) -> None:
     """Compare what `mstool serve` says of its policy with the dataset's conventions."""
+    own = {"layout": conventions.record.layout, "control_mode": conventions.record.control_mode}
     wrong = [
-        f"{name} {served[name]!r}, not {conventions.mstool[name]!r}"
-        for name in ("layout", "control_mode")
-        if name in served and served[name] != conventions.mstool[name]
+        f"{name} {served[name]!r}, not {value!r}"
+        for name, value in own.items()
+        if name in served and served[name] != value
     ]
     if wrong:
         raise UsageError(

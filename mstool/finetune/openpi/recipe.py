@@ -71,7 +71,7 @@ def read_recipe(root: Path, horizon: int | None = None) -> Recipe:
 
     """
     conventions = load_conventions(root)
-    layout, mode = str(conventions.mstool["layout"]), str(conventions.mstool["control_mode"])
+    layout, mode = conventions.record.layout, conventions.record.control_mode
     _check_version(root, conventions)
     if layout == "native":
         raise UsageError(

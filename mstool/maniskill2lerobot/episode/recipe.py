@@ -4,20 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from mstool import __version__
-from mstool.contract import Array, RobotFacts
+from mstool.contract import Array, Goal, Observations, RenderDetail, RobotFacts, Storage
 from mstool.layouts import Camera, Layout, get_layout
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.simulation.environment import SimulatorSpec
-from mstool.simulation.render_detail import RenderDetail
-
-Goal = Literal["visible", "hidden", "state"]
-Storage = Literal["video", "image"]
-Observations = Literal["replayed", "recorded"]
 
 
 @dataclass(frozen=True)

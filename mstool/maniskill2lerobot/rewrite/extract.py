@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from mstool.contract import Array
+from mstool.contract import Array, Storage
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.episode.recipe import Storage
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs, write_pngs
@@ -58,7 +57,7 @@ def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> 
         for index, shard in enumerate(shards):
             psnr = {
                 view: {"mean_psnr_db": value, "min_psnr_db": value}
-                for view, value in (dataset.ours.get("psnr_db") or {}).items()
+                for view, value in dataset.record.psnr_db.items()
                 if not anew
             }
             for view in views:
@@ -77,7 +76,7 @@ def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> 
 def _mark(
     dataset: StoredDataset, index: int, histograms: dict[str, list[list[int]]], psnr: dict[str, dict[str, float]]
 ) -> EpisodeMark:
-    line, ours = dataset.log[index], dataset.ours
+    line, record = dataset.log[index], dataset.record
     names = dataset.recipes[index].names
     return EpisodeMark(
         fingerprint=str(line["fingerprint"]),
@@ -85,8 +84,8 @@ def _mark(
         seed=int(line["seed"]),
         source_steps=int(line["source_steps"]),
         frames=int(dataset.rows[index]["length"]),
-        robot=str((ours.get("robots") or {}).get(line["env_id"], ours["robot"])),
-        controller=ours["controller"],
+        robot=record.robots.get(str(line["env_id"]), record.robot),
+        controller=record.controller,
         histograms=histograms,
         psnr_db=psnr,
         names=names.as_dict() if names else {},

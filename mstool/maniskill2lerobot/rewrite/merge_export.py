@@ -5,21 +5,19 @@ import shlex
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.contract import HISTOGRAMS_FILE
+from mstool.contract import HISTOGRAMS_FILE, Storage, Version
 from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import DataError, UsageError
-from mstool.maniskill2lerobot.episode.recipe import Storage
 from mstool.maniskill2lerobot.executors.job import disk_full
 from mstool.maniskill2lerobot.rewrite.extract import extract
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, open_stored
 from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode, instructions
-from mstool.maniskill2lerobot.writers.features import Version
 from mstool.maniskill2lerobot.writers.provenance import unverified
 
 
@@ -77,7 +75,7 @@ def export(
             f"{source} is {version} with pictures as {chosen} already: choose another --format or --storage",
             fix=shlex.join(["mstool", "export", str(source), "--format", other, "--output", str(root)]),
         )
-    return _rebuild([dataset], root, {version: chosen}, {"exported_from": dataset.version}, overwrite=overwrite)
+    return _rebuild([dataset], root, {version: chosen}, exported_from=dataset.version, overwrite=overwrite)
 
 
 def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> RebuildReport:
@@ -107,7 +105,7 @@ def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> Re
             "these datasets do not fit into one:\n  " + "\n  ".join(problems),
             fix="convert the demos with the same options" if other is None else _export_command(other.root, *kind),
         )
-    return _rebuild(datasets, root, {first.version: first.storage}, {}, overwrite=overwrite)
+    return _rebuild(datasets, root, {first.version: first.storage}, overwrite=overwrite)
 
 
 def _export_command(source: Path, version: Version, storage: Storage) -> str:
@@ -120,10 +118,9 @@ def _rebuild(
     datasets: Sequence[StoredDataset],
     root: Path,
     formats: Mapping[Version, Storage],
-    more: Mapping[str, Any],
     *,
     overwrite: bool,
-    notify: Callable[[str], None] = lambda _: None,
+    exported_from: str = "",
 ) -> RebuildReport:
     started = time.monotonic()
     for dataset in datasets:
@@ -136,14 +133,14 @@ def _rebuild(
             shutil.rmtree(shards, ignore_errors=True)
             episodes: list[Episode] = []
             for number, dataset in enumerate(datasets):
-                notify(f"reading {dataset.root}")
                 episodes += extract(dataset, shards / f"{number:03d}", formats.values())
             notes = (*_notes(datasets, episodes, formats), *unverified(episodes))
-            dropped = sum((Counter(dataset.ours.get("dropped") or {}) for dataset in datasets), Counter[str]())
-            demos = [demo for dataset in datasets for demo in dataset.ours.get("demos") or []]
-            warnings = [text for dataset in datasets for text in dataset.ours.get("warnings") or []]
-            described = {**more, "warnings": list(dict.fromkeys([*warnings, *notes]))}
-            assemble(episodes, root, work, formats, demos, dropped, overwrite=overwrite, more=described)
+            dropped = sum((Counter(dataset.record.dropped) for dataset in datasets), Counter[str]())
+            demos = [demo for dataset in datasets for demo in dataset.record.demos]
+            warnings = [text for dataset in datasets for text in dataset.record.warnings]
+            warnings = list(dict.fromkeys([*warnings, *notes]))
+            more = {"warnings": warnings, "exported_from": exported_from}
+            assemble(episodes, root, work, formats, demos, dropped, overwrite=overwrite, more=more)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -167,7 +164,7 @@ def _difference(datasets: Sequence[StoredDataset]) -> str:
     """Say how far videos are from what was rendered: the lowest PSNR of any of their frames that was measured."""
     worst: dict[str, float] = {}
     for dataset in datasets:
-        for view, value in (dataset.ours.get("psnr_db") or {}).items():
+        for view, value in dataset.record.psnr_db.items():
             worst[view] = min(value, worst.get(view, value))
     if not worst:
         return "how far they are from the rendered ones was not measured"

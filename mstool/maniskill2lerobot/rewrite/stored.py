@@ -9,19 +9,17 @@ from typing import cast
 
 import pyarrow as pa
 
-from mstool.contract import EPISODES_FILE, RobotFacts
+from mstool.contract import EPISODES_FILE, RobotFacts, Storage, Version
 from mstool.dataset.locate import INFO_FILE, locate
-from mstool.dataset.record import RECORD_FILE, read_record
+from mstool.dataset.record import RECORD_FILE, Record, read_record
 from mstool.dataset.rows_table import Row, read_object, rows_v3, rows_v21
 from mstool.errors import DataError
 from mstool.layouts import LAYOUTS
-from mstool.maniskill2lerobot.episode.recipe import Recipe, Storage
-from mstool.maniskill2lerobot.writers.features import Version, camera_columns, features, vector_columns
+from mstool.maniskill2lerobot.episode.recipe import Recipe
+from mstool.maniskill2lerobot.writers.features import camera_columns, features, vector_columns
 
 # What two datasets must agree on to be one. The words that a layout says of itself may change, what it is may not.
-_ALIKE = ("layout", "control_mode", "controller", "goal", "image_size")
-# What a dataset says only since a later version, and what it means where it is not said.
-_SINCE = {"render_detail": "full"}
+_ALIKE = ("layout", "control_mode", "controller", "goal", "image_size", "render_detail")
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class StoredDataset:
     root: Path
     info: Row
     # What mstool wrote about the data.
-    ours: Row
+    record: Record
     # One line per episode of `meta/mstool/episodes.jsonl`.
     log: Sequence[Row]
     # Per episode its instruction, number of frames and, in v3.0, the places of its rows and pictures.
@@ -50,7 +48,7 @@ class StoredDataset:
     @property
     def storage(self) -> Storage:
         """How pictures are kept."""
-        return cast("Storage", self.info["features"][next(iter(self.ours["views"]))]["dtype"])
+        return cast("Storage", self.info["features"][next(iter(self.record.views))]["dtype"])
 
     @property
     def is_current(self) -> bool:
@@ -69,39 +67,44 @@ class StoredDataset:
             "format": (self.version, other.version),
             "pictures stored as": (self.storage, other.storage),
             "fps": (self.fps, other.fps),
-            **{name: (self.ours.get(name), other.ours.get(name)) for name in _ALIKE},
-            **{name: (self.ours.get(name, old), other.ours.get(name, old)) for name, old in _SINCE.items()},
         }
+        names: tuple[str, ...] = _ALIKE
         if self.version == other.version:  # else every column has another name
-            pairs |= {name: (self.ours.get(name), other.ours.get(name)) for name in ("units", "views")}
+            names = (*names, "units", "views")
             ours, theirs = _shapes(self.info["features"]), _shapes(other.info["features"])
-            pairs |= {f"column {name}": (ours.get(name), theirs.get(name)) for name in {**ours, **theirs}}
-        return [f"{name}: {ours} and {theirs}" for name, (ours, theirs) in pairs.items() if ours != theirs]
+            columns = {f"column {name}": (ours.get(name), theirs.get(name)) for name in {**ours, **theirs}}
+        else:
+            columns = {}
+        differing = [(name, *pair) for name, pair in pairs.items() if pair[0] != pair[1]]
+        differing += self.record.differences(other.record, names)
+        differing += [(name, *pair) for name, pair in columns.items() if pair[0] != pair[1]]
+        return [f"{name}: {ours} and {theirs}" for name, ours, theirs in differing]
 
     def _recipe(self, line: Row, row: Row) -> Recipe:
-        ours = self.ours
+        record = self.record
         env_id = str(line["env_id"])
+        height, width = record.image_size
         return Recipe(
             env_id=env_id,
             instruction=row["task"],
-            horizon=int(ours["horizon"][env_id]),
-            layout_name=ours["layout"],
-            control_mode=ours["control_mode"],
-            robot=ours.get("robot_uids"),
-            views=tuple(ours["views"].values()),
-            image_size=(int(ours["image_size"][0]), int(ours["image_size"][1])),
-            goal=ours["goal"],
-            observations=ours.get("observations", "replayed"),
-            render_detail=ours.get("render_detail", "full"),
+            horizon=record.horizon[env_id],
+            layout_name=record.layout,
+            control_mode=record.control_mode,
+            robot=record.robot_uids,
+            views=tuple(record.views.values()),
+            image_size=(height, width),
+            goal=record.goal,
+            observations=record.observations,
+            render_detail=record.render_detail,
             names=self._names(),
         )
 
     def _names(self) -> RobotFacts | None:
-        if LAYOUTS[self.ours["layout"]].control_modes:
+        if LAYOUTS[self.record.layout].control_modes:
             return None
         # `native` learns its names from the robot; here they are the columns'.
         state, action = ("observation.state", "action") if self.version == "v3.0" else ("state", "actions")
-        features, units = self.info["features"], self.ours["units"]
+        features, units = self.info["features"], self.record.units
         return RobotFacts(
             *map(tuple, (features[state]["names"], units[state], features[action]["names"], units[action]))
         )
@@ -121,9 +124,9 @@ def open_stored(root: Path) -> StoredDataset:
     info = read_object(locate(root) / INFO_FILE)
     if info.get("codebase_version") not in {"v3.0", "v2.1"}:
         raise DataError(f"{root}: LeRobot version {info.get('codebase_version')!r} is none of v3.0, v2.1")
-    ours = read_record(root)
+    record = read_record(root)
     log = root / EPISODES_FILE
-    if ours.get("layout") not in LAYOUTS or not log.is_file():
+    if record.layout not in LAYOUTS or not log.is_file():
         raise DataError(
             f"{root}: nothing in it says which layout its numbers follow (no {RECORD_FILE}): a dataset made elsewhere "
             "cannot be rewritten without guessing",
@@ -133,7 +136,7 @@ def open_stored(root: Path) -> StoredDataset:
     try:
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         rows = rows_v3(root) if info["codebase_version"] == "v3.0" else rows_v21(root)
-        dataset = StoredDataset(root, info, ours, lines, rows)
+        dataset = StoredDataset(root, info, record, lines, rows)
         expected = {
             **camera_columns(dataset.recipes[0], dataset.version),
             **vector_columns(dataset.recipes[0], dataset.version),

@@ -2,15 +2,15 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mstool import __version__
+from mstool.contract import Storage, Version
 from mstool.dataset.record import write_record
 from mstool.dataset.target import put_in_place
-from mstool.maniskill2lerobot.episode.recipe import Storage
 from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
-from mstool.maniskill2lerobot.writers.features import Version
 from mstool.maniskill2lerobot.writers.histograms import write_histograms
 from mstool.maniskill2lerobot.writers.provenance import make_record, write_episode_log
 from mstool.maniskill2lerobot.writers.v3 import write_v3
@@ -46,7 +46,7 @@ def assemble(
     overwrite
         Replace a dataset at `root`.
     more
-        Further entries of the record.
+        Entries of the record that are not the episodes' own.
 
     Raises
     ------
@@ -62,7 +62,8 @@ def assemble(
         folder = built if len(formats) == 1 else built / version
         folder.mkdir(parents=True)
         WRITERS[version](episodes, folder, storage=storage, fps=fps)
-        write_record(folder, make_record(episodes, version, demos, dropped, __version__) | dict(more or {}))
+        record = make_record(episodes, version, demos, dropped, __version__)
+        write_record(folder, replace(record, **(more or {})))
         write_episode_log(episodes, folder)
         write_histograms(episodes, folder)
         write_exact_stats(folder)

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mstool.contract import Array, RobotFacts
+from mstool.contract import Array, RobotFacts, Version
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, read_rows
 from mstool.maniskill2lerobot.pictures.image_stats import QUANTILES
 from mstool.maniskill2lerobot.pictures.pngs import read_pngs
-from mstool.maniskill2lerobot.writers.features import Features, Version, arrow_schema, vector_columns
+from mstool.maniskill2lerobot.writers.features import Features, arrow_schema, vector_columns
 
 
 @dataclass(frozen=True)

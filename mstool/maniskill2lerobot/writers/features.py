@@ -1,14 +1,13 @@
 """Feature tables of a dataset, as `meta/info.json` and the parquet schema want them."""
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
-from mstool.maniskill2lerobot.episode.recipe import Recipe, Storage
+from mstool.contract import Storage, Version
+from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.pictures.video import CODEC_NAME, ENCODER, EXTRA_OPTIONS, PIX_FMT
-
-Version = Literal["v3.0", "v2.1"]
 
 _INDEX = {
     "timestamp": "float32",

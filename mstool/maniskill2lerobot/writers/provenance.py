@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mstool.contract import EPISODES_FILE
+from mstool.contract import EPISODES_FILE, Version
+from mstool.dataset.record import Record
 from mstool.manifest import find_task
 from mstool.maniskill2lerobot.writers.episodes import Episode
-from mstool.maniskill2lerobot.writers.features import Version, camera_columns, units
+from mstool.maniskill2lerobot.writers.features import camera_columns, units
 
 MANISKILL_CONVENTIONS = {
     "gripper_action": "+1 open, -1 close (finger target, see controller)",
@@ -24,42 +25,41 @@ def make_record(
     demos: Sequence[Mapping[str, Any]],
     dropped: Mapping[str, int],
     version: str,
-) -> dict[str, Any]:
-    """Return everything that a reader, or an evaluation that must invert it, needs to know of the data."""
+) -> Record:
+    """Return the record of a dataset of `episodes`."""
     first = episodes[0]
     recipe = first.recipe
-    return {
-        "version": version,
-        "layout": recipe.layout_name,
-        "conventions": recipe.layout.conventions,
-        "units": units(recipe, fmt),
-        "control_mode": recipe.control_mode,
-        "controller": dict(first.mark.controller),
-        "maniskill": MANISKILL_CONVENTIONS,
-        "robot": first.mark.robot,
-        "robots": {episode.recipe.env_id: episode.mark.robot for episode in episodes},
-        "robot_uids": recipe.robot,
-        "observations": recipe.observations,
-        "env_ids": list(dict.fromkeys(episode.recipe.env_id for episode in episodes)),
-        "goal": recipe.goal,
-        "render_detail": recipe.render_detail,
-        "views": camera_columns(recipe, fmt),
-        "image_size": list(recipe.image_size),
-        "horizon": {episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
-        "gripper_constant": {
-            env_id: task is not None and task.gripper_constant
-            for env_id in dict.fromkeys(episode.recipe.env_id for episode in episodes)
-            for task in [find_task(env_id)]
+    env_ids = list(dict.fromkeys(episode.recipe.env_id for episode in episodes))
+    return Record(
+        version=version,
+        layout=recipe.layout_name,
+        conventions=recipe.layout.conventions,
+        units=units(recipe, fmt),
+        control_mode=recipe.control_mode,
+        controller=dict(first.mark.controller),
+        maniskill=MANISKILL_CONVENTIONS,
+        robot=first.mark.robot,
+        robots={episode.recipe.env_id: episode.mark.robot for episode in episodes},
+        robot_uids=recipe.robot,
+        observations=recipe.observations,
+        env_ids=env_ids,
+        goal=recipe.goal,
+        render_detail=recipe.render_detail,
+        views=camera_columns(recipe, fmt),
+        image_size=list(recipe.image_size),
+        horizon={episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
+        gripper_constant={
+            env_id: task is not None and task.gripper_constant for env_id in env_ids for task in [find_task(env_id)]
         },
-        "demos": [dict(demo) for demo in demos],
-        "dropped": dict(dropped),
-        "warnings": unverified(episodes),
-        "psnr_db": {
+        demos=[dict(demo) for demo in demos],
+        dropped=dict(dropped),
+        warnings=unverified(episodes),
+        psnr_db={
             camera.view: round(min(e.mark.psnr_db[camera.view]["min_psnr_db"] for e in episodes), 2)
             for camera in recipe.cameras
             if camera.view in first.mark.psnr_db
         },
-    }
+    )
 
 
 def unverified(episodes: Sequence[Episode]) -> list[str]:

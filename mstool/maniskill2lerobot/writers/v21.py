@@ -8,11 +8,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mstool.contract import Array
-from mstool.maniskill2lerobot.episode.recipe import Storage
+from mstool.contract import Array, Storage, Version
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.writers.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
-from mstool.maniskill2lerobot.writers.features import Version, camera_columns, features
+from mstool.maniskill2lerobot.writers.features import camera_columns, features
 from mstool.progress import Progress
 
 VERSION: Version = "v2.1"

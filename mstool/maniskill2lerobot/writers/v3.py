@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mstool.maniskill2lerobot.episode.recipe import Storage
+from mstool.contract import Storage, Version
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.video_parts import concatenate
 from mstool.maniskill2lerobot.writers.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
-from mstool.maniskill2lerobot.writers.features import Features, Version, camera_columns, features
+from mstool.maniskill2lerobot.writers.features import Features, camera_columns, features
 from mstool.progress import Progress
 
 VERSION: Version = "v3.0"

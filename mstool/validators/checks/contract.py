@@ -41,12 +41,12 @@ def exported(context: Context) -> str:
     """
     data, target = context.data, context.target
     named = recognise(data.features)
-    layout = str(data.ours.get("layout") or (named.layout.name if named else ""))
+    layout = data.record.layout or (named.layout.name if named else "")
     wanted, *others = target.versions.value
     if not layout or others or target.layout.value not in {"", layout} or data.version not in {"v2.1", "v3.0"}:
         return ""
     if data.version != wanted:
-        restore = "" if data.ours else f"{RESTORE}, then "
+        restore = "" if data.record else f"{RESTORE}, then "
         return f"{restore}mstool export DATASET --format {wanted} --output DATASET-{wanted}"
     if data.version == "v3.0" and "actions" in data.features:  # LeRobot's conversion from v2.1 keeps openpi's names
         return "mstool export ORIGINAL --format v3.0 --output DATASET-v3.0, from the v2.1 dataset that it was made of"
@@ -242,12 +242,12 @@ class LayoutFits(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare layout and control mode."""
-        target, ours = context.target, context.data.ours
+        target, record = context.target, context.data.record
         if not target.layout.value:
             raise Skip(f"{target.name} takes any layout")
         named = recognise(context.data.features)
-        if ours.get("layout"):
-            where, layout, mode = "record", str(ours["layout"]), str(ours.get("control_mode"))
+        if record.layout:
+            where, layout, mode = "record", record.layout, record.control_mode
         elif named:
             where, layout, mode = "names", named.layout.name, named.control_mode
         else:

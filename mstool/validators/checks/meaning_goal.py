@@ -68,7 +68,7 @@ class HiddenGoal(Check):
             first = next(iter(films.values()))[0]
             yield Issue(
                 f"{task} hides its goal, and neither a picture nor the state shows it{ends}",
-                "error" if data.ours else "warning",
+                "error" if data.record else "warning",
                 feature=next(iter(films)),
                 observed=f"green marker in {len(shown)} of {len(episodes)} episodes",
                 expected="in most",
@@ -79,7 +79,7 @@ class HiddenGoal(Check):
     def _task(context: Context) -> tuple[str, str, set[int] | None]:
         """Tell the task that hides its goal, how it is known, and its episodes (None for all); skip other datasets."""
         data = context.data
-        declared = [str(env) for env in data.ours.get("env_ids") or ()]
+        declared = list(data.record.env_ids)
         places = {"its record": " ".join(declared)}
         if not declared:
             with contextlib.suppress(Unavailable):

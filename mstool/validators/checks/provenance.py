@@ -1,11 +1,10 @@
 """MS801 to MS804 and MS901: what the dataset says of itself, and whether the simulator agrees."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from mstool.contract import EPISODES_FILE, ControllerFacts
 from mstool.dataset.files import Unavailable
-from mstool.dataset.record import RECORD_FILE
+from mstool.dataset.record import RECORD_FILE, Record
 from mstool.dataset.vectors import actions_of, names_of
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
@@ -20,11 +19,11 @@ _REPLAYED = 20
 _SIGN = "gripper_action"
 
 
-def _ours(context: Context) -> dict[str, Any]:
-    if not context.data.ours:
+def _record(context: Context) -> Record:
+    if not context.data.record:
         lost = "the record is missing (MS804)" if _made_here(context) else "the dataset was not made by mstool"
         raise Skip(f"{lost}: nothing declares its meaning")
-    return context.data.ours
+    return context.data.record
 
 
 @register
@@ -40,39 +39,34 @@ class Declared(Check):
         """Check layout, control mode and controller."""
         _ = context.data.info
         try:
-            _ = context.data.record
+            _ = context.data.readable_record
         except Unavailable as why:
             yield Issue(str(why), feature=RECORD_FILE)
             return
-        ours = _ours(context)
-        layout = LAYOUTS.get(str(ours.get("layout")))
+        record = _record(context)
+        layout = LAYOUTS.get(record.layout)
         if layout is None:
             yield Issue(
                 "unknown layout",
                 feature="record.layout",
-                observed=repr(ours.get("layout")),
+                observed=repr(record.layout),
                 expected=", ".join(LAYOUTS),
             )
-        elif not layout.allows(str(ours.get("control_mode"))):
+        elif not layout.allows(record.control_mode):
             yield Issue(
                 "a control mode that the layout has not",
                 feature="record.control_mode",
-                observed=repr(ours.get("control_mode")),
+                observed=repr(record.control_mode),
                 expected=", ".join(layout.control_modes),
             )
-        elif not _same_sense(ours.get("conventions"), layout.conventions):
+        elif not _same_sense(record.conventions, layout.conventions):
             yield Issue(
                 "the conventions are not the layout's: written by another version, or edited",
                 "warning",
                 feature="record.conventions",
             )
-        known = set(ControllerFacts.__dataclass_fields__)
-        facts = ours.get("controller")
-        if (
-            not isinstance(facts, dict)
-            or not set(facts) <= known
-            or not all(isinstance(v, int | float) for v in facts.values())
-        ):
+        known, facts = set(ControllerFacts.__dataclass_fields__), record.controller
+        if not facts or not set(facts) <= known:
             yield Issue(
                 "the controller's facts cannot be read",
                 feature="record.controller",
@@ -81,9 +75,9 @@ class Declared(Check):
             )
 
 
-def _same_sense(stored: object, declared: dict[str, str]) -> bool:
+def _same_sense(stored: Mapping[str, str], declared: Mapping[str, str]) -> bool:
     # What else a layout says of itself is words: a version may find better ones, or more.
-    return isinstance(stored, dict) and stored.get(_SIGN) == declared.get(_SIGN)
+    return stored.get(_SIGN) == declared.get(_SIGN)
 
 
 @register
@@ -97,26 +91,25 @@ class AgreesWithFeatures(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare units, views and picture size."""
-        data, ours = context.data, _ours(context)
-        units, views = ours.get("units"), ours.get("views")
-        for column, each in units.items() if isinstance(units, dict) else ():
-            if column in data.features and isinstance(each, list) and len(each) != len(names_of(data, column)):
+        data, record = context.data, _record(context)
+        for column, each in record.units.items():
+            if column in data.features and len(each) != len(names_of(data, column)):
                 yield Issue(
                     "there is not one unit per dimension",
                     feature=column,
                     observed=str(len(each)),
                     expected=str(len(names_of(data, column))),
                 )
-        if isinstance(views, dict) and len(views) != len(data.cameras):
+        if record.views and len(record.views) != len(data.cameras):
             yield Issue(
                 "views are recorded of other cameras",
                 feature="record.views",
-                observed=", ".join(views),
+                observed=", ".join(record.views),
                 expected=", ".join(data.cameras),
             )
-        size = ours.get("image_size")
+        size = record.image_size
         for camera, feature in data.cameras.items():
-            if isinstance(size, list) and feature["shape"][:2] != size:
+            if size and feature["shape"][:2] != size:
                 yield Issue(
                     "pictures have another size than recorded",
                     feature=camera,
@@ -136,7 +129,7 @@ class EpisodeLog(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare line by line."""
-        _ours(context)
+        _record(context)
         episodes = context.data.episodes
         try:
             log = context.data.episode_log
@@ -221,14 +214,14 @@ class Replayed(Check):
         """Execute them, if a simulator was given."""
         if context.replay is None:
             raise Skip(context.no_replay)
-        if not context.data.ours:
+        if not context.data.record:
             raise Skip("the dataset records no environment, control mode and seeds")
         data = context.data
         lines = data.episode_log if data.full else data.episode_log[:_REPLAYED]
         wanted = {int(line["episode_index"]): line for line in lines if "seed" in line and "env_id" in line}
         actions = {rows.episode: actions_of(data, rows) for rows in data.rows() if rows.episode in wanted}
         chosen = [episode for episode in wanted if episode in actions]
-        outcome = context.replay(data.ours, [wanted[e] for e in chosen], [actions[e] for e in chosen])
+        outcome = context.replay(data.record, [wanted[e] for e in chosen], [actions[e] for e in chosen])
         if not outcome:
             raise Skip("no episode could be replayed")
         rate = sum(outcome.values()) / len(outcome)

@@ -1,12 +1,12 @@
 """MS401 to MS406: dimensions, finite numbers, names, units, constants, idle frames."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.record import Record
 from mstool.dataset.vectors import action_columns, actions_of, dimension, names_of, state_columns, state_of
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
@@ -41,8 +41,8 @@ class Dimensions(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare declared widths with the target's, or the declared layout's."""
         data, target = context.data, context.target
-        layout = LAYOUTS.get(str(data.ours.get("layout")))
-        mode = str(data.ours.get("control_mode"))
+        layout = LAYOUTS.get(data.record.layout)
+        mode = data.record.control_mode
         for columns, wanted, what in (
             (state_columns(data), target.state_dims.value or (len(layout.state) or None if layout else None), "state"),
             (
@@ -117,8 +117,8 @@ class Names(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Count names, and compare with the declared layout's."""
         data = context.data
-        layout = LAYOUTS.get(str(data.ours.get("layout")))
-        mode = str(data.ours.get("control_mode"))
+        layout = LAYOUTS.get(data.record.layout)
+        mode = data.record.control_mode
         for columns, what in ((state_columns(data), "state"), (action_columns(data), "actions")):
             found = [name for column in columns for name in names_of(data, column)]
             width = sum(int(np.prod(data.features[column]["shape"])) for column in columns)
@@ -190,7 +190,7 @@ class Units(Check):
     def _units(context: Context, columns: tuple[str, ...], state: bool) -> list[str]:
         """Return the declared unit of each dimension: the record's, else those of the layout; empty where none is."""
         data, target = context.data, context.target
-        recorded = data.ours.get("units") or {}
+        recorded = data.record.units
         if all(isinstance(recorded.get(column), list) for column in columns):
             return [str(unit) for column in columns for unit in recorded[column]]
         named = recognise(data.features)
@@ -226,12 +226,12 @@ class Constant(Check):
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Compare least and greatest value over the sampled episodes."""
         data = context.data
-        known = bool(data.ours or recognise(data.features) or context.target.layout.value)
+        known = bool(data.record or recognise(data.features) or context.target.layout.value)
         for columns, values in both(context):
             for dim in np.flatnonzero(np.ptp(values, axis=0) == 0):
                 column, index, name = dimension(data, columns, int(dim))
                 state = columns == state_columns(data)
-                if not state and name == "gripper" and gripper_is_constant(data.ours):
+                if not state and name == "gripper" and gripper_is_constant(data.record):
                     yield Note("the gripper's command is constant: the task asks for no grasp")
                     continue
                 yield Issue(
@@ -244,14 +244,11 @@ class Constant(Check):
                 )
 
 
-def gripper_is_constant(record: Mapping[str, Any]) -> bool:
+def gripper_is_constant(record: Record) -> bool:
     """Whether every task of a dataset is solved without the gripper, by its record or by the manifest."""
-    env_ids = [str(env_id) for env_id in record.get("env_ids") or ()]
-    recorded = record.get("gripper_constant")
-    told = recorded if isinstance(recorded, dict) else {}
-    tasks = load_manifest()
-    return bool(env_ids) and all(
-        told.get(env_id, env_id in tasks and tasks[env_id].gripper_constant) for env_id in env_ids
+    told, tasks = record.gripper_constant, load_manifest()
+    return bool(record.env_ids) and all(
+        told.get(env_id, env_id in tasks and tasks[env_id].gripper_constant) for env_id in record.env_ids
     )
 
 

@@ -139,7 +139,7 @@ class JointLimits(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare with the Panda's limits."""
         meaning, data = _expected(context, "joints"), context.data
-        robot = str(data.ours.get("robot") or data.info.get("robot_type") or "panda")
+        robot = str(data.record.robot or data.info.get("robot_type") or "panda")
         if "panda" not in robot.lower() and "franka" not in robot.lower() and not context.target.layout.value:
             raise Skip(f"the limits of {robot!r} are not known")
         for rows in data.sample:

@@ -43,7 +43,7 @@ class EncoderSettings(Check):
                         feature=camera,
                         observed=repr(value),
                         # Writing our dataset again writes its settings as they should be.
-                        fix="mstool export DATASET --format v3.0 --output DATASET-repaired" if data.ours else "",
+                        fix="mstool export DATASET --format v3.0 --output DATASET-repaired" if data.record else "",
                     )
 
 

@@ -55,8 +55,8 @@ class ControlFrequency(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare fps with the recorded controller and, for a simulator's target, with the simulator."""
         data = context.data
-        recorded = (data.ours.get("controller") or {}).get("fps")
-        if isinstance(recorded, int | float):
+        recorded = data.record.controller.get("fps")
+        if recorded is not None:
             if recorded != data.fps:
                 yield Issue(
                     "fps is not the recorded control frequency",
@@ -111,18 +111,16 @@ class EpisodeLengths(Check):
                     observed=str(row.length),
                     expected=f"window {chunk}",
                 )
-        horizon = data.ours.get("horizon")
-        if isinstance(horizon, dict) and horizon:
-            most = max((h for h in horizon.values() if isinstance(h, int)), default=0)
-            for row in data.episodes:
-                if most and row.length > most:
-                    yield Issue(
-                        "an episode is longer than the recorded horizon",
-                        episode=row.index,
-                        feature="length",
-                        observed=str(row.length),
-                        expected=f"at most {most}",
-                    )
+        most = max(data.record.horizon.values(), default=0)
+        for row in data.episodes:
+            if most and row.length > most:
+                yield Issue(
+                    "an episode is longer than the recorded horizon",
+                    episode=row.index,
+                    feature="length",
+                    observed=str(row.length),
+                    expected=f"at most {most}",
+                )
 
 
 @register

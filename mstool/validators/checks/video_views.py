@@ -43,9 +43,9 @@ def uniform(found: list[Clip]) -> bool:
 
 def declared_view(context: Context, camera: str) -> str:
     """Return which view a camera is by the record or the layout; "" where neither says."""
-    views = context.data.ours.get("views")
-    if isinstance(views, dict) and camera in views:
-        return str(views[camera])
+    views = context.data.record.views
+    if camera in views:
+        return views[camera]
     named = recognise(context.data.features)
     layout = named.layout if named else LAYOUTS.get(context.target.layout.value)
     return next((c.view for c in layout.cameras if camera in {c.openpi, c.lerobot}), "") if layout else ""

@@ -31,8 +31,8 @@ def summary(data: DatasetView) -> dict[str, Any]:
         "dataset": data.root.resolve().name,
         "version": data.version,
         "robot": str(data.info.get("robot_type") or ""),
-        "layout": str(data.ours.get("layout") or "not declared"),
-        "control_mode": str(data.ours.get("control_mode") or "not declared"),
+        "layout": data.record.layout or "not declared",
+        "control_mode": data.record.control_mode or "not declared",
         "fps": data.fps,
         "episodes": len(lengths),
         "frames": int(lengths.sum()),
@@ -75,9 +75,7 @@ def unit_of(data: DatasetView, column: str, dim: int) -> str:
 
     Units are declared under LeRobot's v3.0 names, whatever the version.
     """
-    units = data.ours.get("units")
-    if not isinstance(units, dict):
-        return ""
+    units = data.record.units
     alias, start = {
         "state": ("observation.state", 0),
         "joint_position": ("observation.state", 0),
@@ -86,4 +84,4 @@ def unit_of(data: DatasetView, column: str, dim: int) -> str:
     }.get(column, (column, 0))
     declared = units.get(column) or units.get(alias)
     at = dim + (start if column not in units else 0)
-    return str(declared[at]) if isinstance(declared, list) and at < len(declared) else ""
+    return declared[at] if declared and at < len(declared) else ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mstool.dataset.record import Record
 from mstool.layouts.recognise import recognise
 from mstool.validators.targets.base import Target
 from mstool.validators.targets.lerobot_pi05 import LEROBOT_PI05
@@ -20,7 +21,7 @@ class Fitting:
     why: str
 
 
-def fitting_target(info: Mapping[str, Any], record: Mapping[str, Any]) -> Fitting:
+def fitting_target(info: Mapping[str, Any], record: Record) -> Fitting:
     """Choose the target that a dataset is made for.
 
     Parameters
@@ -28,7 +29,7 @@ def fitting_target(info: Mapping[str, Any], record: Mapping[str, Any]) -> Fittin
     info
         `meta/info.json`; malformed parts count as missing.
     record
-        What `mstool convert` recorded of the dataset; empty where that is lost, or the dataset was made elsewhere.
+        What `mstool convert` recorded of the dataset; false where that is lost, or the dataset was made elsewhere.
 
     """
     version = str(info.get("codebase_version") or "of unknown version")
@@ -40,7 +41,7 @@ def fitting_target(info: Mapping[str, Any], record: Mapping[str, Any]) -> Fittin
             return Fitting(MANISKILL.name, f"{widest} dimensions are more than pi05 takes")
         return Fitting(LEROBOT_PI05.name, f"it is LeRobot {version}")
     recognised = recognise(features)
-    layout = str(record.get("layout") or (recognised.layout.name if recognised else ""))
+    layout = record.layout or (recognised.layout.name if recognised else "")
     for target in (PI05_DROID, PI05_LIBERO):
         if layout == target.layout.value:
             return Fitting(target.name, f"it is LeRobot {version} in layout {layout}")
