@@ -12,9 +12,11 @@ __all__ = ["as_version_0_1_1", "drop_record", "edited_record", "read_record"]
 
 
 def read_record(root: Path) -> dict[str, Any]:
-    """Return the record's entries as the file has them; empty where there is none."""
-    path = root / RECORD_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """Return the record's entries as a file has them; empty where there is none."""
+    own = root / RECORD_FILE
+    if own.is_file():
+        return json.loads(own.read_text(encoding="utf-8"))
+    return json.loads((root / "meta" / "info.json").read_text(encoding="utf-8")).get("mstool", {})
 
 
 @contextmanager

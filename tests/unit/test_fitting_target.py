@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mstool.dataset.record import Record
 from mstool.errors import UsageError
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
@@ -41,7 +42,7 @@ def test_names_that_are_nearly_a_layouts_are_not_taken_for_it():
 @pytest.mark.parametrize("recorded", [True, False])
 def test_the_target_follows_format_and_layout(layout, recorded):
     mode = LAYOUTS[layout].control_modes[0]
-    record = {"layout": layout} if recorded else {}
+    record = Record(layout=layout if recorded else "")
     v3 = {"codebase_version": "v3.0", "features": table(layout, mode, "v3.0")}
     assert fitting_target(v3, record).target == "lerobot_pi05"
     v21 = {"codebase_version": "v2.1", "features": table(layout, mode)}
@@ -53,20 +54,20 @@ def test_without_names_openpis_columns_decide():
     columns = table("libero", "pd_ee_delta_pose")
     for feature in columns.values():
         feature["names"] = None
-    assert fitting_target({"codebase_version": "v2.1", "features": columns}, {}).target == "pi05_libero"
+    assert fitting_target({"codebase_version": "v2.1", "features": columns}, Record()).target == "pi05_libero"
     del columns["wrist_image"]
-    assert fitting_target({"codebase_version": "v2.1", "features": columns}, {}).target == "maniskill"
+    assert fitting_target({"codebase_version": "v2.1", "features": columns}, Record()).target == "maniskill"
 
 
 def test_a_robot_with_more_dimensions_than_pi05_takes():
     wide = {"observation.state": {"shape": [50]}, "action": {"shape": [25]}}
-    assert fitting_target({"codebase_version": "v3.0", "features": wide}, {"layout": "native"}).target == "maniskill"
+    assert fitting_target({"codebase_version": "v3.0", "features": wide}, Record(layout="native")).target == "maniskill"
 
 
 @pytest.mark.parametrize("info", [{}, {"codebase_version": 3}, {"features": []}, {"features": {"action": 1}}])
 def test_a_malformed_info_still_has_a_target(info):
-    assert fitting_target(info, {}).target in TARGETS
-    assert fitting_target({**info, "codebase_version": "v2.1"}, {}).target in TARGETS
+    assert fitting_target(info, Record()).target in TARGETS
+    assert fitting_target({**info, "codebase_version": "v2.1"}, Record()).target in TARGETS
 
 
 def test_an_unknown_target_is_named_with_those_there_are():

@@ -9,6 +9,7 @@ import pytest
 
 from mstool.contract import EPISODES_FILE
 from mstool.dataset.episode_table import EpisodeRow
+from mstool.dataset.record import Record
 from mstool.dataset.view import DatasetView
 from mstool.validators import validate
 from mstool.validators.check import Context, Skip
@@ -29,7 +30,7 @@ def view_of(tasks, recorded=True):
     """Return a dataset whose episodes are of these tasks, in order, without any file."""
     data = DatasetView(Path("nowhere"))
     data.__dict__["info"] = {"codebase_version": "v3.0", "features": {}}
-    data.__dict__["record"] = {"env_ids": sorted(set(tasks))}
+    data.__dict__["record"] = Record(env_ids=sorted(set(tasks)))
     data.__dict__["episodes"] = [EpisodeRow(i, 50, (f"do {task}",), {}, None) for i, task in enumerate(tasks)]
     log = [{"episode_index": i, "env_id": task} for i, task in enumerate(tasks)]
     if recorded:
