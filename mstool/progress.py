@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,10 @@ CLOCK_SECONDS = 1.0
 # How many lines the rate is taken over.
 LINES_OF_RATE = 5
 _BYTES = "B"
+
+
+# Told, in one line, what a person should know.
+type Notify = Callable[[str], object]
 
 
 def print_line(text: str) -> None:

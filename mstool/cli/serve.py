@@ -43,10 +43,10 @@ def serve(
 
     from mstool.evaluation.openpi.server import PolicyServer
     from mstool.evaluation.policies.checkpoint import SERVE, checkpoint_conventions, find_checkpoint
-    from mstool.evaluation.policies.choose import open_policy
+    from mstool.evaluation.policies.choose import CheckpointSource
 
     conventions = checkpoint_conventions(find_checkpoint(checkpoint, SERVE), dataset, SERVE)
-    policy = open_policy(checkpoint, conventions, device=device, slots=batch, notify=say)
+    policy = CheckpointSource(checkpoint, dataset).open(conventions, device=device, slots=batch, notify=say)
     try:
         asyncio.run(_until_interrupted(PolicyServer(policy, conventions, batch=batch, notify=say), host, port))
     finally:

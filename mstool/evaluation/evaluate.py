@@ -1,38 +1,33 @@
 """The command's own logic: from what was asked for to results on disk."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mstool.dataset.conventions import Conventions
 from mstool.errors import UsageError
 from mstool.evaluation.chunks import ENSEMBLE_RATE
 from mstool.evaluation.configuration import configuration, fingerprint
-from mstool.evaluation.default_conventions import plain_conventions
 from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
 from mstool.evaluation.markdown_report import write_page
 from mstool.evaluation.outcomes import OutcomeLog, in_order
 from mstool.evaluation.plan import EPISODES, Task, choose_envs, plan_replay, plan_tasks
 from mstool.evaluation.play import play
-from mstool.evaluation.policies.checkpoint import find_checkpoint
-from mstool.evaluation.policies.choose import PLANNER, RANDOM, REPLAY, SERVER, open_policy
 from mstool.evaluation.policy import Policy, Traits, traits_of
 from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.results import Results, TaskResult, write_results
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.scene import dataset_views
-from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
+from mstool.evaluation.training_stats import TrainingStats
 from mstool.evaluation.worker import Setup
 from mstool.paths import writable_folder
+from mstool.progress import Notify
 from mstool.simulation.capacity import auto_workers
 
 # Episodes per task of a diagnosis.
 DIAGNOSED = 10
-
-type Notify = Callable[[str], None]
 
 
 def evaluate(request: EvalRequest, notify: Notify) -> Results:
@@ -41,17 +36,17 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
     Raises
     ------
     MstoolError
-        As `EvalRequest.conventions`, `open_policy`, `plan_tasks` and `Runner`.
+        As `PolicySource.conventions`, `PolicySource.open`, `plan_tasks` and `Runner`.
 
     """
     writable_folder(request.folder, "--output")
     if request.video is not None:
         writable_folder(request.video, "--video")
-    conventions = request.conventions()
+    source = request.source
+    conventions = source.conventions()
     envs = choose_envs(request.envs, request.suite, conventions)
-    if conventions is None and request.policy == RANDOM:
-        conventions = plain_conventions(envs)
-    stats = _stats(request) if request.diagnose else None
+    conventions = conventions or source.plain_conventions(envs)
+    stats = source.stats() if request.diagnose else None
     tasks = _tasks(request, envs, conventions)
     workers = min(request.workers or auto_workers(kept_cores=1), sum(len(task.seeds) for task in tasks))
     policy = _open(request, conventions, workers, notify)
@@ -63,8 +58,7 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
 
 
 def _tasks(request: EvalRequest, envs: Sequence[str], conventions: Conventions | None) -> list[Task]:
-    if request.policy.startswith(REPLAY):
-        assert conventions is not None
+    if request.source.replays and conventions is not None:
         return plan_replay(envs, conventions, request.episodes)
     count = request.episodes or (DIAGNOSED if request.diagnose else EPISODES)
     return plan_tasks(
@@ -77,32 +71,13 @@ def _tasks(request: EvalRequest, envs: Sequence[str], conventions: Conventions |
     )
 
 
-def _stats(request: EvalRequest) -> TrainingStats:
-    if request.dataset is not None:
-        return dataset_stats(request.dataset)
-    if request.policy.startswith(REPLAY):
-        return dataset_stats(Path(request.policy.removeprefix(REPLAY)))
-    if request.policy == RANDOM or request.policy.startswith(SERVER):
-        raise UsageError(
-            "--diagnose compares with the training data, which this policy does not hold",
-            fix=f"mstool eval --policy {request.policy} --diagnose --dataset DATASET",
-        )
-    return checkpoint_stats(find_checkpoint(request.policy))
-
-
 def _open(request: EvalRequest, conventions: Conventions | None, workers: int, notify: Notify) -> Policy | None:
-    if request.policy == PLANNER:
+    if request.source.plans:
         return None
     assert conventions is not None
     _leave_cores(workers)
-    return open_policy(
-        request.policy,
-        conventions,
-        device=request.device,
-        timeout_s=request.timeout_s,
-        slots=workers,
-        dataset=request.dataset,
-        notify=notify,
+    return request.source.open(
+        conventions, device=request.device, timeout_s=request.timeout_s, slots=workers, notify=notify
     )
 
 
@@ -122,7 +97,7 @@ def _run(
     stats: TrainingStats | None,
     notify: Notify,
 ) -> Results:
-    traits = traits_of(policy) if policy is not None else Traits(sees=False, identity={"kind": PLANNER})
+    traits = traits_of(policy) if policy is not None else Traits(sees=False, identity={"kind": request.policy})
     if traits.stateful and (request.ensemble or (request.replan or 1) > 1):
         raise UsageError(
             "--replan, --ensemble: this policy keeps a history of its own and must be asked at every step",
@@ -143,7 +118,7 @@ def _run(
     outcomes, timing = play(tasks, logs, runner, folder, fresh=request.fresh or request.diagnose, notify=notify)
     trained = set(conventions.env_ids) if conventions is not None else set()
     results = Results(
-        policy=policy.name if policy is not None else PLANNER,
+        policy=policy.name if policy is not None else request.policy,
         configuration={**common, "seeds": {task.env_id: _span(task.seeds) for task in tasks}},
         tasks=[
             TaskResult(

@@ -1,7 +1,7 @@
 """Run the episodes that are left, keep each as it ends, and show how it goes."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,7 @@ from mstool.evaluation.outcomes import Outcome, OutcomeLog
 from mstool.evaluation.plan import Task
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.worker import Finished
-from mstool.progress import Progress
-
-type Notify = Callable[[str], None]
+from mstool.progress import Notify, Progress
 
 
 def play(

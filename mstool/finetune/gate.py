@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mstool.dataset.locate import INFO_FILE
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.finetune.options import Options
+from mstool.progress import Notify
 from mstool.validators.targets import fitting_target
 
 _SHOWN = 6
@@ -38,9 +38,7 @@ def choose_target(root: Path, wanted: str = "") -> str:
     return fitting_target(info, read_record(root)).target
 
 
-def check(
-    options: Options, target: str, fingerprint: str, notify: Callable[[str], None] = lambda _line: None
-) -> Verdict:
+def check(options: Options, target: str, fingerprint: str, notify: Notify = lambda _line: None) -> Verdict:
     """Return the verdict kept in the dataset if it is about this content and target, else validate.
 
     Parameters

@@ -1,18 +1,18 @@
 """The engine `openpi`: the dataset is validated for openpi, then a script is written for the user's own openpi."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.locate import locate
 from mstool.finetune import gate
 from mstool.finetune.options import Options
+from mstool.progress import Notify
 
 if TYPE_CHECKING:
     from mstool.finetune.openpi.report import OpenpiReport
 
 
-def write(options: Options, notify: Callable[[str], None]) -> "OpenpiReport":
+def write(options: Options, notify: Notify) -> "OpenpiReport":
     """Check everything, the dataset's content last, and write the run.
 
     Raises

@@ -1,7 +1,6 @@
 """Whether decoded pictures are kept (see `frame_cache.py`), where, and how large."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from mstool.dataset.training import Facts
 from mstool.errors import UsageError
 from mstool.finetune.machine import free_disk, free_memory
 from mstool.finetune.options import Options
+from mstool.progress import Notify
 
 _GIB = 2**30
 # The part of the free memory that decoded pictures may take when nobody said so, and of the disk that backs them.
@@ -34,7 +34,7 @@ class Cache:
         return cached(dataset, self.folder, self.size, processes=len(os.sched_getaffinity(0)))
 
 
-def choose(options: Options, facts: Facts, train: Any, fingerprint: str, notify: Callable[[str], None]) -> Cache | None:
+def choose(options: Options, facts: Facts, train: Any, fingerprint: str, notify: Notify) -> Cache | None:
     """Return the cache to use, None to decode at every use.
 
     Parameters

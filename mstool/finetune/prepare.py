@@ -1,6 +1,5 @@
 """From options to a plan that can start: everything that is checked in seconds, the quick and the certain first."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from mstool.finetune.weights import at_hub, find_companion, find_weights
 from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
 from mstool.paths import writable_folder
+from mstool.progress import Notify
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Prepared:
     tokenizer: str
 
 
-def prepare(options: Options, notify: Callable[[str], None] = lambda _line: None) -> Prepared:
+def prepare(options: Options, notify: Notify = lambda _line: None) -> Prepared:
     """Check everything that is checked in seconds and plan the run; nothing is written.
 
     The dataset itself is validated later (`gate.check`), when nothing else stands in the way.

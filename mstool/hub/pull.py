@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,11 @@ from mstool.hub.inventory import RemoteFile, is_same, remote_files
 from mstool.hub.options import PullOptions, check_revision
 from mstool.hub.tags import newest_version, refs
 from mstool.paths import writable_folder
+from mstool.progress import Notify
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-type Say = Callable[[str], object]
 _PARTS = ".parts"
 
 
@@ -60,7 +60,9 @@ class PullReport:
         return asdict(self)
 
 
-def pull(options: PullOptions, *, dry_run: bool = False, endpoint: str = "", say: Say = lambda _: None) -> PullReport:
+def pull(
+    options: PullOptions, *, dry_run: bool = False, endpoint: str = "", say: Notify = lambda _: None
+) -> PullReport:
     """Pull a dataset.
 
     Parameters
@@ -118,7 +120,7 @@ def pull(options: PullOptions, *, dry_run: bool = False, endpoint: str = "", say
     return report
 
 
-def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: PullReport, say: Say) -> None:
+def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: PullReport, say: Notify) -> None:
     options = asked.options
     assert isinstance(options, PullOptions)
     staging = options.root.with_name(f".{options.root.name}.pull")
@@ -140,7 +142,7 @@ def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: Pu
         _put_in_place(staging, options.root)
 
 
-def _default_revision(api: "HfApi", repo_id: str, say: Say) -> str:
+def _default_revision(api: "HfApi", repo_id: str, say: Notify) -> str:
     tags = refs(api, repo_id)
     version = newest_version(tags) if tags else None
     if version is None:

@@ -7,7 +7,6 @@ server's. So a push that stops anywhere leaves what was loadable before, and the
 
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +24,10 @@ from mstool.hub.identity import identify
 from mstool.hub.inventory import Difference, LocalFile, compare, differing, local_files, remote_files
 from mstool.hub.options import PushOptions, check_revision
 from mstool.hub.tags import move_tag
+from mstool.progress import Notify
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-
-type Say = Callable[[str], object]
 
 
 @dataclass
@@ -59,7 +57,9 @@ class PushReport:
         return asdict(self)
 
 
-def push(options: PushOptions, *, dry_run: bool = False, endpoint: str = "", say: Say = lambda _: None) -> PushReport:
+def push(
+    options: PushOptions, *, dry_run: bool = False, endpoint: str = "", say: Notify = lambda _: None
+) -> PushReport:
     """Push a dataset.
 
     Parameters
@@ -108,7 +108,7 @@ def push(options: PushOptions, *, dry_run: bool = False, endpoint: str = "", say
     return report
 
 
-def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Say) -> None:
+def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> None:
     from mstool.hub.upload import ensure_branch, upload
 
     options = asked.options
@@ -137,7 +137,7 @@ def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushR
         report.tagged = True
 
 
-def _verify(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Say) -> None:
+def _verify(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> None:
     options = asked.options
     assert isinstance(options, PushOptions)
     there = remote_files(api, options.repo_id, report.revision)
@@ -156,7 +156,7 @@ def _verify(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: Pus
     report.verified = len(files)
 
 
-def _gate(options: PushOptions, info: dict[str, Any], files: dict[str, LocalFile], say: Say) -> str:
+def _gate(options: PushOptions, info: dict[str, Any], files: dict[str, LocalFile], say: Notify) -> str:
     content = combine({path: file.hash for path, file in files.items()})
     try:
         return check_validation(options.dataset, info, content)
@@ -167,7 +167,7 @@ def _gate(options: PushOptions, info: dict[str, Any], files: dict[str, LocalFile
         return ""
 
 
-def _about(options: PushOptions, info: dict[str, Any], target: str, folder: Path, say: Say) -> dict[str, LocalFile]:
+def _about(options: PushOptions, info: dict[str, Any], target: str, folder: Path, say: Notify) -> dict[str, LocalFile]:
     """Write card and contact sheet into `folder`, the dataset's own folder stays as it is: {path: file}."""
     try:
         sheet = contact_sheet(options.dataset, info)

@@ -11,7 +11,7 @@ from pathlib import Path
 from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import DataError, MstoolError
-from mstool.maniskill2lerobot.demos.source import DemoSource, Notify
+from mstool.maniskill2lerobot.demos.source import DemoSource
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.executors.job import Job, disk_full
@@ -21,7 +21,7 @@ from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
 from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.provenance import unverified
-from mstool.progress import Progress
+from mstool.progress import Notify, Progress
 
 # Measured by benchmarks/render_detail.py.
 SPEED_HINT = "rendering on the CPU: --render-detail fast takes 2 to 3 times less (a simplified robot, 34 dB alike)"

@@ -10,7 +10,7 @@ from mstool.errors import DataError, UsageError
 from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.convert import Batch, convert
 from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.demos.source import Notify, open_demos
+from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.recorded import fit_to_recording
 from mstool.maniskill2lerobot.executors.local import Executor, run_local
@@ -18,6 +18,7 @@ from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.maniskill2lerobot.resume import check_finished
 from mstool.nearest import nearest
+from mstool.progress import Notify
 
 
 @dataclass(frozen=True)

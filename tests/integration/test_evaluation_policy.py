@@ -95,13 +95,13 @@ def test_what_it_was_trained_on_and_what_is_given_must_agree(runs, dataset, tmp_
     with edited_record(other) as record:
         record["goal"] = "hidden"
     with pytest.raises(DataError, match="goal is hidden, not visible"):
-        EvalRequest(str(run), dataset=other).conventions()
-    assert EvalRequest(str(run), dataset=dataset).conventions() == load_conventions(run / MODEL)
+        EvalRequest(str(run), dataset=other).source.conventions()
+    assert EvalRequest(str(run), dataset=dataset).source.conventions() == load_conventions(run / MODEL)
     (run / MODEL / "mstool_conventions.json").unlink()
     with pytest.raises(UsageError, match="does not say what it was trained on") as error:
-        EvalRequest(str(run)).conventions()
+        EvalRequest(str(run)).source.conventions()
     assert error.value.fix.endswith(f" --dataset {dataset}")
-    assert EvalRequest(str(run), dataset=dataset).conventions() == load_conventions(dataset)
+    assert EvalRequest(str(run), dataset=dataset).source.conventions() == load_conventions(dataset)
 
 
 def test_a_damaged_checkpoint_is_an_error(runs, dataset, tmp_path):

@@ -14,7 +14,7 @@ from support.openpi_server import served
 from support.shards import make_dataset, make_episode
 
 from mstool.dataset.conventions import load_conventions
-from mstool.evaluation.policies.choose import open_policy
+from mstool.evaluation.policies.choose import choose_policy
 from mstool.evaluation.policies.openpi_server import OpenpiPolicy
 from mstool.evaluation.policy import Observation
 
@@ -43,9 +43,9 @@ def observations(seed, steps):
 def test_actions_are_the_same_on_both_sides(dataset, tmp_path, kind):
     checkpoint = str(make_checkpoint(dataset, tmp_path / "run", kind))
     ours = load_conventions(dataset)
-    local, remote = (open_policy(checkpoint, ours, device="cpu") for _ in range(2))
+    local, remote = (choose_policy(checkpoint).open(ours, device="cpu") for _ in range(2))
     with served(remote, ours) as url:
-        client = open_policy(url, ours)
+        client = choose_policy(url).open(ours)
         assert isinstance(client, OpenpiPolicy)
         assert client.traits.stateful == local.traits.stateful
         assert client.traits.replan == local.traits.replan

@@ -234,12 +234,12 @@ def test_another_layout_is_refused():
 COMMAND = """
 import sys
 from mstool.evaluation.policies import checkpoint
-from mstool.evaluation.policies import choose as policies
+from mstool.evaluation.policies import choose
 from support.conventions import conventions as made
 from unit_server import Echo
 checkpoint.find_checkpoint = lambda spec, *_: spec
 checkpoint.checkpoint_conventions = lambda *_: made(size=(2, 3))
-policies.open_policy = lambda *a, **k: Echo()
+choose.CheckpointSource.open = lambda *a, **k: Echo()
 sys.argv = ["mstool", "serve", "somewhere", "--port", "0"]
 from mstool.cli.main import main
 main()

@@ -31,6 +31,7 @@ from mstool.evaluation.openpi.observations import (
 )
 from mstool.evaluation.openpi.wire import pack, unpack
 from mstool.evaluation.policy import Observation, Policy, traits_of
+from mstool.progress import Notify
 
 HEALTH = "/healthz"
 # One observation has under 1 MB; nobody needs to fill the memory with one.
@@ -61,9 +62,7 @@ class PolicyServer:
 
     """
 
-    def __init__(
-        self, policy: Policy, conventions: Conventions, *, batch: int = 1, notify: Callable[[str], None] = print
-    ) -> None:
+    def __init__(self, policy: Policy, conventions: Conventions, *, batch: int = 1, notify: Notify = print) -> None:
         self._policy = policy
         self._keys = observation_keys(conventions)
         self._env_id = next(iter(conventions.env_ids), "")

@@ -1,70 +1,241 @@
-"""Which policy a word on the command line means."""
+"""What each word of `--policy` means: where its policy comes from, what that was trained on, where its results go."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
-from mstool.dataset.conventions import Conventions
+from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.errors import UsageError
+from mstool.evaluation.policies.checkpoint import checkpoint_conventions, find_checkpoint, results_folder
 from mstool.evaluation.policy import Policy
-
-SERVER = ("ws://", "wss://")
-REPLAY = "replay:"
-RANDOM = "random"
-PLANNER = "planner"
-
-type Notify = Callable[[str], None]
+from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
+from mstool.progress import Notify
 
 
-def open_policy(
-    spec: str,
-    conventions: Conventions,
-    *,
-    device: str = "auto",
-    timeout_s: float = 60.0,
-    slots: int = 1,
-    dataset: Path | None = None,
-    notify: Notify = print,
-) -> Policy:
-    """Make the policy that `spec` names.
+class PolicySource(ABC):
+    """A policy as a user names it; nothing is loaded before `open`.
 
     Parameters
     ----------
-    spec
-        A LeRobot checkpoint (a run's folder, a checkpoint in it, or a repo on the hub), `ws://host:port` of an openpi
-        policy server, `replay:DATASET`, or `random`. `planner` is no policy: it acts inside the workers.
-    conventions
-        What the policy was trained on.
-    device
-        Where a checkpoint runs: `auto`, `cpu`, `cuda`, ...
-    timeout_s
-        How long a server may take for one answer.
-    slots
-        The most episodes that run at once.
+    word
+        What `--policy` says.
     dataset
-        The dataset that the conventions are of, where it is at hand.
-    notify
-        Told of what a person should know.
-
-    Raises
-    ------
-    UsageError
-        There is no such policy, or it does not fit the conventions.
+        The dataset that a policy was trained on, where the user gives it.
 
     """
-    if spec.startswith(SERVER):
+
+    # Whether it acts in the workers, with the simulator before it, instead of answering observations.
+    plans = False
+    # Whether it plays a dataset's own episodes, and no others.
+    replays = False
+
+    def __init__(self, word: str, dataset: Path | None) -> None:
+        self.word = word
+        self.dataset = dataset
+
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """Where its results go, unless the user says it."""
+
+    def conventions(self) -> Conventions | None:
+        """Return what it was trained on; None for one that was trained on nothing.
+
+        Raises
+        ------
+        UsageError
+            Neither the policy nor the user says.
+        DataError
+            They contradict each other.
+
+        """
+        return None if self.dataset is None else load_conventions(self.dataset)
+
+    def plain_conventions(self, env_ids: Sequence[str]) -> Conventions | None:  # noqa: ARG002
+        """Return the conventions of a policy that was trained on nothing and speaks a layout nevertheless."""
+        return None
+
+    def stats(self) -> TrainingStats:
+        """Return the statistics of what it was trained on.
+
+        Raises
+        ------
+        UsageError
+            It holds none.
+
+        """
+        if self.dataset is not None:
+            return dataset_stats(self.dataset)
+        return self._own_stats()
+
+    def _own_stats(self) -> TrainingStats:
+        raise UsageError(
+            "--diagnose compares with the training data, which this policy does not hold",
+            fix=f"mstool eval --policy {self.word} --diagnose --dataset DATASET",
+        )
+
+    @abstractmethod
+    def open(
+        self,
+        conventions: Conventions,
+        *,
+        device: str = "auto",
+        timeout_s: float = 60.0,
+        slots: int = 1,
+        notify: Notify = print,
+    ) -> Policy:
+        """Make the policy.
+
+        Parameters
+        ----------
+        conventions
+            What it was trained on.
+        device
+            Where a checkpoint runs: `auto`, `cpu`, `cuda`, ...
+        timeout_s
+            How long a server may take for one answer.
+        slots
+            The most episodes that run at once.
+        notify
+            Told of what a person should know.
+
+        Raises
+        ------
+        UsageError
+            There is no such policy, or it does not fit the conventions.
+
+        """
+
+
+class CheckpointSource(PolicySource):
+    """A LeRobot checkpoint: a run's folder, a checkpoint in it, or a repo on the hub."""
+
+    @property
+    def folder(self) -> Path:
+        """Inside the run."""
+        return results_folder(find_checkpoint(self.word))
+
+    def conventions(self) -> Conventions:
+        """Return what lies beside the checkpoint, else what the user's dataset says."""
+        return checkpoint_conventions(find_checkpoint(self.word), self.dataset)
+
+    def _own_stats(self) -> TrainingStats:
+        return checkpoint_stats(find_checkpoint(self.word))
+
+    def open(
+        self,
+        conventions: Conventions,
+        *,
+        device: str = "auto",
+        timeout_s: float = 60.0,  # noqa: ARG002
+        slots: int = 1,
+        notify: Notify = print,
+    ) -> Policy:
+        """Load the checkpoint."""
+        from mstool.evaluation.policies.lerobot import LerobotPolicy
+
+        return LerobotPolicy(self.word, conventions, device=device, slots=slots, notify=notify)
+
+
+class ServerSource(PolicySource):
+    """An openpi policy server: `ws://HOST:PORT`."""
+
+    schemes = ("ws://", "wss://")
+
+    @property
+    def folder(self) -> Path:
+        """Named after the address."""
+        return Path("eval") / self.word.partition("://")[2].rstrip("/").replace("/", "_").replace(":", "_")
+
+    def conventions(self) -> Conventions:
+        """Return what the user's dataset says; a server says nothing."""
+        if self.dataset is None:
+            raise UsageError(
+                "a server does not say what its policy was trained on: layout, cameras, image size",
+                fix=f"mstool eval --policy {self.word} --dataset DATASET",
+            )
+        return load_conventions(self.dataset)
+
+    def open(self, conventions: Conventions, *, timeout_s: float = 60.0, **_: object) -> Policy:
+        """Connect to the server."""
         from mstool.evaluation.policies.openpi_server import OpenpiPolicy
 
-        return OpenpiPolicy(spec, conventions, timeout_s=timeout_s)
-    if spec.startswith(REPLAY):
+        return OpenpiPolicy(self.word, conventions, timeout_s=timeout_s)
+
+
+class ReplaySource(PolicySource):
+    """A dataset's own actions: `replay:DATASET`."""
+
+    prefix = "replay:"
+    replays = True
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.word.removeprefix(self.prefix))
+
+    @property
+    def folder(self) -> Path:
+        """Named after the dataset."""
+        return Path("eval") / f"replay-{self._root.resolve().name}"
+
+    def conventions(self) -> Conventions:
+        """Return what the dataset says of itself."""
+        return load_conventions(self._root)
+
+    def _own_stats(self) -> TrainingStats:
+        return dataset_stats(self._root)
+
+    def open(self, conventions: Conventions, **_: object) -> Policy:
+        """Read the actions."""
         from mstool.evaluation.policies.baselines import ReplayPolicy
 
-        return ReplayPolicy(Path(spec.removeprefix(REPLAY)), conventions)
-    if spec == RANDOM:
+        return ReplayPolicy(self._root, conventions)
+
+
+class RandomSource(PolicySource):
+    """`random`: actions without sense, what any policy must be better than."""
+
+    @property
+    def folder(self) -> Path:
+        """Named so."""
+        return Path("eval") / self.word
+
+    def plain_conventions(self, env_ids: Sequence[str]) -> Conventions:
+        """Return the default layout's, on the tasks' own robots."""
+        from mstool.evaluation.default_conventions import plain_conventions
+
+        return plain_conventions(env_ids)
+
+    def open(self, conventions: Conventions, **_: object) -> Policy:
+        """Look up the actions' range."""
         from mstool.evaluation.policies.baselines import RandomPolicy
 
-        return RandomPolicy(conventions, dataset)
-    if spec == PLANNER:
-        raise UsageError("the planner needs the simulator: it cannot answer observations")
-    from mstool.evaluation.policies.lerobot import LerobotPolicy
+        return RandomPolicy(conventions, self.dataset)
 
-    return LerobotPolicy(spec, conventions, device=device, slots=slots, notify=notify)
+
+class PlannerSource(PolicySource):
+    """`planner`: ManiSkill's own solutions, which need the simulator and answer no observations."""
+
+    plans = True
+
+    @property
+    def folder(self) -> Path:
+        """Named so."""
+        return Path("eval") / self.word
+
+    def conventions(self) -> None:
+        """Say that it was trained on nothing."""
+
+    def open(self, conventions: Conventions, **_: object) -> Policy:  # noqa: ARG002
+        """Refuse to answer observations."""
+        raise UsageError("the planner needs the simulator: it cannot answer observations")
+
+
+def choose_policy(word: str, dataset: Path | None = None) -> PolicySource:
+    """Return what `--policy` names; whatever is no other kind is a checkpoint."""
+    if word.startswith(ServerSource.schemes):
+        return ServerSource(word, dataset)
+    if word.startswith(ReplaySource.prefix):
+        return ReplaySource(word, dataset)
+    named = {"random": RandomSource, "planner": PlannerSource}
+    return named.get(word, CheckpointSource)(word, dataset)

@@ -5,7 +5,7 @@ import copy
 import importlib
 import inspect
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mstool.evaluation.needs import ready
 from mstool.evaluation.policies.checkpoint import content_hash, find_checkpoint
 from mstool.evaluation.policy import Observation, Traits
 from mstool.installation import install_command
+from mstool.progress import Notify
 
 # Policies whose `predict_action_chunk` needs what `select_action` has gathered, beside those with `n_obs_steps` > 1.
 _STATEFUL = {"tdmpc", "gaussian_actor", "lingbot_va"}
@@ -55,7 +56,7 @@ class LerobotPolicy:
         *,
         device: str = "auto",
         slots: int = 1,
-        notify: Callable[[str], None] = print,
+        notify: Notify = print,
     ) -> None:
         import torch
 

@@ -1,7 +1,6 @@
 """Decide where an environment's demos come from, and bring them here."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ from mstool.errors import DataError
 from mstool.maniskill2lerobot.demos import hub
 from mstool.maniskill2lerobot.demos.generate import generate_demos
 from mstool.maniskill2lerobot.demos.reader import DemoFile, find_h5
+from mstool.progress import Notify
 from mstool.simulation.solve import solvable_envs
 
 CACHE = Path("data") / "demos"
-type Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mstool.dataset.view import DatasetView
 from mstool.errors import DataError, UsageError
 from mstool.installation import require
 from mstool.paths import writable_folder
+from mstool.progress import Notify
 from mstool.validators.show.summary import summary
 
 
@@ -34,7 +35,7 @@ def show(
     episode: int = 0,
     output: Path | None,
     rerun: bool = False,
-    notify: Callable[[str], None] = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> Shown:
     """Summarise a dataset, and draw one of its episodes into `output`.
 
@@ -88,9 +89,7 @@ def _episode(data: DatasetView, episode: int) -> EpisodeRow:
     )
 
 
-def _write(
-    data: DatasetView, row: EpisodeRow, output: Path, rerun: bool, notify: Callable[[str], None]
-) -> tuple[Path, ...]:
+def _write(data: DatasetView, row: EpisodeRow, output: Path, rerun: bool, notify: Notify) -> tuple[Path, ...]:
     from mstool.validators.show.draw import draw_curves, draw_sheet
     from mstool.validators.show.filmstrip import write_film
 
