@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mstool.contract import ControllerFacts, Goal, Observations, RenderDetail
+from mstool.dataset.files import INFO_FILE, RECORD_FILE
 from mstool.errors import DataError
 
-RECORD_FILE = "meta/mstool/record.json"
-_INFO_FILE = "meta/info.json"
 _INFO_ENTRY = "mstool"
 
 
@@ -105,7 +104,7 @@ def read_record(root: Path) -> Record:
     own = root / RECORD_FILE
     if own.is_file():
         return Record.from_json(_read(own))
-    info = root / _INFO_FILE
+    info = root / INFO_FILE
     entry = _read(info).get(_INFO_ENTRY) if info.is_file() else None
     return Record.from_json(entry if isinstance(entry, dict) else {})
 

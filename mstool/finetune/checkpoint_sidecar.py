@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mstool.dataset.conventions import Conventions, save_conventions
+from mstool.dataset.files import NORM_STATS_FILE
 from mstool.dataset.training import ACTION, STATE, Facts
 
 RUN_FILE = "mstool_run.json"
-STATS_FILE = "norm_stats.json"
 OPENPI_STATS_FILE = "openpi_norm_stats.json"
 
 
@@ -31,7 +31,7 @@ class CheckpointSidecar:
         """Write into a checkpoint's `pretrained_model`."""
         if self.conventions is not None:
             save_conventions(self.conventions, folder)
-        _write(folder / STATS_FILE, {"norm_stats": self.stats})
+        _write(folder / NORM_STATS_FILE, {"norm_stats": self.stats})
         _write(folder / RUN_FILE, self.run)
         if self.openpi_stats is not None:
             shutil.copyfile(self.openpi_stats, folder / OPENPI_STATS_FILE)
@@ -39,7 +39,7 @@ class CheckpointSidecar:
 
 def collect(facts: Facts, conventions: Conventions | None, run: dict[str, Any]) -> CheckpointSidecar:
     """Gather what goes beside the checkpoints, once, before training."""
-    own = facts.root / "norm_stats.json"
+    own = facts.root / NORM_STATS_FILE
     return CheckpointSidecar(
         run=run,
         stats={key: facts.stats[key] for key in (STATE, ACTION) if key in facts.stats},

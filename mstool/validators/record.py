@@ -5,7 +5,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mstool.dataset.fingerprint import VALIDATION_FILE, content_hash
+from mstool.dataset.files import VALIDATION_FILE
+from mstool.dataset.fingerprint import content_hash
 from mstool.validators.report import Report
 
 
