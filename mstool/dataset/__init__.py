@@ -10,6 +10,5 @@ describe          the record restored, where another tool has dropped it
 episode_content   an episode recognised by its numbers
 fingerprint       one hash of a dataset's content
 lerobot_reader    the dataset opened through LeRobot itself
-atomic            files replaced all at once or not at all
 target            the folder that a dataset goes to: checked, locked, filled by one rename
 """

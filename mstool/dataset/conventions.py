@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.atomic import replace_text
 from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.files import CONVENTIONS_FILE, EPISODE_LOG_FILE, RECORD_FILE, needed, read_object
 from mstool.dataset.info import read_info
@@ -81,10 +82,8 @@ def load_conventions(path: Path) -> Conventions:
 
 
 def save_conventions(conventions: Conventions, folder: Path) -> None:
-    """Write `mstool_conventions.json` into a checkpoint's folder, under a temporary name first."""
-    aside = folder / f".{CONVENTIONS_FILE}"
+    """Write `mstool_conventions.json` into a checkpoint's folder."""
     entries = {name: getattr(conventions, name) for name in Conventions.__dataclass_fields__}
     stored = {_RECORD if name == "record" else name: value for name, value in entries.items()}
     stored[_RECORD] = conventions.record.to_json()
-    aside.write_text(json.dumps(stored, indent=1), encoding="utf-8")
-    aside.replace(folder / CONVENTIONS_FILE)
+    replace_text(folder / CONVENTIONS_FILE, json.dumps(stored, indent=1))

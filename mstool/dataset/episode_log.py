@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mstool.atomic import replace_text
 from mstool.dataset.files import EPISODE_LOG_FILE, read_jsonl
 
 
@@ -22,6 +23,4 @@ def read_episode_log(root: Path) -> list[dict[str, Any]]:
 
 def write_episode_log(root: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Write the log, a JSON object per line."""
-    path = root / EPISODE_LOG_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    replace_text(root / EPISODE_LOG_FILE, "".join(json.dumps(line) + "\n" for line in lines))

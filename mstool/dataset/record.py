@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
+from mstool.atomic import replace_text
 from mstool.contract import ControllerFacts, Goal, Observations, RenderDetail
 from mstool.dataset.files import INFO_FILE, RECORD_FILE
 from mstool.errors import DataError
@@ -111,9 +112,7 @@ def read_record(root: Path) -> Record:
 
 def write_record(root: Path, record: Record) -> None:
     """Write the record of the dataset at `root`."""
-    path = root / RECORD_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record.to_json(), indent=2), encoding="utf-8")
+    replace_text(root / RECORD_FILE, json.dumps(record.to_json(), indent=2))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from mstool.dataset.atomic import replace_json
+from mstool.atomic import replace_json
 from mstool.dataset.files import NORM_STATS_FILE
 from mstool.errors import DataError, UsageError
 from mstool.norm_stats.compute import StatsResult, compute

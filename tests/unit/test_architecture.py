@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "mstool"
 # Each part may import these parts of mstool (and itself); the table below says what else.
 COMMON = {
     "",
+    "atomic",
     "contract",
     "dataset",
     "errors",
