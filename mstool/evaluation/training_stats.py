@@ -1,6 +1,5 @@
 """The statistics of what a policy was trained on: the dataset's own file, or what a checkpoint normalises with."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array
-from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE
+from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE, read_object
 from mstool.errors import DataError
 
 _STATE = ("observation.state", "state", "joint_position+gripper_position")
@@ -67,10 +66,7 @@ def checkpoint_stats(model: Path) -> TrainingStats:
 
 
 def _read(path: Path, fix: str) -> TrainingStats:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON: {error}", fix=fix) from error
+    table = read_object(path, fix=fix)
     return _stats(table.get("norm_stats", table), str(path))
 
 

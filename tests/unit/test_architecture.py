@@ -34,7 +34,7 @@ ALLOWED = {
     "doctor": {"simulation"},
     "hub": {"validators", "norm_stats", "layouts"},
     "finetune": {"validators", "norm_stats", "layouts"},
-    "evaluation": {"validators", "norm_stats", "layouts", "simulation"},
+    "evaluation": {"layouts", "simulation"},
 }
 
 
