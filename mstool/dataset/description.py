@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstool.dataset.files import INFO_FILE, V2_DATA
+from mstool.dataset.files import INFO_FILE, V2_DATA, v2_place
 from mstool.dataset.info import NOT_NUMERIC, VERSIONS, Feature, Info, read_info, unknown_version
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
@@ -102,9 +102,7 @@ def _numeric(name: str, feature: Feature, units: Sequence[str]) -> NumericFeatur
 def _episode_files(root: Path, info: Info) -> tuple[Path, ...]:
     pattern, episodes = info.data_path or V2_DATA, info.total_episodes
     try:
-        files = tuple(
-            root / pattern.format(episode_chunk=i // info.chunks_size, episode_index=i) for i in range(episodes)
-        )
+        files = tuple(root / pattern.format(**v2_place(i, info.chunks_size)) for i in range(episodes))
     except (LookupError, TypeError, ValueError) as error:
         raise DataError(
             f"{root}/{INFO_FILE}: data_path {pattern!r} is no v2.1 pattern ({error})",

@@ -16,6 +16,7 @@ from mstool.dataset.files import (
     V3_TASKS,
     Unavailable,
     read_jsonl,
+    v2_place,
 )
 from mstool.dataset.info import CHUNKS_SIZE
 
@@ -116,7 +117,7 @@ def _read_v2(root: Path, info: Mapping[str, Any], cameras: Sequence[str], *, sta
     rows = []
     for line in read_jsonl(root / V2_EPISODES):
         index, length = int(line["episode_index"]), int(line["length"])
-        place = {"episode_index": index, "episode_chunk": index // size}
+        place = v2_place(index, size)
         videos = {camera: Span(place, 0.0, length / fps) for camera in cameras}
         rows.append(EpisodeRow(index, length, tuple(line["tasks"]), place, None, videos, of_episodes.get(index, {})))
     return rows

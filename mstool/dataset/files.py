@@ -12,27 +12,6 @@ from typing import Any
 
 from mstool.errors import DataError
 
-
-class Unavailable(Exception):  # noqa: N818
-    """A part of the dataset cannot be read: checks that need it are skipped for this reason."""
-
-
-@contextmanager
-def needed(root: Path) -> Iterator[None]:
-    """Within it, what cannot be read is an error of the dataset at `root`: for those who cannot do without.
-
-    Raises
-    ------
-    DataError
-        Instead of Unavailable.
-
-    """
-    try:
-        yield
-    except Unavailable as error:
-        raise DataError(f"{root}: {error}", fix=shlex.join(["mstool", "validate", str(root)])) from error
-
-
 # LeRobot's, in both versions. `INFO_NAME` is for messages.
 INFO_NAME = "info.json"
 INFO_FILE = f"meta/{INFO_NAME}"
@@ -62,6 +41,26 @@ CARD_FILE = "README.md"
 CONTACT_SHEET_FILE = "meta/mstool/contact_sheet.jpg"
 # Beside a checkpoint: the record and the episode log of what it was trained on.
 CONVENTIONS_FILE = "mstool_conventions.json"
+
+
+class Unavailable(Exception):  # noqa: N818
+    """A part of the dataset cannot be read: checks that need it are skipped for this reason."""
+
+
+@contextmanager
+def needed(root: Path) -> Iterator[None]:
+    """Within it, what cannot be read is an error of the dataset at `root`: for those who cannot do without.
+
+    Raises
+    ------
+    DataError
+        Instead of Unavailable.
+
+    """
+    try:
+        yield
+    except Unavailable as error:
+        raise DataError(f"{root}: {error}", fix=shlex.join(["mstool", "validate", str(root)])) from error
 
 
 def read_json(path: Path) -> Any:
@@ -100,6 +99,11 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     if not all(isinstance(row, dict) for row in rows):
         raise Unavailable(f"{_short(path)}: a line is not a JSON object")
     return rows
+
+
+def v2_place(episode: int, chunks_size: int) -> dict[str, int]:
+    """Return the fields of v2.1's patterns: there the number of an episode alone says where its files are."""
+    return {"episode_index": episode, "episode_chunk": episode // chunks_size}
 
 
 def data_file(root: Path, info: Mapping[str, Any], place: Mapping[str, int]) -> Path:

@@ -15,6 +15,7 @@ from mstool.dataset.files import (
     Unavailable,
     data_file,
     needed,
+    v2_place,
     video_file,
 )
 from mstool.dataset.info import Info
@@ -74,7 +75,7 @@ def _check_v21(root: Path, info: Info) -> dict[str, Any]:
     known = {task for _, task in tasks}
     problems += [f"{V2_TASKS}: lacks {task!r}" for row in rows for task in row.tasks if task not in known]
     for index in range(max(total, 0)):
-        place = {"episode_chunk": index // info.chunks_size, "episode_index": index}
+        place = v2_place(index, info.chunks_size)
         with needed(root):
             paths = [data_file(root, info.raw, place)]
             paths += [video_file(root, info.raw, place, camera) for camera in info.videos]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mstool.dataset.files import INFO_FILE, V2_DATA, V3_DATA
+from mstool.dataset.files import INFO_FILE, V2_DATA, V3_DATA, v2_place
 from mstool.dataset.info import CHUNKS_SIZE
 
 type Columns = Mapping[str, npt.NDArray[np.generic]]
@@ -67,7 +67,7 @@ def write_dataset(
     }
     if version == "v2.1":
         for i, (start, length) in enumerate(zip(starts, counts, strict=True)):
-            path = root / V2_DATA.format(episode_chunk=i // CHUNKS_SIZE, episode_index=i)
+            path = root / V2_DATA.format(**v2_place(i, CHUNKS_SIZE))
             _write(path, {name: values[start : start + length] for name, values in table.items()})
     else:
         _write(root / V3_DATA.format(chunk_index=0, file_index=0), table)

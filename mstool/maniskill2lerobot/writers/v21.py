@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mstool.contract import Array, Storage, Version
-from mstool.dataset.files import INFO_FILE, V2_DATA, V2_EPISODES, V2_EPISODES_STATS, V2_TASKS, V2_VIDEO
+from mstool.dataset.files import INFO_FILE, V2_DATA, V2_EPISODES, V2_EPISODES_STATS, V2_TASKS, V2_VIDEO, v2_place
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.writers.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
 from mstool.maniskill2lerobot.writers.features import camera_columns, features
@@ -33,7 +33,7 @@ def write_v21(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps:
     first = 0
     with Progress("write episodes", len(episodes), "episode") as progress:
         for i, episode in enumerate(episodes):
-            place = {"episode_chunk": i // CHUNK_EPISODES, "episode_index": i}
+            place = v2_place(i, CHUNK_EPISODES)
             task_index = tasks.index(episode.recipe.instruction)
             columns = episode_arrays(episode, VERSION, index=i, first_row=first, task_index=task_index, fps=fps)
             path = root / V2_DATA.format(**place)
