@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.files import STATS_FILE, read_object
+from mstool.dataset.files import INFO_FILE, STATS_FILE, read_object
 from mstool.dataset.info import read_info
 from mstool.dataset.locate import is_dataset
 from mstool.errors import DataError, MstoolError, WrongWordError
@@ -61,6 +61,12 @@ def read_facts(root: Path) -> Facts:
     info = read_info(root, prefer=VERSION)
     if info.codebase_version != VERSION:
         raise _wrong_version(root, info.codebase_version)
+    unsized = [name for name, feature in info.features.items() if feature.is_camera and len(feature.shape) != 3]
+    if unsized:
+        raise DataError(
+            f"{root / INFO_FILE} does not say how large the pictures of {', '.join(unsized)} are",
+            fix=shlex.join(["mstool", "validate", str(root)]),
+        )
     return Facts(
         root=root,
         fps=int(info.fps),
