@@ -40,8 +40,6 @@ Storage = Literal["video", "image"]
 # LeRobot's dataset formats.
 Version = Literal["v3.0", "v2.1"]
 
-EPISODES_FILE = "meta/mstool/episodes.jsonl"  # one line per episode: where it comes from
-HISTOGRAMS_FILE = "meta/mstool/image_histograms.npz"  # per view (E, 3, 256): what image statistics are made of
 INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstool.cli.output import print_json, say, table
+from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE
 from mstool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def stats(
             "--output",
             "-o",
             metavar="DIR",
-            help="Write DIR/ASSET_ID/norm_stats.json and leave the datasets as they are; by default it goes into the "
-            "dataset's folder, and LeRobot's into its meta/stats.json.",
+            help=f"Write DIR/ASSET_ID/{NORM_STATS_FILE} and leave the datasets as they are; by default it goes into "
+            f"the dataset's folder, and LeRobot's into its {STATS_FILE}.",
         ),
     ] = None,
     check: Annotated[
@@ -54,7 +55,7 @@ def stats(
     r"""Compute exact q01/q99, mean and std over what training sees, report what is wrong with them, and write them.
 
     Reads parquet columns only: seconds where openpi's script takes hours. Writes norm_stats.json for openpi and, for
-    v3.0 datasets, exact quantiles into LeRobot's meta/stats.json; image statistics stay.
+    v3.0 datasets, exact quantiles into LeRobot's {STATS_FILE}; image statistics stay.
 
     Examples
     --------
@@ -113,6 +114,10 @@ def stats(
     words = [*map(str, datasets), *(str(w) for pair in options.items() if pair[1] is not None for w in pair)]
     if _say_failures(result.ok, deviations, shlex.join(["mstool", "stats", *words])):
         raise typer.Exit(1)
+
+
+# A docstring cannot be an f-string.
+stats.__doc__ = (stats.__doc__ or "").replace("{STATS_FILE}", STATS_FILE)
 
 
 def _say_failures(ok: bool, deviations: "list[Deviation]", fix: str) -> bool:

@@ -1,15 +1,23 @@
-"""LeRobot datasets on disk, v2.1 and v3.0: where their files are, what is in them, and how they are replaced.
+"""LeRobot datasets on disk, v2.1 and v3.0: where their files are and what is in them. Nothing else reads or names them.
 
+files             the name of every file, LeRobot's and ours, and how the small ones are read
 locate            which folder a path means
-description       `meta/info.json`: versions, features, files
+names             OWNER/NAME, what a dataset is called on a hub
+info              the description: version, sizes, features
+episode_table     the rows of the episode table and of the task table
+episode_log       where each episode comes from
+frames            pictures, from videos or from parquet
+column_names      which columns are the state and the actions
 columns           numeric columns, a chunk at a time
-episode_table     the rows of the episode table
+vectors           the state and the actions of an episode
+description       the numeric features and data files that statistics are computed of
+view              all of it, part by part, of a dataset that may be damaged
+training          what training must know
 record            what mstool says of a dataset, in a file of its own
 conventions       the record and the episodes' origin, as evaluation reads them, of a dataset or a checkpoint
 describe          the record restored, where another tool has dropped it
 episode_content   an episode recognised by its numbers
 fingerprint       one hash of a dataset's content
 lerobot_reader    the dataset opened through LeRobot itself
-atomic            files replaced all at once or not at all
 target            the folder that a dataset goes to: checked, locked, filled by one rename
 """

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mstool.dataset.description import Dataset, Feature
+from mstool.dataset.description import Dataset, NumericFeature
+from mstool.dataset.files import INFO_FILE
 from mstool.errors import DataError
 
 # Rows read at a time; a block holds the whole episodes among them.
@@ -87,13 +88,13 @@ class ColumnReader:
         if (frames, episodes) != (dataset.frames, dataset.episodes):
             raise DataError(
                 f"{dataset.root}: {episodes} episodes and {frames} frames in data/, "
-                f"but meta/info.json says {dataset.episodes} and {dataset.frames}",
+                f"but {INFO_FILE} says {dataset.episodes} and {dataset.frames}",
                 fix="the dataset is incomplete or was written twice: download or convert it again",
             )
 
     def _batches(self) -> Iterator[dict[str, npt.NDArray[np.generic]]]:
         wanted = list(dict.fromkeys([*self.features, _EPISODE]))
-        index = Feature(_EPISODE, "int64", (1,), (_EPISODE,), ("",))
+        index = NumericFeature(_EPISODE, "int64", (1,), (_EPISODE,), ("",))
         for path in self.dataset.files:
             try:
                 with pq.ParquetFile(path) as file:
@@ -115,8 +116,8 @@ def _require(path: Path, wanted: Sequence[str], present: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in present]
     if missing:
         raise DataError(
-            f"{path}: no column {', '.join(missing)}, though meta/info.json lists it (columns: {', '.join(present)})",
-            fix="convert the dataset again, or take the feature out of meta/info.json",
+            f"{path}: no column {', '.join(missing)}, though {INFO_FILE} lists it (columns: {', '.join(present)})",
+            fix=f"convert the dataset again, or take the feature out of {INFO_FILE}",
         )
 
 
@@ -131,7 +132,7 @@ def _block(columns: Mapping[str, npt.NDArray[np.generic]]) -> Block:
     return Block({name: np.ascontiguousarray(values) for name, values in columns.items()}, lengths.astype(np.int64))
 
 
-def _matrix(path: Path, feature: Feature, column: pa.Array) -> npt.NDArray[np.generic]:
+def _matrix(path: Path, feature: NumericFeature, column: pa.Array) -> npt.NDArray[np.generic]:
     """Turn an arrow column of numbers or (nested) lists of them into an array of shape (D, rows)."""
     rows = len(column)
     depth = 0
@@ -154,14 +155,14 @@ def _matrix(path: Path, feature: Feature, column: pa.Array) -> npt.NDArray[np.ge
     return np.ascontiguousarray(values.reshape(rows, feature.dims).T)
 
 
-def _check_lists(path: Path, feature: Feature, column: pa.Array, depth: int) -> None:
+def _check_lists(path: Path, feature: NumericFeature, column: pa.Array, depth: int) -> None:
     lengths = np.unique(column.value_lengths().to_numpy(zero_copy_only=False))
     if depth >= len(feature.shape) or lengths.tolist() != [feature.shape[depth]]:
         raise _wrong_shape(path, feature, f"lengths {', '.join(map(str, lengths.tolist()))}")
 
 
-def _wrong_shape(path: Path, feature: Feature, found: str) -> DataError:
+def _wrong_shape(path: Path, feature: NumericFeature, found: str) -> DataError:
     return DataError(
-        f"{path}: column {feature.name} has {found}, meta/info.json says shape {feature.shape} of {feature.dtype}",
+        f"{path}: column {feature.name} has {found}, {INFO_FILE} says shape {feature.shape} of {feature.dtype}",
         fix="every episode needs the same shape: convert the odd ones again",
     )

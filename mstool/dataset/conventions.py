@@ -1,6 +1,6 @@
 """What a dataset or a policy trained on it means: kept beside every checkpoint, so that evaluation needs nothing else.
 
-A dataset holds its conventions in its record and in `meta/mstool/episodes.jsonl`; a checkpoint holds a copy of both in
+A dataset holds its conventions in its record and in its episode log; a checkpoint holds a copy of both in
 one file, `mstool_conventions.json`.
 """
 
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.contract import EPISODES_FILE
-from mstool.dataset.locate import INFO_FILE, locate
-from mstool.dataset.record import RECORD_FILE, Record, read_record
+from mstool.atomic import replace_text
+from mstool.dataset.episode_log import read_episode_log
+from mstool.dataset.files import CONVENTIONS_FILE, EPISODE_LOG_FILE, RECORD_FILE, needed, read_object
+from mstool.dataset.info import read_info
+from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
 
-CONVENTIONS_FILE = "mstool_conventions.json"
 # The record's name in that file.
 _RECORD = "mstool"
 
@@ -28,11 +29,11 @@ class Conventions:
     dataset: str
     # Control frequency, Hz.
     fps: int
-    # `meta/info.json`'s `features`.
+    # The description's `features`, as they stand there.
     features: Mapping[str, Any]
     # Layout, control mode, controller, robot, views, image size, goal, horizon, ...
     record: Record
-    # One entry per training episode, as `meta/mstool/episodes.jsonl` has it: env_id, seed, ...
+    # One entry per training episode, as the episode log has it: env_id, seed, ...
     episodes: Sequence[Mapping[str, Any]]
 
     def seeds(self, env_id: str) -> frozenset[int]:
@@ -58,42 +59,31 @@ def load_conventions(path: Path) -> Conventions:
     """
     beside = path / CONVENTIONS_FILE
     if beside.is_file():
-        stored = _read(beside)
+        stored = read_object(beside, fix="mstool finetune writes it beside every checkpoint: take another one")
         return Conventions(record=Record.from_json(stored.pop(_RECORD)), **stored)
-    info = _read(locate(path) / INFO_FILE)
+    info = read_info(path)
     record = read_record(path)
-    if not record or not (path / EPISODES_FILE).is_file():
-        missing = EPISODES_FILE if record else RECORD_FILE
+    if not record or not (path / EPISODE_LOG_FILE).is_file():
+        missing = EPISODE_LOG_FILE if record else RECORD_FILE
         raise DataError(
             f"{path} does not say what its numbers mean: no {missing}: it was not made by mstool convert, or another "
             "tool has rewritten it since",
             fix=f"mstool describe {path} --from ORIGINAL restores it, or convert again: mstool convert --env ENV",
         )
-    lines = (path / EPISODES_FILE).read_text(encoding="utf-8").splitlines()
+    with needed(path):
+        episodes = read_episode_log(path)
     return Conventions(
         dataset=path.resolve().name,
-        fps=int(info["fps"]),
-        features=info["features"],
+        fps=int(info.fps),
+        features=info.raw["features"],
         record=record,
-        episodes=[json.loads(line) for line in lines if line],
+        episodes=episodes,
     )
 
 
 def save_conventions(conventions: Conventions, folder: Path) -> None:
-    """Write `mstool_conventions.json` into a checkpoint's folder, under a temporary name first."""
-    aside = folder / f".{CONVENTIONS_FILE}"
+    """Write `mstool_conventions.json` into a checkpoint's folder."""
     entries = {name: getattr(conventions, name) for name in Conventions.__dataclass_fields__}
     stored = {_RECORD if name == "record" else name: value for name, value in entries.items()}
     stored[_RECORD] = conventions.record.to_json()
-    aside.write_text(json.dumps(stored, indent=1), encoding="utf-8")
-    aside.replace(folder / CONVENTIONS_FILE)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise DataError(f"{path} must hold a JSON object")
-    return data
+    replace_text(folder / CONVENTIONS_FILE, json.dumps(stored, indent=1))

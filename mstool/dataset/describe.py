@@ -1,14 +1,15 @@
 """`describe`: the record of a dataset that another tool rewrote, restored from the datasets that it was made of."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mstool.contract import EPISODES_FILE
 from mstool.dataset.episode_content import episode_digests, vector_columns
-from mstool.dataset.record import RECORD_FILE, Record, read_record, write_record
+from mstool.dataset.episode_log import read_episode_log, write_episode_log
+from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE, needed
+from mstool.dataset.info import Feature, read_info
+from mstool.dataset.record import Record, read_record, write_record
 from mstool.errors import DataError, UsageError
 
 # What the originals of one dataset must agree on: a dataset has one meaning.
@@ -47,7 +48,7 @@ class DescribeReport:
 @dataclass(frozen=True)
 class _Original:
     root: Path
-    features: Mapping[str, Any]
+    features: Mapping[str, Feature]
     fps: float
     record: Record
     episodes: Sequence[Mapping[str, Any]]
@@ -67,7 +68,7 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
         An original has no record, the originals' records differ, or an episode is in none of them.
 
     """
-    info = _read_info(root)
+    info = read_info(root)
     if not overwrite and read_record(root):
         raise UsageError(f"{root} has a record", fix="add --overwrite to replace it")
     sources = [_open_original(path) for path in originals]
@@ -79,17 +80,15 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
                 f"{first.root} and {other.root} do not mean the same: {', '.join(differing)} differ",
                 fix="give the datasets that this one was made of",
             )
-    features: Mapping[str, Any] = info.get("features") or {}
+    features = info.features
     columns = [name for name in vector_columns(features) if name in first.features]
-    if not columns or info.get("fps") != first.fps:
-        reason = "no state or action column in common" if not columns else f"{info.get('fps')} and {first.fps} fps"
+    if not columns or info.fps != first.fps:
+        reason = "no state or action column in common" if not columns else f"{info.fps} and {first.fps} fps"
         raise DataError(f"{root} was not made of {first.root}: {reason}", fix=_other(root))
     episodes = _match(root, sources, columns)
     record = _join([source.record for source in sources], features, {str(line["env_id"]) for line in episodes})
     # The lines come first: a record without them would speak of episodes that nothing names.
-    path = root / EPISODES_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in episodes), encoding="utf-8")
+    write_episode_log(root, episodes)
     write_record(root, record)
     return DescribeReport(
         root=root,
@@ -121,7 +120,7 @@ def _match(root: Path, sources: Sequence[_Original], columns: Sequence[str]) -> 
     return lines
 
 
-def _join(records: Sequence[Record], features: Mapping[str, Any], env_ids: set[str]) -> Record:
+def _join(records: Sequence[Record], features: Mapping[str, Feature], env_ids: set[str]) -> Record:
     first = records[0]
     joined: dict[str, Any] = {}
     for name in _LISTS:
@@ -137,29 +136,15 @@ def _join(records: Sequence[Record], features: Mapping[str, Any], env_ids: set[s
 
 
 def _open_original(root: Path) -> _Original:
-    info, record = _read_info(root), read_record(root)
-    log = root / EPISODES_FILE
-    if not record or not log.is_file():
+    info, record = read_info(root), read_record(root)
+    if not record or not (root / EPISODE_LOG_FILE).is_file():
         raise DataError(
-            f"{root} has no record itself (no {RECORD_FILE if not record else EPISODES_FILE})",
+            f"{root} has no record itself (no {RECORD_FILE if not record else EPISODE_LOG_FILE})",
             fix="give the dataset that mstool convert, merge or export wrote",
         )
-    episodes = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line]
-    return _Original(root, info["features"], info["fps"], record, episodes)
-
-
-def _read_info(root: Path) -> dict[str, Any]:
-    try:
-        info = json.loads((root / "meta" / "info.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(
-            f"{root} is not a LeRobot dataset (no meta/info.json)", fix="give a dataset's folder"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{root}/meta/info.json: {error}", fix=f"mstool validate {root}") from error
-    if not isinstance(info, dict) or not isinstance(info.get("features"), dict) or "fps" not in info:
-        raise DataError(f"{root}/meta/info.json: no features or no fps", fix=f"mstool validate {root}")
-    return info
+    with needed(root):
+        episodes = read_episode_log(root)
+    return _Original(root, info.features, info.fps, record, episodes)
 
 
 def _other(root: Path) -> str:

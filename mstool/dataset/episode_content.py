@@ -9,17 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mstool.dataset.info import Feature
 from mstool.errors import DataError
 
 _ROWS = 10_000
 
 
-def vector_columns(features: Mapping[str, Any]) -> list[str]:
+def vector_columns(features: Mapping[str, Feature]) -> list[str]:
     """Return the columns of float vectors: state, actions and what else is measured in every frame."""
     return [
         name
         for name, feature in features.items()
-        if str(feature.get("dtype", "")).startswith("float") and feature.get("shape") not in ([1], (1,), [], ())
+        if feature.dtype.startswith("float") and feature.shape not in {(1,), ()}
     ]
 
 

@@ -1,12 +1,24 @@
 """The episode and task tables of both versions, read into one shape."""
 
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from mstool.dataset.files import Unavailable, read_jsonl
+from mstool.dataset.files import (
+    V2_EPISODES,
+    V2_EPISODES_STATS,
+    V2_TASKS,
+    V3_EPISODES_FOLDER,
+    V3_TASKS,
+    Unavailable,
+    read_jsonl,
+    v2_place,
+)
+from mstool.dataset.info import CHUNKS_SIZE
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class EpisodeRow:
     index: int
     length: int
     tasks: tuple[str, ...]
-    # Fields of info.json's `data_path`.
+    # Fields of the description's `data_path`.
     data: dict[str, int]
     # Global rows [first, last), None in v2.1, which does not store them.
     rows: tuple[int, int] | None
@@ -33,64 +45,95 @@ class EpisodeRow:
     videos: dict[str, Span] = field(default_factory=dict)
     # Statistics that the row carries: {column: {name: value}}.
     stats: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # Rows of its data file before its own.
+    first: int = 0
 
 
 def read_tasks(root: Path, version: str) -> list[tuple[int, str]]:
     """Read the task table in file order."""
     if version.startswith("v2"):
-        lines = read_jsonl(root / "meta" / "tasks.jsonl")
+        lines = read_jsonl(root / V2_TASKS)
         try:
             return [(int(line["task_index"]), str(line["task"])) for line in lines]
         except (KeyError, TypeError, ValueError) as error:
-            raise Unavailable(f"meta/tasks.jsonl: {error!r}") from error
-    path = root / "meta" / "tasks.parquet"
+            raise Unavailable(f"{V2_TASKS}: {error!r}") from error
+    path = root / V3_TASKS
     # Without pandas: its own metadata may be damaged, and says nothing that is needed.
     table = _parquet(path)
     names = next((name for name in ("task", "__index_level_0__") if name in table.column_names), None)
     if "task_index" not in table.column_names or names is None:
-        raise Unavailable(f"meta/tasks.parquet has columns {', '.join(table.column_names)}, not task and task_index")
+        raise Unavailable(f"{V3_TASKS} has columns {', '.join(table.column_names)}, not task and task_index")
     try:
         pairs = zip(table["task_index"].to_pylist(), table[names].to_pylist(), strict=True)
         return [(int(index), str(task)) for index, task in pairs]
     except (TypeError, ValueError) as error:
-        raise Unavailable(f"meta/tasks.parquet: {error}") from error
+        raise Unavailable(f"{V3_TASKS}: {error}") from error
 
 
-def read_episodes(root: Path, info: dict[str, Any], cameras: list[str]) -> list[EpisodeRow]:
-    """Read the episode table in file order."""
+def read_episodes(
+    root: Path, info: Mapping[str, Any], cameras: Sequence[str], *, stats: bool = True
+) -> list[EpisodeRow]:
+    """Read the episode table in file order.
+
+    Parameters
+    ----------
+    root
+        The dataset's folder.
+    info
+        Its description, which may be damaged.
+    cameras
+        The columns whose pictures are videos.
+    stats
+        Whether the statistics of every episode are wanted: they are most of the table.
+
+    Raises
+    ------
+    Unavailable
+        The table is missing or damaged.
+
+    """
     try:
         if str(info.get("codebase_version")).startswith("v2"):
-            return _read_v2(root, info, cameras)
-        return _read_v3(root, cameras)
+            rows = _read_v2(root, info, cameras, stats=stats)
+        else:
+            rows = _read_v3(root, cameras, stats=stats)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unavailable(f"the episode table is malformed: {error!r}") from error
+    before: dict[tuple[int, ...], int] = {}
+    placed = []
+    for row in rows:
+        file = tuple(row.data.values())
+        placed.append(replace(row, first=before.get(file, 0)))
+        before[file] = before.get(file, 0) + row.length
+    return placed
 
 
-def _read_v2(root: Path, info: dict[str, Any], cameras: list[str]) -> list[EpisodeRow]:
-    fps, size = float(info.get("fps") or 1), int(info.get("chunks_size") or 1000)
-    try:
-        stats = {
-            int(line["episode_index"]): line["stats"] for line in read_jsonl(root / "meta" / "episodes_stats.jsonl")
-        }
-    except Unavailable:
-        stats = {}
+def _read_v2(root: Path, info: Mapping[str, Any], cameras: Sequence[str], *, stats: bool) -> list[EpisodeRow]:
+    fps, size = float(info.get("fps") or 1), int(info.get("chunks_size") or CHUNKS_SIZE)
+    of_episodes = {}
+    if stats:
+        with contextlib.suppress(Unavailable):
+            of_episodes = {int(line["episode_index"]): line["stats"] for line in read_jsonl(root / V2_EPISODES_STATS)}
     rows = []
-    for line in read_jsonl(root / "meta" / "episodes.jsonl"):
+    for line in read_jsonl(root / V2_EPISODES):
         index, length = int(line["episode_index"]), int(line["length"])
-        place = {"episode_index": index, "episode_chunk": index // size}
+        place = v2_place(index, size)
         videos = {camera: Span(place, 0.0, length / fps) for camera in cameras}
-        rows.append(EpisodeRow(index, length, tuple(line["tasks"]), place, None, videos, stats.get(index, {})))
+        rows.append(EpisodeRow(index, length, tuple(line["tasks"]), place, None, videos, of_episodes.get(index, {})))
     return rows
 
 
-def _read_v3(root: Path, cameras: list[str]) -> list[EpisodeRow]:
-    files = sorted((root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
+def _read_v3(root: Path, cameras: Sequence[str], *, stats: bool) -> list[EpisodeRow]:
+    files = sorted((root / V3_EPISODES_FOLDER).glob("chunk-*/file-*.parquet"))
     if not files:
-        raise Unavailable("meta/episodes holds no parquet file")
-    return [_row_v3(line, cameras) for path in files for line in _parquet(path).to_pylist()]
+        raise Unavailable(f"{V3_EPISODES_FOLDER} holds no parquet file")
+    tables = (_parquet(path) for path in files)
+    if not stats:
+        tables = (table.select([n for n in table.column_names if not n.startswith("stats/")]) for table in tables)
+    return [_row_v3(line, cameras) for table in tables for line in table.to_pylist()]
 
 
-def _row_v3(line: dict[str, Any], cameras: list[str]) -> EpisodeRow:
+def _row_v3(line: dict[str, Any], cameras: Sequence[str]) -> EpisodeRow:
     stats: dict[str, dict[str, Any]] = {}
     for key, value in line.items():
         if key.startswith("stats/"):

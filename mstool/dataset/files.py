@@ -1,18 +1,66 @@
-"""Small files of a dataset, and where its larger ones are."""
+"""Where the files of a dataset are, LeRobot's of both versions and ours, and how the small ones are read.
+
+Nothing heavy is imported: the command line's help names these files too.
+"""
 
 import json
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mstool.errors import DataError
+
+# LeRobot's, in both versions. `INFO_NAME` is for messages.
+INFO_NAME = "info.json"
+INFO_FILE = f"meta/{INFO_NAME}"
+STATS_FILE = "meta/stats.json"
+# LeRobot v3.0.
+V3_DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+V3_VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+V3_EPISODES_FOLDER = "meta/episodes"
+V3_EPISODES = V3_EPISODES_FOLDER + "/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+V3_TASKS = "meta/tasks.parquet"
+# LeRobot v2.1.
+V2_DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+V2_VIDEO = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+V2_EPISODES = "meta/episodes.jsonl"
+V2_EPISODES_STATS = "meta/episodes_stats.jsonl"
+V2_TASKS = "meta/tasks.jsonl"
+# openpi's statistics.
+NORM_STATS_FILE = "norm_stats.json"
+# Ours: what the numbers mean; where each episode comes from, one line each; what image statistics are made of, per view
+# (E, 3, 256); what `validate` found, which `push` demands.
+RECORD_FILE = "meta/mstool/record.json"
+EPISODE_LOG_FILE = "meta/mstool/episodes.jsonl"
+HISTOGRAMS_FILE = "meta/mstool/image_histograms.npz"
+VALIDATION_FILE = "meta/mstool/validation.json"
+# What a hub shows of a dataset.
+CARD_FILE = "README.md"
+CONTACT_SHEET_FILE = "meta/mstool/contact_sheet.jpg"
+# Beside a checkpoint: the record and the episode log of what it was trained on.
+CONVENTIONS_FILE = "mstool_conventions.json"
 
 
 class Unavailable(Exception):  # noqa: N818
     """A part of the dataset cannot be read: checks that need it are skipped for this reason."""
 
 
-V3_DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
-V3_VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-V2_DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-V2_VIDEO = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+@contextmanager
+def needed(root: Path) -> Iterator[None]:
+    """Within it, what cannot be read is an error of the dataset at `root`: for those who cannot do without.
+
+    Raises
+    ------
+    DataError
+        Instead of Unavailable.
+
+    """
+    try:
+        yield
+    except Unavailable as error:
+        raise DataError(f"{root}: {error}", fix=shlex.join(["mstool", "validate", str(root)])) from error
 
 
 def read_json(path: Path) -> Any:
@@ -23,6 +71,24 @@ def read_json(path: Path) -> Any:
         raise Unavailable(f"{_short(path)}: {_why(error)}") from error
 
 
+def read_object(path: Path, *, fix: str) -> dict[str, Any]:
+    """Read a file of one JSON object, for those who cannot do without it.
+
+    Raises
+    ------
+    DataError
+        It is not there, damaged, or something else; `fix` is what to do then.
+
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read: {_why(error)}", fix=fix) from error
+    if not isinstance(data, dict):
+        raise DataError(f"{path} holds no JSON object", fix=fix)
+    return data
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read a file of one JSON object per line."""
     try:
@@ -31,27 +97,32 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise Unavailable(f"{_short(path)}: {_why(error)}") from error
     if not all(isinstance(row, dict) for row in rows):
-        raise Unavailable(f"{_short(path)}: a line is no JSON object")
+        raise Unavailable(f"{_short(path)}: a line is not a JSON object")
     return rows
 
 
-def data_file(root: Path, info: dict[str, Any], place: dict[str, int]) -> Path:
+def v2_place(episode: int, chunks_size: int) -> dict[str, int]:
+    """Return the fields of v2.1's patterns: there the number of an episode alone says where its files are."""
+    return {"episode_index": episode, "episode_chunk": episode // chunks_size}
+
+
+def data_file(root: Path, info: Mapping[str, Any], place: Mapping[str, int]) -> Path:
     """Return where an episode's rows are; `place` holds the pattern's fields."""
     default = V3_DATA if "file_index" in place else V2_DATA
     return _filled(root, str(info.get("data_path") or default), place)
 
 
-def video_file(root: Path, info: dict[str, Any], place: dict[str, int], camera: str) -> Path:
+def video_file(root: Path, info: Mapping[str, Any], place: Mapping[str, int], camera: str) -> Path:
     """Return where an episode's video is."""
     default = V3_VIDEO if "file_index" in place else V2_VIDEO
     return _filled(root, str(info.get("video_path") or default), {**place, "video_key": camera})
 
 
-def _filled(root: Path, pattern: str, fields: dict[str, Any]) -> Path:
+def _filled(root: Path, pattern: str, fields: Mapping[str, Any]) -> Path:
     try:
         return root / pattern.format(**fields)
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
-        raise Unavailable(f"info.json's path pattern {pattern!r} does not fit: {error!r}") from error
+        raise Unavailable(f"{INFO_NAME}'s path pattern {pattern!r} does not fit: {error!r}") from error
 
 
 def _short(path: Path) -> str:

@@ -1,6 +1,6 @@
 """The fingerprint of a dataset's content: what a validation report was made for, and what a push sends.
 
-Only the standard library is imported, so that whoever writes the report and whoever demands it share one function.
+Nothing heavy is imported, so that whoever writes the report and whoever demands it share one function.
 """
 
 import hashlib
@@ -8,11 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# Written by `mstool validate` inside a dataset, demanded by `mstool push`:
-# {"valid": bool, "target": str, "created": ISO time, "content_hash": content_hash(root), "summary": {...}}
-VALIDATION_FILE = "meta/mstool/validation.json"
-CARD_FILE = "README.md"
-CONTACT_SHEET_FILE = "meta/mstool/contact_sheet.jpg"
+from mstool.dataset.files import CARD_FILE, CONTACT_SHEET_FILE, VALIDATION_FILE
+
 # Files about the data, not of it: they come and go without making a validation report stale.
 ABOUT = frozenset({VALIDATION_FILE, CARD_FILE, CONTACT_SHEET_FILE})
 

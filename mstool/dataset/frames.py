@@ -1,10 +1,11 @@
 """Pictures of a dataset: video headers, and a few decoded frames, from mp4 files or PNGs in parquet."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -13,7 +14,6 @@ import pyarrow.parquet as pq
 from mstool.contract import Array
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import Unavailable, data_file, video_file
-from mstool.dataset.view import DatasetView
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,23 @@ def _read_header(path: Path) -> VideoHeader | None:
         return None
 
 
-def video_files(data: DatasetView) -> Iterator[tuple[Path, str]]:
-    """Yield the video files to open, each with its camera: all, or some of each camera on large datasets."""
-    for camera in (name for name, f in data.features.items() if f["dtype"] == "video"):
-        files = [
-            video_file(data.root, data.info, row.videos[camera].place, camera)
-            for row in data.episodes
-            if camera in row.videos
-        ]
-        for path in data.some_files(list(dict.fromkeys(files))):
-            if path.is_file():
-                yield path, camera
-
-
-def read_pictures(data: DatasetView, row: EpisodeRow, camera: str, positions: Sequence[int]) -> list[Array]:
+def read_pictures(
+    root: Path, info: Mapping[str, Any], row: EpisodeRow, camera: str, positions: Sequence[int]
+) -> list[Array]:
     """Decode frames of one episode: uint8 (H, W, 3) RGB each.
+
+    Parameters
+    ----------
+    root
+        The dataset's folder.
+    info
+        Its description, which may be damaged.
+    row
+        The episode's row of the episode table.
+    camera
+        The column.
+    positions
+        Frames, from 0 at the episode's start.
 
     Raises
     ------
@@ -73,26 +75,28 @@ def read_pictures(data: DatasetView, row: EpisodeRow, camera: str, positions: Se
 
     """
     try:
-        read = _from_video if data.features[camera]["dtype"] == "video" else _from_parquet
-        pictures = read(data, row, camera, positions)
-    except (av.FFmpegError, OSError, ValueError, IndexError, KeyError) as error:
+        read = _from_video if info["features"][camera]["dtype"] == "video" else _from_parquet
+        pictures = read(root, info, row, camera, positions)
+    except (av.FFmpegError, OSError, ValueError, IndexError, KeyError, TypeError) as error:
         raise Unavailable(f"{camera} of episode {row.index}: {str(error).splitlines()[0] or repr(error)}") from error
     if len({picture.shape for picture in pictures}) > 1:
         raise Unavailable(f"{camera} of episode {row.index}: its pictures are of several sizes (MS303)")
     return pictures
 
 
-def _from_video(data: DatasetView, row: EpisodeRow, camera: str, positions: Sequence[int]) -> list[Array]:
+def _from_video(
+    root: Path, info: Mapping[str, Any], row: EpisodeRow, camera: str, positions: Sequence[int]
+) -> list[Array]:
     if camera not in row.videos:
         raise Unavailable(f"the episode table does not say where {camera} is")
     span = row.videos[camera]
-    path = video_file(data.root, data.info, span.place, camera)
+    path = video_file(root, info, span.place, camera)
     wanted = sorted(set(positions))
     found: dict[int, Array] = {}
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        rate = float(stream.average_rate or data.fps)
+        rate = float(stream.average_rate or info["fps"])
         # Frames of the file, by its own rate: the check of the rates reports one that is not the dataset's.
         first = round(span.start * rate)
         base = float(stream.time_base or 1)
@@ -110,21 +114,18 @@ def _from_video(data: DatasetView, row: EpisodeRow, camera: str, positions: Sequ
                     found[position] = frame.to_ndarray(format="rgb24")
                     break
             else:
-                raise Unavailable(f"{camera} of episode {row.index}: the video ends before frame {position}")
+                raise Unavailable(
+                    f"{camera} of episode {row.index}: the video ends before {target / rate:.2f} s, frame {position}"
+                )
     return [found[position] for position in positions]
 
 
-def _from_parquet(data: DatasetView, row: EpisodeRow, camera: str, positions: Sequence[int]) -> list[Array]:
-    path = data_file(data.root, data.info, row.data)
-    first = 0
-    for other in data.episodes:
-        if other.index == row.index:
-            break
-        if data_file(data.root, data.info, other.data) == path:
-            first += other.length
-    wanted = {first + position for position in positions}
+def _from_parquet(
+    root: Path, info: Mapping[str, Any], row: EpisodeRow, camera: str, positions: Sequence[int]
+) -> list[Array]:
+    wanted = {row.first + position for position in positions}
     found: dict[int, Array] = {}
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(data_file(root, info, row.data)) as file:
         start = 0
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
@@ -132,12 +133,12 @@ def _from_parquet(data: DatasetView, row: EpisodeRow, camera: str, positions: Se
             if inside:
                 cells = file.read_row_group(group, columns=[camera]).column(0)
                 for i in inside:
-                    found[i] = decode_picture(cells[i - start].as_py(), data.root)
+                    found[i] = _decode(cells[i - start].as_py(), root)
             start += rows
-    return [found[first + position] for position in positions]
+    return [found[row.first + position] for position in positions]
 
 
-def decode_picture(cell: dict[str, object], root: Path) -> Array:
+def _decode(cell: dict[str, object], root: Path) -> Array:
     """Decode one image cell, stored bytes or a path within the dataset."""
     from PIL import Image
 

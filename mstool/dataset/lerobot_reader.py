@@ -1,16 +1,28 @@
 """Open a dataset the way training will. The only module that imports LeRobot's dataset reader."""
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.episode_table import EpisodeRow, read_episodes, read_tasks
+from mstool.dataset.files import (
+    INFO_NAME,
+    V2_EPISODES,
+    V2_EPISODES_STATS,
+    V2_TASKS,
+    Unavailable,
+    data_file,
+    needed,
+    v2_place,
+    video_file,
+)
+from mstool.dataset.info import Info
 from mstool.errors import DataError
 
 
-def open_dataset(root: Path, info: dict[str, Any]) -> dict[str, Any]:
+def open_dataset(root: Path, info: Info) -> dict[str, Any]:
     """Open the dataset at `root` and return {"reader", "episodes", "frames"}.
 
     v3.0 goes through LeRobot's own reader, which decodes the first and the last frame. LeRobot 0.6.1 refuses v2.1,
@@ -22,7 +34,7 @@ def open_dataset(root: Path, info: dict[str, Any]) -> dict[str, Any]:
         LeRobot refuses the dataset, or v2.1's metadata do not fit together.
 
     """
-    if str(info["codebase_version"]).startswith("v2"):
+    if info.is_v2:
         return _check_v21(root, info)
     return _open_v30(root)
 
@@ -44,39 +56,36 @@ def _open_v30(root: Path) -> dict[str, Any]:
     return {"reader": "lerobot", "episodes": dataset.num_episodes, "frames": dataset.num_frames}
 
 
-def _check_v21(root: Path, info: dict[str, Any]) -> dict[str, Any]:
+def _check_v21(root: Path, info: Info) -> dict[str, Any]:
     problems: list[str] = []
-    episodes = _lines(root / "meta" / "episodes.jsonl", problems)
-    tasks = _lines(root / "meta" / "tasks.jsonl", problems)
-    if not (root / "meta" / "episodes_stats.jsonl").is_file():
-        problems.append("meta/episodes_stats.jsonl: missing")
-    total, frames = int(info.get("total_episodes", -1)), int(info.get("total_frames", -1))
-    if len(episodes) != total:
-        problems.append(f"meta/episodes.jsonl: {len(episodes)} episodes, info.json says {total}")
-    if sum(int(entry.get("length", 0)) for entry in episodes) != frames:
-        problems.append(f"meta/episodes.jsonl: its lengths do not add up to info.json's {frames} frames")
-    known = {entry.get("task") for entry in tasks}
-    problems += [f"meta/tasks.jsonl: lacks {t!r}" for e in episodes for t in e.get("tasks", []) if t not in known]
-    cameras = [name for name, feature in info["features"].items() if feature.get("dtype") == "video"]
+    rows: list[EpisodeRow] = []
+    tasks: list[tuple[int, str]] = []
+    try:
+        rows = read_episodes(root, info.raw, info.videos, stats=False)
+        tasks = read_tasks(root, info.codebase_version)
+    except Unavailable as error:
+        problems.append(str(error))
+    if not (root / V2_EPISODES_STATS).is_file():
+        problems.append(f"{V2_EPISODES_STATS}: missing")
+    total, frames = info.total_episodes, info.total_frames
+    if len(rows) != total:
+        problems.append(f"{V2_EPISODES}: {len(rows)} episodes, {INFO_NAME} says {total}")
+    if sum(row.length for row in rows) != frames:
+        problems.append(f"{V2_EPISODES}: its lengths do not add up to {INFO_NAME}'s {frames} frames")
+    known = {task for _, task in tasks}
+    problems += [f"{V2_TASKS}: lacks {task!r}" for row in rows for task in row.tasks if task not in known]
     for index in range(max(total, 0)):
-        place = {"episode_chunk": index // int(info.get("chunks_size", 1000)), "episode_index": index}
-        names = [info["data_path"].format(**place)]
-        names += [info["video_path"].format(video_key=camera, **place) for camera in cameras]
-        problems += [f"{name}: missing" for name in names if not (root / name).is_file()]
+        place = v2_place(index, info.chunks_size)
+        with needed(root):
+            paths = [data_file(root, info.raw, place)]
+            paths += [video_file(root, info.raw, place, camera) for camera in info.videos]
+        problems += [f"{path.relative_to(root)}: missing" for path in paths if not path.is_file()]
     if problems:
         raise DataError(
             f"{root} is what the server has, and its parts do not fit:\n  " + "\n  ".join(problems[:20]),
             fix=f"mstool validate {root}",
         )
     return {"reader": "metadata", "episodes": total, "frames": frames}
-
-
-def _lines(path: Path, problems: list[str]) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        problems.append(f"meta/{path.name}: {error}")
-        return []
 
 
 @contextmanager

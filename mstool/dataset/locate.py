@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from mstool.dataset.files import INFO_FILE
 from mstool.errors import UsageError, WrongWordError
 
-INFO_FILE = Path("meta") / "info.json"
 # What `--format both` writes below one folder, and who reads it.
 READERS = {"v3.0": "for LeRobot", "v2.1": "for openpi"}
 
@@ -48,7 +48,7 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
         instead = _as_given(root, around)
         raise WrongWordError(f"{root} is a part of the dataset {instead}", given=root, instead=instead)
     if not root.is_dir():
-        raise UsageError(f"{root} is a file; a dataset is a folder", fix="give the folder that holds meta/info.json")
+        raise UsageError(f"{root} is a file; a dataset is a folder", fix=f"give the folder that holds {INFO_FILE}")
     inside = sorted(datasets_below(root), key=lambda folder: (folder.name != prefer, folder.name not in READERS))
     if inside:
         names = [f"{folder.relative_to(root)} ({READERS[folder.name]})" if folder.name in READERS
@@ -56,9 +56,7 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
         raise WrongWordError(
             f"{root} is not a dataset, it holds {len(inside)}: {', '.join(names)}", given=root, instead=inside[0]
         )
-    raise UsageError(
-        f"{root} is not a LeRobot dataset (no {INFO_FILE})", fix="give the folder that holds meta/info.json"
-    )
+    raise UsageError(f"{root} is not a LeRobot dataset (no {INFO_FILE})", fix=f"give the folder that holds {INFO_FILE}")
 
 
 def _below(root: Path, *, depth: int) -> Iterator[Path]:

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
+from mstool.atomic import replace_text
 from mstool.contract import ControllerFacts, Goal, Observations, RenderDetail
+from mstool.dataset.files import INFO_FILE, RECORD_FILE
 from mstool.errors import DataError
 
-RECORD_FILE = "meta/mstool/record.json"
-_INFO_FILE = "meta/info.json"
 _INFO_ENTRY = "mstool"
 
 
@@ -105,16 +105,14 @@ def read_record(root: Path) -> Record:
     own = root / RECORD_FILE
     if own.is_file():
         return Record.from_json(_read(own))
-    info = root / _INFO_FILE
+    info = root / INFO_FILE
     entry = _read(info).get(_INFO_ENTRY) if info.is_file() else None
     return Record.from_json(entry if isinstance(entry, dict) else {})
 
 
 def write_record(root: Path, record: Record) -> None:
     """Write the record of the dataset at `root`."""
-    path = root / RECORD_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record.to_json(), indent=2), encoding="utf-8")
+    replace_text(root / RECORD_FILE, json.dumps(record.to_json(), indent=2))
 
 
 def _read(path: Path) -> dict[str, Any]:

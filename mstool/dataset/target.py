@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mstool.dataset.files import INFO_FILE
+from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
 from mstool.paths import writable_folder
 
 
 def _is_ours(root: Path) -> bool:
     """Tell whether a folder is a LeRobot dataset, or one per format as `--format both` writes them."""
-    return any((folder / "meta" / "info.json").is_file() for folder in (root, root / "v3.0", root / "v2.1"))
+    return any(is_dataset(folder) for folder in (root, root / "v3.0", root / "v2.1"))
 
 
 def work_folder(root: Path) -> Path:
@@ -37,7 +39,7 @@ def check_target(root: Path, *, overwrite: bool) -> None:
             raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --output")
         if not _is_ours(root) and any(root.iterdir()):
             raise UsageError(
-                f"{root} is not a LeRobot dataset (no meta/info.json), so --overwrite does not touch it",
+                f"{root} is not a LeRobot dataset (no {INFO_FILE}), so --overwrite does not touch it",
                 fix="choose another --output",
             )
 

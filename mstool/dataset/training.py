@@ -1,6 +1,5 @@
 """What training must know of a dataset, read from its meta files alone."""
 
-import json
 import math
 import shlex
 from collections.abc import Mapping
@@ -8,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.locate import is_dataset, locate
+from mstool.dataset.files import INFO_FILE, STATS_FILE, read_object
+from mstool.dataset.info import read_info
+from mstool.dataset.locate import is_dataset
 from mstool.errors import DataError, MstoolError, WrongWordError
 
 VERSION = "v3.0"  # lerobot 0.6.1, datasets/dataset_metadata.py, CODEBASE_VERSION
@@ -23,9 +24,9 @@ class Facts:
     fps: int
     episodes: int
     frames: int
-    # `meta/info.json`'s `features`.
+    # The description's `features`, as they stand there.
     features: Mapping[str, Mapping[str, Any]]
-    # `meta/stats.json`.
+    # LeRobot's statistics.
     stats: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -47,7 +48,7 @@ class Facts:
 
 
 def read_facts(root: Path) -> Facts:
-    """Read `meta/info.json` and `meta/stats.json`.
+    """Read the description and the statistics.
 
     Raises
     ------
@@ -57,21 +58,23 @@ def read_facts(root: Path) -> Facts:
         It is not a LeRobot v3.0 dataset, or its files are damaged.
 
     """
-    info = _read(locate(root, prefer=VERSION) / "meta" / "info.json", root)
-    version = str(info.get("codebase_version"))
-    if version != VERSION:
-        raise _wrong_version(root, version)
-    try:
-        return Facts(
-            root=root,
-            fps=int(info["fps"]),
-            episodes=int(info["total_episodes"]),
-            frames=int(info["total_frames"]),
-            features=info["features"],
-            stats=_read(root / "meta" / "stats.json", root),
+    info = read_info(root, prefer=VERSION)
+    if info.codebase_version != VERSION:
+        raise _wrong_version(root, info.codebase_version)
+    unsized = [name for name, feature in info.features.items() if feature.is_camera and len(feature.shape) != 3]
+    if unsized:
+        raise DataError(
+            f"{root / INFO_FILE} does not say how large the pictures of {', '.join(unsized)} are",
+            fix=shlex.join(["mstool", "validate", str(root)]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{root}/meta/info.json: {error!r}", fix=_validate(root)) from error
+    return Facts(
+        root=root,
+        fps=int(info.fps),
+        episodes=info.total_episodes,
+        frames=info.total_frames,
+        features=info.raw["features"],
+        stats=_read_stats(root),
+    )
 
 
 def _wrong_version(root: Path, version: str) -> MstoolError:
@@ -85,20 +88,11 @@ def _wrong_version(root: Path, version: str) -> MstoolError:
     return DataError(why, fix=command)
 
 
-def _read(path: Path, root: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+def _read_stats(root: Path) -> dict[str, Any]:
+    path = root / STATS_FILE
+    if not path.is_file():
         raise DataError(
-            f"{root} is not a complete LeRobot dataset (no meta/{path.name})",
-            fix=f"mstool stats {root}",
-        ) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}", fix=_validate(root)) from error
-    if not isinstance(data, dict):
-        raise DataError(f"{path} must hold a JSON object", fix=_validate(root))
-    return data
-
-
-def _validate(root: Path) -> str:
-    return shlex.join(["mstool", "validate", str(root)])
+            f"{root} is not a complete LeRobot dataset (no {STATS_FILE})",
+            fix=shlex.join(["mstool", "stats", str(root)]),
+        )
+    return read_object(path, fix=shlex.join(["mstool", "validate", str(root)]))

@@ -1,8 +1,7 @@
-"""A dataset as checks see it: every part is read once, when first asked for, and may be missing or damaged."""
+"""A dataset as it is on disk: every part is read once, when first asked for, and may be missing or damaged."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,24 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from mstool.contract import EPISODES_FILE, INDEX_COLUMNS, Array
+from mstool.contract import Array
 from mstool.dataset.columns import ColumnReader
 from mstool.dataset.description import Dataset, open_dataset
+from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes, read_tasks
-from mstool.dataset.files import Unavailable, data_file, read_json, read_jsonl
+from mstool.dataset.files import INFO_FILE, INFO_NAME, Unavailable, data_file
+from mstool.dataset.info import read_info_as_is
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
-
-# Above this many frames only some of the data files are read, unless everything is asked for.
-MANY_FRAMES = 2_000_000
-# Episodes that checks of meaning look at.
-SAMPLED_EPISODES = 64
-# Episodes of a task whose pictures are decoded, the most of all tasks together, pictures of each, and files that are
-# opened.
-PICTURED_EPISODES = 6
-MOST_PICTURED = 24
-PICTURES = 8
-OPENED_FILES = 100
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,7 @@ class Rows:
 
 
 class _Reader(ColumnReader):
-    """Reads what is there: another check compares the totals with info.json."""
+    """Reads what is there: another check compares the totals with the description."""
 
     def _check_totals(self, frames: int, episodes: int) -> None:
         pass
@@ -53,17 +43,13 @@ class _Reader(ColumnReader):
 class DatasetView:
     """A dataset on disk. Every property raises `Unavailable` with the reason where its part cannot be read."""
 
-    def __init__(self, root: Path, *, full: bool = False) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.full = full
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """`meta/info.json`."""
-        info = read_json(self.root / "meta" / "info.json")
-        if not isinstance(info, dict):
-            raise Unavailable("meta/info.json holds no JSON object")
-        return info
+        """The dataset's description."""
+        return read_info_as_is(self.root)
 
     @property
     def version(self) -> str:
@@ -75,15 +61,15 @@ class DatasetView:
         """Frames per second."""
         fps = self.info.get("fps")
         if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < 1e6:
-            raise Unavailable(f"info.json's fps is {fps!r}")
+            raise Unavailable(f"{INFO_NAME}'s fps is {fps!r}")
         return float(fps)
 
     @cached_property
     def features(self) -> dict[str, dict[str, Any]]:
-        """The well-formed part of info.json's feature table."""
+        """The well-formed part of the description's feature table."""
         table = self.info.get("features")
         if not isinstance(table, dict):
-            raise Unavailable("info.json has no feature table")
+            raise Unavailable(f"{INFO_NAME} has no feature table")
         return {str(name): _tidy(feature) for name, feature in table.items() if _well_formed(feature)}
 
     @cached_property
@@ -120,31 +106,27 @@ class DatasetView:
 
     @cached_property
     def episode_log(self) -> list[dict[str, Any]]:
-        """`meta/mstool/episodes.jsonl`: where every episode comes from."""
-        return read_jsonl(self.root / EPISODES_FILE)
+        """The episode log: where every episode comes from."""
+        return read_episode_log(self.root)
 
     @cached_property
     def data_files(self) -> list[Path]:
         """Every parquet file that the episode table names, whether it is there or not, in order of first use."""
         return list(dict.fromkeys(data_file(self.root, self.info, row.data) for row in self.episodes))
 
-    @cached_property
-    def _dataset(self) -> Dataset:
+    def _open(self) -> Dataset:
+        """Find the files whose rows are read."""
         try:
-            dataset = open_dataset(self.root)
+            return open_dataset(self.root)
         except DataError as error:
             raise Unavailable(error.message) from error
         except (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            raise Unavailable(f"meta/info.json is malformed: {error!r}") from error
-        if self.full or dataset.frames <= MANY_FRAMES:
-            return dataset
-        step = int(np.ceil(dataset.frames / MANY_FRAMES))
-        return replace(dataset, files=dataset.files[::step])
+            raise Unavailable(f"{INFO_FILE} is malformed: {error!r}") from error
 
     @cached_property
     def _readable(self) -> tuple[_Reader, dict[str, str]]:
         """Return a reader of every numeric column that has its declared shape, and why the others have not."""
-        dataset = self._dataset
+        dataset = self._open()
         reader = _Reader(dataset, dataset.features)
         try:
             for _ in reader.blocks():
@@ -166,7 +148,7 @@ class DatasetView:
 
     @property
     def unreadable_columns(self) -> dict[str, str]:
-        """Numeric columns that are not what info.json says: {column: why}."""
+        """Numeric columns that are not what the description says: {column: why}."""
         return self._readable[1]
 
     def need_columns(self, *names: str) -> None:
@@ -179,7 +161,7 @@ class DatasetView:
                 raise Unavailable(f"there is no column {name}")
 
     def rows(self) -> Iterator[Rows]:
-        """Yield the numeric columns of every episode (of a part of the files on very large datasets)."""
+        """Yield the numeric columns of every episode."""
         reader, bad = self._readable
         if not reader.features:
             raise Unavailable(next(iter(bad.values()), "there are no numeric columns"))
@@ -190,21 +172,8 @@ class DatasetView:
                 yield Rows(int(columns["episode_index"][0, 0]), columns)
 
     @cached_property
-    def sample(self) -> list[Rows]:
-        """Some episodes, spread evenly, and those whose pictures are looked at; all of them with `full`."""
-        numbers = [rows.episode for rows in self.rows()]
-        chosen = set(numbers if self.full else spread(numbers, SAMPLED_EPISODES))
-        with contextlib.suppress(Unavailable):
-            chosen |= {row.index for row in self.pictured}
-        return [
-            Rows(rows.episode, {name: np.array(v) for name, v in rows.columns.items() if name not in _SKIPPED})
-            for rows in self.rows()
-            if rows.episode in chosen
-        ]
-
-    @cached_property
     def task_names(self) -> dict[int, str]:
-        """Each episode's task: its environment where `meta/mstool/episodes.jsonl` says it, else its sentences."""
+        """Each episode's task: its environment where the episode log says it, else its sentences."""
         try:
             log = self.episode_log
         except Unavailable:
@@ -212,20 +181,11 @@ class DatasetView:
         recorded = {str(line.get("episode_index")): line.get("env_id") for line in log}
         return {row.index: str(recorded.get(str(row.index)) or " / ".join(row.tasks)) for row in self.episodes}
 
-    @cached_property
-    def pictured(self) -> list[EpisodeRow]:
-        """The episodes whose pictures are looked at: some of every task, spread evenly."""
-        tasks: dict[str, list[EpisodeRow]] = {}
-        for row in self.episodes:
-            if row.length:
-                tasks.setdefault(self.task_names[row.index], []).append(row)
-        groups = spread(list(tasks.values()), MOST_PICTURED)
-        each = min(PICTURED_EPISODES, MOST_PICTURED // max(len(groups), 1))
-        return sorted((row for rows in groups for row in spread(rows, each)), key=lambda row: row.index)
+    def pictures(self, row: EpisodeRow, camera: str, positions: Sequence[int]) -> list[Array]:
+        """Decode frames of one episode, uint8 (H, W, 3) RGB each: `mstool.dataset.frames.read_pictures`."""
+        from mstool.dataset.frames import read_pictures
 
-    def some_files(self, files: list[Path]) -> list[Path]:
-        """Take at most `OPENED_FILES` of `files`, spread evenly; all of them with `full`."""
-        return files if self.full else spread(files, OPENED_FILES)
+        return read_pictures(self.root, self.info, row, camera, positions)
 
     @cached_property
     def row_counts(self) -> dict[Path, int]:
@@ -237,13 +197,6 @@ class DatasetView:
             except Exception:  # noqa: BLE001, S112  # arrow raises many kinds; the check of the files reports them
                 continue
         return found
-
-
-def spread[T](items: list[T], most: int) -> list[T]:
-    """Return at most `most` of `items`, spread evenly, with the first and the last."""
-    if len(items) <= most:
-        return items
-    return [items[int(i)] for i in np.linspace(0, len(items) - 1, most).round()]
 
 
 def is_depth(feature: Mapping[str, Any]) -> bool:
@@ -262,6 +215,3 @@ def _well_formed(feature: object) -> bool:
 
 def _tidy(feature: dict[str, Any]) -> dict[str, Any]:
     return {**feature, "info": feature["info"] if isinstance(feature.get("info"), dict) else {}}
-
-
-_SKIPPED = set(INDEX_COLUMNS) - {"timestamp", "episode_index"}

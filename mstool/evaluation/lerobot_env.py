@@ -27,6 +27,7 @@ from lerobot.envs.configs import EnvConfig
 from lerobot.envs.utils import freeze_after_episode_end
 
 from mstool.dataset.conventions import Conventions, load_conventions
+from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
 from mstool.evaluation.gym_env import IMAGES, ManiskillEnv, action_dims, cameras_of, state_dims
 from mstool.evaluation.plan import SUITES, Task, choose_envs, plan_tasks
@@ -104,7 +105,7 @@ class ManiskillEnvConfig(EnvConfig):  # type: ignore[misc]
             seeds=range(0),
             instruction=self.instruction,
             horizon=self.episode_length,
-            dataset=root if (root / "meta" / "info.json").is_file() else None,
+            dataset=root if is_dataset(root) else None,
         )
         return {task.env_id: {0: self._vector(conventions, task, n_envs, use_async_envs)} for task in tasks}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mstool.atomic import replace_text
 from mstool.errors import DataError
 from mstool.evaluation.outcomes import Outcome, as_lines
 from mstool.evaluation.statistics import wilson
@@ -140,13 +141,9 @@ class Results:
 
 
 def write_results(results: Results, folder: Path) -> Path:
-    """Write `results.json`, under a temporary name first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RESULTS_FILE
-    aside = folder / f".{RESULTS_FILE}"
-    aside.write_text(json.dumps(results.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    aside.replace(path)
-    return path
+    """Write `results.json` into a folder that need not exist yet."""
+    text = json.dumps(results.to_json(), indent=1, ensure_ascii=False) + "\n"
+    return replace_text(folder / RESULTS_FILE, text)
 
 
 def read_results(path: Path) -> dict[str, Any]:

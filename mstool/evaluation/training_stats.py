@@ -1,6 +1,5 @@
 """The statistics of what a policy was trained on: the dataset's own file, or what a checkpoint normalises with."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE, read_object
 from mstool.errors import DataError
 
 _STATE = ("observation.state", "state", "joint_position+gripper_position")
@@ -27,7 +27,7 @@ class TrainingStats:
 
 
 def dataset_stats(root: Path) -> TrainingStats:
-    """Read `meta/stats.json`, whose quantiles `mstool convert` makes exact; for v2.1 `norm_stats.json`.
+    """Read LeRobot's statistics, whose quantiles `mstool convert` makes exact; for v2.1 openpi's.
 
     Raises
     ------
@@ -35,9 +35,9 @@ def dataset_stats(root: Path) -> TrainingStats:
         There is neither, or state or action are not in it.
 
     """
-    path = next((root / name for name in ("meta/stats.json", "norm_stats.json") if (root / name).is_file()), None)
+    path = next((root / name for name in (STATS_FILE, NORM_STATS_FILE) if (root / name).is_file()), None)
     if path is None:
-        raise DataError(f"{root} has no statistics (meta/stats.json)", fix=f"mstool stats {root}")
+        raise DataError(f"{root} has no statistics ({STATS_FILE})", fix=f"mstool stats {root}")
     return _read(path, f"mstool stats {root}")
 
 
@@ -52,7 +52,7 @@ def checkpoint_stats(model: Path) -> TrainingStats:
     """
     from safetensors.numpy import load_file
 
-    beside = model / "norm_stats.json"
+    beside = model / NORM_STATS_FILE
     if beside.is_file():
         return _read(beside, f"mstool eval --policy {model} --dataset DATASET")
     for path in sorted(model.glob("*normalizer*.safetensors")):
@@ -66,10 +66,7 @@ def checkpoint_stats(model: Path) -> TrainingStats:
 
 
 def _read(path: Path, fix: str) -> TrainingStats:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON: {error}", fix=fix) from error
+    table = read_object(path, fix=fix)
     return _stats(table.get("norm_stats", table), str(path))
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.atomic import replace_texts
 from mstool.dataset.conventions import Conventions, save_conventions
+from mstool.dataset.files import NORM_STATS_FILE
 from mstool.dataset.training import ACTION, STATE, Facts
 
 RUN_FILE = "mstool_run.json"
-STATS_FILE = "norm_stats.json"
 OPENPI_STATS_FILE = "openpi_norm_stats.json"
 
 
@@ -31,15 +32,15 @@ class CheckpointSidecar:
         """Write into a checkpoint's `pretrained_model`."""
         if self.conventions is not None:
             save_conventions(self.conventions, folder)
-        _write(folder / STATS_FILE, {"norm_stats": self.stats})
-        _write(folder / RUN_FILE, self.run)
+        documents = {folder / NORM_STATS_FILE: {"norm_stats": self.stats}, folder / RUN_FILE: self.run}
+        replace_texts({path: json.dumps(document, indent=1) + "\n" for path, document in documents.items()})
         if self.openpi_stats is not None:
             shutil.copyfile(self.openpi_stats, folder / OPENPI_STATS_FILE)
 
 
 def collect(facts: Facts, conventions: Conventions | None, run: dict[str, Any]) -> CheckpointSidecar:
     """Gather what goes beside the checkpoints, once, before training."""
-    own = facts.root / "norm_stats.json"
+    own = facts.root / NORM_STATS_FILE
     return CheckpointSidecar(
         run=run,
         stats={key: facts.stats[key] for key in (STATE, ACTION) if key in facts.stats},
@@ -55,9 +56,3 @@ def read_run(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    aside.replace(path)

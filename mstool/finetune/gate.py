@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.fingerprint import VALIDATION_FILE
-from mstool.dataset.locate import INFO_FILE
+from mstool.dataset.files import VALIDATION_FILE
+from mstool.dataset.info import read_info
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.finetune.options import Options
@@ -34,8 +34,7 @@ def choose_target(root: Path, wanted: str = "") -> str:
     """Return the validation target `wanted`, or where that is "" the one that fits the dataset."""
     if wanted:
         return wanted
-    info = json.loads((root / INFO_FILE).read_text(encoding="utf-8"))
-    return fitting_target(info, read_record(root)).target
+    return fitting_target(read_info(root).raw, read_record(root)).target
 
 
 def check(options: Options, target: str, fingerprint: str, notify: Notify = lambda _line: None) -> Verdict:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.files import STATS_FILE
 from mstool.dataset.training import ACTION, IMAGES, STATE, Facts
 from mstool.errors import DataError
 
-# What each of LeRobot's normalisation modes needs in meta/stats.json, and what it does with it.
+# What each of LeRobot's normalisation modes needs of a dataset's statistics, and what it does with it.
 # lerobot 0.6.1, processor/normalize_processor.py.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "QUANTILES": ("q01", "q99"),
@@ -119,10 +120,10 @@ def check(facts: Facts, keys: Keys, inputs: Mapping[str, Any], norm: Mapping[str
 
 def _missing_stats(facts: Facts, key: str, mode: str) -> list[str]:
     stats = facts.stats.get(key, {})
-    return [f"{key}: no {name} in meta/stats.json ({mode})" for name in NEEDS[mode] if name not in stats]
+    return [f"{key}: no {name} in {STATS_FILE} ({mode})" for name in NEEDS[mode] if name not in stats]
 
 
 def _fix(wrong: Sequence[str], root: Path) -> str:
-    if all("meta/stats.json" in line for line in wrong):
+    if all(STATS_FILE in line for line in wrong):
         return shlex.join(["mstool", "stats", str(root)])
     return "convert the dataset again with a layout that fits (mstool layouts), or start from other weights (--init)"

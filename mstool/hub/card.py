@@ -6,12 +6,11 @@ The same dataset gives the same card, so that pushing again sends nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from mstool.dataset.column_names import flat_names
-from mstool.dataset.fingerprint import CONTACT_SHEET_FILE
+from mstool.dataset.files import CONTACT_SHEET_FILE
+from mstool.dataset.info import Info
 from mstool.dataset.record import Record
 from mstool.hub.card_facts import Vector, drops, episode_log, ranges, simulators, sources, tasks, vectors
 
@@ -31,7 +30,7 @@ class CardFacts:
     has_sheet: bool
 
 
-def write_card(root: Path, info: dict[str, Any], facts: CardFacts) -> str:
+def write_card(root: Path, info: Info, facts: CardFacts) -> str:
     """Return the card of the dataset at `root` as Markdown with its YAML head."""
     from mstool.dataset.view import DatasetView
 
@@ -41,7 +40,7 @@ def write_card(root: Path, info: dict[str, Any], facts: CardFacts) -> str:
         f"# {facts.repo_id.rpartition('/')[2]}",
         MARK,
         _summary(info, own, facts),
-        _tasks(root),
+        _tasks(root, info),
         _features(info, own),
         _conventions(own),
         _statistics(root, info),
@@ -57,8 +56,8 @@ def is_ours(text: str) -> bool:
     return MARK in text
 
 
-def _head(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
-    frames = int(info.get("total_frames", 0))
+def _head(info: Info, own: Record, facts: CardFacts) -> str:
+    frames = info.total_frames
     size = next((name for limit, name in _SIZES if frames < limit), "1M<n<10M")
     tags = ["LeRobot", "mstool", *(["ManiSkill", *own.env_ids] if own else [])]
     head = {
@@ -71,12 +70,12 @@ def _head(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
     return f"---\n{yaml.safe_dump(head, sort_keys=False)}---"
 
 
-def _summary(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
-    fps, frames = info.get("fps", 0), int(info.get("total_frames", 0))
+def _summary(info: Info, own: Record, facts: CardFacts) -> str:
+    fps, frames = info.fps, info.total_frames
     lines = [
-        f"{info.get('total_episodes', 0)} episodes, {frames} frames at {fps} Hz"
+        f"{info.total_episodes} episodes, {frames} frames at {fps} Hz"
         + (f" ({frames / fps / 60:.1f} minutes)" if fps else "")
-        + f", LeRobot {info['codebase_version']}, robot `{info.get('robot_type') or 'unknown'}`."
+        + f", LeRobot {info.codebase_version}, robot `{info.robot_type or 'unknown'}`."
     ]
     if own:
         envs = ", ".join(f"`{name}`" for name in own.env_ids)
@@ -91,23 +90,23 @@ def _summary(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
     return "\n".join(lines)
 
 
-def _tasks(root: Path) -> str:
-    found = tasks(root)
+def _tasks(root: Path, info: Info) -> str:
+    found = tasks(root, info)
     return "## Tasks\n\n" + "\n".join(f"- {task}" for task in found) if found else ""
 
 
-def _features(info: dict[str, Any], own: Record) -> str:
+def _features(info: Info, own: Record) -> str:
     rows = []
-    for name, feature in info["features"].items():
-        shape = " x ".join(str(n) for n in feature.get("shape", []))
-        if feature.get("dtype") in {"video", "image"}:
+    for name, feature in info.features.items():
+        shape = " x ".join(str(n) for n in feature.shape)
+        if feature.is_camera:
             means = f"camera `{own.views[name]}`" if name in own.views else "camera"
         else:
-            names, own_units = flat_names(feature.get("names")), own.units.get(name, ())
+            names, own_units = feature.names, own.units.get(name, ())
             fitting = own_units if len(own_units) == len(names) else [""] * len(names)
             pairs = zip(names, fitting, strict=True)
             means = ", ".join(f"{n} ({u})" if u else str(n) for n, u in pairs)
-        rows.append((f"`{name}`", feature.get("dtype", ""), shape, means))
+        rows.append((f"`{name}`", feature.dtype, shape, means))
     return "## Features\n\n" + _table(("feature", "dtype", "shape", "meaning"), rows)
 
 
@@ -121,7 +120,7 @@ def _conventions(own: Record) -> str:
     return f"## Conventions of layout `{own.layout}`\n\n" + _table(("what", "how"), rows)
 
 
-def _statistics(root: Path, info: dict[str, Any]) -> str:
+def _statistics(root: Path, info: Info) -> str:
     blocks = []
     for vector in vectors(root, info):
         columns = ("dimension", *vector.columns)
@@ -154,8 +153,7 @@ def _making(root: Path, own: Record) -> str:
     return "## How it was made\n\n" + _table(("what", "how"), rows)
 
 
-def _loading(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
-    version = str(info["codebase_version"])
+def _loading(info: Info, own: Record, facts: CardFacts) -> str:
     pull = f"mstool pull {facts.repo_id}"
     lerobot = (
         "```python\nfrom lerobot.datasets.lerobot_dataset import LeRobotDataset\n\n"
@@ -163,14 +161,14 @@ def _loading(info: dict[str, Any], own: Record, facts: CardFacts) -> str:
     )
     from mstool.validators.targets import MANISKILL, fitting_target
 
-    fitting = fitting_target(info, own).target
+    fitting = fitting_target(info.raw, own).target
     config = (
         "write a config of your own for it"
         if fitting == MANISKILL.name
         else f'set `repo_id="{facts.repo_id}"` in a copy of its `{fitting}` config'
     )
     openpi = f"openpi reads LeRobot v2.1, as this is: {config}, and use this repository's `norm_stats.json`."
-    if version.startswith("v2"):
+    if info.is_v2:
         body = f"{openpi}\n\nLeRobot >= 0.4 reads v3.0 only: `mstool export --format v3.0` writes it from this dataset."
     else:
         body = (

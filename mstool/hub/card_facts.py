@@ -3,15 +3,16 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mstool.contract import EPISODES_FILE, INDEX_COLUMNS
-from mstool.dataset.column_names import flat_names
-from mstool.errors import DataError
+from mstool.contract import INDEX_COLUMNS
+from mstool.dataset.episode_log import read_episode_log
+from mstool.dataset.episode_table import read_tasks
+from mstool.dataset.files import EPISODE_LOG_FILE, NORM_STATS_FILE, STATS_FILE, V2_TASKS, V3_TASKS, needed, read_object
+from mstool.dataset.info import Info
 
 _COLUMNS = ("min", "q01", "mean", "std", "q99", "max")
 _ORIGINS = {"local": "files of the converting machine", "hub": "ManiSkill's own, from a hub", "generate": "generated"}
@@ -35,42 +36,32 @@ class EpisodeLog:
     digest: str = ""
 
 
-def tasks(root: Path) -> list[str]:
+def tasks(root: Path, info: Info) -> list[str]:
     """Return the instructions in the task table's order."""
-    lines = root / "meta" / "tasks.jsonl"
-    if lines.is_file():
-        return [str(entry.get("task", "")) for entry in _lines(root, lines)]
-    table = root / "meta" / "tasks.parquet"
-    if not table.is_file():
+    if not (root / (V2_TASKS if info.is_v2 else V3_TASKS)).is_file():
         return []
-    import pyarrow.parquet as pq
-
-    with _readable(root, table):
-        columns = pq.read_table(table).to_pydict()
-    # LeRobot keeps the sentence as a pandas index, called `task` or left without a name.
-    words: list[Any] = next((columns[name] for name in ("task", "__index_level_0__") if name in columns), [])
-    order = columns.get("task_index", range(len(words)))
-    return [str(word) for _, word in sorted(zip(order, words, strict=False))]
+    with needed(root):
+        return [task for _, task in sorted(read_tasks(root, info.codebase_version))]
 
 
-def vectors(root: Path, info: dict[str, Any]) -> list[Vector]:
-    """Return the statistics of state and actions: LeRobot's `meta/stats.json`, else openpi's `norm_stats.json`."""
-    stats = _json(root, root / "meta" / "stats.json")
+def vectors(root: Path, info: Info) -> list[Vector]:
+    """Return the statistics of state and actions: LeRobot's, else openpi's."""
+    stats = _json(root, root / STATS_FILE)
     if not stats:
-        norm = _json(root, root / "norm_stats.json").get("norm_stats", {})
+        norm = _json(root, root / NORM_STATS_FILE).get("norm_stats", {})
         stats = {
-            next((n for n in names if n in info["features"]), key): norm[key]
+            next((n for n in names if n in info.features), key): norm[key]
             for key, names in _NORM_NAMES.items()
             if key in norm
         }
     found = []
     for name, values in stats.items():
-        feature = info["features"].get(name, {})
-        if name in INDEX_COLUMNS or feature.get("dtype") in {"video", "image"}:
+        feature = info.features.get(name)
+        if name in INDEX_COLUMNS or (feature and feature.is_camera):
             continue
         columns = {key: [float(v) for v in values[key]] for key in _COLUMNS if isinstance(values.get(key), list)}
         width = min((len(column) for column in columns.values()), default=0)
-        names = flat_names(feature.get("names"))
+        names = feature.names if feature else ()
         labels = [names[i] if len(names) == width else str(i) for i in range(width)]
         if width:
             found.append(Vector(name, tuple(labels), columns))
@@ -78,12 +69,14 @@ def vectors(root: Path, info: dict[str, Any]) -> list[Vector]:
 
 
 def episode_log(root: Path) -> EpisodeLog:
-    """Read `meta/mstool/episodes.jsonl`; an empty log where there is none."""
-    path, log = root / EPISODES_FILE, EpisodeLog()
-    if not path.is_file():
+    """Read the episode log; an empty log where there is none."""
+    log = EpisodeLog()
+    if not (root / EPISODE_LOG_FILE).is_file():
         return log
     digest = hashlib.sha256()
-    for entry in _lines(root, path):
+    with needed(root):
+        lines = read_episode_log(root)
+    for entry in lines:
         if isinstance(entry.get("seed"), int):
             log.by_env.setdefault(str(entry.get("env_id", "")), []).append(entry["seed"])
         digest.update(str(entry.get("fingerprint", "")).encode())
@@ -127,22 +120,4 @@ def drops(counts: Mapping[str, int]) -> str:
 
 
 def _json(root: Path, path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    with _readable(root, path):
-        data = json.loads(path.read_text(encoding="utf-8"))
-    return data if isinstance(data, dict) else {}
-
-
-def _lines(root: Path, path: Path) -> list[dict[str, Any]]:
-    with _readable(root, path):
-        entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [entry for entry in entries if isinstance(entry, dict)]
-
-
-@contextmanager
-def _readable(root: Path, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}", fix=shlex.join(["mstool", "validate", str(root)])) from error
+    return read_object(path, fix=shlex.join(["mstool", "validate", str(root)])) if path.is_file() else {}

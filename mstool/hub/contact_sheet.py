@@ -1,20 +1,24 @@
 """One picture that shows a dataset: every camera at the start, the middle and the end of a few episodes."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mstool.errors import DataError
+from mstool.dataset.files import Unavailable, needed
+from mstool.dataset.info import Info
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from mstool.dataset.episode_table import EpisodeRow
 
 EPISODES = 4
 MOMENTS = (0.0, 0.5, 1.0)
 _HEIGHT, _GAP, _LABEL = 128, 4, 16
 
 
-def contact_sheet(root: Path, info: dict[str, Any]) -> bytes | None:
+def contact_sheet(root: Path, info: Info) -> bytes | None:
     """Return the sheet as JPEG, the same bytes for the same dataset; None when there is no picture to show.
 
     One row per episode, one column per camera and moment, each picture 128 pixels high.
@@ -25,26 +29,29 @@ def contact_sheet(root: Path, info: dict[str, Any]) -> bytes | None:
         A video or an episode table cannot be read.
 
     """
-    cameras = [name for name, feature in info["features"].items() if feature.get("dtype") in {"video", "image"}]
-    total = int(info.get("total_episodes", 0))
+    cameras = [name for name, feature in info.features.items() if feature.is_camera]
+    total = info.total_episodes
     if not cameras or total == 0:
         return None
+    from mstool.dataset.episode_table import read_episodes
+
     chosen = sorted({round(i * (total - 1) / max(EPISODES - 1, 1)) for i in range(EPISODES)})
-    rows = [[_pictures(root, info, camera, episode) for camera in cameras] for episode in chosen]
+    with needed(root):
+        table = {row.index: row for row in read_episodes(root, info.raw, info.videos, stats=False)}
+        rows = [[_pictures(root, info, camera, table, episode) for camera in cameras] for episode in chosen]
     return _draw(rows, cameras, chosen)
 
 
-def _pictures(root: Path, info: dict[str, Any], camera: str, episode: int) -> list["Image"]:
-    from mstool.hub import frames
+def _pictures(root: Path, info: Info, camera: str, table: Mapping[int, "EpisodeRow"], episode: int) -> list["Image"]:
+    from PIL import Image
 
-    try:
-        if info["features"][camera]["dtype"] == "image":
-            return frames.from_table(root, info, camera, episode, MOMENTS)
-        return frames.from_video(root, info, camera, episode, MOMENTS)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise DataError(
-            f"{root}: no picture of {camera} in episode {episode}: {error}", fix=f"mstool validate {root}"
-        ) from error
+    from mstool.dataset.frames import read_pictures
+
+    if episode not in table:
+        raise Unavailable(f"episode {episode} is in no episode table")
+    row = table[episode]
+    positions = [round(moment * (row.length - 1)) for moment in MOMENTS]
+    return [Image.fromarray(picture) for picture in read_pictures(root, info.raw, row, camera, positions)]
 
 
 def _draw(rows: list[list[list["Image"]]], cameras: list[str], episodes: list[int]) -> bytes:

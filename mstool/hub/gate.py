@@ -3,49 +3,11 @@
 import json
 import shlex
 from pathlib import Path
-from typing import Any
 
-from mstool.dataset.fingerprint import VALIDATION_FILE
-from mstool.dataset.locate import INFO_FILE, locate
+from mstool.dataset.files import VALIDATION_FILE
+from mstool.dataset.info import Info
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
-
-type Info = dict[str, Any]
-
-# What a card, a contact sheet and a tag are made of.
-_FIELDS: dict[str, type] = {
-    "codebase_version": str,
-    "features": dict,
-    "fps": int,
-    "total_episodes": int,
-    "total_frames": int,
-}
-
-
-def read_info(root: Path) -> Info:
-    """Read `meta/info.json`.
-
-    Raises
-    ------
-    UsageError
-        `root` is not the folder of a dataset.
-    DataError
-        The file is damaged.
-
-    """
-    path = locate(root) / INFO_FILE
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
-    kinds = _FIELDS.items()
-    wrong = [name for name, kind in kinds if not (isinstance(info, dict) and isinstance(info.get(name), kind))]
-    if wrong or not all(isinstance(feature, dict) for feature in info["features"].values()):
-        raise DataError(
-            f"{path} is not LeRobot's: {', '.join(wrong) or 'features'} missing or malformed",
-            fix=f"mstool validate {shlex.quote(str(root))}",
-        )
-    return dict(info)
 
 
 def check_validation(root: Path, info: Info, content: str) -> str:
@@ -60,7 +22,7 @@ def check_validation(root: Path, info: Info, content: str) -> str:
     path = root / VALIDATION_FILE
     from mstool.validators.targets import fitting_target
 
-    fitting = fitting_target(info, read_record(root))
+    fitting = fitting_target(info.raw, read_record(root))
     fix = shlex.join(["mstool", "validate", str(root), "--against", fitting.target])
     try:
         report = json.loads(path.read_text(encoding="utf-8"))

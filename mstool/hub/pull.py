@@ -14,14 +14,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mstool.dataset.files import INFO_FILE
 from mstool.dataset.fingerprint import dataset_files, hash_file
+from mstool.dataset.info import read_info
+from mstool.dataset.locate import is_dataset
 from mstool.dataset.names import check_repo_id
 from mstool.errors import UsageError
 from mstool.hub.client import connect, quiet
 from mstool.hub.download import download
 from mstool.hub.endpoint import choose
 from mstool.hub.errors import Asked, HubError, explained
-from mstool.hub.gate import read_info
 from mstool.hub.inventory import RemoteFile, is_same, remote_files
 from mstool.hub.options import PullOptions, check_revision
 from mstool.hub.tags import newest_version, refs
@@ -155,9 +157,9 @@ def _wanted(api: "HfApi", asked: Asked, revision: str) -> dict[str, RemoteFile]:
     files = remote_files(api, asked.repo, revision)
     # Git's own files are the repository's, not the dataset's.
     files = {p: f for p, f in files.items() if not any(part.startswith(".") for part in p.split("/"))}
-    if "meta/info.json" not in files:
+    if INFO_FILE not in files:
         raise HubError(
-            f"{asked.endpoint.url}: {asked.repo} is not a LeRobot dataset at {revision[:12]} (no meta/info.json)",
+            f"{asked.endpoint.url}: {asked.repo} is not a LeRobot dataset at {revision[:12]} (no {INFO_FILE})",
             fix=asked.again(revision="main"),
         )
     return files
@@ -192,7 +194,7 @@ def _check_target(asked: Asked) -> None:
     root = options.root
     writable_folder(root, "--output", beside=True)
     if root.exists() and any(root.iterdir()):
-        if not (root / "meta" / "info.json").is_file():
+        if not is_dataset(root):
             elsewhere = asked.again(root=root.with_name(f"{root.name}-pulled"))
             raise UsageError(f"{root} holds something that is not a dataset", fix=elsewhere)
         if not options.overwrite:

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mstool.dataset.fingerprint import CARD_FILE, CONTACT_SHEET_FILE, combine, hash_file
+from mstool.dataset.files import CARD_FILE, CONTACT_SHEET_FILE
+from mstool.dataset.fingerprint import combine, hash_file
+from mstool.dataset.info import Info, read_info
 from mstool.dataset.names import check_repo_id
 from mstool.errors import DataError
 from mstool.hub.card import CardFacts, is_ours, write_card
@@ -19,7 +21,7 @@ from mstool.hub.client import connect, quiet
 from mstool.hub.contact_sheet import contact_sheet
 from mstool.hub.endpoint import choose
 from mstool.hub.errors import Asked, HubError, explained
-from mstool.hub.gate import check_validation, read_info
+from mstool.hub.gate import check_validation
 from mstool.hub.identity import identify
 from mstool.hub.inventory import Difference, LocalFile, compare, differing, local_files, remote_files
 from mstool.hub.options import PushOptions, check_revision
@@ -94,7 +96,7 @@ def push(
     target = _gate(options, info, files, say)
     if server.in_the_clear:
         say(f"warning: {server.url} is not https: a token and the data can be read on the way")
-    tag = str(info["codebase_version"]) if _wants_tag(options) else ""
+    tag = info.codebase_version if _wants_tag(options) else ""
     report = PushReport(options.repo_id, server.url, options.revision, tag, dry_run)
     with tempfile.TemporaryDirectory(prefix="mstool-push-") as folder:
         files |= _about(options, info, target, Path(folder), say)
@@ -156,7 +158,7 @@ def _verify(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: Pus
     report.verified = len(files)
 
 
-def _gate(options: PushOptions, info: dict[str, Any], files: dict[str, LocalFile], say: Notify) -> str:
+def _gate(options: PushOptions, info: Info, files: dict[str, LocalFile], say: Notify) -> str:
     content = combine({path: file.hash for path, file in files.items()})
     try:
         return check_validation(options.dataset, info, content)
@@ -167,7 +169,7 @@ def _gate(options: PushOptions, info: dict[str, Any], files: dict[str, LocalFile
         return ""
 
 
-def _about(options: PushOptions, info: dict[str, Any], target: str, folder: Path, say: Notify) -> dict[str, LocalFile]:
+def _about(options: PushOptions, info: Info, target: str, folder: Path, say: Notify) -> dict[str, LocalFile]:
     """Write card and contact sheet into `folder`, the dataset's own folder stays as it is: {path: file}."""
     try:
         sheet = contact_sheet(options.dataset, info)

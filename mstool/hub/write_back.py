@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from mstool.atomic import replace_text
 from mstool.errors import DataError, UsageError
 from mstool.manifest import Task, forget, load_manifest
 
@@ -62,10 +63,7 @@ def write_back(path: Path, env_id: str, values: dict[str, str]) -> None:
         raise DataError(
             f"{path}: the entry of {env_id} is not written one field per line", fix=f"set by hand: {_yaml(values)}"
         )
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(changed, encoding="utf-8")
-    aside.chmod(path.stat().st_mode & 0o777)
-    aside.replace(path)
+    replace_text(path, changed)
     forget()
 
 

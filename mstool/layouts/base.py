@@ -43,7 +43,7 @@ class Layout(ABC):
     fixed point: encoded again it is the same stored action.
     """
 
-    # Its name on the command line and in `meta/info.json`.
+    # Its name on the command line and in a dataset's record.
     name: str
     # One sentence for `mstool layouts`.
     summary: str
@@ -53,7 +53,7 @@ class Layout(ABC):
     cameras: tuple[Camera, ...]
     # (height, width) in pixels.
     image_size: tuple[int, int]
-    # Convention in words, one line each, for people and for `meta/info.json`.
+    # Convention in words, one line each, for people and for a dataset's record.
     conventions: ClassVar[dict[str, str]]
     # openpi's (v2.1) columns for the state: name and the dimensions it holds.
     openpi_state: tuple[tuple[str, slice], ...] = (("state", slice(None)),)

@@ -26,7 +26,7 @@ def recognise(features: Mapping[str, Any]) -> Recognised | None:
     Parameters
     ----------
     features
-        `meta/info.json`'s feature table.
+        The feature table of a dataset's description.
 
     """
     state, actions = column_names(features, STATE_COLUMNS), column_names(features, ACTION_COLUMNS)

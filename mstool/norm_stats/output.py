@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from mstool.dataset.atomic import replace_json
+from mstool.atomic import replace_json
+from mstool.dataset.files import NORM_STATS_FILE
 from mstool.errors import DataError, UsageError
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.problems import ERROR
 from mstool.norm_stats.summary import VectorStats
-from mstool.norm_stats.writers import FILE, lerobot_document, openpi_document, stats_path
+from mstool.norm_stats.writers import lerobot_document, openpi_document, stats_path
 from mstool.paths import writable_file, writable_folder
 
 
 def write_exact_stats(root: Path) -> StatsResult:
-    """Replace a dataset's statistics by exact ones: `<root>/norm_stats.json`, and `meta/stats.json` of a v3.0 dataset.
+    """Replace a dataset's statistics by exact ones: openpi's file, and LeRobot's of a v3.0 dataset.
 
     The training config, and with it the horizon, is the one the dataset's layout is made for.
 
@@ -57,10 +58,10 @@ def norm_stats_path(roots: tuple[Path, ...], output: Path | None, asset_id: str 
         if not parts or asset_id.startswith("/") or ".." in parts:
             raise UsageError(f"--asset-id {asset_id!r} is no name or user/name", fix="--asset-id my_dataset")
     if output is None:
-        path = roots[0] / (asset_id or "") / FILE
+        path = roots[0] / (asset_id or "") / NORM_STATS_FILE
         writable_file(path, "", fix="--output DIR writes elsewhere")
     else:
-        path = output / (asset_id or roots[0].resolve().name) / FILE
+        path = output / (asset_id or roots[0].resolve().name) / NORM_STATS_FILE
         writable_folder(output, "--output")
     return path
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mstool.dataset.files import INFO_FILE
 from mstool.norm_stats.shape import BINS, Shape
 from mstool.norm_stats.summary import VectorStats
 
@@ -132,7 +133,7 @@ def unit_problems(vector: Vector) -> Iterator[Problem]:
             yield Problem("NS107", WARNING, vector.key, dim, name, message, "divide by 1000 before writing the dataset")
         elif size > UNNAMED and unnamed:
             message = f"reaches {size:.4g}: neither metres nor radians; degrees or millimetres?"
-            fix = "convert to rad or m, and name the dimensions in meta/info.json"
+            fix = f"convert to rad or m, and name the dimensions in {INFO_FILE}"
             yield Problem("NS106", WARNING, vector.key, dim, name, message, fix)
 
 

@@ -12,6 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mstool.dataset.files import INFO_FILE, V2_DATA, V3_DATA, v2_place
+from mstool.dataset.info import CHUNKS_SIZE
+
 type Columns = Mapping[str, npt.NDArray[np.generic]]
 
 _DTYPES = {"f4": "float32", "f8": "float64", "i8": "int64", "b1": "bool"}
@@ -43,7 +46,7 @@ def write_dataset(
     names
         Dimension names per feature.
     layout, units
-        What `mstool convert` notes in `meta/info.json`.
+        What `mstool convert` notes of the dataset.
     fps
         Frames per second, for `timestamp`.
 
@@ -64,19 +67,17 @@ def write_dataset(
     }
     if version == "v2.1":
         for i, (start, length) in enumerate(zip(starts, counts, strict=True)):
-            path = root / f"data/chunk-{i // 1000:03d}/episode_{i:06d}.parquet"
+            path = root / V2_DATA.format(**v2_place(i, CHUNKS_SIZE))
             _write(path, {name: values[start : start + length] for name, values in table.items()})
     else:
-        _write(root / "data/chunk-000/file-000.parquet", table)
+        _write(root / V3_DATA.format(chunk_index=0, file_index=0), table)
     info: dict[str, object] = {
         "codebase_version": version,
         "fps": fps,
         "total_episodes": int(counts.size),
         "total_frames": int(counts.sum()),
-        "chunks_size": 1000,
-        "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-        if version == "v2.1"
-        else "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+        "chunks_size": CHUNKS_SIZE,
+        "data_path": V2_DATA if version == "v2.1" else V3_DATA,
         "features": {
             name: {
                 "dtype": _DTYPES[values.dtype.str[1:]],
@@ -89,7 +90,7 @@ def write_dataset(
     if layout:
         info["mstool"] = {"layout": layout, "units": {name: list(unit) for name, unit in (units or {}).items()}}
     (root / "meta").mkdir(parents=True, exist_ok=True)
-    (root / "meta/info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
+    (root / INFO_FILE).write_text(json.dumps(info, indent=2), encoding="utf-8")
     return root
 
 

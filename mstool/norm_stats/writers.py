@@ -1,6 +1,5 @@
-"""The two file formats: openpi's `norm_stats.json` and LeRobot's `meta/stats.json`."""
+"""The two file formats: openpi's and LeRobot's."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from mstool.dataset.description import Dataset
-from mstool.errors import DataError
+from mstool.dataset.files import STATS_FILE, read_object
 from mstool.norm_stats.quantiles import NAMES
 from mstool.norm_stats.summary import VectorStats
-
-FILE = "norm_stats.json"
 
 
 def openpi_document(state: VectorStats, actions: VectorStats, provenance: Mapping[str, object]) -> dict[str, object]:
@@ -35,7 +32,7 @@ def openpi_document(state: VectorStats, actions: VectorStats, provenance: Mappin
 
 
 def lerobot_document(dataset: Dataset, stats: Mapping[str, VectorStats]) -> dict[str, object]:
-    """Put exact statistics into what `meta/stats.json` says now; image statistics and other entries stay.
+    """Put exact statistics into what LeRobot's file says now; image statistics and other entries stay.
 
     Shapes are LeRobot's (`lerobot/datasets/compute_stats.py`): each statistic has the feature's shape, `count` is (1,).
 
@@ -57,20 +54,12 @@ def lerobot_document(dataset: Dataset, stats: Mapping[str, VectorStats]) -> dict
 
 def stats_path(root: Path) -> Path:
     """Where LeRobot keeps a v3.0 dataset's statistics."""
-    return root / "meta" / "stats.json"
+    return root / STATS_FILE
 
 
 def read_stats(root: Path) -> dict[str, Any]:
-    """Read a dataset's present `meta/stats.json`; empty if there is none."""
+    """Read a dataset's present LeRobot statistics; empty if there is none."""
     path = stats_path(root)
     if not path.exists():
         return {}
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}", fix=f"it is damaged; move it away and run: mstool stats {root}") from error
-    if not isinstance(document, dict):
-        raise DataError(
-            f"{path}: holds no JSON object", fix=f"it is damaged; move it away and run: mstool stats {root}"
-        )
-    return document
+    return read_object(path, fix=f"it is damaged; move it away and run: mstool stats {root}")

@@ -21,7 +21,7 @@ def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], action
     record
         What the dataset says of itself.
     episodes
-        Lines of `meta/mstool/episodes.jsonl`.
+        Lines of the episode log.
     actions
         The stored actions (T, D) of each of them.
 

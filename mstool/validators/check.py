@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from mstool.contract import Array
 from mstool.dataset.record import Record
-from mstool.dataset.view import DatasetView
 from mstool.validators.report import Issue, Note
+from mstool.validators.sampling import SampledView
 from mstool.validators.targets import Target
 
 # Executes stored actions in a simulator: (the dataset's record, lines of the episode log, actions (T, D) of each)
@@ -25,7 +25,7 @@ class Skip(Exception):  # noqa: N818
 class Context:
     """What a check looks at."""
 
-    data: DatasetView
+    data: SampledView
     target: Target
     # openpi's statistics, if given or found.
     norm_stats: Path | None = None

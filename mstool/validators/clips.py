@@ -8,8 +8,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.dataset.files import Unavailable
-from mstool.dataset.frames import read_pictures
-from mstool.dataset.view import PICTURES, DatasetView
+from mstool.validators.sampling import PICTURES, SampledView
 
 # Frames of one film, and the side in pixels that it is reduced to.
 FILM_FRAMES = 96
@@ -30,10 +29,10 @@ class Clip:
     frames: tuple[int, ...]
 
 
-_cache: WeakKeyDictionary[DatasetView, dict[str, list[Clip]]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[SampledView, dict[str, list[Clip]]] = WeakKeyDictionary()
 
 
-def clips(data: DatasetView, camera: str) -> list[Clip]:
+def clips(data: SampledView, camera: str) -> list[Clip]:
     """Decode the films of one camera, once; episodes that cannot be decoded are left out.
 
     Raises
@@ -56,11 +55,11 @@ def clips(data: DatasetView, camera: str) -> list[Clip]:
     return kept[camera]
 
 
-def _clip(data: DatasetView, episode: int, length: int, camera: str) -> Clip:
+def _clip(data: SampledView, episode: int, length: int, camera: str) -> Clip:
     row = next(row for row in data.pictured if row.index == episode)
     spread = sorted({int(i) for i in np.linspace(0, length - 1, min(PICTURES, length)).round()})
     film_frames = list(range(min(length, FILM_FRAMES)))
-    pictures = read_pictures(data, row, camera, sorted({*spread, *film_frames}))
+    pictures = data.pictures(row, camera, sorted({*spread, *film_frames}))
     at = dict(zip(sorted({*spread, *film_frames}), pictures, strict=True))
     film = np.stack([reduce(at[i]) for i in film_frames])
     return Clip(episode, film, tuple(at[i] for i in spread), tuple(spread))

@@ -1,11 +1,12 @@
 """Keep a verdict inside the dataset it was made for, where `mstool push` looks for it."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mstool.dataset.fingerprint import VALIDATION_FILE, content_hash
+from mstool.atomic import replace_text
+from mstool.dataset.files import VALIDATION_FILE
+from mstool.dataset.fingerprint import content_hash
 from mstool.validators.report import Report
 
 
@@ -20,8 +21,6 @@ def record(report: Report, root: Path) -> Path:
         The dataset cannot be written to.
 
     """
-    path = root / VALIDATION_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
     verdict = {
         "valid": report.valid,
         "target": report.target,
@@ -29,7 +28,4 @@ def record(report: Report, root: Path) -> Path:
         "content_hash": content_hash(root),
         "summary": {**report.counts, "strict": report.strict, "coverage": report.coverage},
     }
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(verdict, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
-    return path
+    return replace_text(root / VALIDATION_FILE, json.dumps(verdict, indent=2) + "\n")

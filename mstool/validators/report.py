@@ -40,7 +40,7 @@ class Issue:
     severity: Severity = "error"
     episode: int | None = None
     frame: int | None = None
-    # A column, a file (relative to the dataset) or a field of info.json.
+    # A column, a file (relative to the dataset) or a field of the dataset's description.
     feature: str | None = None
     dimension: int | None = None
     observed: str | None = None

@@ -8,14 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.files import Unavailable
+from mstool.dataset.files import NORM_STATS_FILE, Unavailable
 from mstool.dataset.locate import locate
-from mstool.dataset.view import PICTURES, DatasetView
 from mstool.errors import UsageError
 from mstool.progress import Progress
 from mstool.validators.check import CHECKS, Check, Context, Replay, Skip
 from mstool.validators.checks import load_checks
 from mstool.validators.report import CheckResult, Issue, Note, Report, Status
+from mstool.validators.sampling import PICTURES, SampledView
 from mstool.validators.targets import Fitting, fitting_target, get_target
 
 # Issues kept of one check, and counted at all: one mistake may repeat in every frame.
@@ -90,10 +90,10 @@ def validate(
     locate(root)
     if norm_stats is not None and not norm_stats.is_file():
         raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {root}")
-    data = DatasetView(root, full=full)
+    data = SampledView(root, full=full)
     fitting = Fitting(against, "") if against is not None else _fitting(data)
     target = get_target(fitting.target)
-    own = root / "norm_stats.json"
+    own = root / NORM_STATS_FILE
     if norm_stats is None and target.stats.value == own.name and own.is_file():
         norm_stats = own
     context = Context(data, target, norm_stats, replay, no_replay)
@@ -151,7 +151,7 @@ def run_check(check: Check, context: Context) -> CheckResult:
     )
 
 
-def _fitting(data: DatasetView) -> Fitting:
+def _fitting(data: SampledView) -> Fitting:
     try:
         info = data.info
     except Unavailable:
@@ -168,7 +168,7 @@ def _run(check: Check, context: Context) -> Iterator[Issue | Note]:
     yield from check.run(context)
 
 
-def _facts(data: DatasetView) -> dict[str, Any]:
+def _facts(data: SampledView) -> dict[str, Any]:
     try:
         info = data.info
     except Unavailable as why:
@@ -178,7 +178,7 @@ def _facts(data: DatasetView) -> dict[str, Any]:
     return facts | {"layout": data.record.layout or "not declared"}
 
 
-def _coverage(data: DatasetView) -> str:
+def _coverage(data: SampledView) -> str:
     try:
         pictured = f"{len(data.pictured)} of {len(data.episodes)} episodes with about {PICTURES} pictures each"
         return f"numbers of {len(data.sample)} episodes, {pictured}" + (", all files" if data.full else "")

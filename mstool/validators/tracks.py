@@ -9,12 +9,12 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import actions_of, state_of
-from mstool.dataset.view import DatasetView
 from mstool.layouts.rotations import quat_multiply, quat_to_axis_angle
 from mstool.validators.check import Context, Skip
 from mstool.validators.kinematics import within_panda_limits
 from mstool.validators.meanings import FINGER_OPEN_M, SETTLE, Meaning, contradicts, meaning_of
 from mstool.validators.poses import WXYZ, hand_pose, quaternion_order
+from mstool.validators.sampling import SampledView
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ STILL = {"position": 2e-4, "rotation": 1e-3, "joint": 1e-3}
 _TOGETHER = 0.5
 # Fingers do not open wider than this, m: a larger number is a share of something.
 _WIDEST_M = 0.2
-_cache: WeakKeyDictionary[DatasetView, dict[str, list[Track]]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[SampledView, dict[str, list[Track]]] = WeakKeyDictionary()
 
 
 def tracks(context: Context) -> tuple[Meaning, list[Track]]:

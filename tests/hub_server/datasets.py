@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from mstool.dataset.fingerprint import VALIDATION_FILE, content_hash
+from mstool.dataset.files import VALIDATION_FILE
+from mstool.dataset.fingerprint import content_hash
 
 LENGTHS = (5, 7)
 FPS = 20

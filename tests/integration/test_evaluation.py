@@ -12,7 +12,6 @@ from support.checkpoints import make_checkpoint
 from support.converted import copied
 
 from mstool.dataset.conventions import load_conventions
-from mstool.dataset.frames import read_pictures
 from mstool.dataset.vectors import actions_of, state_of
 from mstool.dataset.view import DatasetView
 from mstool.evaluation.diagnose.pictures import psnr
@@ -50,11 +49,11 @@ def document(capsys):
 def test_replaying_a_dataset_gives_its_states_and_pictures(pickcube, version):
     """Frame by frame; actions went through float32 in the layout's units, so equal bits last only for some steps."""
     root = pickcube / version
-    data, known = DatasetView(root, full=True), load_conventions(root)
+    data, known = DatasetView(root), load_conventions(root)
     row, rows, line = data.episodes[1], list(data.rows())[1], known.episodes[1]
     states, actions = state_of(data, rows).astype(np.float32), actions_of(data, rows).astype(np.float32)
     moments = [0, 30, len(actions) - 1]
-    stored = {column: read_pictures(data, row, column, moments) for column in data.cameras}
+    stored = {column: data.pictures(row, column, moments) for column in data.cameras}
     scene = Scene(known, "PickCube-v1")
     scene.reset(int(line["seed"]))
     seen, solved = [], False

@@ -19,7 +19,8 @@ from hub_server.fixtures import (  # noqa: F401
     pristine_v21,
 )
 
-from mstool.dataset.fingerprint import VALIDATION_FILE, dataset_files, hash_file
+from mstool.dataset.files import VALIDATION_FILE
+from mstool.dataset.fingerprint import dataset_files, hash_file
 from mstool.errors import DataError, MstoolError, UsageError
 from mstool.hub import upload
 from mstool.hub.errors import HubError

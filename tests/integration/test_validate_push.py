@@ -5,8 +5,9 @@ import json
 import pytest
 
 from mstool.dataset.fingerprint import content_hash
+from mstool.dataset.info import read_info
 from mstool.errors import MstoolError
-from mstool.hub.gate import check_validation, read_info
+from mstool.hub.gate import check_validation
 
 
 def test_a_verdict_is_kept_and_accepted_until_the_data_changes(mstool, pickcube, tmp_path):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.record import RECORD_FILE
+from mstool.dataset.files import RECORD_FILE
 
 __all__ = ["as_version_0_1_1", "drop_record", "edited_record", "read_record"]
 

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "mstool"
 # Each part may import these parts of mstool (and itself); the table below says what else.
 COMMON = {
     "",
+    "atomic",
     "contract",
     "dataset",
     "errors",
@@ -33,7 +34,7 @@ ALLOWED = {
     "doctor": {"simulation"},
     "hub": {"validators", "norm_stats", "layouts"},
     "finetune": {"validators", "norm_stats", "layouts"},
-    "evaluation": {"validators", "norm_stats", "layouts", "simulation"},
+    "evaluation": {"layouts", "simulation"},
 }
 
 

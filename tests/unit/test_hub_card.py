@@ -14,10 +14,10 @@ from hub_server.fixtures import (  # noqa: F401
 )
 from support.records import edited_record
 
+from mstool.dataset.info import read_info
 from mstool.errors import DataError
 from mstool.hub.card import CardFacts, is_ours, write_card
 from mstool.hub.card_facts import drops, ranges
-from mstool.hub.gate import read_info
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "hub_card.md"
 MASKS = {

@@ -3,9 +3,11 @@ from hub_server.datasets import validate
 from hub_server.fixtures import dataset, dataset_v21, hub_environment, pristine, pristine_v21  # noqa: F401
 from support.records import drop_record
 
-from mstool.dataset.fingerprint import VALIDATION_FILE, content_hash
+from mstool.dataset.files import VALIDATION_FILE
+from mstool.dataset.fingerprint import content_hash
+from mstool.dataset.info import read_info
 from mstool.errors import DataError, UsageError
-from mstool.hub.gate import check_validation, read_info
+from mstool.hub.gate import check_validation
 
 
 def check(root):

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -7,10 +8,11 @@ import pytest
 from hub_server.datasets import CAMERA, LENGTHS, colour, make_v21, make_v30
 from PIL import Image
 
+from mstool.dataset.episode_table import read_episodes
+from mstool.dataset.frames import read_pictures
+from mstool.dataset.info import read_info
 from mstool.errors import DataError
-from mstool.hub import frames
 from mstool.hub.contact_sheet import MOMENTS, contact_sheet
-from mstool.hub.gate import read_info
 
 
 def expected(episode):
@@ -26,8 +28,10 @@ def middles(pictures):
 def test_pictures_are_of_the_right_episode_and_moment(tmp_path, kind, episode):
     version, storage = kind.split()
     root = make_v21(tmp_path / "d") if version == "v2.1" else make_v30(tmp_path / "d", storage=storage)
-    read = frames.from_video if storage == "video" else frames.from_table
-    found = middles(read(root, read_info(root), CAMERA, episode, MOMENTS))
+    info = read_info(root)
+    row = next(row for row in read_episodes(root, info.raw, info.videos) if row.index == episode)
+    positions = [round(moment * (row.length - 1)) for moment in MOMENTS]
+    found = middles(read_pictures(root, info.raw, row, CAMERA, positions))
     # One step of time is 30 in green, one episode 200 in red: the codec's error is far below.
     assert np.abs(np.array(found) - np.array(expected(episode))).max() < 8
 
@@ -50,8 +54,8 @@ def test_the_sheet_shows_them_in_rows_and_columns(coloured):
 
 def test_no_camera_no_sheet(coloured):
     info = read_info(coloured)
-    del info["features"][CAMERA]
-    assert contact_sheet(coloured, info) is None
+    without = {name: feature for name, feature in info.features.items() if name != CAMERA}
+    assert contact_sheet(coloured, replace(info, features=without)) is None
 
 
 def test_a_damaged_video_is_named(coloured):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mstool.dataset.atomic import replace_json
+from mstool.atomic import replace_json
 from mstool.dataset.fingerprint import content_hash
 from mstool.errors import DataError, UsageError
 from mstool.norm_stats.check import TOLERANCE, compare, differing_settings

@@ -10,7 +10,7 @@ import pytest
 from support.records import as_version_0_1_1, drop_record, edited_record, read_record
 from support.shards import FACTS, make_dataset, make_episode
 
-from mstool.dataset.record import RECORD_FILE
+from mstool.dataset.files import RECORD_FILE
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.pictures.video import decode, psnr_db
 from mstool.maniskill2lerobot.rewrite.extract import ENCODED_AGAIN

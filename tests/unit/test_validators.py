@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.layouts.rotations import axis_angle_to_quat
 from mstool.validators import validate
@@ -20,13 +19,14 @@ from mstool.validators.meanings import classify_state
 from mstool.validators.regression import fit
 from mstool.validators.report import Issue, Note
 from mstool.validators.runner import all_checks, choose_checks, run_check
+from mstool.validators.sampling import SampledView
 from mstool.validators.targets import TARGETS, Expectation, get_target
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "validate_data"
 
 
 def context(root=GOLDEN / "libero", target="maniskill"):
-    return Context(DatasetView(root), get_target(target))
+    return Context(SampledView(root), get_target(target))
 
 
 def outcome(run):

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mstool.contract import EPISODES_FILE
 from mstool.dataset.episode_table import EpisodeRow
+from mstool.dataset.files import EPISODE_LOG_FILE
 from mstool.dataset.record import Record
-from mstool.dataset.view import DatasetView
 from mstool.validators import validate
 from mstool.validators.check import Context, Skip
 from mstool.validators.checks import meaning_goal, meaning_kind, video_geometry, video_views
@@ -18,6 +17,7 @@ from mstool.validators.clips import Clip
 from mstool.validators.meanings import Meaning
 from mstool.validators.regression import fit
 from mstool.validators.runner import run_check
+from mstool.validators.sampling import SampledView
 from mstool.validators.targets import get_target
 from mstool.validators.tracks import Track
 
@@ -28,7 +28,7 @@ SMALL = 48
 
 def view_of(tasks, recorded=True):
     """Return a dataset whose episodes are of these tasks, in order, without any file."""
-    data = DatasetView(Path("nowhere"))
+    data = SampledView(Path("nowhere"))
     data.__dict__["info"] = {"codebase_version": "v3.0", "features": {}}
     data.__dict__["record"] = Record(env_ids=sorted(set(tasks)))
     data.__dict__["episodes"] = [EpisodeRow(i, 50, (f"do {task}",), {}, None) for i, task in enumerate(tasks)]
@@ -49,8 +49,8 @@ def test_pictures_of_every_task_are_looked_at(recorded):
 
 
 def test_numbers_of_pictured_episodes_are_read(monkeypatch):
-    data = DatasetView(GOLDEN)
-    monkeypatch.setattr("mstool.dataset.view.SAMPLED_EPISODES", 1)
+    data = SampledView(GOLDEN)
+    monkeypatch.setattr("mstool.validators.sampling.SAMPLED_EPISODES", 1)
     assert {row.index for row in data.pictured} <= {rows.episode for rows in data.sample}
 
 
@@ -210,10 +210,10 @@ def test_a_dataset_of_two_tasks_is_valid(tmp_path):
     """The golden dataset with half of its episodes recorded as of a task that hides nothing."""
     root = tmp_path / "dataset"
     shutil.copytree(GOLDEN, root)
-    lines = [json.loads(line) for line in (root / EPISODES_FILE).read_text().splitlines()]
+    lines = [json.loads(line) for line in (root / EPISODE_LOG_FILE).read_text().splitlines()]
     for line in lines[::2]:
         line["env_id"] = "StackCube-v1"
-    (root / EPISODES_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (root / EPISODE_LOG_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
     info = json.loads((root / "meta/info.json").read_text())
     info["mstool"]["env_ids"] = ["PickCube-v1", "StackCube-v1"]
     (root / "meta/info.json").write_text(json.dumps(info))

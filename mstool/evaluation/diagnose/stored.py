@@ -10,7 +10,6 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.files import Unavailable
-from mstool.dataset.frames import read_pictures
 from mstool.dataset.vectors import actions_of, state_of
 from mstool.dataset.view import DatasetView
 from mstool.errors import DataError
@@ -59,7 +58,7 @@ def read_stored(root: Path, trained_on: Conventions, envs: Sequence[str]) -> lis
     """
     own = load_conventions(root)
     prompts = dataset_prompts(root, own)
-    data = DatasetView(root, full=True)
+    data = DatasetView(root)
     wanted = [
         line for env_id in envs for line in [line for line in own.episodes if line["env_id"] == env_id][:EPISODES]
     ]
@@ -71,9 +70,7 @@ def read_stored(root: Path, trained_on: Conventions, envs: Sequence[str]) -> lis
         for line in wanted:
             number = int(line["episode_index"])
             frames = [int(i) for i in np.linspace(0, len(rows[number]) - 1, min(FRAMES, len(rows[number]))).round()]
-            seen = {
-                view: read_pictures(data, table[number], column, frames) for column, view in own.record.views.items()
-            }
+            seen = {view: data.pictures(table[number], column, frames) for column, view in own.record.views.items()}
             goal = rows[number].columns.get(_GOAL)
             found.append(
                 Stored(

@@ -116,7 +116,7 @@ class ReplayPolicy:
 
 def _stored_actions(root: Path, conventions: Conventions) -> dict[tuple[str, int], Array]:
     """Return {(environment, seed): actions (T, D) float32}."""
-    data = DatasetView(root, full=True)
+    data = DatasetView(root)
     episodes = {int(line["episode_index"]): line for line in conventions.episodes}
     try:
         return {

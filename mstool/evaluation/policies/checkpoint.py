@@ -7,7 +7,8 @@ import shlex
 from contextlib import nullcontext
 from pathlib import Path
 
-from mstool.dataset.conventions import CONVENTIONS_FILE, Conventions, load_conventions
+from mstool.dataset.conventions import Conventions, load_conventions
+from mstool.dataset.files import CONVENTIONS_FILE
 from mstool.dataset.locate import datasets_below, is_dataset
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.hub_files import find_files, hub_refusal, offline

@@ -23,7 +23,7 @@ class DemoSource:
     origin: str
 
     def describe(self) -> dict[str, Any]:
-        """Return what `meta/info.json` says of it."""
+        """Return what the dataset's record says of it."""
         return {"env_id": self.demos.env_id, "origin": self.origin, "env_kwargs": self.demos.env_kwargs}
 
 

@@ -19,8 +19,8 @@ from mstool.contract import Array
 CODEC = "libx264"
 CODEC_NAME = "h264"  # of what it encodes
 PIX_FMT = "yuv444p"
-# The two halves of the options are those of LeRobot's `VideoEncoderConfig`. `info.json` holds both, so that LeRobot
-# encodes what its tools cut out of a video as we do: its merge needs streams that agree on B-frames.
+# The two halves of the options are those of LeRobot's `VideoEncoderConfig`. The dataset's description holds both, so
+# that LeRobot encodes what its tools cut out of a video as we do: its merge needs streams that agree on B-frames.
 ENCODER: dict[str, int | str] = {"g": 2, "crf": 12, "preset": "veryfast"}
 EXTRA_OPTIONS: dict[str, int | str] = {"bf": 0, "threads": 1, "x264-params": "ipratio=1.0:cpu-independent=1"}
 OPTIONS = {name: str(value) for name, value in (ENCODER | EXTRA_OPTIONS).items()}

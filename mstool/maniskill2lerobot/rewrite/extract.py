@@ -83,7 +83,7 @@ def _mark(
         source_episode=int(line["source_episode"]),
         seed=int(line["seed"]),
         source_steps=int(line["source_steps"]),
-        frames=int(dataset.rows[index]["length"]),
+        frames=dataset.rows[index].length,
         robot=record.robots.get(str(line["env_id"]), record.robot),
         controller=record.controller,
         histograms=histograms,
@@ -104,7 +104,7 @@ def _extract_rows(dataset: StoredDataset, shards: Sequence[Path]) -> None:
         of_episode = table.column("episode_index").to_numpy()
         for index in members:
             (at,) = np.nonzero(of_episode == index)
-            length = int(dataset.rows[index]["length"])
+            length = dataset.rows[index].length
             if len(at) != length or at[-1] - at[0] != length - 1:
                 raise DataError(f"{path}: episode {index} has {len(at)} rows, its table says {length} in a row")
             own = table.slice(int(at[0]), length)
@@ -132,11 +132,11 @@ def _extract_videos(dataset: StoredDataset, shards: Sequence[Path], column: str,
         shown = 0
         for index in members:
             row = dataset.rows[index]
-            begins = row.get(f"videos/{column}/from_timestamp", 0.0)
+            begins = row.videos[column].start
             if round(begins * dataset.fps) != shown:
                 raise DataError(f"{path}: episode {index} begins at {begins} s, expected {shown / dataset.fps} s")
-            shown += int(row["length"])
-        if split(path, [(shards[i] / f"{view}.mp4", int(dataset.rows[i]["length"])) for i in members], dataset.fps):
+            shown += row.length
+        if split(path, [(shards[i] / f"{view}.mp4", dataset.rows[i].length) for i in members], dataset.fps):
             anew |= set(members)
     return anew
 

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.contract import HISTOGRAMS_FILE, Storage, Version
+from mstool.contract import Storage, Version
+from mstool.dataset.files import HISTOGRAMS_FILE
 from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.executors.job import disk_full

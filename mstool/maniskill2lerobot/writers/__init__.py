@@ -1,6 +1,6 @@
 """Datasets from finished episodes.
 
-features     `info.json`'s feature table, the columns of both formats
+features     the description's feature table, the columns of both formats
 episodes     an episode's rows and statistics
 v3, v21      the two formats
 provenance   the record, and the line that every episode has in the log

@@ -8,11 +8,12 @@ from typing import Any
 
 from mstool import __version__
 from mstool.contract import Storage, Version
+from mstool.dataset.episode_log import write_episode_log
 from mstool.dataset.record import write_record
 from mstool.dataset.target import put_in_place
 from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
 from mstool.maniskill2lerobot.writers.histograms import write_histograms
-from mstool.maniskill2lerobot.writers.provenance import make_record, write_episode_log
+from mstool.maniskill2lerobot.writers.provenance import episode_log, make_record
 from mstool.maniskill2lerobot.writers.v3 import write_v3
 from mstool.maniskill2lerobot.writers.v21 import write_v21
 from mstool.norm_stats.output import write_exact_stats
@@ -64,7 +65,7 @@ def assemble(
         WRITERS[version](episodes, folder, storage=storage, fps=fps)
         record = make_record(episodes, version, demos, dropped, __version__)
         write_record(folder, replace(record, **(more or {})))
-        write_episode_log(episodes, folder)
+        write_episode_log(folder, episode_log(episodes))
         write_histograms(episodes, folder)
         write_exact_stats(folder)
     put_in_place(built, root, overwrite=overwrite)

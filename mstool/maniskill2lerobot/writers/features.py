@@ -1,4 +1,4 @@
-"""Feature tables of a dataset, as `meta/info.json` and the parquet schema want them."""
+"""Feature tables of a dataset, as the dataset's description and the parquet schema want them."""
 
 import json
 from typing import Any
@@ -39,7 +39,7 @@ def camera_columns(recipe: Recipe, version: Version) -> dict[str, str]:
 
 
 def features(recipe: Recipe, version: Version, storage: Storage, fps: int) -> Features:
-    """Return `info.json`'s feature table: dtype, shape and names per column."""
+    """Return the description's feature table: dtype, shape and names per column."""
     layout = recipe.layout
     names = {"state": layout.state.names, "action": layout.action(recipe.control_mode).names, "goal": GOAL_NAMES}
     table: Features = {}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mstool.contract import HISTOGRAMS_FILE, Array
+from mstool.contract import Array
+from mstool.dataset.files import HISTOGRAMS_FILE
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.writers.episodes import Episode
 

@@ -1,12 +1,10 @@
 """What a dataset says of itself: its record and one line per episode."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from mstool.contract import EPISODES_FILE, Version
+from mstool.contract import Version
 from mstool.dataset.record import Record
 from mstool.manifest import find_task
 from mstool.maniskill2lerobot.writers.episodes import Episode
@@ -82,10 +80,3 @@ def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
         }
         for index, episode in enumerate(episodes)
     ]
-
-
-def write_episode_log(episodes: Sequence[Episode], root: Path) -> None:
-    """Write the episode log, a JSON object per line."""
-    path = root / EPISODES_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in episode_log(episodes)), encoding="utf-8")

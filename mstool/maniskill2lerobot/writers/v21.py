@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mstool.contract import Array, Storage, Version
+from mstool.dataset.files import INFO_FILE, V2_DATA, V2_EPISODES, V2_EPISODES_STATS, V2_TASKS, V2_VIDEO, v2_place
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.writers.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
 from mstool.maniskill2lerobot.writers.features import camera_columns, features
@@ -16,8 +17,6 @@ from mstool.progress import Progress
 
 VERSION: Version = "v2.1"
 CHUNK_EPISODES = 1000
-DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
 # What lerobot's v2.1 aggregation knows; it refuses shapes other than (3, 1, 1) for images and (1,) for counts.
 STATS = ("min", "max", "mean", "std", "count")
 
@@ -28,31 +27,30 @@ def write_v21(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps:
     table = features(recipe, VERSION, storage, fps)
     views = camera_columns(recipe, VERSION)
     tasks = instructions(episodes)
-    meta = root / "meta"
-    meta.mkdir(parents=True)
+    (root / INFO_FILE).parent.mkdir(parents=True)
     log: list[dict[str, Any]] = []
     stats: list[dict[str, Any]] = []
     first = 0
     with Progress("write episodes", len(episodes), "episode") as progress:
         for i, episode in enumerate(episodes):
-            place = {"episode_chunk": i // CHUNK_EPISODES, "episode_index": i}
+            place = v2_place(i, CHUNK_EPISODES)
             task_index = tasks.index(episode.recipe.instruction)
             columns = episode_arrays(episode, VERSION, index=i, first_row=first, task_index=task_index, fps=fps)
-            path = root / DATA_PATH.format(**place)
+            path = root / V2_DATA.format(**place)
             path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(episode_table(episode, columns, table, VERSION, views), path, compression="snappy")
             if storage == "video":
                 for column, view in views.items():
-                    video = root / VIDEO_PATH.format(video_key=column, **place)
+                    video = root / V2_VIDEO.format(video_key=column, **place)
                     video.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(episode.shard / f"{view}.mp4", video)
             log.append({"episode_index": i, "tasks": [episode.recipe.instruction], "length": episode.mark.frames})
             stats.append({"episode_index": i, "stats": _episode_stats(episode, columns, views)})
             first += episode.mark.frames
             progress.update()
-    _write_jsonl(meta / "episodes.jsonl", log)
-    _write_jsonl(meta / "episodes_stats.jsonl", stats)
-    _write_jsonl(meta / "tasks.jsonl", [{"task_index": i, "task": task} for i, task in enumerate(tasks)])
+    _write_jsonl(root / V2_EPISODES, log)
+    _write_jsonl(root / V2_EPISODES_STATS, stats)
+    _write_jsonl(root / V2_TASKS, [{"task_index": i, "task": task} for i, task in enumerate(tasks)])
     info = {
         "codebase_version": VERSION,
         "robot_type": episodes[0].mark.robot,
@@ -64,11 +62,11 @@ def write_v21(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps:
         "chunks_size": CHUNK_EPISODES,
         "fps": fps,
         "splits": {"train": f"0:{len(episodes)}"},
-        "data_path": DATA_PATH,
-        "video_path": VIDEO_PATH if storage == "video" else None,
+        "data_path": V2_DATA,
+        "video_path": V2_VIDEO if storage == "video" else None,
         "features": table,
     }
-    (meta / "info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
+    (root / INFO_FILE).write_text(json.dumps(info, indent=2), encoding="utf-8")
 
 
 def _episode_stats(episode: Episode, columns: dict[str, Array], views: dict[str, str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mstool.contract import Storage, Version
+from mstool.dataset.files import INFO_FILE, STATS_FILE, V3_DATA, V3_EPISODES, V3_EPISODES_FOLDER, V3_TASKS, V3_VIDEO
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.video_parts import concatenate
 from mstool.maniskill2lerobot.writers.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
@@ -22,10 +23,6 @@ CHUNK_FILES = 1000
 DATA_FILE_MB = 100
 VIDEO_FILE_MB = 200
 _MB = 1024**2
-
-DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
-VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 
 type Row = dict[str, Any]
 
@@ -83,7 +80,7 @@ def _write_data(
             if writer is not None:
                 writer.close()
             number += 1
-            path = root / DATA_PATH.format(**_place(number))
+            path = root / V3_DATA.format(**_place(number))
             path.parent.mkdir(parents=True, exist_ok=True)
             writer = pq.ParquetWriter(path, rows_of_episode.schema, compression="snappy")
         writer.write_table(rows_of_episode)  # one row group per episode, as LeRobot's own writer
@@ -105,7 +102,7 @@ def _write_videos(
 ) -> None:
     paths = [episode.shard / f"{view}.mp4" for episode in episodes]
     for number, members in enumerate(_by_size(paths, VIDEO_FILE_MB * _MB)):
-        target = root / VIDEO_PATH.format(video_key=column, **_place(number))
+        target = root / V3_VIDEO.format(video_key=column, **_place(number))
         target.parent.mkdir(parents=True, exist_ok=True)
         concatenate(((paths[i], rows[i]["length"]) for i in members), target, fps)
         shown = 0
@@ -127,12 +124,9 @@ def _write_meta(
     *,
     has_video: bool,
 ) -> None:
-    meta = root / "meta"
-    meta.mkdir(exist_ok=True)
-    pd.DataFrame({"task_index": range(len(tasks))}, index=pd.Index(tasks, name="task")).to_parquet(
-        meta / "tasks.parquet"
-    )
-    path = root / EPISODES_PATH.format(**_place(0))
+    (root / V3_TASKS).parent.mkdir(exist_ok=True)
+    pd.DataFrame({"task_index": range(len(tasks))}, index=pd.Index(tasks, name="task")).to_parquet(root / V3_TASKS)
+    path = root / V3_EPISODES.format(**_place(0))
     path.parent.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist([_flat(row) for row in rows]), path)
     info = {
@@ -146,11 +140,11 @@ def _write_meta(
         "video_files_size_in_mb": VIDEO_FILE_MB,
         "fps": fps,
         "splits": {"train": f"0:{len(rows)}"},
-        "data_path": DATA_PATH,
-        "video_path": VIDEO_PATH if has_video else None,
+        "data_path": V3_DATA,
+        "video_path": V3_VIDEO if has_video else None,
         "features": table,
     }
-    (meta / "info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
+    (root / INFO_FILE).write_text(json.dumps(info, indent=2), encoding="utf-8")
 
 
 def _write_image_stats(episodes: Sequence[Episode], root: Path) -> None:
@@ -161,12 +155,12 @@ def _write_image_stats(episodes: Sequence[Episode], root: Path) -> None:
         for episode in episodes:
             total += ImageHistogram(episode.mark.histograms[view], episode.mark.frames)
         stats[column] = {name: value.tolist() for name, value in total.stats().items()}
-    (root / "meta" / "stats.json").write_text(json.dumps(stats, indent=2), encoding="utf-8")
+    (root / STATS_FILE).write_text(json.dumps(stats, indent=2), encoding="utf-8")
 
 
 def _flat(row: Row) -> Row:
     flat = {name: value for name, value in row.items() if name != "stats"}
-    flat |= {f"meta/episodes/{name}": value for name, value in _place(0).items()}
+    flat |= {f"{V3_EPISODES_FOLDER}/{name}": value for name, value in _place(0).items()}
     for column, stats in row["stats"].items():
         flat |= {f"stats/{column}/{name}": value.tolist() for name, value in stats.items()}
     return flat

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mstool.dataset.files import Unavailable, read_json
+from mstool.dataset.files import STATS_FILE, Unavailable, read_json
 from mstool.dataset.vectors import state_columns
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
@@ -176,18 +176,18 @@ class Quantiles(Check):
     """MS705."""
 
     code, family = "MS705", "contract"
-    title = "meta/stats.json holds q01 and q99 of state and actions"
+    title = f"{STATS_FILE} holds q01 and q99 of state and actions"
     meaning = "LeRobot's pi05 normalises by quantiles: without them it stops with a ValueError"
     fix = "mstool stats DATASET"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Look for them."""
-        if context.target.stats.value != "meta/stats.json":
-            raise Skip(f"{context.target.name} does not read meta/stats.json")
+        if context.target.stats.value != STATS_FILE:
+            raise Skip(f"{context.target.name} does not read {STATS_FILE}")
         try:
-            stored = read_json(context.data.root / "meta" / "stats.json")
+            stored = read_json(context.data.root / STATS_FILE)
         except Unavailable as why:
-            yield Issue(f"{why} ({context.target.stats.source})", feature="meta/stats.json")
+            yield Issue(f"{why} ({context.target.stats.source})", feature=STATS_FILE)
             return
         for column in ("observation.state", "action"):
             if column not in context.data.features:

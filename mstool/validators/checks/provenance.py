@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from mstool.contract import EPISODES_FILE, ControllerFacts
-from mstool.dataset.files import Unavailable
-from mstool.dataset.record import RECORD_FILE, Record
+from mstool.contract import ControllerFacts
+from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE, Unavailable
+from mstool.dataset.record import Record
 from mstool.dataset.vectors import actions_of, names_of
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
@@ -134,12 +134,12 @@ class EpisodeLog(Check):
         try:
             log = context.data.episode_log
         except Unavailable as why:
-            yield Issue(str(why), feature="meta/mstool/episodes.jsonl")
+            yield Issue(str(why), feature=EPISODE_LOG_FILE)
             return
         if len(log) != len(episodes):
             yield Issue(
                 "another number of episodes",
-                feature="meta/mstool/episodes.jsonl",
+                feature=EPISODE_LOG_FILE,
                 observed=str(len(log)),
                 expected=str(len(episodes)),
             )
@@ -150,7 +150,7 @@ class EpisodeLog(Check):
                 if line.get(name) != wanted:
                     yield Issue(
                         f"{name} is not the dataset's",
-                        feature="meta/mstool/episodes.jsonl",
+                        feature=EPISODE_LOG_FILE,
                         episode=row.index,
                         observed=repr(line.get(name)),
                         expected=str(wanted),
@@ -160,7 +160,7 @@ class EpisodeLog(Check):
                 yield Issue(
                     f"the same demo as episode {seen[source]}",
                     "warning",
-                    feature="meta/mstool/episodes.jsonl",
+                    feature=EPISODE_LOG_FILE,
                     episode=row.index,
                     observed=str(source),
                 )
@@ -172,7 +172,7 @@ def _made_here(context: Context) -> str:
     data = context.data
     if named := recognise(data.features):
         return f"the names of the dimensions are those that mstool convert writes in layout {named.layout.name}"
-    return f"{EPISODES_FILE} is mstool's" if (data.root / EPISODES_FILE).is_file() else ""
+    return f"{EPISODE_LOG_FILE} is mstool's" if (data.root / EPISODE_LOG_FILE).is_file() else ""
 
 
 @register

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.files import INFO_NAME
 from mstool.dataset.record import Record
 from mstool.dataset.vectors import action_columns, actions_of, dimension, names_of, state_columns, state_of
 from mstool.layouts import LAYOUTS
@@ -112,7 +113,7 @@ class Names(Check):
     code, family = "MS403", "state and actions"
     title = "every dimension has a name, and the names are those of the layout"
     meaning = "nobody can tell later what a dimension was; LeRobot uses names to choose joints for relative actions"
-    fix = "write one name per dimension into info.json's features"
+    fix = f"write one name per dimension into {INFO_NAME}'s features"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Count names, and compare with the declared layout's."""

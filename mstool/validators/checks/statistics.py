@@ -7,20 +7,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mstool.contract import Array
-from mstool.dataset.files import Unavailable, read_json
+from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE, V2_EPISODES_STATS, Unavailable, read_json
 from mstool.dataset.vectors import action_columns, state_columns
-from mstool.dataset.view import MANY_FRAMES, DatasetView
 from mstool.errors import MstoolError
 from mstool.norm_stats.check import compare
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue, Note
+from mstool.validators.sampling import MANY_FRAMES, SampledView
 
 _CONFIGS = {"pi05_libero": "pi05_libero", "pi05_droid": "pi05_droid_finetune", "lerobot_pi05": "lerobot"}
-_STATS = "meta/stats.json"
 # Exactly computed quantiles agree to rounding; aggregated or sampled ones do not.
 _RELATIVE = 1e-4
-_exact: WeakKeyDictionary[DatasetView, dict[str, StatsResult]] = WeakKeyDictionary()
+_exact: WeakKeyDictionary[SampledView, dict[str, StatsResult]] = WeakKeyDictionary()
 
 
 def exact(context: Context) -> StatsResult:
@@ -43,7 +42,7 @@ def exact(context: Context) -> StatsResult:
 
 def openpi_stats(context: Context) -> dict[str, dict[str, Any]]:
     """Return the `state` and `actions` entries of openpi's file, or skip."""
-    if context.target.stats.value != "norm_stats.json" and context.norm_stats is None:
+    if context.target.stats.value != NORM_STATS_FILE and context.norm_stats is None:
         raise Skip(f"{context.target.name} does not read norm_stats.json")
     if context.norm_stats is None:
         raise Skip("there is no norm_stats.json (MS601)")
@@ -66,9 +65,9 @@ class StatsThere(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Look for state and actions with mean, std, q01 and q99."""
         if context.norm_stats is None:
-            if context.target.stats.value != "norm_stats.json":
+            if context.target.stats.value != NORM_STATS_FILE:
                 raise Skip(f"{context.target.name} does not read norm_stats.json")
-            yield Issue("there are no statistics; give --norm-stats, or compute them", feature="norm_stats.json")
+            yield Issue("there are no statistics; give --norm-stats, or compute them", feature=NORM_STATS_FILE)
             return
         try:
             entries = openpi_stats(context)
@@ -100,7 +99,7 @@ class StatsDimensions(Check):
                 if isinstance(values, list) and len(values) < width:
                     yield Issue(
                         f"{key}.{name} is too short",
-                        feature="norm_stats.json",
+                        feature=NORM_STATS_FILE,
                         observed=str(len(values)),
                         expected=str(width),
                     )
@@ -130,7 +129,7 @@ class StatsExact(Check):
                 yield Issue(
                     f"{deviation.key} {deviation.name}: {deviation.worst} is off by {deviation.off:+.2g} of a "
                     "normalised range of 2",
-                    feature="norm_stats.json",
+                    feature=NORM_STATS_FILE,
                     dimension=deviation.dim,
                     observed=f"{deviation.file:.5g}",
                     expected=f"{deviation.exact:.5g}",
@@ -169,7 +168,7 @@ class LeRobotStats(Check):
     """MS605."""
 
     code, family = "MS605", "statistics"
-    title = "meta/stats.json is that of this data"
+    title = f"{STATS_FILE} is that of this data"
     meaning = (
         "LeRobot up to 0.6.1 averages quantiles over episodes, which are then not those of the dataset; edited "
         "datasets keep old ones"
@@ -182,12 +181,12 @@ class LeRobotStats(Check):
         data = context.data
         if data.version != "v3.0":
             raise Skip("v2.1 keeps statistics per episode (MS606)")
-        if not (data.root / _STATS).exists():
-            raise Skip("there is no meta/stats.json" + (" (MS705)" if context.target.stats.value == _STATS else ""))
+        if not (data.root / STATS_FILE).exists():
+            raise Skip(f"there is no {STATS_FILE}" + (" (MS705)" if context.target.stats.value == STATS_FILE else ""))
         try:
-            stored = read_json(data.root / _STATS)
+            stored = read_json(data.root / STATS_FILE)
         except Unavailable as why:
-            yield Issue(str(why), feature=_STATS)
+            yield Issue(str(why), feature=STATS_FILE)
             return
         result = exact(context)
         for column in dict.fromkeys((*state_columns(data), *action_columns(data))):
@@ -228,7 +227,7 @@ class LeRobotStats(Check):
                     )
 
 
-def _averaged(data: DatasetView, column: str, name: str, values: Array) -> bool:
+def _averaged(data: SampledView, column: str, name: str, values: Array) -> bool:
     """Whether quantiles (D,) are what LeRobot aggregates them to: means of the episodes', weighted by length."""
     try:
         rows = [row for row in data.episodes if name in row.stats.get(column, {})]
@@ -256,7 +255,7 @@ class EpisodeStats(Check):
         stats = {row.index: row.stats for row in data.episodes}
         if not any(stats.values()):
             if data.version == "v2.1":
-                yield Issue("episodes_stats.jsonl is missing or empty", feature="meta/episodes_stats.jsonl")
+                yield Issue("episodes_stats.jsonl is missing or empty", feature=V2_EPISODES_STATS)
                 return
             raise Skip("the episode table carries no statistics")
         for rows in data.sample:

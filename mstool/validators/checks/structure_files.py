@@ -6,13 +6,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mstool.dataset.files import video_file
-from mstool.dataset.view import DatasetView
+from mstool.dataset.files import INFO_FILE, INFO_NAME, video_file
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue
+from mstool.validators.sampling import SampledView
 
 
-def short(data: DatasetView, path: Any) -> str:
+def short(data: SampledView, path: Any) -> str:
     """Return a file's name within the dataset."""
     return str(path.relative_to(data.root))
 
@@ -70,9 +70,9 @@ class ColumnsAsDeclared(Check):
     """MS107."""
 
     code, family = "MS107", "structure"
-    title = "the columns of the data files are those of info.json, in dtype and shape"
-    meaning = "readers cast what they find to what info.json says: they fail, or fill with something else"
-    fix = "convert the demos again, or correct the feature in meta/info.json"
+    title = f"the columns of the data files are those of {INFO_NAME}, in dtype and shape"
+    meaning = f"readers cast what they find to what {INFO_NAME} says: they fail, or fill with something else"
+    fix = f"convert the demos again, or correct the feature in {INFO_FILE}"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare schemas, then values that a schema does not show."""
@@ -95,7 +95,10 @@ class ColumnsAsDeclared(Check):
                 if name not in data.info["features"] and name not in odd and name != "__index_level_0__":
                     odd.add(name)
                     yield Issue(
-                        "a column that info.json does not declare", "warning", feature=name, observed=short(data, path)
+                        f"a column that {INFO_NAME} does not declare",
+                        "warning",
+                        feature=name,
+                        observed=short(data, path),
                     )
         for name, why in data.unreadable_columns.items():
             if name not in odd:
@@ -104,7 +107,7 @@ class ColumnsAsDeclared(Check):
 
 def _problem(schema: pa.Schema, name: str, feature: dict[str, Any]) -> tuple[str, str | None, str | None] | None:
     if name not in schema.names:
-        return "info.json declares a column that the data lacks", None, f"{feature['dtype']} {feature['shape']}"
+        return f"{INFO_NAME} declares a column that the data lacks", None, f"{feature['dtype']} {feature['shape']}"
     kind = schema.field(name).type
     if feature["dtype"] == "image":
         if not (pa.types.is_struct(kind) and {field.name for field in kind} >= {"bytes", "path"}):
@@ -127,9 +130,9 @@ class Totals(Check):
     """MS108."""
 
     code, family = "MS108", "structure"
-    title = "info.json's totals are those of the files"
+    title = f"{INFO_NAME}'s totals are those of the files"
     meaning = "an index built from the totals runs past the end, or leaves frames out"
-    fix = "convert the demos again; a count alone can be corrected in meta/info.json"
+    fix = f"convert the demos again; a count alone can be corrected in {INFO_FILE}"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Count rows by the footers, episodes and tasks by their tables."""

@@ -1,15 +1,14 @@
-"""MS101 to MS104: what `meta/info.json` says."""
+"""MS101 to MS104: what the dataset's description says."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from mstool.contract import INDEX_COLUMNS
-from mstool.dataset.files import Unavailable
+from mstool.dataset.files import INFO_FILE, INFO_NAME, Unavailable
 from mstool.dataset.view import is_depth
 from mstool.validators.check import Check, Context, register
 from mstool.validators.report import Issue
 
-_INFO = "meta/info.json"
 VERSIONS = ("v2.1", "v3.0")
 _COUNTS = ("total_episodes", "total_frames", "total_tasks")
 _V3_SIZES = ("chunks_size", "data_files_size_in_mb", "video_files_size_in_mb")
@@ -25,7 +24,7 @@ class InfoReadable(Check):
     """MS101."""
 
     code, family = "MS101", "structure"
-    title = "meta/info.json is there and is a JSON object"
+    title = f"{INFO_FILE} is there and is a JSON object"
     meaning = "every reader opens this file first: nothing can be trained on the dataset"
     fix = "download the dataset or convert the demos again; the folder given must hold meta/ and data/"
 
@@ -34,7 +33,7 @@ class InfoReadable(Check):
         try:
             _ = context.data.info
         except Unavailable as why:
-            yield Issue(str(why), feature=_INFO)
+            yield Issue(str(why), feature=INFO_FILE)
 
 
 @register
@@ -62,11 +61,11 @@ class InfoFields(Check):
     """MS103."""
 
     code, family = "MS103", "structure"
-    title = "info.json has the fields readers need, with possible values"
+    title = f"{INFO_NAME} has the fields readers need, with possible values"
     meaning = (
         "lerobot refuses to open the dataset (ManiSkill's own converter writes data_files_size_in_mb 0 for small ones)"
     )
-    fix = "write the field into meta/info.json: positive sizes, the true counts, path patterns as LeRobot's"
+    fix = f"write the field into {INFO_FILE}: positive sizes, the true counts, path patterns as LeRobot's"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Check counts, sizes, path patterns and splits."""

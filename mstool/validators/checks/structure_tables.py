@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mstool.dataset.files import Unavailable, data_file
+from mstool.dataset.files import V3_EPISODES_FOLDER, Unavailable, data_file
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue
 
@@ -23,7 +23,7 @@ class EpisodeTable(Check):
     meaning = (
         "LeRobot looks episodes up by position: a shuffled table pairs frames with another episode's video and task"
     )
-    fix = "convert the demos again; do not edit, filter or sort meta/episodes by hand"
+    fix = f"convert the demos again; do not edit, filter or sort {V3_EPISODES_FOLDER} by hand"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Check each row against its position, and its length against the data."""
@@ -32,7 +32,7 @@ class EpisodeTable(Check):
         try:
             _ = data.episodes
         except Unavailable as why:
-            yield Issue(str(why), feature="meta/episodes")
+            yield Issue(str(why), feature=V3_EPISODES_FOLDER)
             return
         first = 0
         for position, row in enumerate(data.episodes):

@@ -1,8 +1,9 @@
-"""MS115: what info.json says of how videos were encoded, which LeRobot's editing tools encode with again."""
+"""MS115: what the description says of how videos were encoded, which LeRobot's editing tools encode with again."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from mstool.dataset.files import INFO_FILE, INFO_NAME
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue
 
@@ -21,9 +22,9 @@ class EncoderSettings(Check):
     """MS115."""
 
     code, family = "MS115", "structure"
-    title = "info.json's video settings are of the kinds that LeRobot's tools take"
+    title = f"{INFO_NAME}'s video settings are of the kinds that LeRobot's tools take"
     meaning = "lerobot-edit-dataset refuses to delete episodes or to split: it encodes with these settings again"
-    fix = "write numbers without quotation marks into meta/info.json's features"
+    fix = f"write numbers without quotation marks into {INFO_FILE}'s features"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare kinds."""

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from mstool.dataset.files import INFO_NAME
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue, Note
 
@@ -174,11 +175,11 @@ class VideoRate(Check):
     code, family = "MS205", "timing"
     title = "videos run at the dataset's fps"
     meaning = "the frame at a timestamp is another than the row's"
-    fix = "encode the videos at the dataset's fps; set video.fps in info.json to it"
+    fix = f"encode the videos at the dataset's fps; set video.fps in {INFO_NAME} to it"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare the declared rate and the files' own."""
-        from mstool.dataset.frames import video_files, video_header
+        from mstool.dataset.frames import video_header
 
         data = context.data
         videos = [name for name, f in data.features.items() if f["dtype"] == "video"]
@@ -188,12 +189,12 @@ class VideoRate(Check):
             declared = (data.features[name].get("info") or {}).get("video.fps")
             if declared is not None and declared != data.fps:
                 yield Issue(
-                    "info.json's video.fps is not its fps",
+                    f"{INFO_NAME}'s video.fps is not its fps",
                     feature=name,
                     observed=str(declared),
                     expected=f"{data.fps:g}",
                 )
-        for path, camera in video_files(data):
+        for path, camera in data.video_files():
             header = video_header(path)
             if header is not None and abs(header.rate - Fraction(data.fps).limit_denominator(1000)) > Fraction(1, 100):
                 yield Issue(

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from mstool.dataset.files import Unavailable, video_file
-from mstool.dataset.frames import read_pictures, video_files, video_header
-from mstool.dataset.view import DatasetView
+from mstool.dataset.files import INFO_NAME, Unavailable, video_file
+from mstool.dataset.frames import video_header
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.structure_files import short
 from mstool.validators.report import Issue
+from mstool.validators.sampling import SampledView
 
 
 def need_cameras(context: Context) -> list[str]:
@@ -32,7 +32,7 @@ class PicturesOpen(Check):
         data = context.data
         need_cameras(context)
         broken = set()
-        for path, camera in video_files(data):
+        for path, camera in data.video_files():
             if video_header(path) is None:
                 broken.add(path)
                 yield Issue(f"{short(data, path)} cannot be opened, or breaks off", feature=camera)
@@ -46,7 +46,7 @@ class PicturesOpen(Check):
                     if header is not None and self._declared(context, path, camera) > header.frames:
                         continue  # fewer frames than rows is MS302's
                 try:
-                    read_pictures(data, row, camera, [0, row.length - 1])
+                    data.pictures(row, camera, [0, row.length - 1])
                 except Unavailable as why:
                     yield Issue(f"a picture cannot be decoded: {why}", feature=camera, episode=row.index)
 
@@ -79,7 +79,7 @@ class FrameCounts(Check):
                 declared[path] = declared.get(path, 0) + row.length
         if not declared:
             raise Skip("there are no videos")
-        for path, camera in video_files(data):
+        for path, camera in data.video_files():
             header = video_header(path)
             if header is not None and header.frames != declared[path]:
                 yield Issue(
@@ -97,14 +97,14 @@ class PictureSize(Check):
     code, family = "MS303", "video"
     title = "pictures have the declared height and width"
     meaning = "a batch cannot be stacked, or height and width change places"
-    fix = "write the true size into info.json's features: [height, width, 3]"
+    fix = f"write the true size into {INFO_NAME}'s features: [height, width, 3]"
 
     def run(self, context: Context) -> Iterator[Issue]:
-        """Compare headers, or decoded pictures, with info.json."""
+        """Compare headers, or decoded pictures, with the description."""
         data = context.data
         need_cameras(context)
         seen = set()
-        for path, camera in video_files(data):
+        for path, camera in data.video_files():
             header = video_header(path)
             if header is not None and camera not in seen:
                 yield from self._compare(context, camera, header.height, header.width)
@@ -115,10 +115,10 @@ class PictureSize(Check):
                     yield from self._compare(context, camera, height, width)
 
     @staticmethod
-    def _sizes(data: DatasetView, camera: str) -> list[tuple[int, int]]:
+    def _sizes(data: SampledView, camera: str) -> list[tuple[int, int]]:
         """Return the sizes that occur among pictures at the ends and in the middle of episodes."""
         sizes = {
-            read_pictures(data, row, camera, [position])[0].shape[:2]
+            data.pictures(row, camera, [position])[0].shape[:2]
             for row in data.pictured
             for position in {0, row.length // 2, row.length - 1}
         }

@@ -8,16 +8,15 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import Unavailable
-from mstool.dataset.frames import read_pictures
 from mstool.dataset.vectors import action_columns, name_of, state_columns
-from mstool.dataset.view import DatasetView
+from mstool.validators.sampling import SampledView
 from mstool.validators.show.summary import unit_of
 from mstool.validators.svg import COLOURS
 
 MOMENTS = 6
 
 
-def episode_columns(data: DatasetView, row: EpisodeRow, columns: tuple[str, ...]) -> dict[str, Array]:
+def episode_columns(data: SampledView, row: EpisodeRow, columns: tuple[str, ...]) -> dict[str, Array]:
     """Return one episode's columns, (T, D) each."""
     data.need_columns(*columns)
     for rows in data.rows():
@@ -26,12 +25,12 @@ def episode_columns(data: DatasetView, row: EpisodeRow, columns: tuple[str, ...]
     raise Unavailable(f"episode {row.index} has no rows")
 
 
-def columns_of(data: DatasetView, what: Literal["state", "actions"]) -> tuple[str, ...]:
+def columns_of(data: SampledView, what: Literal["state", "actions"]) -> tuple[str, ...]:
     """Return the columns of the state or the actions."""
     return state_columns(data) if what == "state" else action_columns(data)
 
 
-def draw_sheet(data: DatasetView, row: EpisodeRow, path: Path) -> None:
+def draw_sheet(data: SampledView, row: EpisodeRow, path: Path) -> None:
     """Write every camera at a few moments of an episode."""
     from matplotlib.figure import Figure
 
@@ -42,7 +41,7 @@ def draw_sheet(data: DatasetView, row: EpisodeRow, path: Path) -> None:
     figure = Figure(figsize=(2.1 * len(moments), 2.35 * len(cameras) + 0.5), layout="constrained")
     axes = figure.subplots(len(cameras), len(moments), squeeze=False)
     for line, camera in zip(axes, cameras, strict=True):
-        pictures = read_pictures(data, row, camera, moments)
+        pictures = data.pictures(row, camera, moments)
         for cell, picture, moment in zip(line, pictures, moments, strict=True):
             cell.imshow(picture)
             cell.set(xticks=[], yticks=[])
@@ -52,7 +51,7 @@ def draw_sheet(data: DatasetView, row: EpisodeRow, path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
-def draw_curves(data: DatasetView, row: EpisodeRow, what: Literal["state", "actions"], path: Path) -> None:
+def draw_curves(data: SampledView, row: EpisodeRow, what: Literal["state", "actions"], path: Path) -> None:
     """Write one small plot per dimension of the state or the actions."""
     from matplotlib.figure import Figure
 

@@ -9,9 +9,8 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import Unavailable
-from mstool.dataset.frames import read_pictures
 from mstool.dataset.vectors import name_of
-from mstool.dataset.view import DatasetView
+from mstool.validators.sampling import SampledView
 from mstool.validators.show.draw import columns_of, episode_columns
 from mstool.validators.svg import COLOURS
 
@@ -23,7 +22,7 @@ _BATCH = 64
 _LINE = np.array([20, 20, 20], np.uint8)
 
 
-def write_film(data: DatasetView, row: EpisodeRow, path: Path) -> None:
+def write_film(data: SampledView, row: EpisodeRow, path: Path) -> None:
     """Write an H.264 mp4 at the dataset's fps.
 
     Raises
@@ -56,20 +55,20 @@ def write_film(data: DatasetView, row: EpisodeRow, path: Path) -> None:
             container.mux(packet)
 
 
-def _cameras(data: DatasetView, row: EpisodeRow, frames: list[int]) -> list[Array]:
+def _cameras(data: SampledView, row: EpisodeRow, frames: list[int]) -> list[Array]:
     """Return the views side by side, (H, W, 3) each frame, with even sides as H.264 wants them."""
     from PIL import Image
 
     columns = []
     for camera in data.cameras:
-        pictures = read_pictures(data, row, camera, frames)
+        pictures = data.pictures(row, camera, frames)
         height, width = pictures[0].shape[:2]
         wide = round(width * _HEIGHT / height) // 2 * 2
         columns.append([np.asarray(Image.fromarray(p).resize((wide, _HEIGHT))) for p in pictures])
     return [np.concatenate(views, axis=1) for views in zip(*columns, strict=True)]
 
 
-def _curves(data: DatasetView, row: EpisodeRow, width: int) -> tuple[Array, list[float], list[float]]:
+def _curves(data: SampledView, row: EpisodeRow, width: int) -> tuple[Array, list[float], list[float]]:
     """Draw state and actions side by side, (H, width, 3), and return where their time axes start and end, px."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 
 from mstool.dataset.episode_table import EpisodeRow
-from mstool.dataset.frames import read_pictures
 from mstool.dataset.vectors import name_of
-from mstool.dataset.view import DatasetView
+from mstool.validators.sampling import SampledView
 from mstool.validators.show.draw import columns_of, episode_columns
 
 _BATCH = 64
 
 
-def write_rerun(data: DatasetView, row: EpisodeRow, path: Path) -> None:
+def write_rerun(data: SampledView, row: EpisodeRow, path: Path) -> None:
     """Write the recording.
 
     LeRobot's own visualiser opens v3.0 datasets only, and those that its reader accepts; this one opens all.
@@ -37,7 +36,7 @@ def write_rerun(data: DatasetView, row: EpisodeRow, path: Path) -> None:
     for camera in data.cameras:
         for start in range(0, row.length, _BATCH):
             frames = list(range(start, min(start + _BATCH, row.length)))
-            for frame, picture in zip(frames, read_pictures(data, row, camera, frames), strict=True):
+            for frame, picture in zip(frames, data.pictures(row, camera, frames), strict=True):
                 _at(recording, frame, data.fps)
                 recording.log(camera, rr.Image(np.ascontiguousarray(picture)).compress(jpeg_quality=90))
     recording.flush()

@@ -8,11 +8,11 @@ from typing import Any
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import Unavailable
 from mstool.dataset.locate import locate
-from mstool.dataset.view import DatasetView
 from mstool.errors import DataError, UsageError
 from mstool.installation import require
 from mstool.paths import writable_folder
 from mstool.progress import Notify
+from mstool.validators.sampling import SampledView
 from mstool.validators.show.summary import summary
 
 
@@ -69,7 +69,7 @@ def show(
         raise UsageError("--rerun writes a file", fix=f"mstool show {root} --output shown --rerun")
     if rerun:
         require("--rerun", ["rerun"])
-    data = DatasetView(root)
+    data = SampledView(root)
     try:
         facts = summary(data)
         row = _episode(data, episode)
@@ -79,7 +79,7 @@ def show(
     return Shown(facts, row.index, files)
 
 
-def _episode(data: DatasetView, episode: int) -> EpisodeRow:
+def _episode(data: SampledView, episode: int) -> EpisodeRow:
     for row in data.episodes:
         if row.index == episode:
             return row
@@ -89,7 +89,7 @@ def _episode(data: DatasetView, episode: int) -> EpisodeRow:
     )
 
 
-def _write(data: DatasetView, row: EpisodeRow, output: Path, rerun: bool, notify: Notify) -> tuple[Path, ...]:
+def _write(data: SampledView, row: EpisodeRow, output: Path, rerun: bool, notify: Notify) -> tuple[Path, ...]:
     from mstool.validators.show.draw import draw_curves, draw_sheet
     from mstool.validators.show.filmstrip import write_film
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import action_columns, name_of, state_columns
-from mstool.dataset.view import DatasetView
+from mstool.validators.sampling import SampledView
 
 
-def summary(data: DatasetView) -> dict[str, Any]:
+def summary(data: SampledView) -> dict[str, Any]:
     """Return what a dataset holds: sizes, cameras, tasks, and every dimension's name, unit and range.
 
     Lengths are in frames, ranges in the dimension's unit; None where a dimension has no finite value.
@@ -47,7 +47,7 @@ def summary(data: DatasetView) -> dict[str, Any]:
     }
 
 
-def _dimensions(data: DatasetView, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+def _dimensions(data: SampledView, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     rows = []
     for column in columns:
         data.need_columns(column)
@@ -70,7 +70,7 @@ def _dimensions(data: DatasetView, columns: tuple[str, ...]) -> list[dict[str, A
     return rows
 
 
-def unit_of(data: DatasetView, column: str, dim: int) -> str:
+def unit_of(data: SampledView, column: str, dim: int) -> str:
     """Return a dimension's declared unit, empty where there is none.
 
     Units are declared under LeRobot's v3.0 names, whatever the version.

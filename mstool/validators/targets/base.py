@@ -39,7 +39,7 @@ class Target:
     # Tokens for prompt and, with `state_in_prompt`, the discretised state.
     max_tokens: Expectation[int]
     state_in_prompt: Expectation[bool]
-    # Where normalisation statistics are read: openpi's `norm_stats.json`, or LeRobot's `meta/stats.json`.
+    # Where normalisation statistics are read: openpi's file, or LeRobot's.
     stats: Expectation[str]
     # Whether a language instruction is needed at all.
     needs_prompt: bool = True

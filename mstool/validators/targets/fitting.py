@@ -27,7 +27,7 @@ def fitting_target(info: Mapping[str, Any], record: Record) -> Fitting:
     Parameters
     ----------
     info
-        `meta/info.json`; malformed parts count as missing.
+        The dataset's description; malformed parts count as missing.
     record
         What `mstool convert` recorded of the dataset; false where that is lost, or the dataset was made elsewhere.
 

@@ -1,5 +1,6 @@
 """openpi's `pi05_droid` checkpoint, as the training config `pi05_droid_finetune` reads LeRobot datasets for it."""
 
+from mstool.dataset.files import NORM_STATS_FILE
 from mstool.validators.targets.base import Expectation, Target
 
 _OPENPI = "openpi 15a9616, src/openpi/"
@@ -25,6 +26,6 @@ PI05_DROID = Target(
     chunk=Expectation(16, _CONFIG + ", action_horizon"),
     max_tokens=Expectation(200, _OPENPI + "models/pi0_config.py, max_token_len with pi05"),
     state_in_prompt=Expectation(True, _OPENPI + "models/pi0_config.py, discrete_state_input with pi05"),
-    stats=Expectation("norm_stats.json", _OPENPI + "shared/normalize.py"),
+    stats=Expectation(NORM_STATS_FILE, _OPENPI + "shared/normalize.py"),
     advice="mstool convert ... --layout droid --format v2.1",
 )

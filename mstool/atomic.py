@@ -1,0 +1,64 @@
+"""Replace files all at once or not at all: the one way in which a file that somebody may be reading is written."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from mstool.errors import DataError
+
+
+def replace_texts(texts: Mapping[Path, str]) -> tuple[Path, ...]:
+    """Write files: all to temporary ones beside their targets first, then each renamed over its target.
+
+    A reader sees the old file or the new one, never a part, even after a power failure; a full disk stops everything
+    before the first target changes. A file keeps its mode.
+
+    Raises
+    ------
+    OSError
+        A file cannot be written.
+
+    """
+    ready: list[tuple[Path, Path]] = []
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+            with aside.open("x", encoding="utf-8") as file:
+                ready.append((aside, path))
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                aside.chmod(path.stat().st_mode & 0o777)
+        for aside, path in ready:
+            aside.replace(path)
+    finally:
+        for aside, _ in ready:
+            aside.unlink(missing_ok=True)
+    return tuple(texts)
+
+
+def replace_text(path: Path, text: str) -> Path:
+    """Write one file, as `replace_texts` does."""
+    replace_texts({path: text})
+    return path
+
+
+def replace_json(documents: Mapping[Path, object]) -> tuple[Path, ...]:
+    """Write JSON documents, as `replace_texts` does; a value that JSON has no word for (NaN) changes nothing.
+
+    Raises
+    ------
+    DataError
+        A file cannot be written.
+
+    """
+    texts = {path: json.dumps(document, indent=2, allow_nan=False) + "\n" for path, document in documents.items()}
+    try:
+        return replace_texts(texts)
+    except OSError as error:
+        what = error.filename or " and ".join(map(str, documents))
+        raise DataError(f"cannot write {what}: {error.strerror}", fix="--output DIR writes elsewhere") from error
