@@ -38,6 +38,7 @@ def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...]
         image_size=(int(ours["image_size"][0]), int(ours["image_size"][1])),
         goal_visible=ours["goal"] == "visible",
         env_kwargs=_env_kwargs(ours.get("demos"), env_id),
+        env_kwargs_in=f"the record of {conventions.dataset}",
         # Datasets made before it could be chosen have the full meshes.
         render_detail=ours.get("render_detail", "full"),
     )

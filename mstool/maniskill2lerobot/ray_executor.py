@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from mstool import __version__
 from mstool.errors import MstoolError, SetupError
-from mstool.maniskill2lerobot.executor import ATTEMPTS, Done, Executor
+from mstool.maniskill2lerobot.executor import ATTEMPTS, Done, Events, Executor
 from mstool.maniskill2lerobot.ray_cluster import capacity, connect, gpu_share
 from mstool.maniskill2lerobot.ray_worker import Node, RayWorker
 from mstool.maniskill2lerobot.shard import EpisodeMark
@@ -35,7 +35,7 @@ def on_ray(address: str) -> Executor:
     """
     ray = connect(address)
 
-    def run(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done]:
+    def run(jobs: Sequence[Job], workers: int | None = None) -> Events:
         if not jobs:
             return
         room = capacity(ray.nodes())

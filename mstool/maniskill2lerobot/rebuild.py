@@ -149,7 +149,7 @@ def _rebuild(
                 raise
             raise disk_full(work) from error
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(shards, ignore_errors=True)
     return RebuildReport(
         root=root,
         sources=tuple(dataset.root for dataset in datasets),

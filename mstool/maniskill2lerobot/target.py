@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mstool.errors import UsageError
+from mstool.maniskill2lerobot.shard import MARKER
 from mstool.paths import writable_folder
 
 
@@ -50,7 +51,7 @@ def _beside(root: Path, purpose: str) -> Path:
 
 @contextmanager
 def locked(work: Path) -> Iterator[None]:
-    """Hold the work folder for one run at a time, whatever way that run ends.
+    """Hold the work folder for one run at a time, whatever way that run ends; it stays if it holds finished episodes.
 
     Raises
     ------
@@ -64,7 +65,11 @@ def locked(work: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise UsageError(f"another run is writing the dataset of {work}", fix="wait for it to end") from error
-        yield
+        try:
+            yield
+        finally:
+            if next(work.glob(f"*/*/{MARKER}"), None) is None:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def put_in_place(built: Path, root: Path, *, overwrite: bool) -> None:

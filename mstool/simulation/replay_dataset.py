@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mstool.contract import Array, ControllerFacts
+from mstool.dataset.record import RECORD_FILE
 from mstool.layouts import get_layout
 from mstool.progress import Progress
 from mstool.simulation.environment import Simulator, SimulatorSpec
@@ -30,6 +31,11 @@ def replay_dataset(
     -------
     {episode: whether the task was solved after its last action}, as conversion decides which demos to keep.
 
+    Raises
+    ------
+    MstoolError
+        As `Simulator`.
+
     """
     layout, mode = get_layout(str(conventions["layout"])), str(conventions["control_mode"])
     facts = ControllerFacts(**conventions["controller"])
@@ -45,6 +51,7 @@ def replay_dataset(
                 robot=conventions.get("robot_uids"),
                 views=(),
                 env_kwargs=_env_kwargs(conventions.get("demos"), str(line["env_id"])),
+                env_kwargs_in=RECORD_FILE,
             )
             if simulator is None or simulator.spec != spec:
                 if simulator is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from mstool.contract import EPISODES_FILE, ControllerFacts
 from mstool.dataset.record import RECORD_FILE
+from mstool.errors import MstoolError, SetupError
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
@@ -228,7 +229,13 @@ class Replayed(Check):
         wanted = {int(line["episode_index"]): line for line in lines if "seed" in line and "env_id" in line}
         actions = {rows.episode: actions_of(data, rows) for rows in data.rows() if rows.episode in wanted}
         chosen = [episode for episode in wanted if episode in actions]
-        outcome = context.replay(data.ours, [wanted[e] for e in chosen], [actions[e] for e in chosen])
+        try:
+            outcome = context.replay(data.ours, [wanted[e] for e in chosen], [actions[e] for e in chosen])
+        except SetupError as error:
+            raise Skip(f"{error.message} (fix: {error.fix})") from error
+        except MstoolError as error:
+            yield Issue(error.message, feature=RECORD_FILE, fix=error.fix)
+            return
         if not outcome:
             raise Skip("no episode could be replayed")
         rate = sum(outcome.values()) / len(outcome)
