@@ -51,8 +51,15 @@ def _beside(root: Path, purpose: str) -> Path:
 
 
 @contextmanager
-def locked(work: Path) -> Iterator[None]:
+def locked(work: Path, *, kept: str) -> Iterator[None]:
     """Hold the work folder for one run at a time, whatever way that run ends.
+
+    Parameters
+    ----------
+    work
+        The folder, made where it is missing.
+    kept
+        A pattern of files for whose sake the folder stays after the run; it is removed when it has none.
 
     Raises
     ------
@@ -66,7 +73,11 @@ def locked(work: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise UsageError(f"another run is writing the dataset of {work}", fix="wait for it to end") from error
-        yield
+        try:
+            yield
+        finally:
+            if next(work.glob(kept), None) is None:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def put_in_place(built: Path, root: Path, *, overwrite: bool) -> None:

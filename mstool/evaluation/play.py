@@ -11,6 +11,7 @@ from mstool.evaluation.outcomes import Outcome, OutcomeLog
 from mstool.evaluation.plan import Task
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.worker import Finished
+from mstool.ordering import firsts_first
 from mstool.progress import Notify, Progress
 
 
@@ -63,7 +64,7 @@ def play(
         notify(f"{kept} episodes were finished before, {len(jobs)} are left (--fresh starts again)")
     started, steps, solved = time.monotonic(), 0, sum(outcome.success_once for outcome in outcomes)
     with Progress("eval", kept + len(jobs), "episode", done=kept) as progress:
-        for finished in runner.run(jobs):
+        for finished in runner.run(firsts_first(jobs, lambda job: job.env_id)):
             outcome = finished.outcome
             logs[outcome.env_id].add(outcome)
             outcomes.append(outcome)

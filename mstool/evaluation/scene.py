@@ -36,6 +36,7 @@ def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...]
         image_size=(height, width),
         goal_visible=record.goal == "visible",
         env_kwargs=record.env_kwargs(env_id),
+        env_kwargs_in=f"the record of {conventions.dataset}",
         render_detail=record.render_detail,
     )
 

@@ -4,58 +4,58 @@ import errno
 import shutil
 import time
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target, locked, work_folder
-from mstool.errors import DataError, MstoolError
-from mstool.maniskill2lerobot.demos.source import DemoSource
-from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
+from mstool.errors import MstoolError
+from mstool.maniskill2lerobot.batches import Batch, Part
+from mstool.maniskill2lerobot.episode.shard import MARKER, EpisodeMark
 from mstool.maniskill2lerobot.executors.job import Job, disk_full
 from mstool.maniskill2lerobot.executors.local import Executor, UnderWay, run_local
 from mstool.maniskill2lerobot.report import ConvertReport, video_quality
 from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
 from mstool.maniskill2lerobot.writers.assemble import assemble
-from mstool.maniskill2lerobot.writers.episodes import Episode
+from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
 from mstool.maniskill2lerobot.writers.provenance import unverified
+from mstool.ordering import firsts_first
 from mstool.progress import Notify, Progress
+from mstool.simulation.solve import other_demos
 
 # Measured by benchmarks/render_detail.py.
 SPEED_HINT = "rendering on the CPU: --render-detail fast takes 2 to 3 times less (a simplified robot, 34 dB alike)"
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Demos of one environment and what to make of them."""
+@dataclass
+class _Opened:
+    """A part whose work folder is held, and what became of its episodes so far."""
 
-    source: DemoSource
-    recipe: Recipe
-    # How many demos from the start of the file; None for all.
-    episodes: int | None = None
+    part: Part
+    work: Path
+    # In the order in which episodes are stored.
+    jobs: list[Job]
+    # How many damaged demos are left out.
+    invalid: int
+    kept: dict[Job, Episode] = field(default_factory=dict)
+    # Why the others are not kept.
+    dropped: dict[Job, str] = field(default_factory=dict)
 
-    @property
-    def positions(self) -> list[int]:
-        """Which demos are wanted, in demo order."""
-        return list(range(len(self.source.demos)))[: self.episodes]
-
-    def jobs(self, work: Path, *, without: Container[int] = ()) -> list[Job]:
-        """Return what is to be done, in demo order, with shards in the work folder."""
-        shards, demos = work / self.recipe.env_id, self.source.demos
-        return [
-            Job(demos.path, p, self.recipe, shard_path(shards, p), min(demos.steps(p), self.recipe.horizon))
-            for p in self.positions
-            if p not in without
-        ]
+    def add(self, job: Job, outcome: EpisodeMark | str) -> None:
+        """Note what became of a job; a DataError when it does not fit to the others."""
+        why = outcome if isinstance(outcome, str) else outcome.dropped
+        if isinstance(outcome, str) or why:
+            self.dropped[job] = why
+            return
+        self.kept[job] = Episode.of(job.shard, outcome, job.recipe)
+        check_alike([next(iter(self.kept.values())), self.kept[job]])
 
 
 def convert(
-    batches: Sequence[Batch],
-    root: Path,
+    parts: Sequence[Part],
     *,
-    repo_id: str,
     formats: Mapping[Version, Storage],
     overwrite: bool = False,
     skip_invalid: bool = False,
@@ -63,24 +63,21 @@ def convert(
     workers: int | None = None,
     executor: Executor = run_local,
     notify: Notify = lambda _: None,
-) -> ConvertReport:
-    """Convert demos into one LeRobot dataset per format, at `root` (or `root`/<format> when there are two).
+) -> list[ConvertReport]:
+    """Convert demos into one LeRobot dataset per part and format, at `root` (or `root`/<format> when there are two).
 
     Finished episodes are kept in a work folder beside `root` until the dataset stands complete: an interrupted run goes
     on where it stopped. `root` appears complete or not at all, and holds the same bytes for any number of workers.
+    One episode of every environment comes before all others: what ends the run is met before the others cost time.
 
     Parameters
     ----------
-    batches
-        What to convert, in the order in which episodes are stored; all recipes share layout, cameras and storages.
-    root
-        Folder of the result.
-    repo_id
-        The dataset's name on a hub, for the report.
+    parts
+        The datasets that are wanted.
     formats
         {format: how pictures are stored}.
     overwrite
-        Replace a dataset at `root`, once the new one is complete.
+        Replace datasets that are there, once the new ones are complete.
     skip_invalid
         Drop damaged demos instead of stopping.
     fresh
@@ -95,57 +92,77 @@ def convert(
     Raises
     ------
     UsageError
-        `root` exists and `overwrite` is False, another run writes to it, demos cannot be executed as asked, or the work
-        folder holds episodes that another recipe, other demos or another version made.
+        A `root` exists and `overwrite` is False, another run writes to it, demos cannot be executed as asked, or the
+        work folder holds episodes that another recipe, other demos or another version made.
     DataError
-        Demos are damaged (they are listed) and `skip_invalid` is False.
+        Demos are damaged (they are listed) and `skip_invalid` is False, or an environment cannot be built or does not
+        fit into one dataset with the others.
     MstoolError
         No demo led to success, or the disk is full.
 
     """
     started = time.monotonic()
-    check_target(root, overwrite=overwrite)
-    for batch in batches:
+    for part in parts:
+        check_target(part.root, overwrite=overwrite)
+    for batch in (batch for part in parts for batch in part.batches):
         if batch.episodes is not None and len(batch.positions) < batch.episodes:
             found = f"{batch.source.demos.path} holds {len(batch.positions)} episodes"
             notify(f"{found}, fewer than the {batch.episodes} asked for")
-    invalid = [_invalid(batch, skip_invalid=skip_invalid) for batch in batches]
-    work = work_folder(root)
-    with locked(work):
-        if fresh:
-            clear(work)
-        jobs = [job for batch, bad in zip(batches, invalid, strict=True) for job in batch.jobs(work, without=bad)]
-        check_finished(jobs, work)
-        sweep(work)
+    invalid = [[batch.invalid(skip=skip_invalid) for batch in part.batches] for part in parts]
+    with ExitStack() as held:
+        opened = [_open(part, bad, held, fresh=fresh) for part, bad in zip(parts, invalid, strict=True)]
+        owner = {job: each for each in opened for job in each.jobs}
+        jobs = firsts_first(owner, lambda job: (job.demos, job.recipe))
         try:
-            marks, lost = _run(jobs, workers, executor, notify)
-            kept = [
-                Episode.of(job.shard, marks[job], job.recipe) for job in jobs if job in marks and not marks[job].dropped
-            ]
-            dropped = Counter(mark.dropped for mark in marks.values() if mark.dropped) + lost
-            dropped += Counter({"invalid demo": sum(map(len, invalid))})
-            if not kept:
-                raise _nothing_kept(batches, dropped, work)
-            demos = [batch.source.describe() for batch in batches]
-            assemble(kept, root, work, formats, demos, dict(dropped), overwrite=overwrite)
+            for job, outcome in held.enter_context(closing(_run(jobs, workers, executor, notify))):
+                owner[job].add(job, outcome)
+            frames = sum(episode.mark.frames for each in opened for episode in each.kept.values())
+            return [_finish(each, formats, started, frames, overwrite=overwrite) for each in opened]
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise disk_full(work) from error
-    shutil.rmtree(work)
-    recipe = kept[0].recipe
+            raise disk_full(opened[0].work) from error
+
+
+def _open(part: Part, invalid: Sequence[Collection[int]], held: ExitStack, *, fresh: bool) -> _Opened:
+    """Hold a part's work folder, and check what an earlier run left there."""
+    work = work_folder(part.root)
+    held.enter_context(locked(work, kept=f"*/*/{MARKER}"))
+    if fresh:
+        clear(work)
+    jobs = [job for batch, bad in zip(part.batches, invalid, strict=True) for job in batch.jobs(work, without=bad)]
+    check_finished(jobs, work)
+    sweep(work)
+    return _Opened(part, work, jobs, sum(map(len, invalid)))
+
+
+def _finish(
+    opened: _Opened, formats: Mapping[Version, Storage], started: float, frames: int, *, overwrite: bool
+) -> ConvertReport:
+    """Make a part's dataset of its episodes, in demo order whatever the order in which they were finished."""
+    part, batches = opened.part, opened.part.batches
+    kept = [opened.kept[job] for job in opened.jobs if job in opened.kept]
+    dropped = Counter(opened.dropped[job] for job in opened.jobs if job in opened.dropped)
+    dropped += Counter({"invalid demo": opened.invalid})
+    if not kept:
+        raise _nothing_kept(batches, dropped, opened.work)
+    demos = [batch.source.describe() for batch in batches]
+    assemble(kept, part.root, opened.work, formats, demos, dict(dropped), overwrite=overwrite)
+    shutil.rmtree(opened.work)
+    recipe, own = kept[0].recipe, sum(episode.mark.frames for episode in kept)
     return ConvertReport(
-        root=root,
-        repo_id=repo_id,
+        root=part.root,
+        repo_id=part.repo_id,
         env_ids=tuple(dict.fromkeys(batch.recipe.env_id for batch in batches)),
         formats=dict(formats),
         asked=sum(len(batch.positions) for batch in batches),
         converted=len(kept),
-        frames=sum(episode.mark.frames for episode in kept),
+        frames=own,
         dropped=dict(dropped),
         fps=int(kept[0].mark.controller["fps"]),
-        seconds=time.monotonic() - started,
-        size_bytes=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
+        # Parts are converted side by side: each took its share.
+        seconds=(time.monotonic() - started) * own / frames,
+        size_bytes=sum(path.stat().st_size for path in part.root.rglob("*") if path.is_file()),
         instructions=tuple(dict.fromkeys(episode.recipe.instruction for episode in kept)),
         state_names=recipe.layout.state.names,
         action_names=recipe.layout.action(recipe.control_mode).names,
@@ -156,59 +173,43 @@ def convert(
     )
 
 
-def _invalid(batch: Batch, *, skip_invalid: bool) -> dict[int, str]:
-    problems = batch.source.demos.problems(limit=len(batch.positions))
-    some = len(problems) < len(batch.positions)
-    if problems and not (skip_invalid and some):
-        listed = "\n  ".join(list(problems.values())[:10])
-        more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise DataError(
-            f"{len(problems)} of {len(batch.positions)} demos cannot be used, in {batch.source.demos.path} and its "
-            f".json:\n  {listed}{more}",
-            fix="repair the file, or add --skip-invalid to drop them"
-            if some
-            else f"mstool convert --env {batch.recipe.env_id} --demos generate",
-        )
-    return problems
-
-
 def _run(
     jobs: Sequence[Job], workers: int | None, executor: Executor, notify: Notify
-) -> tuple[dict[Job, EpisodeMark], Counter[str]]:
-    """Do all jobs, showing progress in frames: markers by job, and how many were lost for which reason."""
-    marks: dict[Job, EpisodeMark] = {}
-    lost: Counter[str] = Counter()
-    dropped = 0
+) -> Generator[tuple[Job, EpisodeMark | str], None, None]:
+    """Do all jobs, showing progress in frames; yields each with its marker, or the reason for which it was lost."""
+    done = dropped = 0
+    hinted = False
     rendered = dict.fromkeys(jobs, 0)
-    with Progress("convert", sum(job.steps for job in jobs), "frame") as progress:
+    with (
+        Progress("convert", sum(job.steps for job in jobs), "frame") as progress,
+        closing(executor(jobs, workers)) as events,
+    ):
         progress.note = f"0 of {len(jobs)} episodes, 0 dropped"
-        for event in executor(jobs, workers):
+        for event in events:
             job = event.job
             if isinstance(event, UnderWay):
                 frames = min(event.frames, job.steps)
                 progress.update(frames - rendered[job])
                 rendered[job] = frames
                 continue
-            if event.mark is None:
-                lines = event.failure.strip().splitlines()
+            mark = event.mark
+            if mark is None:
                 notify(f"episode {job.position} of {job.demos} failed twice:\n{event.failure}")
-                lost[lines[-1]] += 1
-            else:
-                if not marks and event.mark.rendered_on == "cpu" and job.recipe.render_detail == "full":
-                    notify(SPEED_HINT)
-                marks[job] = event.mark
-            dropped += event.mark is None or bool(event.mark.dropped)
-            frames = event.mark.frames if event.mark else 0
-            progress.note = f"{len(marks) + lost.total()} of {len(jobs)} episodes, {dropped} dropped"
+            elif not hinted and mark.rendered_on == "cpu" and job.recipe.render_detail == "full":
+                notify(SPEED_HINT)
+                hinted = True
+            done += 1
+            dropped += mark is None or bool(mark.dropped)
+            frames = mark.frames if mark else 0
+            progress.note = f"{done} of {len(jobs)} episodes, {dropped} dropped"
             progress.update(frames - rendered[job], more=frames - job.steps)
-    return marks, lost
+            yield job, mark or event.failure.strip().splitlines()[-1]
 
 
 def _nothing_kept(batches: Sequence[Batch], dropped: Mapping[str, int], work: Path) -> MstoolError:
     shutil.rmtree(work)
     reasons = ", ".join(f"{count} x {reason}" for reason, count in dropped.items())
-    first = batches[0]
     return MstoolError(
         f"none of the {sum(len(batch.positions) for batch in batches)} demos led to success: {reasons}",
-        fix=f"mstool convert --env {first.recipe.env_id} --demos generate",
+        fix=other_demos(batches[0].recipe.env_id),
     )

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mstool.contract import Storage, Version
-from mstool.dataset.target import check_target, work_folder
+from mstool.dataset.target import check_target
 from mstool.errors import DataError, UsageError
 from mstool.manifest import Task, load_manifest
-from mstool.maniskill2lerobot.convert import Batch, convert
+from mstool.maniskill2lerobot.batches import Batch, Part
+from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.episode.recipe import Recipe
@@ -16,7 +17,6 @@ from mstool.maniskill2lerobot.episode.recorded import fit_to_recording
 from mstool.maniskill2lerobot.executors.local import Executor, run_local
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.report import ConvertReport
-from mstool.maniskill2lerobot.resume import check_finished
 from mstool.nearest import nearest
 from mstool.progress import Notify
 
@@ -174,24 +174,16 @@ def build(
         check_target(target, overwrite=overwrite)
     batches = open_batches(recipes, request, notify)
     groups = {batch.recipe.env_id: [batch] for batch in batches} if per_task else {"": batches}
-    for name, group in groups.items() if not fresh else ():
-        work = work_folder(targets[name])
-        check_finished([job for batch in group for job in batch.jobs(work)], work)
-    return [
-        convert(
-            group,
-            targets[name],
-            repo_id=f"{repo_id}-{name}" if name else repo_id,
-            formats=formats,
-            overwrite=overwrite,
-            skip_invalid=skip_invalid,
-            fresh=fresh,
-            workers=workers,
-            executor=executor,
-            notify=notify,
-        )
-        for name, group in groups.items()
-    ]
+    return convert(
+        [Part(group, targets[name], f"{repo_id}-{name}" if name else repo_id) for name, group in groups.items()],
+        formats=formats,
+        overwrite=overwrite,
+        skip_invalid=skip_invalid,
+        fresh=fresh,
+        workers=workers,
+        executor=executor,
+        notify=notify,
+    )
 
 
 def _complete(recipe: Recipe, demos: DemoFile, request: ConvertRequest) -> Recipe:

@@ -1,6 +1,5 @@
 """One ManiSkill environment as conversion and evaluation need it: step, read the robot, take pictures."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RenderDetail, RobotFacts, RobotReading
-from mstool.errors import DataError, MstoolError, SetupError, UsageError
-from mstool.installation import driver_command
+from mstool.errors import DataError
+from mstool.simulation.build import build_env
 from mstool.simulation.cameras import finish_pictures, mount_cameras, start_pictures
-from mstool.simulation.devices import render_backend, render_device
-from mstool.simulation.registry import check_env_id, load_maniskill
+from mstool.simulation.devices import render_backend
+from mstool.simulation.registry import check_env_id
 from mstool.simulation.render_detail import apply_detail
 from mstool.simulation.robots import (
     action_size,
@@ -22,6 +21,7 @@ from mstool.simulation.robots import (
     read_robot,
     robot_facts,
 )
+from mstool.simulation.solve import other_demos
 
 # Two states that differ by less are the same: another machine's rounding of positions (m) and quaternions.
 ROUNDING = 1e-6
@@ -48,6 +48,8 @@ class SimulatorSpec:
     render_detail: RenderDetail = "full"
     # Further arguments of the environment, as a demo's `.json` records them.
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    # The file that records them, for an error to name; the same environment, whichever it is.
+    env_kwargs_in: str = field(default="", compare=False)
 
 
 class Simulator:
@@ -60,16 +62,24 @@ class Simulator:
     Raises
     ------
     UsageError
-        Unknown environment, robot or control mode.
-    SetupError
-        No device to render on.
+        There is no such environment.
+    MstoolError
+        As `build_env`.
 
     """
 
     def __init__(self, spec: SimulatorSpec) -> None:
         check_env_id(spec.env_id)
         self.spec = spec
-        self._env = _make(spec)
+        self._env = build_env(
+            spec.env_id,
+            spec.control_mode,
+            {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})},
+            said_in=spec.env_kwargs_in,
+            rendered=bool(spec.views),
+            reward_mode="none",
+            max_episode_steps=10**9,  # horizons are ours: ManiSkill's 50 is shorter than most demos
+        ).unwrapped
         self._cameras: dict[str, Any] = {}
         # Whether the environment says when its task is solved; known after a step.
         self.judges = True
@@ -163,60 +173,19 @@ class Simulator:
         for kind, bodies in state.items():
             for name, value in bodies.items():
                 if name not in now.get(kind, {}):
-                    raise MstoolError(
-                        f"{self.spec.env_id}: the demo's state holds {name!r}, which this environment does not have "
-                        f"(it has {', '.join(sorted(now.get(kind, {})))})"
-                    )
-                if not np.allclose(now[kind][name][0].numpy(), value, rtol=0, atol=ROUNDING):
+                    raise self._other_scene(f"{name!r}", f"has {', '.join(sorted(now.get(kind, {})))}")
+                here = now[kind][name][0].numpy()
+                if here.shape != value.shape:
+                    raise self._other_scene(f"{len(value)} numbers for {name!r}", f"has {len(here)}")
+                if not np.allclose(here, value, rtol=0, atol=ROUNDING):
                     return False
         return True
 
-
-def _make(spec: SimulatorSpec) -> Any:
-    import gymnasium
-
-    load_maniskill()
-    kwargs = {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            env = gymnasium.make(
-                spec.env_id,
-                obs_mode="none",
-                reward_mode="none",
-                control_mode=spec.control_mode,
-                sim_backend="physx_cpu",
-                render_backend=render_device() if spec.views else "none",
-                max_episode_steps=10**9,  # horizons are ours: ManiSkill's 50 is shorter than most demos
-                **kwargs,
-            ).unwrapped
-    except MstoolError:  # no device to render on
-        raise
-    except (AssertionError, KeyError) as error:
-        raise UsageError(f"{spec.env_id} with control mode {spec.control_mode!r}: {error}") from error
-    except EOFError as error:  # ManiSkill asks on the terminal whether to download a robot's or a scene's files
-        raise SetupError(
-            f"{spec.env_id}: its robot's or scene's files are not here, and ManiSkill asks before it downloads them",
-            fix=f"python -m mani_skill.utils.download_asset {spec.robot or spec.env_id}",
-        ) from error
-    except RuntimeError as error:
-        if "device" not in str(error).lower():
-            raise _unbuildable(spec, kwargs, error) from error
-        raise SetupError(f"SAPIEN found no device to render on: {error}", fix=driver_command()) from error
-    except Exception as error:
-        raise _unbuildable(spec, kwargs, error) from error
-    return env
-
-
-def _unbuildable(spec: SimulatorSpec, kwargs: Mapping[str, Any], error: Exception) -> DataError:
-    """Say that no episode can run: the environment's own code refuses the arguments that it is given."""
-    given = ", ".join(f"{name}={value!r}" for name, value in kwargs.items()) or "no arguments"
-    cause = error.__cause__ or error  # gymnasium adds all arguments to the message
-    return DataError(
-        f"{spec.env_id} cannot be built with {given}: {type(cause).__name__}: {cause}",
-        fix="correct env_info.env_kwargs in the demos' .json, or make demos here: "
-        f"mstool demos generate --env {spec.env_id}",
-    )
+    def _other_scene(self, recorded: str, here: str) -> DataError:
+        return DataError(
+            f"{self.spec.env_id}: the demo's state holds {recorded}, this ManiSkill's environment {here}",
+            fix=other_demos(self.spec.env_id),
+        )
 
 
 def _as_batched(state: State) -> dict[str, dict[str, Any]]:

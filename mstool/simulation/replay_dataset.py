@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mstool.contract import Array
+from mstool.dataset.files import RECORD_FILE
 from mstool.dataset.record import Record
 from mstool.layouts import get_layout
 from mstool.progress import Progress
@@ -29,6 +30,11 @@ def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], action
     -------
     {episode: whether the task was solved after its last action}, as conversion decides which demos to keep.
 
+    Raises
+    ------
+    MstoolError
+        As `Simulator`.
+
     """
     layout, mode, facts = get_layout(record.layout), record.control_mode, record.facts()
     outcome: dict[int, bool] = {}
@@ -43,6 +49,7 @@ def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], action
                 robot=record.robot_uids,
                 views=(),
                 env_kwargs=record.env_kwargs(str(line["env_id"])),
+                env_kwargs_in=RECORD_FILE,
             )
             if simulator is None or simulator.spec != spec:
                 if simulator is not None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,8 @@ import gymnasium
 
 from mstool.errors import UsageError
 from mstool.nearest import nearest
-from mstool.simulation.registry import env_ids, load_maniskill
+from mstool.simulation.build import build_env
+from mstool.simulation.registry import env_ids
 
 CONTROL_MODE = "pd_joint_pos"
 
@@ -51,6 +51,11 @@ class Outcome:
 def solvable_envs() -> tuple[str, ...]:
     """Return the environments that ManiSkill has a working Panda solution for, sorted."""
     return tuple(sorted(_MODULES))
+
+
+def other_demos(env_id: str) -> str:
+    """Return the command that converts demos of the environment where those at hand are of no use."""
+    return f"mstool convert --env {env_id} --demos {'generate' if env_id in _MODULES else 'hub'}"
 
 
 def check_solvable(env_id: str) -> None:
@@ -113,19 +118,12 @@ def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
     ------
     UsageError
         ManiSkill has no solution for the environment.
+    MstoolError
+        As `build_env`.
 
     """
     check_solvable(env_id)
-    load_maniskill()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        env = gymnasium.make(
-            env_id,
-            obs_mode="none",
-            control_mode=CONTROL_MODE,
-            sim_backend="physx_cpu",
-            render_backend="none",
-        )
+    env = build_env(env_id, CONTROL_MODE, {})
     return _RebuiltScene(env) if rebuild else env
 
 

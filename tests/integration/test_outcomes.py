@@ -11,7 +11,8 @@ from support.shard_worker import crash_once_and_again, make_shard
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.target import work_folder
 from mstool.errors import MstoolError
-from mstool.maniskill2lerobot.convert import Batch, convert
+from mstool.maniskill2lerobot.batches import Batch, Part
+from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.executors import local as executor
 from mstool.maniskill2lerobot.executors.local import Done
@@ -21,7 +22,8 @@ from mstool.maniskill2lerobot.options import make_recipe
 def run(root, **more):
     source = open_demos("PickCube-v1", str(DEMOS / "PickCube-v1"), episodes=None, seed=0, notify=print)
     batch = Batch(source, make_recipe("PickCube-v1", image_size="16"))
-    return convert([batch], root, repo_id="local/x", formats={"v3.0": "video"}, **more)
+    (report,) = convert([Part([batch], root, "local/x")], formats={"v3.0": "video"}, **more)
+    return report
 
 
 def test_an_episode_that_crashes_its_worker_is_dropped_with_the_reason(monkeypatch, tmp_path):

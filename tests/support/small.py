@@ -8,7 +8,8 @@ from pathlib import Path
 from conftest import DEMOS
 
 from mstool.dataset.fingerprint import content_hash
-from mstool.maniskill2lerobot.convert import Batch, convert
+from mstool.maniskill2lerobot.batches import Batch, Part
+from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.executors.local import Executor, run_local
 from mstool.maniskill2lerobot.options import make_recipe
@@ -22,9 +23,7 @@ def convert_small_push(root: Path, *, workers: int, executor: Executor = run_loc
     source = open_demos("PushCube-v1", str(DEMOS / "PushCube-v1"), episodes=None, seed=0, notify=print)
     recipe = make_recipe("PushCube-v1", image_size="128", cameras="base")
     convert(
-        [Batch(source, recipe)],
-        root,
-        repo_id="local/small",
+        [Part([Batch(source, recipe)], root, "local/small")],
         formats={"v3.0": "video"},
         workers=workers,
         executor=executor,

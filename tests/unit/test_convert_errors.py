@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import Counter
 
 import h5py
 import numpy as np
@@ -127,6 +126,6 @@ def test_control_mode_that_cannot_be_converted(mstool, tmp_path, demo_copy, caps
 def test_fewer_demos_than_asked_is_said(mstool, tmp_path, demo_copy, capsys, monkeypatch):
     from mstool.maniskill2lerobot import convert as module
 
-    monkeypatch.setattr(module, "_run", lambda *_: ({}, Counter()))
+    monkeypatch.setattr(module, "_run", lambda jobs, *_: (each for each in [(job, "lost") for job in jobs]))
     assert convert(mstool, tmp_path, demo_copy, "--episodes", "9") == 1
     assert "holds 4 episodes, fewer than the 9 asked for" in capsys.readouterr().err

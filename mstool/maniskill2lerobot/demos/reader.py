@@ -38,6 +38,8 @@ class Demo:
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     # Which recorded observations belong to it: "" for none, else the file's size and time of change.
     observations: str = ""
+    # The `.json` that lists it, for an error to name.
+    listed_in: str = ""
 
 
 class DemoFile:
@@ -159,6 +161,7 @@ class DemoFile:
             reset_options=reset_options_of(episode),
             env_kwargs=self.env_kwargs,
             observations=stamp(self.path) if "obs" in group else "",
+            listed_in=str(self.json),
         )
 
     def _control_mode(self, episode: Mapping[str, Any]) -> str:

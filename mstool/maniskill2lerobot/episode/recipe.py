@@ -78,6 +78,7 @@ class Recipe:
             goal_visible=self.goal == "visible",
             render_detail=self.render_detail,
             env_kwargs=demo.env_kwargs,
+            env_kwargs_in=demo.listed_in,
         )
 
     def made_from(self, demo: Demo) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Do jobs in worker processes that may die without taking the run with them."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -34,7 +34,8 @@ class UnderWay:
 
 
 # Given the jobs and how many workers at a time; None leaves the number to the executor.
-type Executor = Callable[[Sequence[Job], int | None], Iterator[Done | UnderWay]]
+type Events = Generator[Done | UnderWay, None, None]
+type Executor = Callable[[Sequence[Job], int | None], Events]
 
 
 def choose_executor(name: str, ray_address: str) -> Executor:
@@ -57,7 +58,7 @@ def choose_executor(name: str, ray_address: str) -> Executor:
     return on_ray(ray_address)
 
 
-def run_local(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done | UnderWay]:
+def run_local(jobs: Sequence[Job], workers: int | None = None) -> Events:
     """Do `jobs` in spawned processes; yields in the order in which they finish.
 
     A worker that dies (segfault, killed for memory) or fails on an episode costs that episode one more attempt in a

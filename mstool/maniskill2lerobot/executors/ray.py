@@ -12,7 +12,7 @@ from mstool import __version__
 from mstool.errors import MstoolError, SetupError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
 from mstool.maniskill2lerobot.executors.job import Job
-from mstool.maniskill2lerobot.executors.local import ATTEMPTS, Done, Executor
+from mstool.maniskill2lerobot.executors.local import ATTEMPTS, Done, Events, Executor
 from mstool.maniskill2lerobot.executors.ray_cluster import capacity, connect, gpu_share
 from mstool.maniskill2lerobot.executors.ray_worker import Node, RayWorker
 from mstool.simulation.capacity import WORKER_BYTES
@@ -35,7 +35,7 @@ def on_ray(address: str) -> Executor:
     """
     ray = connect(address)
 
-    def run(jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done]:
+    def run(jobs: Sequence[Job], workers: int | None = None) -> Events:
         if not jobs:
             return
         room = capacity(ray.nodes())

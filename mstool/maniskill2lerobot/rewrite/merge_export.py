@@ -14,6 +14,7 @@ from mstool.contract import Storage, Version
 from mstool.dataset.files import HISTOGRAMS_FILE
 from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import DataError, UsageError
+from mstool.maniskill2lerobot.episode.shard import MARKER
 from mstool.maniskill2lerobot.executors.job import disk_full
 from mstool.maniskill2lerobot.rewrite.extract import extract
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, open_stored
@@ -129,7 +130,7 @@ def _rebuild(
             raise UsageError(f"--output {root} is the dataset that is read", fix="choose another --output")
     work = work_folder(root)
     shards = work / "stored"
-    with locked(work):
+    with locked(work, kept=f"*/*/{MARKER}"):
         try:
             shutil.rmtree(shards, ignore_errors=True)
             episodes: list[Episode] = []
@@ -147,7 +148,7 @@ def _rebuild(
                 raise
             raise disk_full(work) from error
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(shards, ignore_errors=True)
     return RebuildReport(
         root=root,
         sources=tuple(dataset.root for dataset in datasets),

@@ -6,6 +6,7 @@ from mstool.contract import ControllerFacts
 from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE, Unavailable
 from mstool.dataset.record import Record
 from mstool.dataset.vectors import actions_of, names_of
+from mstool.errors import MstoolError, SetupError
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
@@ -221,7 +222,13 @@ class Replayed(Check):
         wanted = {int(line["episode_index"]): line for line in lines if "seed" in line and "env_id" in line}
         actions = {rows.episode: actions_of(data, rows) for rows in data.rows() if rows.episode in wanted}
         chosen = [episode for episode in wanted if episode in actions]
-        outcome = context.replay(data.record, [wanted[e] for e in chosen], [actions[e] for e in chosen])
+        try:
+            outcome = context.replay(data.record, [wanted[e] for e in chosen], [actions[e] for e in chosen])
+        except SetupError as error:
+            raise Skip(f"{error.message} (fix: {error.fix})") from error
+        except MstoolError as error:
+            yield Issue(error.message, feature=RECORD_FILE, fix=error.fix)
+            return
         if not outcome:
             raise Skip("no episode could be replayed")
         rate = sum(outcome.values()) / len(outcome)

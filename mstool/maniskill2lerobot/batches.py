@@ -1,0 +1,77 @@
+"""What a run is to convert: demos of one environment, several of which make a dataset."""
+
+from collections.abc import Collection, Container, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from mstool.errors import DataError
+from mstool.maniskill2lerobot.demos.source import DemoSource
+from mstool.maniskill2lerobot.episode.recipe import Recipe
+from mstool.maniskill2lerobot.episode.shard import shard_path
+from mstool.maniskill2lerobot.executors.job import Job
+from mstool.simulation.solve import other_demos
+
+# Damaged demos named one by one before the rest is counted.
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Demos of one environment and what to make of them."""
+
+    source: DemoSource
+    recipe: Recipe
+    # How many demos from the start of the file; None for all.
+    episodes: int | None = None
+
+    @property
+    def positions(self) -> list[int]:
+        """Which demos are wanted, in demo order."""
+        return list(range(len(self.source.demos)))[: self.episodes]
+
+    def jobs(self, work: Path, *, without: Container[int] = ()) -> list[Job]:
+        """Return what is to be done, in demo order, with shards in the work folder."""
+        shards, demos = work / self.recipe.env_id, self.source.demos
+        return [
+            Job(demos.path, p, self.recipe, shard_path(shards, p), min(demos.steps(p), self.recipe.horizon))
+            for p in self.positions
+            if p not in without
+        ]
+
+    def invalid(self, *, skip: bool) -> dict[int, str]:
+        """Look for damaged demos: {position: what is wrong}, to be left out.
+
+        Raises
+        ------
+        DataError
+            There are some and `skip` is False, or there are no others.
+
+        """
+        demos = self.source.demos
+        problems = demos.problems(limit=len(self.positions))
+        every = len(problems) == len(self.positions)
+        if problems and (every or not skip):
+            raise DataError(
+                f"{len(problems)} of {len(self.positions)} demos cannot be used, in {demos.path} and its .json:"
+                f"{_listed(problems.values())}",
+                fix=other_demos(self.recipe.env_id) if every else "repair the file, or add --skip-invalid to drop them",
+            )
+        return problems
+
+
+def _listed(problems: Collection[str]) -> str:
+    lines = [*islice(problems, _NAMED), *([f"and {len(problems) - _NAMED} more"] if len(problems) > _NAMED else [])]
+    return "".join(f"\n  {line}" for line in lines)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One dataset of a run."""
+
+    # In the order in which episodes are stored; all recipes share layout, cameras and storages.
+    batches: Sequence[Batch]
+    # Folder of the dataset.
+    root: Path
+    # Its name on a hub, for the report.
+    repo_id: str

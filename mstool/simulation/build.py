@@ -1,0 +1,122 @@
+"""The one place where ManiSkill's environments are built, and where one that cannot be built is told."""
+
+import contextlib
+import io
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mstool.errors import DataError, MstoolError, SetupError, UsageError
+from mstool.installation import driver_command
+from mstool.simulation.devices import render_device
+from mstool.simulation.registry import load_maniskill
+
+# What ManiSkill prints of files that it lacks, before it asks whether to download them.
+_LACKING = re.compile(r"(?:Could not find asset|Robot) (\S+) (?:definition file not found )?at (\S+)")
+
+
+def build_env(
+    env_id: str,
+    control_mode: str,
+    arguments: Mapping[str, Any],
+    *,
+    said_in: str = "",
+    rendered: bool = False,
+    **ours: Any,
+) -> Any:
+    """Build an environment on PhysX's CPU back end that observes nothing by itself.
+
+    Parameters
+    ----------
+    env_id
+        An environment that ManiSkill registers.
+    control_mode
+        ManiSkill's name of the controller.
+    arguments
+        What demos were recorded with; a list in the place of robots is the tuple that JSON cannot hold.
+    said_in
+        What says the arguments, for an error to name: a demo file's `.json`, or a dataset's record.
+    rendered
+        Whether pictures are to be taken; else no device is needed.
+    **ours
+        Further arguments of `gymnasium.make`.
+
+    Raises
+    ------
+    DataError
+        The environment's own code refuses its arguments.
+    UsageError
+        The robot has no such control mode.
+    SetupError
+        No device to render on, or files of the robot or the scene are not on this machine.
+
+    """
+    import gymnasium
+
+    load_maniskill()
+    kwargs = {name: tuple(v) if name == "robot_uids" and isinstance(v, list) else v for name, v in arguments.items()}
+    said = io.StringIO()
+    try:
+        with _asking_nobody(said), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return gymnasium.make(
+                env_id,
+                obs_mode="none",
+                control_mode=control_mode,
+                sim_backend="physx_cpu",
+                render_backend=render_device() if rendered else "none",
+                **ours,
+                **kwargs,
+            )
+    except MstoolError:  # no device to render on
+        raise
+    except (EOFError, SystemExit) as error:
+        raise _lacking(env_id, said.getvalue()) from error
+    except Exception as error:
+        cause = error.__cause__ or error  # gymnasium adds all arguments to the message
+        if isinstance(cause, AssertionError) and "not in supported modes" in str(cause):
+            raise UsageError(
+                f"{env_id} with control mode {control_mode!r}: {cause}", fix="choose one of these with --control-mode"
+            ) from error
+        if isinstance(cause, RuntimeError) and rendered and "device" in str(cause).lower():
+            raise SetupError(f"SAPIEN found no device to render on: {cause}", fix=driver_command()) from error
+        raise _unbuildable(env_id, kwargs, said_in, cause) from error
+
+
+@contextlib.contextmanager
+def _asking_nobody(said: io.StringIO) -> Iterator[None]:
+    """Let questions go unanswered, and keep what is printed: standard output belongs to the command's result."""
+    terminal = sys.stdin
+    with open(os.devnull) as nobody, contextlib.redirect_stdout(said):  # noqa: PTH123
+        sys.stdin = nobody
+        try:
+            yield
+        finally:
+            sys.stdin = terminal
+
+
+def _lacking(env_id: str, said: str) -> SetupError:
+    found = _LACKING.search(said)
+    what, where = found.groups() if found else (env_id, "")
+    return SetupError(
+        f"{env_id} cannot be built: files of {what} are not on this machine" + (f" ({where})" if where else ""),
+        fix=f"python -m mani_skill.utils.download_asset {what}",
+    )
+
+
+def _unbuildable(env_id: str, kwargs: Mapping[str, Any], said_in: str, cause: BaseException) -> DataError:
+    given = ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
+    if not given:
+        return DataError(f"{env_id} cannot be built: {type(cause).__name__}: {cause}", fix="mstool doctor")
+    # It builds its environments here.
+    from mstool.simulation.solve import other_demos
+
+    where = f", as {said_in} says" if said_in else ""
+    return DataError(
+        f"{env_id} cannot be built with {given}{where}: {type(cause).__name__}: {cause}",
+        fix=f"correct env_kwargs in {said_in or 'the record of the demos'}, or convert other demos: "
+        f"{other_demos(env_id)}",
+    )
