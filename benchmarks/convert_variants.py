@@ -154,8 +154,9 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
     """
     from mstool.maniskill2lerobot.convert import Batch, convert
     from mstool.maniskill2lerobot.demos.source import open_demos
+    from mstool.maniskill2lerobot.executors.base import Done
     from mstool.maniskill2lerobot.executors.job import Job, Worker
-    from mstool.maniskill2lerobot.executors.local import Done, run_local
+    from mstool.maniskill2lerobot.executors.local import run_local
     from mstool.maniskill2lerobot.options import make_recipe
 
     finished: list[tuple[float, int]] = []

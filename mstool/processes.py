@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+# How often a job is tried: in a fresh process again when its worker died or failed.
+ATTEMPTS = 2
 # How long a worker may take to leave by itself once its pipe is closed.
 GRACE_SECONDS = 5.0
 # `prctl(2)`: the signal that the kernel sends to this process when the one that started it ends.

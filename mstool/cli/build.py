@@ -53,7 +53,7 @@ def build(
 ) -> None:
     """Convert the environments of a manifest, with its sentences, horizons and cameras, in its order."""
     from mstool.dataset.names import check_repo_id
-    from mstool.maniskill2lerobot.executors.local import choose_executor
+    from mstool.maniskill2lerobot.executors.choose import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
     from mstool.maniskill2lerobot.plan import ConvertRequest, make_recipes, tasks_of
     from mstool.maniskill2lerobot.plan import build as run

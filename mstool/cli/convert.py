@@ -60,7 +60,7 @@ def convert(
 ) -> None:
     """Replay ManiSkill demos into a LeRobot dataset: RGB views, 8D state, actions, exact norm stats."""
     from mstool.dataset.names import check_repo_id
-    from mstool.maniskill2lerobot.executors.local import choose_executor
+    from mstool.maniskill2lerobot.executors.choose import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
     from mstool.maniskill2lerobot.plan import ConvertRequest, build, choose_envs, make_recipes
 

@@ -16,9 +16,8 @@ from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation, Policy
 from mstool.evaluation.rollout import Job
 from mstool.evaluation.worker import Finished, Setup, serve
-from mstool.processes import exit_words, kill_worker, start_worker, stop_worker
+from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
 
-ATTEMPTS = 2
 # A worker that says nothing for so long hangs, s; building the first scene loads ManiSkill.
 STALLED_SECONDS = 600.0
 # Waiting for more episodes to join a batch may take this part of the last inference, and at most so long, s.

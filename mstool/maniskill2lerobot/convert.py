@@ -14,8 +14,9 @@ from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.episode.shard import MARKER, EpisodeMark
+from mstool.maniskill2lerobot.executors.base import Executor, UnderWay
 from mstool.maniskill2lerobot.executors.job import Job, disk_full
-from mstool.maniskill2lerobot.executors.local import Executor, UnderWay, run_local
+from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.report import ConvertReport, video_quality
 from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
 from mstool.maniskill2lerobot.writers.assemble import assemble

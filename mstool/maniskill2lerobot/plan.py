@@ -14,7 +14,8 @@ from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.recorded import fit_to_recording
-from mstool.maniskill2lerobot.executors.local import Executor, run_local
+from mstool.maniskill2lerobot.executors.base import Executor
+from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.nearest import nearest

@@ -1,6 +1,8 @@
 """Who converts the episodes.
 
-job                        one episode as a unit of work, and the worker that does it
-local                      processes of this machine
-ray, ray_cluster, ray_worker   the same on a cluster's nodes
+base          what an executor is
+choose        which one `--executor` names
+job           one episode as a unit of work, and the worker that does it
+local         processes of this machine
+ray           actors of a cluster: ray_cluster asks what it has, ray_worker is what runs there
 """

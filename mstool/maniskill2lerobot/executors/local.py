@@ -1,61 +1,16 @@
 """Do jobs in worker processes that may die without taking the run with them."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from mstool.errors import MstoolError, UsageError
+from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
+from mstool.maniskill2lerobot.executors.base import Done, Events, UnderWay
 from mstool.maniskill2lerobot.executors.job import Job, serve
-from mstool.processes import exit_words, kill_worker, start_worker, stop_worker
+from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
 from mstool.simulation.capacity import auto_workers
-
-ATTEMPTS = 2
-EXECUTORS = ("local", "ray")
-
-
-@dataclass(frozen=True)
-class Done:
-    """A job's outcome: a marker, or why there is none after `ATTEMPTS` attempts."""
-
-    job: Job
-    mark: EpisodeMark | None
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class UnderWay:
-    """How many frames of a job's episode there are so far; fewer again when it had to begin anew."""
-
-    job: Job
-    frames: int
-
-
-# Given the jobs and how many workers at a time; None leaves the number to the executor.
-type Events = Generator[Done | UnderWay, None, None]
-type Executor = Callable[[Sequence[Job], int | None], Events]
-
-
-def choose_executor(name: str, ray_address: str) -> Executor:
-    """Return the executor that `--executor` names.
-
-    Raises
-    ------
-    UsageError
-        There is none of that name.
-    MstoolError
-        `ray`, and Ray is not installed or no cluster answers at `ray_address`.
-
-    """
-    if name not in EXECUTORS:
-        raise UsageError(f"--executor {name!r} is unknown", fix=f"choose --executor {' or '.join(EXECUTORS)}")
-    if name == "local":
-        return run_local
-    from mstool.maniskill2lerobot.executors.ray import on_ray
-
-    return on_ray(ray_address)
 
 
 def run_local(jobs: Sequence[Job], workers: int | None = None) -> Events:

@@ -11,10 +11,11 @@ from uuid import uuid4
 from mstool import __version__
 from mstool.errors import MstoolError, SetupError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
+from mstool.maniskill2lerobot.executors.base import Done, Events, Executor
 from mstool.maniskill2lerobot.executors.job import Job
-from mstool.maniskill2lerobot.executors.local import ATTEMPTS, Done, Events, Executor
 from mstool.maniskill2lerobot.executors.ray_cluster import capacity, connect, gpu_share
 from mstool.maniskill2lerobot.executors.ray_worker import Node, RayWorker
+from mstool.processes import ATTEMPTS
 from mstool.simulation.capacity import WORKER_BYTES
 
 # How long the run waits for its first or next worker when none is at work: the cluster may be full, or growing.

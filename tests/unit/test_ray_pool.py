@@ -12,8 +12,8 @@ from mstool.installation import install_command
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.executors import ray as ray_executor
 from mstool.maniskill2lerobot.executors import ray_cluster
+from mstool.maniskill2lerobot.executors.choose import choose_executor
 from mstool.maniskill2lerobot.executors.job import Job
-from mstool.maniskill2lerobot.executors.local import choose_executor
 from mstool.maniskill2lerobot.executors.ray_worker import Node, RayWorker
 from mstool.simulation.capacity import WORKER_BYTES
 
