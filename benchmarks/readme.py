@@ -83,7 +83,6 @@ COMMANDS: dict[str, Run | Within] = {
     "--help": Run(instead="mstool convert --help"),
     CONVERT: Run("--episodes 2 --image-size 64 --workers 2"),
     "mstool convert --env StackCube-v1 --demos generate --episodes 100 --format both": Run(TINY_CONVERT),
-    "mstool convert --all --output data/ten_tasks": Run("--episodes 1 --image-size 32 --workers 2"),
     "--render-detail fast": Run(
         instead=f"{CONVERT} --demos generate --render-detail fast --goal hidden --output data/fast {TINY_CONVERT}"
     ),
@@ -160,6 +159,7 @@ COMMANDS: dict[str, Run | Within] = {
     "python -m lerobot_env_maniskill.policy_server": Run(
         "--host=127.0.0.1 --port={policy}", codes=(0, 1, 130, -signal.SIGINT), until="PolicyServer started"
     ),
+    "mstool convert --all --output data/ten_tasks": Run("--episodes 1 --image-size 32 --workers 2"),
 }  # fmt: skip
 
 
@@ -336,6 +336,8 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args()
+    # A shell's background jobs ignore Ctrl-C, and so would the servers that are started here and stopped with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if found := problems((ROOT / "README.md").read_text()):
         print(*found, sep="\n", file=sys.stderr)
         return 1
