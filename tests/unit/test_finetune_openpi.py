@@ -3,6 +3,8 @@
 import ast
 import importlib.util
 import json
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -273,3 +275,14 @@ def test_a_missing_camera_is_named(datasets, tmp_path):
     with pytest.raises(DataError, match="no column wrist_image") as raised:
         write_openpi_run(root, tmp_path / "run")
     assert raised.value.fix == "convert with --cameras base,wrist"
+
+
+def test_without_openpi_it_says_where_to_run_it(datasets, tmp_path):
+    report = write_openpi_run(datasets["libero", "v2.1"], tmp_path / "a run")
+    words = [sys.executable, str(report.script), "train", "--exp-name=b"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "openpi is not in this Python's environment; from openpi's folder: "
+        f"uv run {shlex.quote(str(report.script))} train --exp-name=b\n"
+    )

@@ -24,6 +24,7 @@ import argparse
 import dataclasses
 import importlib.util
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -34,7 +35,11 @@ os.environ["HF_LEROBOT_HOME"] = str(DATASET.parent)
 # As openpi's README says: JAX may take this share of the GPU's memory.
 os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.9")
 
-import openpi  # noqa: E402
+try:
+    import openpi
+except ModuleNotFoundError:
+    again = shlex.join([str(Path(__file__).resolve()), *sys.argv[1:]])
+    sys.exit(f"openpi is not in this Python's environment; from openpi's folder: uv run {again}")
 import openpi.models.pi0_config as pi0_config  # noqa: E402
 import openpi.training.config as training  # noqa: E402
 import openpi.training.optimizer as optimizer  # noqa: E402

@@ -1,0 +1,355 @@
+"""Copy every command out of README.md and run it as it stands, in an empty folder with a fresh clone's environment.
+
+    python benchmarks/readme.py [--work FOLDER] [--out FOLDER]
+
+A command is a line of a code block, or an inline code span that holds a blank, begins with `--` or is a LeRobot
+command. `COMMANDS` knows each of them: the words that make it tiny, what fills its placeholders, and what is run
+instead where it cannot be run here. One that the table does not know, or that README.md no longer has, fails the
+script before anything is run. `make demo` sets the clone up (6 GB from uv's cache or a package index); all other
+commands take the clone's programs and run beside each other's results, in the table's order. With `--work` the folder
+is kept, and the same line goes on after the last command that ended well. Writes `readme.json` and `readme.md`.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 3600  # a command that takes longer hangs
+TINY_CONVERT = "--episodes 1 --image-size 32 --workers 1"
+TINY_TRAIN = "--steps 2 --batch-size 2 --device cpu"
+TINY_EVAL = "--episodes 1 --horizon 6 --workers 1 --device cpu"
+MODEL = "runs/pick/checkpoints/last/pretrained_model"
+LEROBOT_EVAL = "--policy.device=cpu --env.episode_length=4 --eval.n_episodes=1 --eval.batch_size=1"
+# What a Ray cluster of one machine is; Ctrl-C ends it.
+RAY_HEAD = """
+import signal
+from ray.cluster_utils import Cluster
+node = {"num_cpus": 1, "memory": 3 << 30, "object_store_memory": 100 << 20, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args={**node, "gcs_server_port": PORT})
+try:
+    print("ray is ready", flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    cluster.shutdown()
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command of the README is run here."""
+
+    more: str = ""  # words put after it
+    fill: tuple[str, str] = ("", "")  # a placeholder, and what stands for it here
+    instead: str = ""  # the whole command, where README names an option alone or it cannot be run here
+    note: str = ""
+    codes: tuple[int, ...] = (0,)
+    until: str = ""  # it is a server: it is left running once it has said this, and stopped by Ctrl-C at the end
+    clone: bool = False  # run in the clone, where a user types it too
+    beside: str = ""  # Python that runs beside it, and says "ready" first
+
+
+@dataclass(frozen=True)
+class Within:
+    """Words of the README that are run as a part of another of its commands."""
+
+    command: str
+
+
+CONVERT, PI05 = "mstool convert --env PickCube-v1", "mstool finetune data/PickCube-v1 --policy pi05 --lora --dry-run"
+OPENPI = "mstool finetune data/PickCube-v1-openpi --policy pi05 --engine openpi --output runs/openpi"
+SNIPPET = """from lerobot.datasets import LeRobotDataset
+
+LeRobotDataset("local/PickCube-v1", root="data/PickCube-v1")"""
+
+COMMANDS: dict[str, Run | Within] = {
+    "make demo": Run(f'ARGS="{TINY_CONVERT}"', clone=True),
+    "make test": Run('ARGS="-n 0 tests/unit/test_layouts.py"', clone=True, note="one file; `.ci/run`: all"),
+    "mstool doctor": Run(codes=(0, 1), note="1: something is missing here"),
+    "mstool layouts": Run(),
+    "--json": Run(instead="mstool layouts --json"),
+    "--help": Run(instead="mstool convert --help"),
+    CONVERT: Run("--episodes 2 --image-size 64 --workers 2"),
+    "mstool convert --env StackCube-v1 --demos generate --episodes 100 --format both": Run(TINY_CONVERT),
+    "--render-detail fast": Run(
+        instead=f"{CONVERT} --demos generate --render-detail fast --goal hidden --output data/fast {TINY_CONVERT}"
+    ),
+    "--goal hidden": Within("--render-detail fast"),
+    "--output": Within("--render-detail fast"),
+    "--demos": Within("--render-detail fast"),
+    "--goal state": Run(
+        instead=f"{CONVERT} --demos generate --goal state --output data/goal_state {TINY_CONVERT}"
+    ),
+    "--executor ray --ray-address HEAD:6379": Run(
+        fill=("HEAD:6379", "127.0.0.1:{ray}"),
+        instead=f"{CONVERT} --demos generate --output data/by_ray {TINY_CONVERT} "
+        "--executor ray --ray-address HEAD:6379",
+        beside=RAY_HEAD.replace("PORT", "{ray}"),
+        note="a cluster of one node, this machine",
+    ),
+    "mstool validate data/PickCube-v1 --html report.html": Run(),
+    "mstool stats data/PickCube-v1 --config pi05_libero --plot stats.png": Run(),
+    "--force": Run(instead="mstool stats data/PickCube-v1 --delta 6 --force --output wrong"),
+    SNIPPET: Run(),
+    "mstool finetune data/PickCube-v1 --output runs/pick": Run(TINY_TRAIN),
+    "--resume": Run(instead="mstool finetune data/PickCube-v1 --output runs/pick --resume --steps 3 --device cpu"),
+    PI05: Run(codes=(0, 1), note="without the hub: what is missing, after the plan"),
+    "--lora": Within(PI05),
+    "--dry-run": Within(PI05),
+    "--init": Run(
+        instead=f"mstool finetune data/PickCube-v1 --init {MODEL} --cache-frames off --output runs/on {TINY_TRAIN}"
+    ),
+    "--cache-frames off": Within("--init"),
+    "accelerate launch": Run(
+        instead="accelerate launch --cpu --num_processes 2 -m mstool.cli finetune data/PickCube-v1 "
+        f"--output runs/two {TINY_TRAIN}",
+        note="as `finetune` prints it for several GPUs, on two CPU processes",
+    ),
+    "mstool eval --policy runs/pick --episodes 50": Run(TINY_EVAL),
+    "mstool serve runs/pick": Run("--port {serve} --device cpu", until="serving"),
+    "mstool eval --policy ws://HOST:8000 --dataset data/PickCube-v1": Run(
+        f"{TINY_EVAL} --output eval/served", ("HOST:8000", "127.0.0.1:{serve}"), note="the server is `mstool serve`"
+    ),
+    "--compare": Run(instead="mstool eval --compare runs/pick/eval/000003 eval/served"),
+    "--diagnose": Run(instead=f"mstool eval --policy runs/pick --diagnose --output eval/why {TINY_EVAL}"),
+    "mstool push data/PickCube-v1 --repo-id you/pickcube --endpoint https://your-mirror": Run(
+        fill=("https://your-mirror", "http://127.0.0.1:{hub}"), note="the mirror is `tests/hub_server`"
+    ),
+    "mstool export data/PickCube-v1 --format v2.1 --output data/PickCube-v1-openpi": Run(),
+    OPENPI: Run(),
+    "uv run .../run_openpi.py train": Run(
+        instead="python runs/openpi/run_openpi.py train",
+        codes=(1,),
+        note="openpi cannot be installed beside numpy 2: the error that says so; `benchmarks/openpi_engine.py` runs it",
+    ),
+    "lerobot-edit-dataset": Run(
+        "--repo_id=local/PickCube-v1 --root=data/PickCube-v1 --new_repo_id=local/edited --new_root=data/edited "
+        "--operation.type=delete_episodes --operation.episode_indices=[0]"
+    ),
+    "mstool describe EDITED --from data/PickCube-v1": Run(fill=("EDITED", "data/edited")),
+    "pip install ./plugins/lerobot_env_maniskill": Run(
+        "--no-deps --target plugin", clone=True, note="into a folder of its own: the set-up has installed it"
+    ),
+    "lerobot-eval --policy.path=... --env.type=maniskill --env.dataset=data/PickCube-v1": Run(
+        f"{LEROBOT_EVAL} --output_dir=eval/lerobot", ("=...", f"={MODEL}")
+    ),
+    "lerobot-train": Run(
+        "--dataset.repo_id=local/PickCube-v1 --dataset.root=data/PickCube-v1 --dataset.video_backend=pyav "
+        "--policy.type=flow --policy.push_to_hub=false --steps=1 --batch_size=2 --num_workers=0 --env_eval_freq=1 "
+        f"--env.type=maniskill --env.dataset=data/PickCube-v1 {LEROBOT_EVAL} --output_dir=runs/lerobot"
+    ),
+    "--env_eval_freq": Within("lerobot-train"),
+    "--env": Within("lerobot-train"),
+    "lerobot-train --config_path=CHECKPOINT/train_config.json --resume=true": Run(
+        "--steps=4", ("CHECKPOINT", MODEL)
+    ),
+    "--dataset": Run(instead=f"mstool eval --policy runs/pick --dataset data/PickCube-v1 {TINY_EVAL}"),
+    "python -m lerobot_env_maniskill.policy_server": Run(
+        "--host=127.0.0.1 --port={policy}", codes=(0, 1, 130, -signal.SIGINT), until="PolicyServer started"
+    ),
+    "mstool convert --all --output data/ten_tasks": Run("--episodes 1 --image-size 32 --workers 2"),
+}  # fmt: skip
+
+
+def commands(text: str) -> list[str]:
+    """Return what a Markdown text tells its reader to run, in its order, each once."""
+    found = []
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        lines = block.splitlines()
+        found += [block.strip()] if language == "python" else [re.split(r"\s+#", line)[0].strip() for line in lines]
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    spans = (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose))
+    found += [span for span in spans if " " in span or span.startswith(("--", "lerobot-"))]
+    return [each for each in dict.fromkeys(found) if each]
+
+
+def problems(readme: str) -> list[str]:
+    """Return where README.md and `COMMANDS` differ."""
+    there = commands(readme)
+    found = [f"README.md has a command that COMMANDS does not know: {each}" for each in there if each not in COMMANDS]
+    found += [f"COMMANDS has a command that README.md does not: {each}" for each in COMMANDS if each not in there]
+    for each, how in COMMANDS.items():
+        if isinstance(how, Within) and not (isinstance(COMMANDS[how.command], Run) and each in line(how.command)):
+            found.append(f"{each} is not in the command that runs it: {how.command}")
+    return found
+
+
+def line(command: str) -> str:
+    """Return the words that are run for a command of the README; {ports} are still to be filled in."""
+    how = COMMANDS[command]
+    assert isinstance(how, Run)
+    if command == SNIPPET:
+        return shlex.join(["python", "-c", command])
+    words = f"{how.instead or command} {how.more}".strip()
+    return words.replace(*how.fill) if how.fill[0] else words
+
+
+class Reader:
+    """A new user: a folder, the clone's programs on the path, the servers that run meanwhile."""
+
+    def __init__(self, work: Path) -> None:
+        self.work, self.clone = work, work / "mstool"
+        self.ports = {name: free_port() for name in ("hub", "serve", "ray", "policy")}
+        foreign = ("HF_", "PYTHONPATH", "VIRTUAL_ENV")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        self.environment |= {"HF_TOKEN": "hf_test", "NO_PROXY": "127.0.0.1", "RAY_USAGE_STATS_ENABLED": "0"}
+        self.environment["PATH"] = f"{self.clone / '.venv/bin'}:{os.environ['PATH']}"
+        if not self.clone.exists():
+            subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.clone)], check=True)
+
+    def fill(self, words: str) -> str:
+        """Put the ports in."""
+        return re.sub(
+            r"\{(\w+)\}", lambda found: str(self.ports[found[1]]) if found[1] in self.ports else found[0], words
+        )
+
+    def run(self, command: str, stack: contextlib.ExitStack) -> dict[str, object]:
+        """Run one command to its end, or until it serves; `stack` stops what serves."""
+        how = COMMANDS[command]
+        assert isinstance(how, Run)
+        shown = self.fill(line(command))
+        started = time.monotonic()
+        with contextlib.ExitStack() as beside:
+            if how.beside:
+                words = ["python", "-c", self.fill(how.beside)]
+                beside.enter_context(served(words, "ready", self.work, self.environment))
+            words, folder = shlex.split(shown), self.clone if how.clone else self.work
+            code: int | None = None
+            if how.until:
+                said = stack.enter_context(served(words, how.until, folder, self.environment))
+            else:
+                done = subprocess.run(
+                    words, cwd=folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT, text=True, errors="replace", check=False, timeout=SECONDS,
+                )  # fmt: skip
+                code, said = done.returncode, done.stdout
+        last = next((text.strip() for text in reversed(said.splitlines()) if text.strip(" \r-─╰╯|")), "")
+        return {
+            "readme": command,
+            "run": "" if shown == command else shown,
+            "code": code,
+            "well": code in {None, *how.codes} and "Traceback (most recent call last)" not in said,
+            "seconds": round(time.monotonic() - started, 1),
+            "last": last.replace(str(self.work), "FOLDER").replace(str(Path.home()), "~"),
+            "note": how.note,
+            "said": "" if code in {None, *how.codes} else said[-4000:],
+        }
+
+
+@contextlib.contextmanager
+def served(words: list[str], ready: str, folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """Start a server and yield the line by which it says that it serves; Ctrl-C at the end."""
+    process = subprocess.Popen(
+        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    try:
+        said = []
+        for text in process.stdout or ():
+            said.append(text)
+            if ready in text:
+                break
+        else:
+            raise RuntimeError(f"{shlex.join(words)} ended with {process.wait()}:\n{''.join(said)}")
+        yield text
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def run_all(work: Path) -> list[dict[str, object]]:
+    """Run the table; what ended well in this folder before is not run again, unless it is a server."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from hub_server.server import HubServer, User
+
+    work.mkdir(parents=True, exist_ok=True)
+    kept = work / "rows.json"
+    before = {row["readme"]: row for row in json.loads(kept.read_text())} if kept.exists() else {}
+    reader, rows = Reader(work), []
+    with contextlib.ExitStack() as stack:
+        users = {"hf_test": User("you")}
+        stack.enter_context(HubServer(work / "hub", users=users, port=reader.ports["hub"]))
+        for command, how in COMMANDS.items():
+            if isinstance(how, Within):
+                continue
+            row = before.get(command)
+            if row is None or how.until or not row["well"]:
+                row = reader.run(command, stack)
+                print(
+                    f"{'ok' if row['well'] else 'FAILED'} {row['seconds']} s: {command}\n   {row['last']}", flush=True
+                )
+            rows.append(row)
+            before[command] = row
+            kept.write_text(json.dumps(list(before.values())))
+    return rows
+
+
+def markdown(rows: list[dict[str, object]]) -> str:
+    """Lay the rows out."""
+    lines = [
+        "# README.md's commands, copied and run",
+        "",
+        "Written by `benchmarks/readme.py`: a fresh clone, an empty folder, every command with as few episodes, steps",
+        "and pixels as it takes. `as run` is empty where the command was run to the letter.",
+        "",
+        "| in README.md | as run | exit | s | last line | remark |",
+        "|---|---|---|---|---|---|",
+    ]
+
+    def code(text: object) -> str:
+        return f"`{' '.join(str(text).split())}`".replace("|", "\\|") if text else ""
+
+    for row in rows:
+        left = "serves" if row["code"] is None else row["code"]
+        lines.append(
+            f"| {code(row['readme'])} | {code(row['run'])} | {left} | {row['seconds']} | {code(row['last'])} "
+            f"| {row['note']} |"
+        )
+    within = [f"{code(name)} in {code(line(how.command))}" for name, how in COMMANDS.items() if isinstance(how, Within)]
+    return "\n".join([*lines, "", "Run as a part of another row:", "", *(f"* {each}" for each in within)]) + "\n"
+
+
+def main() -> int:
+    """Compare README.md with the table, run, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    options = parser.parse_args()
+    # A shell's background jobs ignore Ctrl-C, and so would the servers that are started here and stopped with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if found := problems((ROOT / "README.md").read_text()):
+        print(*found, sep="\n", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="readme-") as folder:
+        rows = run_all((options.work or Path(folder)).resolve())
+    for row in rows:
+        if row["said"]:
+            print(f"\n{row['readme']}: exit code {row['code']}\n{row['said']}", file=sys.stderr)
+    (options.out / "readme.json").write_text(json.dumps(rows, indent=2) + "\n")
+    (options.out / "readme.md").write_text(markdown(rows))
+    return 0 if all(row["well"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
