@@ -87,7 +87,7 @@ def writable_file(path: Path, option: str, *, fix: str = "") -> None:
 
 
 def explain(error: OSError, words: Sequence[str]) -> MstoolError | None:
-    """Say what the operating system refused; None where it is no doing of the user's or of the machine's.
+    """Say what the operating system refused; None where neither the user nor the machine is the cause.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ RenderDetail = Annotated[
     str,
     typer.Option(
         help="`full`: ManiSkill's own meshes. `fast`: robot and floor simplified (hand and fingers stay whole), "
-        "2 to 3 times faster on a CPU; recorded, and evaluation does the same.",
+        "2.2 to 2.6 times faster on a CPU; recorded, and evaluation does the same.",
     ),
 ]
 Format = Annotated[str, typer.Option("--format", help="LeRobot version: v3.0, v2.1 (openpi), or both.")]

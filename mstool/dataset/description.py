@@ -105,7 +105,7 @@ def _episode_files(root: Path, info: Info) -> tuple[Path, ...]:
         files = tuple(root / pattern.format(**v2_place(i, info.chunks_size)) for i in range(episodes))
     except (LookupError, TypeError, ValueError) as error:
         raise DataError(
-            f"{root}/{INFO_FILE}: data_path {pattern!r} is no v2.1 pattern ({error})",
+            f"{root}/{INFO_FILE}: data_path {pattern!r} is not a v2.1 pattern ({error})",
             fix="convert the dataset again",
         ) from error
     missing = [path for path in files if not path.is_file()]

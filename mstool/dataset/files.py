@@ -85,7 +85,7 @@ def read_object(path: Path, *, fix: str) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {_why(error)}", fix=fix) from error
     if not isinstance(data, dict):
-        raise DataError(f"{path} holds no JSON object", fix=fix)
+        raise DataError(f"{path} is not a JSON object", fix=fix)
     return data
 
 

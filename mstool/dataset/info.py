@@ -142,7 +142,7 @@ def read_info_as_is(root: Path) -> dict[str, Any]:
     """
     info = read_json(root / INFO_FILE)
     if not isinstance(info, dict):
-        raise Unavailable(f"{INFO_FILE} holds no JSON object")
+        raise Unavailable(f"{INFO_FILE} is not a JSON object")
     return info
 
 

@@ -25,7 +25,7 @@ def check_fit(config: Any, conventions: Conventions, renames: Mapping[str, str])
 
     Returns
     -------
-    What a person should know although it is no error.
+    What a person should know although it is not an error.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def check_fit(config: Any, conventions: Conventions, renames: Mapping[str, str])
         if _EMPTY in name:
             continue
         if name not in ours:
-            absent = f"{name} is no column of {conventions.dataset}"
+            absent = f"{name} is not a column of {conventions.dataset}"
             (notes if flexible and _is_picture(feature) else wrong).append(absent)
             continue
         column, known = ours[name]

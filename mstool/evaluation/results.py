@@ -163,7 +163,7 @@ def read_results(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"{path} is not valid JSON: {error}", fix="run the evaluation again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise DataError(f"{path} is no result of mstool eval", fix="give the results.json of an evaluation's folder")
+        raise DataError(f"{path} was not written by mstool eval", fix="give the results.json of an evaluation's folder")
     return document
 
 

@@ -41,12 +41,12 @@ class Memory:
 
     @property
     def certain(self) -> int:
-        """What no batch size can change."""
+        """Bytes that do not depend on the batch size."""
         return self.weights + self.gradients + self.optimizer
 
     @property
     def total(self) -> int:
-        """Everything."""
+        """Bytes of all parts together."""
         return int(self.certain + self.sample * self.samples + _OVERHEAD)
 
     def samples_that_fit(self, device_bytes: int) -> int:

@@ -193,7 +193,7 @@ PRESETS: Mapping[str, Preset] = {preset.policy: preset for preset in (FLOW, ACT,
 
 
 def get_preset(policy: str) -> Preset:
-    """Look a policy up; UsageError for a name that is none, with the one it was meant to be."""
+    """Look a policy up; UsageError for an unknown name, with the nearest known one."""
     if policy in PRESETS:
         return PRESETS[policy]
     near = nearest(policy, PRESETS)

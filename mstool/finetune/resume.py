@@ -124,7 +124,7 @@ def load(options: Options, checkpoint: Checkpoint, device: str) -> Any:
 
 
 def _check_unchanged(options: Options, checkpoint: Checkpoint, train: Any) -> None:
-    """Refuse what a run that goes on cannot change; the same value again is no change."""
+    """Refuse what a run that goes on cannot change; the same value again is not a change."""
     policy = train.policy
     fixed = {
         "lr": getattr(policy, "optimizer_lr", None),

@@ -1,7 +1,7 @@
 """Datasets to and from a Hugging Face hub or a mirror of it, verified file by file.
 
 endpoint      which server, chosen before huggingface_hub is imported
-client        the library, calmed: timeouts, no bars of its own, no words of its own
+client        the library with timeouts; progress bars and messages are ours
 options       what a user asked for, and the command that asks for it again
 errors        what went wrong, in words that end with the command that fixes it
 gate          the validation report that a push demands

@@ -1,4 +1,4 @@
-"""huggingface_hub, calmed: it waits for a bounded time, and the bars and the words are ours."""
+"""huggingface_hub with bounded waits; progress bars and messages are ours."""
 
 import logging
 from collections.abc import Iterator

@@ -43,7 +43,7 @@ def choose(option: str | None, manifest: str = "") -> Endpoint:
     Raises
     ------
     UsageError
-        It is no address of a server, or holds a user name or password.
+        It is not the address of a server, or holds a user name or password.
 
     """
     named = {"--endpoint": option, "the manifest": manifest, "HF_ENDPOINT": os.environ.get("HF_ENDPOINT")}

@@ -221,7 +221,7 @@ def _unreachable(cause: Exception, asked: Asked) -> MstoolError:
 
     words, url = _clean(str(cause)) or type(cause).__name__, asked.endpoint.url
     if isinstance(cause, httpx.InvalidURL | httpx.UnsupportedProtocol):
-        return UsageError(f"{url} is no address: {words}", fix=asked.again(endpoint=DEFAULT))
+        return UsageError(f"{url} is not an address: {words}", fix=asked.again(endpoint=DEFAULT))
     if "CERTIFICATE_VERIFY_FAILED" in words:
         return HubError(
             f"{url} shows a certificate that this machine does not trust (a proxy that opens connections?)",

@@ -16,7 +16,7 @@ __all__ = ["LAYOUTS", "Camera", "Layout", "Vector", "get_layout"]
 
 
 def get_layout(name: str) -> Layout:
-    """Look a layout up; UsageError for a name that is none, with the one it was meant to be."""
+    """Look a layout up; UsageError for an unknown name, with the nearest known one."""
     if name in LAYOUTS:
         return LAYOUTS[name]
     near = nearest(name, LAYOUTS)

@@ -35,7 +35,7 @@ def make_recipe(
     Raises
     ------
     UsageError
-        An unknown environment, layout, view or goal mode, a size that is none, or no sentence for the task.
+        An unknown environment, layout, view or goal mode, an invalid size, or no sentence for the task.
 
     """
     task = task or find_task(env_id)

@@ -99,7 +99,7 @@ def read_file(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}", fix="the file is damaged: mstool stats writes a new one") from error
     if not isinstance(document, dict):
-        raise DataError(f"{path}: holds no JSON object", fix="give a norm_stats.json or a LeRobot stats.json")
+        raise DataError(f"{path} is not a JSON object", fix="give a norm_stats.json or a LeRobot stats.json")
     return document
 
 
@@ -115,7 +115,7 @@ def _deviations(
             values = np.ravel(np.array(entry[name], dtype=np.float64))
         except (TypeError, ValueError) as error:
             raise DataError(
-                f"{path}: {key}.{name} is no list of numbers", fix="the file is damaged: write it again"
+                f"{path}: {key}.{name} is not a list of numbers", fix="the file is damaged: write it again"
             ) from error
         # More dimensions than the data are padding, as in openpi's released assets.
         if values.size < len(names):

@@ -129,7 +129,7 @@ def parse_mask(text: str) -> Mask:
             run = 0
         if run == 0 or abs(run) > 1000:
             raise UsageError(
-                f"--delta {text!r} is no mask", fix="--delta 6,-1 (six differences, one absolute) or --delta none"
+                f"--delta {text!r} is not a mask", fix="--delta 6,-1 (six differences, one absolute) or --delta none"
             )
         mask += [run > 0] * abs(run)
     return tuple(mask)

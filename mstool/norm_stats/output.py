@@ -56,7 +56,7 @@ def norm_stats_path(roots: tuple[Path, ...], output: Path | None, asset_id: str 
     if asset_id is not None:
         parts = PurePosixPath(asset_id).parts
         if not parts or asset_id.startswith("/") or ".." in parts:
-            raise UsageError(f"--asset-id {asset_id!r} is no name or user/name", fix="--asset-id my_dataset")
+            raise UsageError(f"--asset-id {asset_id!r} is not a name or user/name", fix="--asset-id my_dataset")
     if output is None:
         path = roots[0] / (asset_id or "") / NORM_STATS_FILE
         writable_file(path, "", fix="--output DIR writes elsewhere")

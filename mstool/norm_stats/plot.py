@@ -26,7 +26,7 @@ def check_plot(path: Path) -> None:
     Raises
     ------
     UsageError
-        The file is no picture by its name, or nothing can be written there.
+        The file's name is not that of a picture, or nothing can be written there.
     SetupError
         matplotlib is not installed.
 

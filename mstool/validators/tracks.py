@@ -104,7 +104,7 @@ def as_it_is(context: Context, meaning: Meaning) -> Meaning:
     kind = contradicts(meaning.state, state)
     if kind and meaning.state == "joints":
         # Numbers beyond a Panda's limits may be joints of another order or unit as well as a pose.
-        raise Unavailable("the state is no joints of a Panda (MS410, MS506): where its hand is cannot be computed")
+        raise Unavailable("the state is not a Panda's joints (MS410, MS506): where its hand is cannot be computed")
     if kind:
         meaning = replace(meaning, state=kind, layout="")
     if meaning.state == "joints" and state.shape[1] >= 7 and within_panda_limits(state[:, :7]) < 0.9:

@@ -106,7 +106,7 @@ def test_a_checkpoint_that_does_not_fit_is_an_error(mstool, act, tmp_path, capsy
     assert mstool("eval", "--policy", run, "-n", 1) == 1
     said = capsys.readouterr().err
     assert "observation.images.image has shape (3, 128, 128) in the policy, (3, 64, 64)" in said
-    assert "observation.images.image2 is no column" in said
+    assert "observation.images.image2 is not a column" in said
     changed["mstool"]["controller"]["rotation_rad"] = 0.1
     changed["features"] = load_conventions(act / "checkpoints/last/pretrained_model").features
     path.write_text(json.dumps(changed))

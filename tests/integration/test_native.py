@@ -75,7 +75,7 @@ def test_two_robots_each_get_their_own_actions(tmp_path):
     assert facts.joints[moved.argmax()] == "panda_wristcam-1.panda_joint1"
     assert moved[[i for i, name in enumerate(facts.joints) if name.startswith(f"{keys[0]}.panda_joint")]].max() < 0.01
     assert facts.actions[8] == "panda_wristcam-1.panda_joint1"
-    # There is no one hand: layouts that need it say so, and there is no one wrist.
+    # There is no one hand: layouts that need it say so, and the wrist view is ambiguous.
     assert np.isnan(result.track.tcp_pose).all()
     with pytest.raises(UsageError, match="made for a Panda"):
         LAYOUTS["libero"].check_robot(facts)

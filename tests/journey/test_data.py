@@ -69,7 +69,7 @@ def test_lerobot_opens_every_step_without_a_word(step, caplog):
 
 
 def test_two_formats_in_one_folder_are_named(made):
-    """ROOT of `--format both` is no dataset: every command says which of the two to give."""
+    """ROOT of `--format both` is not a dataset: every command says which of the two to give."""
     root = made("pick")
     for words in (("show",), ("stats",), ("validate",), ("push", "--repo-id", "me/x"), ("finetune",)):
         said = command(words[0], root, *words[1:], code=None)

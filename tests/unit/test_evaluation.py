@@ -269,5 +269,5 @@ def test_checkpoints_are_found_from_every_folder(tmp_path):
     assert results_folder(model) == tmp_path / "run" / "eval" / "000100"
     with pytest.raises(UsageError, match="no such folder"):
         find_checkpoint(str(tmp_path / "nothing"))
-    with pytest.raises(DataError, match="holds no LeRobot checkpoint"):
+    with pytest.raises(DataError, match="is not a LeRobot checkpoint"):
         find_checkpoint(str(model.parent.parent))

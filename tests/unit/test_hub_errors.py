@@ -50,7 +50,7 @@ BREAKS = {
     "the proxy on the way": httpx.ProxyError("502"),
     "broke: peer closed": httpx.RemoteProtocolError("peer closed connection"),
     "broke: ReadTimeout": httpx.ReadTimeout(""),
-    "is no address": httpx.UnsupportedProtocol("x"),
+    "is not an address": httpx.UnsupportedProtocol("x"),
     "a web page": json.JSONDecodeError("Expecting value", "<html>", 0),
     "No space left": OSError(28, "No space left on device", "data/x"),
 }

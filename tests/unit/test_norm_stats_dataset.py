@@ -287,7 +287,7 @@ def test_broken_datasets(tmp_path, version, break_it, said):
 def test_data_path_of_another_version(tmp_path):
     root = make(tmp_path / "d", "v2.1")
     edit_info(root, data_path="data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet")
-    with pytest.raises(DataError, match=r"is no v2\.1 pattern"):
+    with pytest.raises(DataError, match=r"is not a v2\.1 pattern"):
         open_dataset(root)
 
 
@@ -386,7 +386,7 @@ def test_pooling_refuses_what_differs(tmp_path):
     [
         ({"horizon": 0}, "--horizon 0"),
         ({"horizon": 100_000}, "--horizon"),
-        ({"delta": "six"}, "--delta 'six' is no mask"),
+        ({"delta": "six"}, "--delta 'six' is not a mask"),
         ({"delta": "0"}, "no mask"),
         ({"delta": "8"}, "the delta mask 8 has 8 dimensions, state has 8 and actions 7"),
         ({"config": "pi5_libero"}, "unknown config 'pi5_libero'"),

@@ -203,7 +203,7 @@ def test_something_else_listens():
 
     web = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     threading.Thread(target=web.serve_forever, daemon=True).start()
-    with pytest.raises(MstoolError, match="is no policy server"):
+    with pytest.raises(MstoolError, match="is not a policy server"):
         OpenpiPolicy(f"ws://127.0.0.1:{web.server_port}", conventions())
     web.shutdown()
 

@@ -49,7 +49,7 @@ class Connection:
         Raises
         ------
         MstoolError
-            Nothing listens there, it is no policy server, or it does not answer.
+            Nothing listens there, it is not a policy server, or it does not answer.
 
         """
         for wait in WAITS_S:
@@ -109,9 +109,9 @@ class Connection:
                 self.url, compression=None, max_size=None, open_timeout=OPEN_S, ping_interval=None, proxy=None
             )
         except InvalidURI as error:
-            raise UsageError(f"{self.url!r} is no address of a server", fix="ws://HOST:PORT") from error
+            raise UsageError(f"{self.url!r} is not the address of a server", fix="ws://HOST:PORT") from error
         except InvalidHandshake as error:
-            raise MstoolError(f"what listens at {self.url} is no policy server: {error}", fix=_START) from error
+            raise MstoolError(f"what listens at {self.url} is not a policy server: {error}", fix=_START) from error
         except OSError as error:
             raise ServerGoneError(f"no policy server answers at {self.url}: {error}", fix=_START) from error
         self.metadata = self.receive()

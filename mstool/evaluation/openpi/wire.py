@@ -53,7 +53,7 @@ def unpack(frame: bytes) -> Any:
     try:
         return msgpack.unpackb(frame, object_hook=_decode)
     except (ValueError, TypeError, KeyError, OverflowError, msgpack.UnpackException) as error:
-        raise DataError(f"{len(frame)} bytes that are no frame of openpi's protocol: {error}") from error
+        raise DataError(f"{len(frame)} bytes that are not a frame of openpi's protocol: {error}") from error
 
 
 def _encode(value: object) -> dict[bytes, object]:

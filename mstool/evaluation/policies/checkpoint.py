@@ -60,7 +60,7 @@ def find_checkpoint(spec: str, command: str = EVAL) -> Path:
         replayed = f"mstool eval --policy replay:{data} executes its own actions, " if command == EVAL else ""
         raise UsageError(f"{path} is a dataset, not a checkpoint", fix=f"{replayed}mstool finetune {data} trains one")
     raise DataError(
-        f"{path} holds no LeRobot checkpoint: no {CONFIG} in it, in {MODEL_FOLDER}/ or in "
+        f"{path} is not a LeRobot checkpoint: no {CONFIG} in it, in {MODEL_FOLDER}/ or in "
         f"checkpoints/last/{MODEL_FOLDER}/",
         fix="an openpi checkpoint is served by openpi's scripts/serve_policy.py: mstool eval --policy ws://localhost:8000",
     )

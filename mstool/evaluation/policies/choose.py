@@ -232,7 +232,7 @@ class PlannerSource(PolicySource):
 
 
 def choose_policy(word: str, dataset: Path | None = None) -> PolicySource:
-    """Return what `--policy` names; whatever is no other kind is a checkpoint."""
+    """Return what `--policy` names; anything else is a checkpoint."""
     if word.startswith(ServerSource.schemes):
         return ServerSource(word, dataset)
     if word.startswith(ReplaySource.prefix):

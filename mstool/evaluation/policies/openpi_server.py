@@ -27,7 +27,7 @@ class OpenpiPolicy:
     Raises
     ------
     MstoolError
-        Nothing listens there, it is no policy server, or it serves a policy of another layout.
+        Nothing listens there, it is not a policy server, or it serves a policy of another layout.
 
     """
 
@@ -119,7 +119,7 @@ class OpenpiPolicy:
         try:
             actions = np.atleast_2d(np.asarray(answer["actions"], np.float32))
         except (TypeError, ValueError) as error:
-            raise MstoolError(f"{self.url} answers with actions that are no numbers: {error}") from error
+            raise MstoolError(f"{self.url} answers with actions that are not numbers: {error}") from error
         if actions.ndim != 2 or actions.shape[1] != self._dims:
             raise MstoolError(
                 f"{self.url} answers with actions of shape {np.shape(answer['actions'])}, this dataset's are "

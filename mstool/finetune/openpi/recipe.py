@@ -67,7 +67,7 @@ def read_recipe(root: Path, horizon: int | None = None) -> Recipe:
     UsageError
         Its layout has no meaning for openpi, or the horizon is none.
     DataError
-        It is no dataset of `mstool convert`, is not LeRobot v2.1, or lacks a column that openpi's configs read.
+        It was not written by `mstool convert`, is not LeRobot v2.1, or lacks a column that openpi's configs read.
 
     """
     conventions = load_conventions(root)

@@ -218,7 +218,7 @@ class Tokens(Check):
         # A bin number has up to three digits, a token each, and a space.
         state = 4 * width + 12
         for index, task in data.tasks:
-            # Characters that are no plain letters may take a token each, or several.
+            # Characters other than plain letters may take a token each, or several.
             plain = sum(c.isascii() for c in task)
             tokens = state + int(np.ceil(plain / _CHARACTERS_PER_TOKEN)) + 3 * (len(task) - plain)
             yield Note(f"task {index}: at most about {tokens} of {target.max_tokens.value} tokens")

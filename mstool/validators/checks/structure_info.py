@@ -100,13 +100,15 @@ class InfoFields(Check):
         if splits is None:
             return
         if not isinstance(splits, dict):
-            yield Issue("splits is no table", feature="splits", observed=repr(splits))
+            yield Issue("splits is not a table", feature="splits", observed=repr(splits))
             return
         for name, part in splits.items():
             try:
                 first, last = map(int, str(part).split(":"))
             except ValueError:
-                yield Issue(f"split {name} is no range", feature="splits", observed=repr(part), expected="first:last")
+                yield Issue(
+                    f"split {name} is not a range", feature="splits", observed=repr(part), expected="first:last"
+                )
                 continue
             if isinstance(total, int) and not 0 <= first <= last <= total:
                 yield Issue(
@@ -159,7 +161,7 @@ class FeatureTable(Check):
         if not isinstance(dtype, str) or dtype not in _DTYPES:
             yield Issue("unknown dtype", feature=name, observed=repr(dtype))
         if not isinstance(shape, list) or not all(isinstance(n, int) and n > 0 for n in shape):
-            yield Issue("shape is no list of positive numbers", feature=name, observed=repr(shape))
+            yield Issue("shape is not a list of positive numbers", feature=name, observed=repr(shape))
             return
         if isinstance(dtype, str) and dtype in {"image", "video"}:
             yield from self._image(name, shape, feature)
