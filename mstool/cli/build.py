@@ -62,17 +62,16 @@ def build(
         check_repo_id(repo_id)
     tasks = tasks_of(manifest, env or ())
     request = ConvertRequest(
-        layout,
-        control_mode,
-        image_size,
-        cameras,
-        goal,
-        None,
-        horizon,
-        observations,
-        demos,
-        episodes,
-        seed,
+        layout=layout,
+        control_mode=control_mode,
+        image_size=image_size,
+        cameras=cameras,
+        goal=goal,
+        horizon=horizon,
+        observations=observations,
+        demos=demos,
+        episodes=episodes,
+        seed=seed,
         render_detail=render_detail,
     )
     formats = parse_formats(version, storage)

@@ -69,17 +69,17 @@ def convert(
     envs = choose_envs(env or (), every=every)
     name = envs[0] if len(envs) == 1 else "multitask"
     request = ConvertRequest(
-        layout,
-        control_mode,
-        image_size,
-        cameras,
-        goal,
-        instruction,
-        horizon,
-        observations,
-        demos,
-        episodes,
-        seed,
+        layout=layout,
+        control_mode=control_mode,
+        image_size=image_size,
+        cameras=cameras,
+        goal=goal,
+        instruction=instruction,
+        horizon=horizon,
+        observations=observations,
+        demos=demos,
+        episodes=episodes,
+        seed=seed,
         render_detail=render_detail,
     )
     formats = parse_formats(version, storage)

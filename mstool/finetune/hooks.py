@@ -9,13 +9,16 @@ name                          what mstool adds
 make_train_eval_datasets      decoded pictures kept in memory (`pictures.Cache`)
 make_policy                   what was loaded is compared with the file; `--init random` is drawn on the device and may
                               carry LoRA
-make_pre_post_processors      pi05's tokenizer from a local folder
+policy._validate_peft_config  LoRA on random weights, which the plan has said are for tests, is let through
+make_pre_post_processors,     pi05's tokenizer from a local folder, of a checkpoint that is read and of a policy that is
+TokenizerProcessorStep        new
 _dataloader_worker_kwargs     a generator of its own, so that starting workers does not move the noise's random numbers
                               and a resumed run draws what an uninterrupted one draws; workers leave Ctrl-C alone
 update_policy                 stops at a loss or gradient that is not finite, and says which batch
 should_save_checkpoint        Ctrl-C asks for a checkpoint; the next `update_policy` stops every process
 save_checkpoint               conventions, norm stats and the run's facts beside the weights
 init_logging, inside_slurm    short lines and a file of numbers; no progress bar without a terminal
+sys.argv                      `--config_path`, which `TrainPipelineConfig.validate` reads there when it resumes
 ============================  =======================================================================================
 """
 
@@ -51,6 +54,8 @@ class Hooks:
     random_weights: bool
     # Folder of pi05's tokenizer, "" for the one that LeRobot names.
     tokenizer: str
+    # Folder of the checkpoint to go on from, None for a new run.
+    resumed: Path | None = None
     # Called once per step, with the step's number and its loss.
     on_step: Callable[[int, float], None] = lambda _step, _loss: None
     step: int = 0
@@ -67,6 +72,7 @@ def hooked(hooks: Hooks) -> Iterator[None]:
     with (
         _replaced(lerobot_train, _helpers(hooks, lerobot_train)),
         _replaced(processor_pi05, _tokenizer(hooks, processor_pi05)),
+        _replaced(sys, {"argv": ["lerobot-train", *([f"--config_path={hooks.resumed}"] if hooks.resumed else [])]}),
     ):
         yield
 

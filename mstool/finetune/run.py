@@ -3,8 +3,8 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -88,6 +88,7 @@ def finetune(
         weights=prepared.weights,
         random_weights=options.init == RANDOM and prepared.checkpoint is None,
         tokenizer=prepared.tokenizer,
+        resumed=prepared.checkpoint.model if prepared.checkpoint else None,
         on_step=on_step,
     )
     _make_way(options, plan.device)
@@ -97,7 +98,6 @@ def finetune(
         explained(options, config, plan.memory, plan.device_bytes),
         at_hub(plan.downloads),
         hooked(hooks),
-        _command_line(prepared.checkpoint),
         # pi05 prints while it loads, and stdout is for the report.
         redirect_stdout(sys.stderr),
     ):
@@ -107,17 +107,6 @@ def finetune(
     newest = resume.newest(options.output)
     folder = newest.model if newest else options.output
     return Report(options.policy, hooks.step, folder, last_line(options.output), time.monotonic() - started)
-
-
-@contextmanager
-def _command_line(checkpoint: resume.Checkpoint | None) -> Iterator[None]:
-    """LeRobot's `TrainPipelineConfig.validate` reads `--config_path` from the command line when it resumes."""
-    before = sys.argv
-    sys.argv = ["lerobot-train", *([f"--config_path={checkpoint.model}"] if checkpoint else [])]
-    try:
-        yield
-    finally:
-        sys.argv = before
 
 
 def _make_way(options: Options, device: str) -> None:

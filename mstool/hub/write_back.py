@@ -11,8 +11,6 @@ from mstool.atomic import replace_text
 from mstool.errors import DataError, UsageError
 from mstool.manifest import Task, forget, load_manifest
 
-FIELDS = ("repo_id", "endpoint", "revision")
-
 
 def find_entry(path: Path | None, *, env_id: str = "", repo_id: str = "") -> Task | None:
     """Return the entry of an environment, else the one that names `repo_id`; None when there is neither."""

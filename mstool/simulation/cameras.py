@@ -107,7 +107,9 @@ def _wrist(env: Any) -> tuple[Any, Any, float]:
 
     agents = list(robots(env.agent).values())
     if len(agents) > 1:
-        raise UsageError(f"{env.spec.id} has {len(agents)} robots: the wrist view is ambiguous", fix="add --cameras base")
+        raise UsageError(
+            f"{env.spec.id} has {len(agents)} robots: the wrist view is ambiguous", fix="add --cameras base"
+        )
     links = env.agent.robot.links_map
     if HAND_LINK in links:
         return links[HAND_LINK], sapien.Pose(HAND_CAMERA_P, HAND_CAMERA_Q), HAND_CAMERA_FOV

@@ -38,11 +38,6 @@ class Connection:
         self._timeout_s = timeout_s
         self._socket: ClientConnection | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection, as far as is known."""
-        return self._socket is not None
-
     def open(self) -> None:
         """Connect and read the metadata, in up to four tries.
 

@@ -11,7 +11,6 @@ from mstool.validators.report import Issue
 
 _EPISODES = "the episode table"
 # From dataset rows to the seconds of a video: half a frame is as far as a position may be off.
-_HALF = 0.5
 
 
 @register

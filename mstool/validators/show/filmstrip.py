@@ -16,7 +16,6 @@ from mstool.validators.svg import COLOURS
 
 _HEIGHT = 256
 _CURVES_PX = 300
-_MARGIN_PX = 4
 # Frames decoded at a time, so that memory does not grow with the episode.
 _BATCH = 64
 _LINE = np.array([20, 20, 20], np.uint8)
