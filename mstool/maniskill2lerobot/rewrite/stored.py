@@ -9,7 +9,7 @@ from typing import Any, cast
 from mstool.contract import RobotFacts, Storage, Version
 from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes
-from mstool.dataset.files import EPISODE_LOG_FILE, INFO_NAME, RECORD_FILE, Unavailable, data_file, needed, video_file
+from mstool.dataset.files import EPISODE_LOG_FILE, INFO_NAME, RECORD_FILE, data_file, needed, video_file
 from mstool.dataset.info import VERSIONS, Info, read_info, unknown_version
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
@@ -132,15 +132,16 @@ def open_stored(root: Path) -> StoredDataset:
             fix=f"mstool describe {root} --from ORIGINAL, where another tool has rewritten a dataset of ours; for "
             "others, the converter of the LeRobot release that wrote it",
         )
-    try:
+    with needed(root):
         lines = read_episode_log(root)
         rows = sorted(read_episodes(root, info.raw, info.videos, stats=False), key=lambda row: row.index)
+    try:
         dataset = StoredDataset(root, info, record, lines, rows)
         expected = {
             **camera_columns(dataset.recipes[0], dataset.version),
             **vector_columns(dataset.recipes[0], dataset.version),
         }
-    except (Unavailable, KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise DataError(
             f"{root}: its meta/ folder is damaged ({error!r})", fix="convert or download it again"
         ) from error
