@@ -20,6 +20,7 @@ import torch
 from torch.utils.data import default_collate
 from torch.utils.data._utils.collate import default_collate_fn_map
 
+from mstool.atomic import replace_text
 from mstool.contract import Array
 from mstool.errors import DataError, MstoolError
 from mstool.processes import end_with_parent
@@ -155,7 +156,7 @@ def cached(dataset: Any, folder: Path, size: tuple[int, int] | None, *, processe
     if not done.is_file() or json.loads(done.read_text()) != json.loads(json.dumps(wanted)):
         done.unlink(missing_ok=True)
         _fill(dataset, caches, shape, processes)
-        done.write_text(json.dumps(wanted))
+        replace_text(done, json.dumps(wanted))
     return CachedDataset(dataset, caches, (int(height), int(width)))
 
 

@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 
 from mstool.contract import Array, Storage, Version
 from mstool.dataset.files import INFO_FILE, V2_DATA, V2_EPISODES, V2_EPISODES_STATS, V2_TASKS, V2_VIDEO, v2_place
+from mstool.dataset.info import CHUNKS_SIZE
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.writers.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
 from mstool.maniskill2lerobot.writers.features import camera_columns, features
 from mstool.progress import Progress
 
 VERSION: Version = "v2.1"
-CHUNK_EPISODES = 1000
 # What lerobot's v2.1 aggregation knows; it refuses shapes other than (3, 1, 1) for images and (1,) for counts.
 STATS = ("min", "max", "mean", "std", "count")
 
@@ -33,7 +33,7 @@ def write_v21(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps:
     first = 0
     with Progress("write episodes", len(episodes), "episode") as progress:
         for i, episode in enumerate(episodes):
-            place = v2_place(i, CHUNK_EPISODES)
+            place = v2_place(i, CHUNKS_SIZE)
             task_index = tasks.index(episode.recipe.instruction)
             columns = episode_arrays(episode, VERSION, index=i, first_row=first, task_index=task_index, fps=fps)
             path = root / V2_DATA.format(**place)
@@ -58,8 +58,8 @@ def write_v21(episodes: Sequence[Episode], root: Path, *, storage: Storage, fps:
         "total_frames": first,
         "total_tasks": len(tasks),
         "total_videos": len(episodes) * len(views) if storage == "video" else 0,
-        "total_chunks": (len(episodes) - 1) // CHUNK_EPISODES + 1,
-        "chunks_size": CHUNK_EPISODES,
+        "total_chunks": (len(episodes) - 1) // CHUNKS_SIZE + 1,
+        "chunks_size": CHUNKS_SIZE,
         "fps": fps,
         "splits": {"train": f"0:{len(episodes)}"},
         "data_path": V2_DATA,

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from mstool.contract import Storage, Version
 from mstool.dataset.files import INFO_FILE, STATS_FILE, V3_DATA, V3_EPISODES, V3_EPISODES_FOLDER, V3_TASKS, V3_VIDEO
+from mstool.dataset.info import CHUNKS_SIZE
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.video_parts import concatenate
 from mstool.maniskill2lerobot.writers.episodes import Episode, episode_arrays, episode_table, instructions, vector_stats
@@ -18,8 +19,7 @@ from mstool.maniskill2lerobot.writers.features import Features, camera_columns, 
 from mstool.progress import Progress
 
 VERSION: Version = "v3.0"
-# LeRobot's own limits: files per chunk folder, and megabytes after which a new file is begun.
-CHUNK_FILES = 1000
+# LeRobot's own limits: megabytes after which a new file is begun.
 DATA_FILE_MB = 100
 VIDEO_FILE_MB = 200
 _MB = 1024**2
@@ -135,7 +135,7 @@ def _write_meta(
         "total_episodes": len(rows),
         "total_frames": sum(row["length"] for row in rows),
         "total_tasks": len(tasks),
-        "chunks_size": CHUNK_FILES,
+        "chunks_size": CHUNKS_SIZE,
         "data_files_size_in_mb": DATA_FILE_MB,
         "video_files_size_in_mb": VIDEO_FILE_MB,
         "fps": fps,
@@ -167,7 +167,7 @@ def _flat(row: Row) -> Row:
 
 
 def _place(number: int) -> dict[str, int]:
-    return {"chunk_index": number // CHUNK_FILES, "file_index": number % CHUNK_FILES}
+    return {"chunk_index": number // CHUNKS_SIZE, "file_index": number % CHUNKS_SIZE}
 
 
 def _by_size(paths: list[Path], limit: int) -> Iterator[list[int]]:
