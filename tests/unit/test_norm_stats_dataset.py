@@ -247,7 +247,7 @@ def _other_keys(root):
 
 BROKEN = [
     (_bad_json, "info.json"),
-    (_json_list, "no JSON object"),
+    (_json_list, "not a JSON object"),
     (_version, "'v1.6' is none of v2.1, v3.0"),
     (_no_fps, "fps"),
     (_features_list, "info.json"),
@@ -387,7 +387,7 @@ def test_pooling_refuses_what_differs(tmp_path):
         ({"horizon": 0}, "--horizon 0"),
         ({"horizon": 100_000}, "--horizon"),
         ({"delta": "six"}, "--delta 'six' is not a mask"),
-        ({"delta": "0"}, "no mask"),
+        ({"delta": "0"}, "not a mask"),
         ({"delta": "8"}, "the delta mask 8 has 8 dimensions, state has 8 and actions 7"),
         ({"config": "pi5_libero"}, "unknown config 'pi5_libero'"),
         ({"config": "pi0_aloha_sim"}, "not supported"),
