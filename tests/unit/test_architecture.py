@@ -21,6 +21,7 @@ COMMON = {
     "installation",
     "manifest",
     "nearest",
+    "ordering",
     "paths",
     "processes",
     "progress",
