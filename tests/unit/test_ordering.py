@@ -8,6 +8,10 @@ from support.demos import edit_json
 from support.shard_worker import make_shard
 
 from mstool.errors import DataError
+from mstool.evaluation.outcomes import OutcomeLog
+from mstool.evaluation.plan import Task
+from mstool.evaluation.play import play
+from mstool.evaluation.runner import Speed
 from mstool.fingerprint import content_hash
 from mstool.maniskill2lerobot.executor import Done
 from mstool.maniskill2lerobot.plan import Wish, build, make_recipes
@@ -141,3 +145,17 @@ def test_a_damaged_pair_names_what_mends_it(mstool, demo_copy, tmp_path, capsys)
     err = capsys.readouterr().err
     assert "trajectory.json is empty" in err
     assert "fix: mstool convert --env PickCube-v1 --demos generate" in err
+
+
+def test_an_evaluation_runs_one_episode_of_every_task_first(tmp_path):
+    class Runner:
+        workers, speed = 1, Speed()
+
+        def run(self, jobs):
+            self.jobs = [(job.env_id, job.seed) for job in jobs]
+            return iter(())
+
+    tasks = [Task("PickCube-v1", "pick", 50, (1, 2)), Task("StackCube-v1", "stack", 90, (3, 4))]
+    runner, logs = Runner(), {task.env_id: OutcomeLog(tmp_path, task.env_id) for task in tasks}
+    play(tasks, logs, runner, tmp_path, fresh=False, notify=print)
+    assert runner.jobs == [("StackCube-v1", 3), ("PickCube-v1", 1), ("StackCube-v1", 4), ("PickCube-v1", 2)]
