@@ -45,10 +45,16 @@ class Batch:
         Raises
         ------
         DataError
-            There are some and `skip` is False, or there are no others.
+            There are some, or some that the `.json` does not list, and `skip` is False; or there are no others.
 
         """
         demos = self.source.demos
+        if demos.unlisted and not skip:
+            raise DataError(
+                f"{demos.path} holds {len(demos.unlisted)} trajectories that {demos.json.name} does not list, so that "
+                f"nothing says their seed:{_listed(demos.unlisted)}",
+                fix="repair the file, or add --skip-invalid to leave them out",
+            )
         problems = demos.problems(limit=len(self.positions))
         every = len(problems) == len(self.positions)
         if problems and (every or not skip):

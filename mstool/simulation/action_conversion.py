@@ -52,7 +52,8 @@ def _check_width(actions: Array, expected: int, control_mode: str) -> None:
     if actions.shape[1] != expected:
         raise DataError(
             f"the demo's actions are {actions.shape[1]} wide, control mode {control_mode!r} takes {expected}: "
-            "the .json names another control mode or robot than the one that was recorded"
+            "the .json names another control mode or robot than the one that was recorded",
+            fix="correct control_mode and robot_uids in the demos' .json, or convert other demos: add --demos generate",
         )
 
 

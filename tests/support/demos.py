@@ -24,3 +24,10 @@ def write_demo(folder, env_id, actions, *, mode="pd_joint_delta_pos", per_episod
     info = {"env_id": env_id, "env_kwargs": {"control_mode": mode, **(kwargs or {})}}
     (folder / "trajectory.json").write_text(json.dumps({"env_info": info, "episodes": [episode]}))
     return folder
+
+
+def edit_json(folder, change):
+    path = folder / "trajectory.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))

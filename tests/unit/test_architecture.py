@@ -20,6 +20,7 @@ COMMON = {
     "installation",
     "manifest",
     "nearest",
+    "ordering",
     "paths",
     "processes",
     "progress",

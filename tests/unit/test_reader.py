@@ -1,20 +1,14 @@
-import json
 import subprocess
 import sys
+from contextlib import suppress
 
 import h5py
 import numpy as np
 import pytest
+from support.demos import edit_json
 
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.demos.reader import DemoFile, find_h5
-
-
-def edit_json(folder, change):
-    path = folder / "trajectory.json"
-    data = json.loads(path.read_text())
-    change(data)
-    path.write_text(json.dumps(data))
 
 
 def test_reads_a_real_demo(demo_copy):
@@ -230,3 +224,34 @@ def test_states_of_maniskill2(demo_copy):
     with pytest.raises(DataError, match="was recorded with ManiSkill2") as caught:
         demos.check_replayable()
     assert caught.value.fix == "mstool convert --env PickCube-v1 --demos generate"
+
+
+def test_a_state_that_is_no_number(demo_copy):
+    with h5py.File(demo_copy / "trajectory.h5", "a") as file:
+        file["traj_1/env_states/actors/cube"][0, 2] = np.nan
+    assert DemoFile(demo_copy).problems() == {
+        1: "traj_1 in trajectory.h5 begins in a state with NaN or infinite numbers"
+    }
+
+
+def test_trajectories_that_are_not_listed(demo_copy):
+    edit_json(demo_copy, lambda d: [d["episodes"].pop(0), d["episodes"].pop()])
+    assert DemoFile(demo_copy).unlisted == ["traj_0", "traj_3"]
+
+
+@pytest.mark.parametrize("mode", [{}, None, ""])
+def test_no_control_mode_at_all(demo_copy, mode):
+    edit_json(demo_copy, lambda d: d["env_info"]["env_kwargs"].update(control_mode=mode))
+    edit_json(demo_copy, lambda d: [episode.pop("control_mode") for episode in d["episodes"]])
+    assert DemoFile(demo_copy).control_mode == ""
+
+
+def test_bytes_damaged_anywhere_end_in_words(demo_copy):
+    whole = (demo_copy / "trajectory.h5").read_bytes()
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        damaged[random.integers(0, len(damaged), 50)] = random.integers(0, 256, 50)
+        (demo_copy / "trajectory.h5").write_bytes(damaged.tobytes()[: random.integers(len(whole) // 2, 2 * len(whole))])
+        with suppress(DataError):
+            DemoFile(demo_copy).problems()

@@ -1,6 +1,7 @@
 """Read the parts of one trajectory's HDF5 group."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -8,6 +9,19 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
+
+# What h5py raises where a file is damaged within.
+UNREADABLE = (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError)
+
+
+def trajectories(file: h5py.File) -> set[str]:
+    """Return the names of the groups that are trajectories and can be opened."""
+    found = set()
+    for name in file:
+        with suppress(*UNREADABLE):
+            if name.startswith("traj_") and isinstance(file[name], h5py.Group):
+                found.add(name)
+    return found
 
 
 def read_actions(item: h5py.Dataset | h5py.Group, where: str) -> Array:
@@ -39,7 +53,10 @@ def read_first_state(group: h5py.Group) -> dict[str, dict[str, Array]] | None:
 
 def has_flat_states(group: h5py.Group) -> bool:
     """Tell whether the environment's states are one flat array, as ManiSkill2 recorded them."""
-    return isinstance(group.get("env_states"), h5py.Dataset)
+    try:
+        return isinstance(group.get("env_states"), h5py.Dataset)
+    except UNREADABLE:
+        return False
 
 
 def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:

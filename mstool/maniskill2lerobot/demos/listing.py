@@ -25,7 +25,7 @@ def read_listing(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is missing: ManiSkill keeps an episode's seed and control mode there")
     try:
         listing = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         what = "is empty" if not path.stat().st_size else f"is not valid JSON: {error}"
         raise DataError(f"{path} {what}") from error
     if not isinstance(listing, dict):

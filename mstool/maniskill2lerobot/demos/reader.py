@@ -11,8 +11,16 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.demos.hdf5 import has_flat_states, read_actions, read_first_state, stamp
+from mstool.maniskill2lerobot.demos.hdf5 import (
+    UNREADABLE,
+    has_flat_states,
+    read_actions,
+    read_first_state,
+    stamp,
+    trajectories,
+)
 from mstool.maniskill2lerobot.demos.listing import read_listing, reset_options_of, seed_of
+from mstool.simulation.solve import other_demos
 
 # Arguments of the environment that conversion decides itself; everything else in a demo's `env_kwargs` is kept.
 _OURS = {
@@ -66,7 +74,10 @@ class DemoFile:
         self.recorded_kwargs: dict[str, Any] = listing["env_info"].get("env_kwargs") or {}
         self.env_kwargs = {k: v for k, v in self.recorded_kwargs.items() if k not in _OURS}
         with self._open() as file:
-            self._groups = {name for name in file if name.startswith("traj_") and isinstance(file[name], h5py.Group)}
+            try:
+                self._groups = trajectories(file)
+            except UNREADABLE as error:
+                raise DataError(f"{self.path} cannot be read: {error}") from error
             self._flat_states = any(has_flat_states(file[name]) for name in self._groups)
         if not self._groups:
             raise DataError(f"{self.path} holds no trajectory: it has no group named traj_0, traj_1, ...")
@@ -88,7 +99,12 @@ class DemoFile:
     def steps(self, position: int) -> int:
         """Return how many steps an episode has as far as the `.json` says, else 0; the actions decide."""
         steps = self.episodes[position].get("elapsed_steps")
-        return steps if isinstance(steps, int) else 0
+        return max(steps, 0) if isinstance(steps, int) else 0
+
+    @property
+    def unlisted(self) -> list[str]:
+        """The h5 groups that the `.json` does not list: nothing says their seed and control mode."""
+        return sorted(self._groups.difference(self.group_names))
 
     def problems(self, *, limit: int | None = None) -> dict[int, str]:
         """Say what is wrong with each of the first `limit` episodes: {position: problem}, empty when all is well."""
@@ -129,7 +145,7 @@ class DemoFile:
             raise DataError(
                 f"{self.path} was recorded with ManiSkill2 (its env_states are flat arrays, not one per body): "
                 "this ManiSkill cannot begin where its episodes began",
-                fix=f"mstool convert --env {self.env_id} --demos generate",
+                fix=other_demos(self.env_id),
             )
 
     def _read(self, file: h5py.File, position: int) -> Demo:
@@ -139,18 +155,20 @@ class DemoFile:
         if name not in self._groups:
             raise DataError(f"{name} is listed in {self.json.name} but missing in {self.path.name}")
         group = file[name]
-        if "actions" not in group:
-            raise DataError(f"{where} has no actions")
         try:
+            if "actions" not in group:
+                raise DataError(f"{where} has no actions")
             actions = read_actions(group["actions"], where)
             first_state = read_first_state(group)
-        except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{where} cannot be read: {error}") from error
         if actions.ndim != 2 or not len(actions):
             raise DataError(f"{where} has actions of shape {actions.shape}, expected (steps, width)")
         if not np.isfinite(actions).all():
             step = int(np.argwhere(~np.isfinite(actions))[0, 0])
             raise DataError(f"{where} has NaN or infinite actions, first at step {step}")
+        if not all(np.isfinite(state).all() for bodies in (first_state or {}).values() for state in bodies.values()):
+            raise DataError(f"{where} begins in a state with NaN or infinite numbers")
         return Demo(
             env_id=self.env_id,
             episode_id=int(episode["episode_id"]),
@@ -166,10 +184,10 @@ class DemoFile:
 
     def _control_mode(self, episode: Mapping[str, Any]) -> str:
         mode = episode.get("control_mode") or self.recorded_kwargs.get("control_mode", "")
-        if not isinstance(mode, dict):
-            return str(mode)
+        if not isinstance(mode, dict) or not mode:
+            return str(mode or "")
         # Several robots: {key: mode}. ManiSkill makes all of them in one mode.
-        if len(set(mode.values())) > 1:
+        if len(set(map(str, mode.values()))) > 1:
             raise DataError(
                 f"episode {episode['episode_id']} of {self.path.name} has a control mode per robot ({mode}): "
                 "ManiSkill can only make all robots of an environment in one"

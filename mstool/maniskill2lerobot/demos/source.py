@@ -10,7 +10,8 @@ from mstool.maniskill2lerobot.demos import hub
 from mstool.maniskill2lerobot.demos.generate import generate_demos
 from mstool.maniskill2lerobot.demos.reader import DemoFile, find_h5
 from mstool.progress import Notify
-from mstool.simulation.solve import solvable_envs
+from mstool.simulation.registry import env_ids
+from mstool.simulation.solve import other_demos, solvable_envs
 
 CACHE = Path("data") / "demos"
 
@@ -53,11 +54,16 @@ def open_demos(env_id: str, where: str | None, *, episodes: int | None, seed: in
 
     """
     origin, path = _resolve(env_id, where, episodes=episodes, seed=seed, notify=notify)
-    demos = DemoFile(path)
+    try:
+        demos = DemoFile(path)
+    except DataError as error:
+        raise DataError(error.message, fix=error.fix or other_demos(env_id)) from error
     if demos.env_id != env_id:
+        known = demos.env_id in env_ids()
         raise DataError(
-            f"{demos.path} holds demos of {demos.env_id}, not of {env_id}",
-            fix=f"mstool convert --env {demos.env_id} --demos {path}",
+            f"{demos.path} holds demos of {demos.env_id}"
+            + (f", not of {env_id}" if known else ", which this ManiSkill does not have"),
+            fix=f"mstool convert --env {demos.env_id} --demos {path}" if known else other_demos(env_id),
         )
     return DemoSource(demos, origin)
 

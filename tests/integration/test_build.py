@@ -1,0 +1,55 @@
+"""Environments that cannot be built, on ManiSkill itself: one error, its cause, what mends it."""
+
+import pytest
+
+from mstool.errors import DataError, SetupError, UsageError
+from mstool.simulation.build import build_env
+from mstool.simulation.solve import other_demos
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ({"my_argument": 3}, "with my_argument=3, as demos.json says: TypeError: .* unexpected keyword argument"),
+        (
+            {"robot_uids": "nosuch"},
+            "with robot_uids='nosuch', as demos.json says: RuntimeError: Agent nosuch not found",
+        ),
+        ({"robot_uids": ["panda", "panda"]}, r"with robot_uids=\('panda', 'panda'\), as demos.json says: "),
+        ({"sim_config": {"nosuch": 1}}, "UnexpectedDataError"),
+        ({"obs_mode": "rgb"}, "multiple values for keyword argument 'obs_mode'"),
+    ],
+)
+def test_arguments_that_the_environment_does_not_take(arguments, cause):
+    with pytest.raises(DataError, match=f"PickCube-v1 cannot be built .*{cause}") as error:
+        build_env("PickCube-v1", "pd_joint_pos", arguments, said_in="demos.json")
+    assert error.value.fix == (
+        "correct env_kwargs in demos.json, or convert other demos: mstool convert --env PickCube-v1 --demos generate"
+    )
+
+
+def test_robots_as_json_holds_them():
+    env = build_env("PickCube-v1", "pd_joint_pos", {"robot_uids": ["panda"]})
+    assert env.unwrapped.agent.uid == "panda"
+    env.close()
+
+
+def test_a_control_mode_that_the_robot_does_not_have():
+    with pytest.raises(UsageError, match=r"'pd_nosuch': pd_nosuch not in supported modes: .*pd_ee_delta_pose") as error:
+        build_env("PickCube-v1", "pd_nosuch", {})
+    assert error.value.fix == "choose one of these with --control-mode"
+
+
+def test_files_that_are_not_on_this_machine_are_not_asked_for(monkeypatch, capfd):
+    from mani_skill.utils import assets
+
+    monkeypatch.setattr(assets, "is_data_source_downloaded", lambda _: False)
+    with pytest.raises(SetupError, match="PickSingleYCB-v1 cannot be built: files of ycb are not on this") as error:
+        build_env("PickSingleYCB-v1", "pd_joint_pos", {})
+    assert error.value.fix == "python -m mani_skill.utils.download_asset ycb"
+    assert capfd.readouterr().out == ""
+
+
+def test_other_demos_are_generated_where_there_is_a_solution():
+    assert other_demos("StackCube-v1") == "mstool convert --env StackCube-v1 --demos generate"
+    assert other_demos("RollBall-v1") == "mstool convert --env RollBall-v1 --demos hub"
