@@ -242,7 +242,8 @@ class Reader:
             "readme": command,
             "run": "" if shown == command else shown,
             "code": code,
-            "well": code in {None, *how.codes} and "Traceback (most recent call last)" not in said,
+            # Libraries print some with what they only warn of; a command that fails says what is wrong in words.
+            "well": code in {None, *how.codes} and not (code and "Traceback (most recent call last)" in said),
             "seconds": round(time.monotonic() - started, 1),
             "last": last.replace(str(self.work), "FOLDER").replace(str(Path.home()), "~"),
             "note": how.note,
