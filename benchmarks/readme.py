@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,13 +93,6 @@ COMMANDS: dict[str, Run | Within] = {
     "--goal state": Run(
         instead=f"{CONVERT} --demos generate --goal state --output data/goal_state {TINY_CONVERT}"
     ),
-    "--executor ray --ray-address HEAD:6379": Run(
-        fill=("HEAD:6379", "127.0.0.1:{ray}"),
-        instead=f"{CONVERT} --demos generate --output data/by_ray {TINY_CONVERT} "
-        "--executor ray --ray-address HEAD:6379",
-        beside=RAY_HEAD.replace("PORT", "{ray}"),
-        note="a cluster of one node, this machine",
-    ),
     "mstool validate data/PickCube-v1 --html report.html": Run(),
     "mstool stats data/PickCube-v1 --config pi05_libero --plot stats.png": Run(),
     "--force": Run(instead="mstool stats data/PickCube-v1 --delta 6 --force --output wrong"),
@@ -159,6 +153,13 @@ COMMANDS: dict[str, Run | Within] = {
     "python -m lerobot_env_maniskill.policy_server": Run(
         "--host=127.0.0.1 --port={policy}", codes=(0, 1, 130, -signal.SIGINT), until="PolicyServer started"
     ),
+    "--executor ray --ray-address HEAD:6379": Run(
+        fill=("HEAD:6379", "127.0.0.1:{ray}"),
+        instead=f"{CONVERT} --demos generate --output data/by_ray {TINY_CONVERT} "
+        "--executor ray --ray-address HEAD:6379",
+        beside=RAY_HEAD.replace("PORT", "{ray}"),
+        note="a cluster of one node, this machine",
+    ),
     "mstool convert --all --output data/ten_tasks": Run("--episodes 1 --image-size 32 --workers 2"),
 }  # fmt: skip
 
@@ -205,6 +206,7 @@ class Reader:
         foreign = ("HF_", "PYTHONPATH", "VIRTUAL_ENV")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         self.environment |= {"HF_TOKEN": "hf_test", "NO_PROXY": "127.0.0.1", "RAY_USAGE_STATS_ENABLED": "0"}
+        self.environment["RAY_worker_niceness"] = "0"  # Ray's workers wait for everything else otherwise
         self.environment["PATH"] = f"{self.clone / '.venv/bin'}:{os.environ['PATH']}"
         if not self.clone.exists():
             subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.clone)], check=True)
@@ -240,7 +242,8 @@ class Reader:
             "readme": command,
             "run": "" if shown == command else shown,
             "code": code,
-            "well": code in {None, *how.codes} and "Traceback (most recent call last)" not in said,
+            # Libraries print some with what they only warn of; a command that fails says what is wrong in words.
+            "well": code in {None, *how.codes} and not (code and "Traceback (most recent call last)" in said),
             "seconds": round(time.monotonic() - started, 1),
             "last": last.replace(str(self.work), "FOLDER").replace(str(Path.home()), "~"),
             "note": how.note,
@@ -257,17 +260,19 @@ def served(words: list[str], ready: str, folder: Path, environment: dict[str, st
     )  # fmt: skip
     try:
         said = []
-        for text in process.stdout or ():
+        for text in process.stdout:
             said.append(text)
             if ready in text:
                 break
         else:
             raise RuntimeError(f"{shlex.join(words)} ended with {process.wait()}:\n{''.join(said)}")
+        # What it goes on to say is read, or it would wait for that.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
         yield text
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.communicate(timeout=60)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
 
