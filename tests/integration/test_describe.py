@@ -1,32 +1,20 @@
 """`mstool describe` on what LeRobot's own editing leaves of our datasets."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from support.converted import copied
+from support.lerobot_tools import edit
 from support.records import drop_record, edited_record, read_record
 
 from mstool.dataset.conventions import load_conventions
-
-EDIT = "from lerobot.scripts.lerobot_edit_dataset import main; main()"
-
-
-def edit(root, target, *words):
-    """Run `lerobot-edit-dataset`."""
-    command = [sys.executable, "-c", EDIT, f"--root={root}", "--repo_id=t/in", f"--new_root={target}", *words]
-    done = subprocess.run([*command, "--new_repo_id=t/out"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return target
 
 
 @pytest.fixture(scope="module")
 def edited(made, tmp_path_factory):
     """The first episode deleted, by LeRobot, which leaves no record."""
     folder = tmp_path_factory.mktemp("edited")
-    root = copied(made("pick_images"), folder / "in")
-    return edit(root, folder / "out", "--operation.type=delete_episodes", "--operation.episode_indices=[0]")
+    return edit("delete_episodes", "episode_indices=[0]", source=made("pick_images"), out=folder / "out")
 
 
 def test_lerobot_drops_the_record_and_describe_restores_it(edited, made, tmp_path, mstool, capsys):
@@ -44,12 +32,8 @@ def test_lerobot_drops_the_record_and_describe_restores_it(edited, made, tmp_pat
 
 
 def test_a_removed_camera_leaves_the_record(made, tmp_path, mstool, capsys):
-    root = edit(
-        copied(made("pick_images"), tmp_path / "in"),
-        tmp_path / "out",
-        "--operation.type=remove_feature",
-        "--operation.feature_names=[observation.images.image2]",
-    )
+    removed = "feature_names=[observation.images.image2]"
+    root = edit("remove_feature", removed, source=made("pick_images"), out=tmp_path / "out")
     assert mstool("describe", root, "--from", made("pick_images")) == 0
     assert "without   observation.images.image2" in capsys.readouterr().out
     assert read_record(root)["views"] == {"observation.images.image": "base"}

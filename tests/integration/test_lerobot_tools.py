@@ -1,33 +1,17 @@
-"""LeRobot's own tools on what `convert` wrote, each in its process; LeRobot's reader judges what they wrote."""
+"""LeRobot's own tools on what `convert` wrote; LeRobot's reader judges what they wrote."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from support.converted import command, copied
+from support.converted import copied
+from support.lerobot_tools import convert_v21, edit
 
 from mstool.maniskill2lerobot.pictures.video import psnr_db
 
-EDIT = "from lerobot.scripts.lerobot_edit_dataset import main; main()"
-CONVERT = "lerobot.scripts.convert_dataset_v21_to_v30"
 VIEWS = ("observation.images.image", "observation.images.image2")
 # What encoding once more, as we do, leaves of a stored picture.
 AGAIN_DB = 34
-
-
-def run(*words):
-    done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def edit(operation, *words, source=None, out=None):
-    """Run `lerobot-edit-dataset`."""
-    where = [f"--repo_id=t/{source.name}", f"--root={source}"] if source else []
-    where += ["--new_repo_id=t/out", f"--new_root={out}"] if out else []
-    run("-c", EDIT, *where, f"--operation.type={operation}", *(f"--operation.{word}" for word in words))
-    return out
 
 
 def merge(out, *sources):
@@ -166,9 +150,9 @@ def test_images_delete_and_become_videos(images, tmp_path):
 
 
 @pytest.mark.parametrize("storage", ["video", "image"])
-def test_lerobots_conversion_of_our_v21(ours, made, stored, tmp_path, storage):
+def test_lerobots_conversion_of_our_v21(ours, stored, tmp_path, mstool, storage):
     root = tmp_path / "old"
-    command("export", ours, "--format", "v2.1", "--storage", storage, "--output", root)
-    run("-m", CONVERT, "--repo-id=t/old", f"--root={root}", "--push-to-hub=false")
+    assert mstool("export", ours, "--format", "v2.1", "--storage", storage, "--output", root) == 0
+    convert_v21(root)
     names = dict(zip(("image", "wrist_image"), VIEWS, strict=True))
     same(episodes(root, tuple(names)), stored, names=names)

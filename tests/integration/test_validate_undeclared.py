@@ -1,17 +1,14 @@
 """`validate` on datasets whose record is lost, or was never there: it tells what it knows, and advises nothing else."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.converted import command, copied
+from support.converted import copied
+from support.lerobot_tools import convert_v21, edit
 from support.records import drop_record
 
 from mstool.norm_stats.output import write_exact_stats
@@ -26,13 +23,6 @@ def result(report, code):
 
 def notes(report, code):
     return " ".join(note.text for note in result(report, code).notes)
-
-
-def lerobot(script, *words):
-    path = Path(sys.executable).with_name(f"lerobot-{script}")
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([path, *map(str, words)], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
 
 def change_actions(root, change):
@@ -88,21 +78,17 @@ def recorded(source, root, *, names, change=lambda actions: None, video=True):
 
 
 @pytest.mark.parametrize(
-    ("operation", "words"),
+    ("operation", "word"),
     [
-        ("delete_episodes", ["--operation.episode_indices=[0]"]),
-        ("split", ['--operation.splits={"part": [0, 1]}']),
-        ("remove_feature", ["--operation.feature_names=[observation.images.image2]"]),
+        ("delete_episodes", "episode_indices=[0]"),
+        ("split", 'splits={"part": [0, 1]}'),
+        ("remove_feature", "feature_names=[observation.images.image2]"),
     ],
 )
-def test_after_lerobots_edit_the_loss_is_named_and_nothing_else(made, tmp_path, operation, words):
+def test_after_lerobots_edit_the_loss_is_named_and_nothing_else(made, tmp_path, mstool, operation, word):
     original, edited = made("stack"), tmp_path / "edited"
+    edit(operation, word, source=original, out=edited)
     # LeRobot writes a split's parts below the new root.
-    lerobot(
-        "edit-dataset",
-        *("--repo_id=t/in", f"--root={original}", "--new_repo_id=t/out", f"--new_root={edited}"),
-        *(f"--operation.type={operation}", *words),
-    )
     root = edited / "part" if operation == "split" else edited
     report = validate(root)
     assert report.codes("failed", "error") == set(), report.headline()
@@ -110,15 +96,13 @@ def test_after_lerobots_edit_the_loss_is_named_and_nothing_else(made, tmp_path, 
     assert result(report, "MS804").status == "warned"
     assert result(report, "MS804").fix == f"mstool describe {root} --from ORIGINAL"
     assert "meaning by the names" in notes(report, "MS501")
-    command("describe", root, "--from", original)
+    assert mstool("describe", root, "--from", original) == 0
     assert validate(root).codes("failed", "error", "warned") <= {"MS605"}
 
 
 def test_after_lerobots_conversion_of_v21_the_original_is_asked_for(made, tmp_path):
-    from lerobot.scripts.convert_dataset_v21_to_v30 import convert_dataset
-
     root = copied(made("pickcube") / "v2.1", tmp_path / "converted")
-    convert_dataset(repo_id="local/converted", root=str(root), push_to_hub=False)
+    convert_v21(root)
     report = validate(root)
     assert report.target == "lerobot_pi05"
     assert report.codes("failed", "error") == {"MS702", "MS703"}
