@@ -15,23 +15,19 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import actions_of, names_of, state_columns, state_of
-from mstool.layouts import LAYOUTS
+from mstool.layouts import LAYOUTS, Layout
+from mstool.layouts.facts import ActionKind, Fingers, OneFinger, StateKind, TwoFingers
 from mstool.layouts.recognise import recognise
+from mstool.robots import DEFAULT_ROBOT, ROBOTS, Robot
 from mstool.validators.check import Context, Skip
-from mstool.validators.kinematics import within_panda_limits
+from mstool.validators.kinematics import share_within_limits
 from mstool.validators.report import Severity
 
-StateKind = Literal["eef_axis_angle", "eef_quaternion", "joints"]
-ActionKind = Literal["ee_delta", "joint_delta", "joint_position"]
 Source = Literal["record", "names", "target", "numbers"]
 
 # What settles a convention that nothing declares.
 RESTORE = "mstool describe DATASET --from ORIGINAL"
 SETTLE = f"to settle it: {RESTORE} if mstool made it, else name the dimensions as a layout does (mstool layouts)"
-
-# DROID's velocity unit: 0.2 rad per step at 15 Hz (openpi 15a9616, examples/droid).
-DROID_RAD_PER_SECOND = 3.0
-FINGER_OPEN_M = 0.04
 
 
 @dataclass(frozen=True)
@@ -81,14 +77,29 @@ class Meaning:
         """Dimensions of the state that hold the rotation."""
         return slice(3, 7) if self.state == "eef_quaternion" else slice(3, 6)
 
+    @property
+    def robot(self) -> Robot:
+        """Whose joints the state's are, where it holds joints."""
+        known = LAYOUTS.get(self.layout)
+        return (known.robot if known else None) or DEFAULT_ROBOT
+
+    def fingers(self, width: int) -> Fingers | None:
+        """Return where a state of `width` dimensions holds the fingers; None where it does not.
+
+        A layout says so. Else they come after the pose or the joints: two of them, or one.
+        """
+        known = LAYOUTS.get(self.layout)
+        fingers: Fingers | None
+        if known:
+            fingers = known.fingers
+        else:
+            first = {"eef_axis_angle": 6, "eef_quaternion": 7, "joints": len(self.robot.joints)}[self.state]
+            fingers = TwoFingers(first) if width >= first + 2 else OneFinger(first)
+        return fingers if fingers and max(fingers.ranges) < width else None
+
 
 # Names of joints: numbers of another robot's joints can pass for an end effector pose.
 _JOINTS = re.compile(r"joint|motor|shoulder|elbow|waist|wrist|qpos")
-# Layouts whose dimensions have a meaning that is known here.
-_DEFINED = ("libero", "droid", "joint", "tcp")
-# Measured on ManiSkill 3.0.1's Panda: pd_ee_delta_pose and pd_joint_delta_pos start each step from where the arm is.
-PANDA_GAIN = 0.39
-_GAINS = dict.fromkeys(("pd_ee_delta_pose", "pd_joint_delta_pos", "pd_joint_pos"), PANDA_GAIN)
 
 
 def meaning_of(context: Context) -> Meaning:
@@ -103,40 +114,40 @@ def meaning_of(context: Context) -> Meaning:
 
     """
     data, target = context.data, context.target
-    layout, mode = data.record.layout, data.record.control_mode
-    if layout and layout not in _DEFINED:
-        raise Skip(f"the declared layout {layout!r} says nothing about single dimensions")
-    if layout in LAYOUTS and mode in LAYOUTS[layout].control_modes:
-        return _meaning("record", layout, mode, data.record.controller, data.fps, _GAINS.get(mode))
+    name, mode = data.record.layout, data.record.control_mode
+    declared = LAYOUTS.get(name)
+    if name and (declared is None or declared.state_kind is None):
+        raise Skip(f"the declared layout {name!r} says nothing about single dimensions")
+    if declared and mode in declared.control_modes:
+        return _meaning("record", declared, mode, data.fps, data.record.controller)
     named = recognise(data.features)
     wanted = (target.layout.value, target.control_mode)
     if named and (named.layout.name, named.control_mode) != wanted:
-        return _meaning("names", named.layout.name, named.control_mode, {}, data.fps, _GAINS.get(named.control_mode))
+        return _meaning("names", named.layout, named.control_mode, data.fps)
     if target.layout.value:
-        return _meaning("target", *wanted, {}, data.fps, None)
+        return _meaning("target", LAYOUTS[target.layout.value], target.control_mode, data.fps)
     return _by_numbers(context)
 
 
 def _meaning(
-    source: Source, layout: str, mode: str, facts: Mapping[str, float], fps: float, gain: float | None
+    source: Source, layout: Layout, mode: str, fps: float, controller: Mapping[str, float] | None = None
 ) -> Meaning:
-    state: StateKind = {"libero": "eef_axis_angle", "tcp": "eef_quaternion"}.get(layout, "joints")  # type: ignore[assignment]
-    action: ActionKind = {"pd_ee_delta_pose": "ee_delta", "pd_joint_delta_pos": "joint_delta"}.get(
-        mode, "joint_position"
-    )  # type: ignore[assignment]
-    if layout == "libero":
-        units, gripper = (0.05, 0.5, 0.0), (-1.0, 1.0)
-    elif layout == "droid":
-        units, gripper = (0.0, 0.0, DROID_RAD_PER_SECOND / fps), (0.0, 1.0)
-    else:
-        units = (
-            float(facts.get("position_m") or 0.1),
-            float(facts.get("rotation_rad") or -0.1),
-            float(facts.get("joint_rad") or 0.1),
-        )
-        gripper = (1.0, -1.0)
-    dimension = 6 if action == "ee_delta" else 7
-    return Meaning(source, layout, state, action, *units, dimension, *gripper, gain)
+    facts = layout.action_facts(mode, controller)
+    assert layout.state_kind is not None, f"layout {layout.name!r} has actions of a known kind, and no known state"
+    return Meaning(
+        source,
+        layout.name,
+        layout.state_kind,
+        facts.kind,
+        facts.position_m,
+        facts.rotation_rad,
+        facts.joint_step(fps),
+        facts.gripper.dimension,
+        facts.gripper.open,
+        facts.gripper.closed,
+        # What a target was trained on may be another robot's controller.
+        layout.robot.gain_in(mode) if layout.robot and source != "target" else None,
+    )
 
 
 def _by_numbers(context: Context) -> Meaning:
@@ -175,7 +186,7 @@ def classify_state(state: Array) -> StateKind | None:
     if np.abs(norms - 1).max() < 0.02:
         return "eef_quaternion"
     # Joint 4 of a Panda is always below -0.07 and joint 6 above -0.02: an end effector's rotation is not.
-    if within_panda_limits(state[:, :7]) > 0.98:
+    if any(share_within_limits(robot, state[:, : len(robot.joints)]) > 0.98 for robot in ROBOTS):
         return "joints"
     near = np.abs(state[:, :3]).max() < 3 and np.linalg.norm(state[:, 3:6], axis=1).max() < 2 * np.pi + 0.1
     return "eef_axis_angle" if near else None

@@ -14,6 +14,7 @@ COMMON = {
     "",
     "atomic",
     "contract",
+    "defaults",
     "dataset",
     "errors",
     "hub_files",
@@ -23,6 +24,7 @@ COMMON = {
     "paths",
     "processes",
     "progress",
+    "robots",
 }
 ALLOWED = {
     "simulation": {"layouts"},
