@@ -16,10 +16,8 @@ class OpenpiUse:
     data: str
     # The class in `training/config.py` whose columns the dataset has.
     data_config: str
-    # The config under which `mstool.norm_stats` knows those columns.
-    stats_config: str
-    # Its action_horizon.
-    horizon: int
+    # openpi's own config for it, by which `mstool.norm_stats.configs` knows columns and horizon.
+    config: str
     # Actions that its outputs cut a model's 32 dimensions to.
     action_dims: int
     # Actions that openpi's own client executes before it asks again.
@@ -35,16 +33,14 @@ class OpenpiUse:
 LIBERO_DATA = OpenpiUse(
     data="LIBERO",
     data_config="LeRobotLiberoDataConfig",
-    stats_config="pi05_libero",
-    horizon=10,
+    config="pi05_libero",
     action_dims=7,
     replan=5,
 )
 DROID_DATA = OpenpiUse(
     data="DROID",
     data_config="LeRobotDROIDDataConfig",
-    stats_config="pi05_droid_finetune",
-    horizon=16,
+    config="pi05_droid_finetune",
     action_dims=8,
     replan=8,
     suffix="_droid",

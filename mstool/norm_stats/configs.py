@@ -110,7 +110,7 @@ def default_config(layout: str, features: Sequence[str], action_dims: int) -> Tr
     """Choose the config a dataset was most likely made for: by its layout, else by its columns and action size."""
     use = LAYOUTS[layout].openpi if layout in LAYOUTS else None
     if use is not None:
-        return CONFIGS[use.stats_config]
+        return CONFIGS[use.config]
     if "joint_position" in features:
         return CONFIGS["pi05_droid_finetune"]
     return CONFIGS["pi05_libero" if "actions" in features or action_dims == 7 else "lerobot"]

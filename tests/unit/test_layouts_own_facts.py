@@ -199,7 +199,7 @@ def trained_on(degrees, tmp_path):
 
 def test_a_new_layout_has_its_config_for_statistics(trained_on):
     result = compute([trained_on])
-    assert (result.config.name, result.state.names) == (DROID_DATA.stats_config, DegreesLayout.state.names)
+    assert (result.config.name, result.state.names) == (DROID_DATA.config, DegreesLayout.state.names)
     assert "NS112" not in {problem.code for problem in result.problems}
     found = {problem.code: problem.message for problem in compute([trained_on], config="pi05_droid").problems}
     assert "NS112" not in found

@@ -10,6 +10,7 @@ from mstool.dataset.locate import is_dataset
 from mstool.errors import DataError, UsageError, WrongWordError
 from mstool.layouts import DEFAULT_LAYOUT, LAYOUTS, Layout, get_layout
 from mstool.layouts.openpi import LIBERO_DATA, OpenpiUse
+from mstool.norm_stats.configs import CONFIGS
 
 POLICIES = ("pi05", "pi0")
 # `create_torch_dataset` reads LeRobot v2.1 (openpi pins lerobot 0cf8648).
@@ -66,10 +67,8 @@ def read_recipe(root: Path, horizon: int | None = None) -> Recipe:
             fix=f"convert with --layout {DEFAULT_LAYOUT}, or train with --engine lerobot",
         )
     if horizon is not None and horizon < 1:
-        raise UsageError(
-            f"a horizon of {horizon} actions",
-            fix=f"{LIBERO_DATA.horizon} is what openpi's {LIBERO_DATA.stats_config} has",
-        )
+        libero = CONFIGS[LIBERO_DATA.config]
+        raise UsageError(f"a horizon of {horizon} actions", fix=f"{libero.horizon} is what openpi's {libero.name} has")
     _check_columns(root, conventions, layout, use)
     return Recipe(
         root=root.resolve(),
@@ -79,7 +78,7 @@ def read_recipe(root: Path, horizon: int | None = None) -> Recipe:
         fps=conventions.fps,
         action_dims=int(conventions.features["actions"]["shape"][0]),
         delta=_delta(layout, mode),
-        horizon=horizon or use.horizon,
+        horizon=horizon or CONFIGS[use.config].horizon,
         use=use,
     )
 

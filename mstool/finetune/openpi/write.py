@@ -102,7 +102,7 @@ def write_openpi_run(
 def _write_stats(recipe: Recipe, output: Path, configs: tuple[str, ...]) -> tuple[Path, ...]:
     """Compute the statistics once: all four configs see the same state and the same windows of actions."""
     delta = ",".join(map(str, recipe.delta)) or "none"
-    result = compute([recipe.root], config=recipe.use.stats_config, horizon=recipe.horizon, delta=delta, features=False)
+    result = compute([recipe.root], config=recipe.use.config, horizon=recipe.horizon, delta=delta, features=False)
     written = [
         write(result, output=output / "assets" / name, asset_id=recipe.root.name, force=True).written
         for name in configs
