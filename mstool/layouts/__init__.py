@@ -8,8 +8,9 @@ command     what a step asks of a robot, free of any simulator's signs and scale
 controller  ManiSkill's controllers: normalised actions to a command and back
 rotations   quaternions, axis-angles, Euler angles
 recognise   which layout the names of a dataset's dimensions are those of
-libero ...  the layouts
 ==========  ========================================================================================================
+
+The layouts themselves are `libero`, `droid`, `maniskill` (joint and tcp) and `native`.
 """
 
 from mstool.defaults import DEFAULT_LAYOUT
