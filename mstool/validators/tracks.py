@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum, auto
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,9 +10,11 @@ from mstool.contract import Array
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import actions_of, state_of
 from mstool.layouts.rotations import quat_multiply, quat_to_axis_angle
+from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Context, Skip
+from mstool.validators.classify import contradicts
 from mstool.validators.kinematics import share_within_limits
-from mstool.validators.meanings import SETTLE, Meaning, contradicts, meaning_of
+from mstool.validators.meanings import SETTLE, Meaning, meaning_of
 from mstool.validators.poses import WXYZ, hand_pose, quaternion_order
 from mstool.validators.sampling import SampledView
 
@@ -44,38 +45,6 @@ WORDS = {
     "joint_delta": "joint deltas",
     "joint_position": "joint targets",
 }
-
-
-class AxisKind(StrEnum):
-    """What moves along an axis of an action; the value is the word for it."""
-
-    POSITION = auto()
-    ROTATION = auto()
-    JOINT = auto()
-
-    @property
-    def unit(self) -> str:
-        """What it is measured in."""
-        return "m" if self is AxisKind.POSITION else "rad"
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One dimension of an action that moves the arm."""
-
-    name: str
-    kind: AxisKind
-
-    @property
-    def still(self) -> float:
-        """It tells something from this much motion on (root mean square per step): m, rad."""
-        return 2e-4 if self.kind is AxisKind.POSITION else 1e-3
-
-
-_EE_AXES = (
-    *(Axis(name, AxisKind.POSITION) for name in "xyz"),
-    *(Axis(f"rotation {name}", AxisKind.ROTATION) for name in "xyz"),
-)
 # Share of the motion that commands of the frames around it explain where state and actions belong together: 0.92 and
 # more on conversions of six tasks.
 _TOGETHER = 0.5
@@ -179,13 +148,6 @@ def _opening(state: Array, meaning: Meaning) -> Array | None:
     opening = fingers.opening(state)
     # Where no layout says so, a number is a length only if it can be one: a share may be open or closed at 1.
     return None if not meaning.layout and np.abs(opening).max() > _WIDEST_M else opening
-
-
-def axes_of(meaning: Meaning) -> tuple[Axis, ...]:
-    """Return the action's axes in the order of its dimensions, without the gripper."""
-    if meaning.action == "ee_delta":
-        return _EE_AXES
-    return tuple(Axis(f"joint {i}", AxisKind.JOINT) for i in range(1, len(meaning.robot.joints) + 1))
 
 
 def moving_axes(meaning: Meaning, found: list[Track]) -> list[int]:

@@ -15,8 +15,8 @@ from mstool.layouts.rotations import axis_angle_to_quat
 from mstool.robots import PANDA
 from mstool.validators import validate
 from mstool.validators.check import CHECKS, Check, Context, Skip, register
+from mstool.validators.classify import classify_state
 from mstool.validators.kinematics import share_within_limits, tool_centre
-from mstool.validators.meanings import classify_state
 from mstool.validators.regression import fit
 from mstool.validators.report import Issue, Note
 from mstool.validators.runner import all_checks, choose_checks, run_check

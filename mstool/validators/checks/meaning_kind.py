@@ -9,7 +9,8 @@ from mstool.dataset.vectors import action_columns, actions_of, dimension, state_
 from mstool.layouts import LAYOUTS
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.meaning_motion import CONTACT, ODD_EPISODE, episode_scores
-from mstool.validators.meanings import SETTLE, Meaning, classify_state, contradicts, is_absolute, meaning_of
+from mstool.validators.classify import classify_state, contradicts, is_absolute
+from mstool.validators.meanings import SETTLE, Meaning, meaning_of
 from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.tracks import WORDS, Track, tracks
 

@@ -8,11 +8,12 @@ from mstool.contract import Array
 from mstool.dataset.vectors import action_columns, dimension
 from mstool.layouts import LAYOUTS
 from mstool.robots import DEFAULT_ROBOT
+from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.meanings import SETTLE, Meaning
 from mstool.validators.regression import Fit, fit
 from mstool.validators.report import Curve, Issue, Note, Severity
-from mstool.validators.tracks import AxisKind, Track, axes_of, explained_share, moving_axes, tracks
+from mstool.validators.tracks import Track, explained_share, moving_axes, tracks
 
 _FEW = 40
 # An axis whose commands explain less of its motion says nothing of its sign or unit.

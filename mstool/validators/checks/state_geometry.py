@@ -9,8 +9,9 @@ from mstool.layouts import get_layout
 from mstool.robots import find_robot
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.state_actions import jump_curve
+from mstool.validators.classify import contradicts
 from mstool.validators.kinematics import limits
-from mstool.validators.meanings import SETTLE, Meaning, contradicts, meaning_of
+from mstool.validators.meanings import SETTLE, Meaning, meaning_of
 from mstool.validators.poses import WXYZ, quaternion_order
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import need_width
