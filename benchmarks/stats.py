@@ -232,7 +232,8 @@ def main() -> None:
         child(options.job, options.root, options.horizon, options.mask, options.repeat)
         return
 
-    from mstool.norm_stats.synthetic import write_dataset
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from support.synthetic import write_dataset
 
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder) / "small", Path(folder) / "large"

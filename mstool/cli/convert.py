@@ -8,6 +8,7 @@ import typer
 from mstool.cli import convert_options as opt
 from mstool.cli.output import print_reports, say
 from mstool.cli.workers import Workers
+from mstool.defaults import DEFAULT_LAYOUT
 
 EXAMPLES = """
 
@@ -38,7 +39,7 @@ def convert(
     seed: opt.Seed = 0,
     output: opt.Output = None,
     repo_id: opt.RepoId = None,
-    layout: opt.LayoutName = "libero",
+    layout: opt.LayoutName = DEFAULT_LAYOUT,
     control_mode: opt.ControlMode = None,
     image_size: opt.ImageSize = None,
     cameras: opt.Cameras = None,

@@ -6,6 +6,8 @@ from typing import Any
 # Alternatives, the first that is there counts; the columns of one are read one after the other.
 STATE_COLUMNS = (("observation.state",), ("state",), ("joint_position", "gripper_position"))
 ACTION_COLUMNS = (("action",), ("actions",))
+# The position of a hidden goal marker, with `--goal state`; LeRobot's word for what is neither robot nor picture.
+GOAL_COLUMN = "observation.environment_state"
 
 
 def column_names(features: Mapping[str, Any], alternatives: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

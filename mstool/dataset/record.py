@@ -37,8 +37,8 @@ class Record:
     controller: Mapping[str, float] = field(default_factory=dict)
     # ManiSkill's own conventions in words, for whoever replays the demos.
     maniskill: Mapping[str, str] = field(default_factory=dict)
-    # ManiSkill's name of the (first) robot, {environment: robot}, and the robot that was asked for in place of the
-    # environment's own.
+    # ManiSkill's name of the (first) robot, {environment: robot}, and a robot to be built in place of the environment's
+    # own: read and kept to, while no command asks for one.
     robot: str = ""
     robots: Mapping[str, str] = field(default_factory=dict)
     robot_uids: str | None = None

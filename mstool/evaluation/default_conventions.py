@@ -1,14 +1,14 @@
-"""Conventions for a policy that was trained on nothing: the `libero` layout on the task's own robot."""
+"""Conventions for a policy that was trained on nothing: the default layout on the task's own robot."""
 
 from collections.abc import Sequence
 
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.record import Record
-from mstool.layouts import get_layout
+from mstool.layouts import DEFAULT_LAYOUT, get_layout
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 
-def plain_conventions(env_ids: Sequence[str], layout_name: str = "libero") -> Conventions:
+def plain_conventions(env_ids: Sequence[str], layout_name: str = DEFAULT_LAYOUT) -> Conventions:
     """Ask each task's simulator for its robot and controller.
 
     Raises

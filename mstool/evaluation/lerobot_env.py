@@ -26,13 +26,12 @@ from lerobot.configs import FeatureType, PolicyFeature
 from lerobot.envs.configs import EnvConfig
 from lerobot.envs.utils import freeze_after_episode_end
 
+from mstool.dataset.column_names import GOAL_COLUMN
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
 from mstool.evaluation.gym_env import IMAGES, ManiskillEnv, action_dims, cameras_of, state_dims
 from mstool.evaluation.plan import SUITES, Task, choose_envs, plan_tasks
-
-_GOAL = "observation.environment_state"
 
 
 @EnvConfig.register_subclass("maniskill")
@@ -69,7 +68,7 @@ class ManiskillEnvConfig(EnvConfig):  # type: ignore[misc]
         for camera in cameras_of(conventions):
             table[f"pixels/{camera}"] = (FeatureType.VISUAL, (int(height), int(width), 3), IMAGES + camera)
         if conventions.record.goal == "state":
-            table["environment_state"] = (FeatureType.ENV, (3,), _GOAL)
+            table["environment_state"] = (FeatureType.ENV, (3,), GOAL_COLUMN)
         self.fps = conventions.fps
         self.features = {name: PolicyFeature(type=kind, shape=shape) for name, (kind, shape, _) in table.items()}
         self.features_map = {name: there for name, (_, _, there) in table.items()}

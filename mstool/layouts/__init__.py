@@ -1,5 +1,19 @@
-"""Layouts: what state, actions and cameras mean. Adding one is one file and one line here."""
+"""Layouts: what state, actions and cameras mean. Adding one is one file and one line here.
 
+==========  ========================================================================================================
+base        `Layout`: names, units, cameras, conventions, facts, the way there and back
+facts       kinds and sizes of state and actions, the gripper's sense, fingers: what else is asked of a layout
+openpi      the two kinds of data that openpi trains on
+command     what a step asks of a robot, free of any simulator's signs and scales
+controller  ManiSkill's controllers: normalised actions to a command and back
+rotations   quaternions, axis-angles, Euler angles
+recognise   which layout the names of a dataset's dimensions are those of
+==========  ========================================================================================================
+
+The layouts themselves are `libero`, `droid`, `maniskill` (joint and tcp) and `native`.
+"""
+
+from mstool.defaults import DEFAULT_LAYOUT
 from mstool.errors import UsageError
 from mstool.layouts.base import Camera, Layout, Vector
 from mstool.layouts.droid import DroidLayout
@@ -12,7 +26,7 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout for layout in (LiberoLayout(), DroidLayout(), JointLayout(), TcpLayout(), NativeLayout())
 }
 
-__all__ = ["LAYOUTS", "Camera", "Layout", "Vector", "get_layout"]
+__all__ = ["DEFAULT_LAYOUT", "LAYOUTS", "Camera", "Layout", "Vector", "get_layout"]
 
 
 def get_layout(name: str) -> Layout:

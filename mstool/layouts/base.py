@@ -1,6 +1,7 @@
 """What a layout is: the meaning of state, actions and cameras, and the way back."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -8,6 +9,11 @@ import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
 from mstool.errors import UsageError
+from mstool.layouts.command import Command, Units
+from mstool.layouts.controller import actions_of, command_of, units_of
+from mstool.layouts.facts import ActionFacts, Fingers, StateKind
+from mstool.layouts.openpi import OpenpiUse
+from mstool.robots import PANDA, Robot
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,27 @@ class Vector:
 class Layout(ABC):
     """A convention for one robot's state and actions, with its exact inverse.
 
-    A subclass declares the tables below and implements three functions. Conversion executes
+    A subclass declares the tables below and implements the functions. Conversion executes
     `decode_action(encode_action(a))` and stores `encode_action(a)`: what was executed is decoded to the bit. That is a
     fixed point: encoded again it is the same stored action.
+
+    Whoever reads, checks or trains on a dataset asks its layout; nothing outside this package knows one by its name.
     """
 
     # Its name on the command line and in a dataset's record.
     name: str
     # One sentence for `mstool layouts`.
     summary: str
+    # Whose units and senses its actions have, as a report names them.
+    owner: str
+    # The robot that it is made for; None for any.
+    robot: Robot | None = PANDA
     state: Vector
+    # What the state begins with, where single dimensions have a meaning, and how the fingers follow.
+    state_kind: StateKind | None = None
+    fingers: Fingers | None = None
+    # Whether the state needs the pose of a tool centre point.
+    needs_tcp: bool = False
     # The control modes in which the layout can be executed; the first is the default. Empty: any, as the demo has.
     control_modes: tuple[str, ...] = ()
     cameras: tuple[Camera, ...]
@@ -57,16 +74,18 @@ class Layout(ABC):
     conventions: ClassVar[dict[str, str]]
     # openpi's (v2.1) columns for the state: name and the dimensions it holds.
     openpi_state: tuple[tuple[str, slice], ...] = (("state", slice(None)),)
+    # How openpi trains on it; None where it does not.
+    openpi: OpenpiUse | None = None
 
     def bound(self, robot: RobotFacts) -> "Layout":  # noqa: ARG002
         """Return the layout with names of `robot`; most layouts are made for one robot and stay as they are."""
         return self
 
     def check_robot(self, robot: RobotFacts) -> None:
-        """Raise UsageError unless the layout is made for this robot: a Panda, where a layout does not override it."""
-        if robot.joint_units != PANDA_JOINT_UNITS:
+        """Raise UsageError unless the layout is made for this robot, by the units of its joints."""
+        if self.robot is not None and robot.joint_units != self.robot.qpos_units:
             raise UsageError(
-                f"layout {self.name!r} is made for a Panda, seven arm joints and two fingers; this robot has "
+                f"layout {self.name!r} is made for {self.robot.described}; this robot has "
                 f"{len(robot.joints)} joints: {', '.join(robot.joints)}",
                 fix="use --layout native: the robot's own joints and actions",
             )
@@ -78,6 +97,14 @@ class Layout(ABC):
     @abstractmethod
     def action(self, control_mode: str) -> Vector:
         """Return names and units of the action, for one of `control_modes`."""
+
+    @abstractmethod
+    def action_facts(self, control_mode: str, controller: Mapping[str, float] | None = None) -> ActionFacts:
+        """Return kind, sizes and gripper of the action, for one of `control_modes`.
+
+        `controller` is a dataset's record of its `ControllerFacts`, for layouts whose sizes are the simulator's; what
+        it lacks is the robot's known value.
+        """
 
     @abstractmethod
     def encode_state(self, track: RobotTrack) -> Array:
@@ -112,23 +139,34 @@ class Layout(ABC):
             )
 
 
+class PhysicalLayout(Layout):
+    """A layout in metres and radians of its own, whichever simulator executes it."""
+
+    @abstractmethod
+    def store(self, command: Command, control_mode: str) -> Array:
+        """Return the stored actions (T, D), float32, of a command in any units."""
+
+    @abstractmethod
+    def command(self, actions: Array, units: Units, control_mode: str) -> Command:
+        """Return the command, in `units`, that stored actions (T, D), float64, are."""
+
+    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
+        """Store what ManiSkill's controller does."""
+        self.check_control_mode(control_mode)
+        return self.store(command_of(actions, facts, self.action_facts(control_mode).kind), control_mode)
+
+    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
+        """Have ManiSkill's controller do what is stored."""
+        self.check_control_mode(control_mode)
+        stored = np.asarray(actions, np.float32).astype(np.float64)
+        return actions_of(self.command(stored, units_of(facts), control_mode), facts)
+
+
 # Measured on ManiSkill's Panda, steady motion in free space, for end effector and joint deltas alike.
 REACH = (
-    "a delta is a target from where the arm is, not the motion: the controller reaches about 0.39 of it within the "
-    "step, so the sum of actions overshoots the path about 2.5 times"
+    f"a delta is a target from where the arm is, not the motion: the controller reaches about {PANDA.gain:g} of it "
+    "within the step, so the sum of actions overshoots the path about 2.5 times"
 )
-PANDA_JOINTS = tuple(f"joint_{i}" for i in range(1, 8))
-PANDA_JOINT_UNITS = (*["rad"] * 7, "m", "m")
-
-
-def clip_ee_delta(actions: Array) -> Array:
-    """Clip actions (T, 7) as `PDEEPoseController` does: position and gripper by value, rotation by norm."""
-    clipped = np.array(actions, np.float64)
-    clipped[:, :3] = np.clip(clipped[:, :3], -1, 1)
-    norm = np.linalg.norm(clipped[:, 3:6], axis=1, keepdims=True)
-    clipped[:, 3:6] /= np.maximum(norm, 1)
-    clipped[:, 6:] = np.clip(clipped[:, 6:], -1, 1)
-    return clipped
 
 
 def tcp_or_fail(track: RobotTrack, layout: str) -> Array:

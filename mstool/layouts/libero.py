@@ -1,37 +1,36 @@
 """`libero`: what pi05_libero expects, end effector state and delta actions in LIBERO's sense and units."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotTrack
-from mstool.layouts.base import REACH, Camera, Layout, Vector, clip_ee_delta, tcp_or_fail
-from mstool.layouts.rotations import (
-    axis_angle_to_quat,
-    continuous_axis_angle,
-    euler_xyz_to_quat,
-    quat_to_axis_angle,
-    quat_to_euler_xyz,
-)
+from mstool.contract import Array, RobotTrack
+from mstool.layouts.base import REACH, Camera, PhysicalLayout, Vector, tcp_or_fail
+from mstool.layouts.command import Command, Units
+from mstool.layouts.facts import ActionFacts, Gripper, TwoFingers
+from mstool.layouts.openpi import LIBERO_DATA
+from mstool.layouts.rotations import continuous_axis_angle, quat_to_axis_angle
 
 # robosuite's OSC_POSE controller as LIBERO configures it: output_max 0.05 m and 0.5 rad at an input of 1.0.
 METRES_PER_UNIT = 0.05
 RADIANS_PER_UNIT = 0.5
 GRIPPER_DOWN = (np.pi, 0.0, 0.0)
-# What is executed lies on this grid, of a unit of ManiSkill's action (2e-8 m or rad): twice as coarse as float32's
-# rounding of the stored action, which mixes the axes of a rotation, can move it. So storing changes no bit of it.
-GRID = 2.0**-22
 
 
-class LiberoLayout(Layout):
+class LiberoLayout(PhysicalLayout):
     """State: eef position, axis-angle, two fingers. Action: delta position, delta rotation, gripper."""
 
     name = "libero"
     summary = "eef pose + two fingers; eef deltas in LIBERO's units; what pi05_libero reads"
+    owner = "LIBERO"
     state = Vector(
         ("x", "y", "z", "axis_angle_x", "axis_angle_y", "axis_angle_z", "finger_left", "finger_right"),
         ("m", "m", "m", "rad", "rad", "rad", "m", "m"),
     )
+    state_kind = "eef_axis_angle"
+    fingers = TwoFingers(6, signs=(1, -1))
+    needs_tcp = True
     control_modes = ("pd_ee_delta_pose",)
     cameras = (
         Camera("base", "image", "observation.images.image"),
@@ -48,15 +47,27 @@ class LiberoLayout(Layout):
         "action_reach": REACH,
         "gripper_action": "-1 open, +1 close",
     }
+    openpi = LIBERO_DATA
     _action = Vector(
         ("dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper"),
         ("0.05 m", "0.05 m", "0.05 m", "0.5 rad", "0.5 rad", "0.5 rad", "-1 open, +1 close"),
+    )
+    _facts = ActionFacts(
+        "ee_delta",
+        Gripper(6, open=-1.0, closed=1.0),
+        position_m=METRES_PER_UNIT,
+        rotation_rad=RADIANS_PER_UNIT,
     )
 
     def action(self, control_mode: str) -> Vector:
         """Return the seven names and units."""
         self.check_control_mode(control_mode)
         return self._action
+
+    def action_facts(self, control_mode: str, controller: Mapping[str, float] | None = None) -> ActionFacts:  # noqa: ARG002
+        """Return LIBERO's units, whatever the simulator's are."""
+        self.check_control_mode(control_mode)
+        return self._facts
 
     def encode_state(self, track: RobotTrack) -> Array:
         """Return (T, 8): position m, axis-angle rad, fingers (+, -) m."""
@@ -65,28 +76,18 @@ class LiberoLayout(Layout):
         fingers = track.qpos[:, -2:] * [1.0, -1.0]
         return np.concatenate([pose[:, :3], turn, fingers], axis=1).astype(np.float32)
 
-    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
-        """ManiSkill turns by Euler XYZ angles of `rotation_rad` * r; LIBERO by the rotation vector of the same turn."""
-        self.check_control_mode(control_mode)
-        # Towards zero: what was clipped to a norm of 1 does not come to lie above it.
-        executed = np.trunc(clip_ee_delta(actions) / GRID) * GRID
-        turn = quat_to_axis_angle(euler_xyz_to_quat(executed[:, 3:6] * facts.rotation_rad))
-        return np.concatenate(
-            [executed[:, :3] * (facts.position_m / METRES_PER_UNIT), turn / RADIANS_PER_UNIT, -executed[:, 6:]],
-            axis=1,
-        ).astype(np.float32)
+    def store(self, command: Command, control_mode: str) -> Array:  # noqa: ARG002
+        """Return way, rotation vector and gripper in LIBERO's units; -1 opens."""
+        assert command.position is not None
+        assert command.turn is not None
+        way = command.position * (command.units.position_m / METRES_PER_UNIT)
+        return np.concatenate([way, command.turn / RADIANS_PER_UNIT, -command.gripper], axis=1).astype(np.float32)
 
-    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
-        """Invert `encode_action`."""
-        self.check_control_mode(control_mode)
-        actions = np.asarray(actions, np.float32).astype(np.float64)
-        euler = quat_to_euler_xyz(axis_angle_to_quat(actions[:, 3:6] * RADIANS_PER_UNIT))
-        executed = np.concatenate(
-            [
-                actions[:, :3] * (METRES_PER_UNIT / facts.position_m),
-                euler / facts.rotation_rad,
-                -actions[:, 6:],
-            ],
-            axis=1,
+    def command(self, actions: Array, units: Units, control_mode: str) -> Command:  # noqa: ARG002
+        """Invert `store`."""
+        return Command(
+            units,
+            -actions[:, 6:],
+            position=actions[:, :3] * (METRES_PER_UNIT / units.position_m),
+            turn=actions[:, 3:6] * RADIANS_PER_UNIT,
         )
-        return (np.round(executed / GRID) * GRID + 0.0).astype(np.float32)  # + 0.0: one zero, without a sign

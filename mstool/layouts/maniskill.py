@@ -1,37 +1,56 @@
 """`joint` and `tcp`: ManiSkill's own numbers, for people who train and evaluate in ManiSkill alone."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotTrack
-from mstool.layouts.base import PANDA_JOINTS, REACH, Camera, Layout, Vector, tcp_or_fail
+from mstool.layouts.base import REACH, Camera, Layout, Vector, tcp_or_fail
+from mstool.layouts.facts import ActionFacts, ActionKind, Gripper, OneFinger
+from mstool.layouts.openpi import LIBERO_DATA
 from mstool.layouts.rotations import continuous_quat
+from mstool.robots import PANDA
 
 _GRIPPER = "+1 open, -1 close"
 _EE = Vector(
     ("dx", "dy", "dz", "drx", "dry", "drz", "gripper"),
     ("0.1 m", "0.1 m", "0.1 m", "-0.1 rad", "-0.1 rad", "-0.1 rad", _GRIPPER),
 )
-_JOINTS = Vector((*PANDA_JOINTS, "gripper"), (*["rad"] * 7, _GRIPPER))
-_DELTAS = Vector((*[f"d{joint}" for joint in PANDA_JOINTS], "gripper"), (*["0.1 rad"] * 7, _GRIPPER))
-_ACTIONS = {"pd_ee_delta_pose": _EE, "pd_joint_pos": _JOINTS, "pd_joint_delta_pos": _DELTAS}
+_JOINTS = Vector((*PANDA.joints, "gripper"), (*["rad"] * 7, _GRIPPER))
+_DELTAS = Vector((*[f"d{joint}" for joint in PANDA.joints], "gripper"), (*["0.1 rad"] * 7, _GRIPPER))
+_ACTIONS: dict[str, tuple[Vector, ActionKind]] = {
+    "pd_ee_delta_pose": (_EE, "ee_delta"),
+    "pd_joint_pos": (_JOINTS, "joint_position"),
+    "pd_joint_delta_pos": (_DELTAS, "joint_delta"),
+}
+# The parts of `ControllerFacts` that are sizes of an action.
+_SIZES = ("position_m", "rotation_rad", "joint_rad")
 
 
 class _ManiSkillActions(Layout):
     """Actions stay as ManiSkill executes them."""
 
+    owner = "ManiSkill"
     control_modes = tuple(_ACTIONS)
     cameras = (
         Camera("base", "image", "observation.images.image"),
         Camera("wrist", "wrist_image", "observation.images.image2"),
     )
     image_size = (256, 256)
+    openpi = LIBERO_DATA
 
     def action(self, control_mode: str) -> Vector:
         """Return the names and units of ManiSkill's own action."""
         self.check_control_mode(control_mode)
-        return _ACTIONS[control_mode]
+        return _ACTIONS[control_mode][0]
+
+    def action_facts(self, control_mode: str, controller: Mapping[str, float] | None = None) -> ActionFacts:
+        """Return what the controller does on 1.0, by the dataset's record, else by what is known of the Panda's."""
+        vector, kind = _ACTIONS[control_mode]
+        known, recorded = PANDA.controllers[control_mode], controller or {}
+        sizes = {name: float(recorded.get(name) or known.get(name, 0.0)) for name in _SIZES}
+        return ActionFacts(kind, Gripper(len(vector) - 1, open=1.0, closed=-1.0), **sizes)
 
     def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
         """Return the actions as they are."""
@@ -49,7 +68,9 @@ class JointLayout(_ManiSkillActions):
 
     name = "joint"
     summary = "qpos[:8]: seven joints and one finger; ManiSkill's own actions"
-    state = Vector((*PANDA_JOINTS, "finger"), (*["rad"] * 7, "m"))
+    state = Vector((*PANDA.joints, "finger"), (*["rad"] * 7, "m"))
+    state_kind = "joints"
+    fingers = OneFinger(7)
     conventions: ClassVar[dict[str, str]] = {
         "action": "as ManiSkill executes it: end effector rotation turns negatively for a positive action",
         "action_reach": f"pd_ee_delta_pose, pd_joint_delta_pos: {REACH}",
@@ -67,6 +88,9 @@ class TcpLayout(_ManiSkillActions):
     name = "tcp"
     summary = "tcp position, quaternion wxyz, mean finger; ManiSkill's own actions"
     state = Vector(("x", "y", "z", "qw", "qx", "qy", "qz", "finger"), ("m", "m", "m", "1", "1", "1", "1", "m"))
+    state_kind = "eef_quaternion"
+    fingers = OneFinger(7)
+    needs_tcp = True
     conventions: ClassVar[dict[str, str]] = {
         "rotation": "quaternion wxyz, sign continuous within an episode, first frame on the side of (0, 1, 0, 0)",
         "action": "as ManiSkill executes it: end effector rotation turns negatively for a positive action",

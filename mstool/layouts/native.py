@@ -1,11 +1,14 @@
 """`native`: any robot, its own joints and its own actions."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
+from mstool.errors import UsageError
 from mstool.layouts.base import Camera, Layout, Vector
+from mstool.layouts.facts import ActionFacts
 
 
 class NativeLayout(Layout):
@@ -16,6 +19,8 @@ class NativeLayout(Layout):
 
     name = "native"
     summary = "any robot: its own joints, its own actions in any control mode; for training and evaluation in ManiSkill"
+    owner = "the robot"
+    robot = None
     cameras = (
         Camera("base", "image", "observation.images.image"),
         Camera("wrist", "wrist_image", "observation.images.image2"),
@@ -35,12 +40,16 @@ class NativeLayout(Layout):
         """Return this layout with the names of `robot`."""
         return NativeLayout(robot)
 
-    def check_robot(self, robot: RobotFacts) -> None:
-        """Accept every robot."""
-
     def action(self, control_mode: str) -> Vector:  # noqa: ARG002
         """Return the robot's names and units, those of the control mode it was asked in."""
         return Vector(self._robot.actions, self._robot.action_units) if self._robot else Vector((), ())
+
+    def action_facts(self, control_mode: str, controller: Mapping[str, float] | None = None) -> ActionFacts:  # noqa: ARG002
+        """Raise UsageError: what single dimensions do is the robot's, and not known here."""
+        raise UsageError(
+            f"layout {self.name!r} does not say what a robot's own actions do",
+            fix="use a layout that is made for one robot (mstool layouts)",
+        )
 
     def encode_state(self, track: RobotTrack) -> Array:
         """Return qpos (T, J)."""

@@ -4,7 +4,7 @@ from typing import cast, get_args
 
 from mstool.contract import Goal, Observations, RenderDetail, Storage, Version
 from mstool.errors import UsageError
-from mstool.layouts import get_layout
+from mstool.layouts import DEFAULT_LAYOUT, get_layout
 from mstool.manifest import Task, find_task, load_manifest
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.simulation.registry import check_env_id
@@ -16,7 +16,7 @@ DEFAULT_STORAGE: dict[Version, Storage] = {"v3.0": "video", "v2.1": "image"}
 def make_recipe(
     env_id: str,
     *,
-    layout: str = "libero",
+    layout: str = DEFAULT_LAYOUT,
     control_mode: str | None = None,
     image_size: str | None = None,
     cameras: str | None = None,

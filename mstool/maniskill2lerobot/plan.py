@@ -7,6 +7,7 @@ from pathlib import Path
 from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target
 from mstool.errors import DataError, UsageError
+from mstool.layouts import DEFAULT_LAYOUT
 from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
@@ -26,7 +27,7 @@ from mstool.progress import Notify
 class ConvertRequest:
     """What a user asked for, the same for every environment; None where it was left open."""
 
-    layout: str = "libero"
+    layout: str = DEFAULT_LAYOUT
     control_mode: str | None = None
     image_size: str | None = None
     cameras: str | None = None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mstool.errors import UsageError
+from mstool.layouts import LAYOUTS
 from mstool.nearest import nearest
 
 type Mask = tuple[bool, ...]
@@ -36,17 +37,24 @@ class TrainingConfig:
     actions: tuple[tuple[str, ...], ...]
     # Action dimensions that are a gripper, where the dataset does not name them.
     gripper: tuple[int, ...]
-    # The layout of `mstool convert` this config expects; "" for any.
-    layout: str
+
+    @property
+    def layout(self) -> str:
+        """The first layout of `mstool convert` with the columns that it reads first; "" where none is expected."""
+        return next((layout.name for layout in LAYOUTS.values() if self.reads(layout.name)), "")
+
+    def reads(self, layout: str) -> bool:
+        """Whether the columns that it reads first are those of a layout."""
+        return layout in LAYOUTS and tuple(name for name, _ in LAYOUTS[layout].openpi_state) == self.state[0]
 
 
 def _libero(name: str, horizon: int, *, delta: bool, quantiles: bool) -> TrainingConfig:
     mask = _JOINTS_NOT_GRIPPER if delta else ()
-    return TrainingConfig(name, horizon, mask, quantiles, _LIBERO_STATE, _ACTIONS, (6,), "libero")
+    return TrainingConfig(name, horizon, mask, quantiles, _LIBERO_STATE, _ACTIONS, (6,))
 
 
 def _droid(name: str, horizon: int, *, quantiles: bool) -> TrainingConfig:
-    return TrainingConfig(name, horizon, (), quantiles, _DROID_STATE, _ACTIONS, (7,), "droid")
+    return TrainingConfig(name, horizon, (), quantiles, _DROID_STATE, _ACTIONS, (7,))
 
 
 CONFIGS = {
@@ -64,12 +72,9 @@ CONFIGS = {
         _droid("pi0_droid", 10, quantiles=False),
         _droid("pi0_fast_droid", 10, quantiles=True),
         # LeRobot's own pi0 and pi05 policies: chunks of 50 actions, whatever the robot.
-        TrainingConfig(
-            "lerobot", 50, (), True, (("observation.state",), ("state",)), (("action",), ("actions",)), (), ""
-        ),
+        TrainingConfig("lerobot", 50, (), True, (("observation.state",), ("state",)), (("action",), ("actions",)), ()),
     )
 }
-_BY_LAYOUT = {"libero": "pi05_libero", "droid": "pi05_droid_finetune", "joint": "pi05_libero", "tcp": "pi05_libero"}
 # Known to openpi, but not computable from a LeRobot dataset's columns alone.
 _ELSEWHERE = {
     "aloha": "rescales joints and grippers with the ALOHA robot's own geometry (adapt_to_pi) before normalising",
@@ -103,8 +108,9 @@ def find_config(name: str) -> TrainingConfig:
 
 def default_config(layout: str, features: Sequence[str], action_dims: int) -> TrainingConfig:
     """Choose the config a dataset was most likely made for: by its layout, else by its columns and action size."""
-    if layout in _BY_LAYOUT:
-        return CONFIGS[_BY_LAYOUT[layout]]
+    use = LAYOUTS[layout].openpi if layout in LAYOUTS else None
+    if use is not None:
+        return CONFIGS[use.config]
     if "joint_position" in features:
         return CONFIGS["pi05_droid_finetune"]
     return CONFIGS["pi05_libero" if "actions" in features or action_dims == 7 else "lerobot"]

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# Those that LeRobot 0.6.1 stores (`datasets/compute_stats.py`, DEFAULT_QUANTILES).
 QUANTILES = (0.01, 0.10, 0.50, 0.90, 0.99)
 NAMES = ("q01", "q10", "q50", "q90", "q99")
+BY_NAME = dict(zip(NAMES, QUANTILES, strict=True))
 
 
 def neighbours(count: int, quantiles: Sequence[float]) -> list[tuple[int, int, float]]:

@@ -8,14 +8,8 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import UsageError
+from mstool.robots import ROBOTS
 from mstool.simulation.robots import robots
-
-# `panda_wristcam` carries its camera here (panda_v3.urdf: realsense_joint then camera_link_joint, below panda_hand).
-# The same pose on the plain Panda's hand gives the same view without the camera's 15 MB mesh; the dynamics stay.
-HAND_LINK = "panda_hand"
-HAND_CAMERA_P = (0.0464982, -0.0200011, 0.0360011)
-HAND_CAMERA_Q = (0.0, 0.70710678, 0.0, 0.70710678)  # wxyz
-HAND_CAMERA_FOV = np.pi / 2
 
 # The second exterior view: the base camera's pose turned by this angle about the world's vertical axis.
 BASE2_TURN_RAD = 0.7
@@ -38,7 +32,7 @@ def mount_cameras(env: Any, views: tuple[str, ...], image_size: tuple[int, int])
     Raises
     ------
     UsageError
-        An unknown view, or a wrist view on a robot that has neither a Panda hand nor a camera of its own.
+        An unknown view, or a wrist view on a robot that has neither a hand that is known nor a camera of its own.
 
     """
     if not views:
@@ -111,13 +105,16 @@ def _wrist(env: Any) -> tuple[Any, Any, float]:
             f"{env.spec.id} has {len(agents)} robots: the wrist view is ambiguous", fix="add --cameras base"
         )
     links = env.agent.robot.links_map
-    if HAND_LINK in links:
-        return links[HAND_LINK], sapien.Pose(HAND_CAMERA_P, HAND_CAMERA_Q), HAND_CAMERA_FOV
+    mounts = [robot.hand_camera for robot in ROBOTS if robot.hand_camera]
+    for mount in mounts:
+        if mount.link in links:
+            return links[mount.link], sapien.Pose(mount.position, mount.quaternion), mount.fov
     for config in env._agent_sensor_configs.values():
-        mount = config.mount or links.get(config.entity_uid)
-        if mount is not None:
-            return mount, config.pose, config.fov
+        link = config.mount or links.get(config.entity_uid)
+        if link is not None:
+            return link, config.pose, config.fov
+    hands = " or ".join(repr(mount.link) for mount in mounts)
     raise UsageError(
-        f"the robot {env.agent.uid!r} has no hand link {HAND_LINK!r} and no camera of its own for a wrist view",
+        f"the robot {env.agent.uid!r} has no hand link {hands} and no camera of its own for a wrist view",
         fix="add --cameras base",
     )

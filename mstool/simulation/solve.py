@@ -1,4 +1,4 @@
-"""ManiSkill's own motion-planning solutions for the Panda, one seed at a time."""
+"""ManiSkill's own motion-planning solutions for the robots of `mstool.robots`, one seed at a time."""
 
 import contextlib
 import os
@@ -10,26 +10,14 @@ import gymnasium
 
 from mstool.errors import UsageError
 from mstool.nearest import nearest
+from mstool.robots import ROBOTS
 from mstool.simulation.build import build_env
 from mstool.simulation.registry import env_ids
 
 CONTROL_MODE = "pd_joint_pos"
 
-_SOLUTIONS = "mani_skill.examples.motionplanning.panda.solutions"
-# Environment: the module in that package which solves it. DrawTriangle's and DrawSVG's are left out: the
-# former stops with an error in ManiSkill 3.0.1, and both draw with a stick, which no policy here is made for.
-_MODULES = {
-    "LiftPegUpright-v1": "lift_peg_upright",
-    "PegInsertionSide-v1": "peg_insertion_side",
-    "PickCube-v1": "pick_cube",
-    "PlaceSphere-v1": "place_sphere",
-    "PlugCharger-v1": "plug_charger",
-    "PullCube-v1": "pull_cube",
-    "PullCubeTool-v1": "pull_cube_tool",
-    "PushCube-v1": "push_cube",
-    "StackCube-v1": "stack_cube",
-    "StackPyramid-v1": "stack_pyramid",
-}
+# Environment: ManiSkill's module that solves it.
+_MODULES = {env_id: module for robot in ROBOTS for env_id, module in robot.solutions.items()}
 
 # What a solution returns: the last step's (observation, reward, terminated, truncated, info), or -1.
 type Solution = Callable[..., Any]
@@ -49,7 +37,7 @@ class Outcome:
 
 
 def solvable_envs() -> tuple[str, ...]:
-    """Return the environments that ManiSkill has a working Panda solution for, sorted."""
+    """Return the environments that ManiSkill has a working solution for, sorted."""
     return tuple(sorted(_MODULES))
 
 
@@ -87,7 +75,7 @@ def load_solution(env_id: str) -> Solution:
     check_solvable(env_id)
     from mstool.simulation.planner.inject import import_with_planner
 
-    solution: Solution = import_with_planner(f"{_SOLUTIONS}.{_MODULES[env_id]}").solve
+    solution: Solution = import_with_planner(_MODULES[env_id]).solve
     return solution
 
 

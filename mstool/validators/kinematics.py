@@ -1,30 +1,20 @@
-"""Forward kinematics of the Franka Panda, so that joint states can be compared with end effector actions.
-
-Denavit-Hartenberg parameters (Craig's convention) and joint limits: Franka Emika, "Franka Control Interface
-Documentation", Robot and interface specifications. The tool centre point is 0.1034 m beyond the hand's flange.
-"""
+"""Forward kinematics, so that joint states can be compared with end effector actions, and joint limits."""
 
 import numpy as np
 
 from mstool.contract import Array
-
-_A = (0.0, 0.0, 0.0, 0.0825, -0.0825, 0.0, 0.088)
-_D = (0.333, 0.0, 0.316, 0.0, 0.384, 0.0, 0.0)
-_ALPHA = (0.0, -np.pi / 2, np.pi / 2, np.pi / 2, -np.pi / 2, np.pi / 2, np.pi / 2)
-_TCP_M = 0.107 + 0.1034
-_HAND_TURN = -np.pi / 4
-# rad, joint 1 to 7.
-PANDA_LOWER = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973])
-PANDA_UPPER = np.array([2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973])
+from mstool.robots import Robot
 
 
-def panda_tcp(joints: Array) -> tuple[Array, Array]:
+def tool_centre(robot: Robot, joints: Array) -> tuple[Array, Array]:
     """Return the tool centre point in the robot's base frame.
 
     Parameters
     ----------
+    robot
+        Whose joints they are.
     joints
-        Joint positions (T, 7), rad.
+        Joint positions (T, J) of its arm, rad.
 
     Returns
     -------
@@ -33,9 +23,9 @@ def panda_tcp(joints: Array) -> tuple[Array, Array]:
     """
     joints = np.asarray(joints, np.float64)
     pose = np.broadcast_to(np.eye(4), (len(joints), 4, 4))
-    for i in range(7):
-        pose = pose @ _link(joints[:, i], _A[i], _D[i], _ALPHA[i])
-    pose = pose @ _link(np.full(len(joints), _HAND_TURN), 0.0, _TCP_M, 0.0)
+    for i, link in enumerate(robot.links):
+        pose = pose @ _link(joints[:, i], link.a, link.d, link.alpha)
+    pose = pose @ _link(np.full(len(joints), robot.tool_turn), 0.0, robot.tool_m, 0.0)
     return pose[:, :3, 3], pose[:, :3, :3]
 
 
@@ -51,7 +41,13 @@ def _link(theta: Array, a: float, d: float, alpha: float) -> Array:
     return np.moveaxis(np.array(rows), 2, 0)
 
 
-def within_panda_limits(joints: Array, slack: float = 0.05) -> float:
-    """Return the share of rows (T, 7) within all seven joint limits, widened by `slack` rad."""
-    inside = (joints >= PANDA_LOWER - slack) & (joints <= PANDA_UPPER + slack)
+def limits(robot: Robot, slack: float = 0.05) -> tuple[Array, Array]:
+    """Return the arm's lower and upper joint limits (J,) rad, widened by `slack`."""
+    return np.array(robot.lower) - slack, np.array(robot.upper) + slack
+
+
+def share_within_limits(robot: Robot, joints: Array) -> float:
+    """Return the share of rows (T, J) within all of the robot's widened joint limits."""
+    lower, upper = limits(robot)
+    inside = (joints >= lower) & (joints <= upper)
     return float(inside.all(axis=1).mean()) if len(joints) else 0.0

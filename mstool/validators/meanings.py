@@ -12,26 +12,21 @@ from typing import Literal
 
 import numpy as np
 
-from mstool.contract import Array
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import actions_of, names_of, state_columns, state_of
-from mstool.layouts import LAYOUTS
+from mstool.layouts import LAYOUTS, Layout
+from mstool.layouts.facts import ActionKind, Fingers, OneFinger, StateKind, TwoFingers
 from mstool.layouts.recognise import recognise
+from mstool.robots import DEFAULT_ROBOT, Robot
 from mstool.validators.check import Context, Skip
-from mstool.validators.kinematics import within_panda_limits
+from mstool.validators.classify import classify_state, is_absolute
 from mstool.validators.report import Severity
 
-StateKind = Literal["eef_axis_angle", "eef_quaternion", "joints"]
-ActionKind = Literal["ee_delta", "joint_delta", "joint_position"]
 Source = Literal["record", "names", "target", "numbers"]
 
 # What settles a convention that nothing declares.
 RESTORE = "mstool describe DATASET --from ORIGINAL"
 SETTLE = f"to settle it: {RESTORE} if mstool made it, else name the dimensions as a layout does (mstool layouts)"
-
-# DROID's velocity unit: 0.2 rad per step at 15 Hz (openpi 15a9616, examples/droid).
-DROID_RAD_PER_SECOND = 3.0
-FINGER_OPEN_M = 0.04
 
 
 @dataclass(frozen=True)
@@ -81,14 +76,29 @@ class Meaning:
         """Dimensions of the state that hold the rotation."""
         return slice(3, 7) if self.state == "eef_quaternion" else slice(3, 6)
 
+    @property
+    def robot(self) -> Robot:
+        """Whose joints the state's are, where it holds joints."""
+        known = LAYOUTS.get(self.layout)
+        return (known.robot if known else None) or DEFAULT_ROBOT
+
+    def fingers(self, width: int) -> Fingers | None:
+        """Return where a state of `width` dimensions holds the fingers; None where it does not.
+
+        A layout says so. Else they come after the pose or the joints: two of them, or one.
+        """
+        known = LAYOUTS.get(self.layout)
+        fingers: Fingers | None
+        if known:
+            fingers = known.fingers
+        else:
+            first = {"eef_axis_angle": 6, "eef_quaternion": 7, "joints": len(self.robot.joints)}[self.state]
+            fingers = TwoFingers(first) if width >= first + 2 else OneFinger(first)
+        return fingers if fingers and max(fingers.ranges) < width else None
+
 
 # Names of joints: numbers of another robot's joints can pass for an end effector pose.
 _JOINTS = re.compile(r"joint|motor|shoulder|elbow|waist|wrist|qpos")
-# Layouts whose dimensions have a meaning that is known here.
-_DEFINED = ("libero", "droid", "joint", "tcp")
-# Measured on ManiSkill 3.0.1's Panda: pd_ee_delta_pose and pd_joint_delta_pos start each step from where the arm is.
-PANDA_GAIN = 0.39
-_GAINS = dict.fromkeys(("pd_ee_delta_pose", "pd_joint_delta_pos", "pd_joint_pos"), PANDA_GAIN)
 
 
 def meaning_of(context: Context) -> Meaning:
@@ -103,40 +113,41 @@ def meaning_of(context: Context) -> Meaning:
 
     """
     data, target = context.data, context.target
-    layout, mode = data.record.layout, data.record.control_mode
-    if layout and layout not in _DEFINED:
-        raise Skip(f"the declared layout {layout!r} says nothing about single dimensions")
-    if layout in LAYOUTS and mode in LAYOUTS[layout].control_modes:
-        return _meaning("record", layout, mode, data.record.controller, data.fps, _GAINS.get(mode))
+    name, mode = data.record.layout, data.record.control_mode
+    declared = LAYOUTS.get(name)
+    if name and (declared is None or declared.state_kind is None):
+        raise Skip(f"the declared layout {name!r} says nothing about single dimensions")
+    if declared and mode in declared.control_modes:
+        return _meaning("record", declared, mode, data.fps, data.record.controller)
     named = recognise(data.features)
     wanted = (target.layout.value, target.control_mode)
     if named and (named.layout.name, named.control_mode) != wanted:
-        return _meaning("names", named.layout.name, named.control_mode, {}, data.fps, _GAINS.get(named.control_mode))
+        return _meaning("names", named.layout, named.control_mode, data.fps)
     if target.layout.value:
-        return _meaning("target", *wanted, {}, data.fps, None)
+        return _meaning("target", LAYOUTS[target.layout.value], target.control_mode, data.fps)
     return _by_numbers(context)
 
 
 def _meaning(
-    source: Source, layout: str, mode: str, facts: Mapping[str, float], fps: float, gain: float | None
+    source: Source, layout: Layout, mode: str, fps: float, controller: Mapping[str, float] | None = None
 ) -> Meaning:
-    state: StateKind = {"libero": "eef_axis_angle", "tcp": "eef_quaternion"}.get(layout, "joints")  # type: ignore[assignment]
-    action: ActionKind = {"pd_ee_delta_pose": "ee_delta", "pd_joint_delta_pos": "joint_delta"}.get(
-        mode, "joint_position"
-    )  # type: ignore[assignment]
-    if layout == "libero":
-        units, gripper = (0.05, 0.5, 0.0), (-1.0, 1.0)
-    elif layout == "droid":
-        units, gripper = (0.0, 0.0, DROID_RAD_PER_SECOND / fps), (0.0, 1.0)
-    else:
-        units = (
-            float(facts.get("position_m") or 0.1),
-            float(facts.get("rotation_rad") or -0.1),
-            float(facts.get("joint_rad") or 0.1),
-        )
-        gripper = (1.0, -1.0)
-    dimension = 6 if action == "ee_delta" else 7
-    return Meaning(source, layout, state, action, *units, dimension, *gripper, gain)
+    if layout.state_kind is None:
+        raise Skip(f"layout {layout.name!r} says nothing about single dimensions")
+    facts = layout.action_facts(mode, controller)
+    return Meaning(
+        source,
+        layout.name,
+        layout.state_kind,
+        facts.kind,
+        facts.position_m,
+        facts.rotation_rad,
+        facts.joint_step(fps),
+        facts.gripper.dimension,
+        facts.gripper.open,
+        facts.gripper.closed,
+        # What a target was trained on may be another robot's controller.
+        layout.robot.gain_in(mode) if layout.robot and source != "target" else None,
+    )
 
 
 def _by_numbers(context: Context) -> Meaning:
@@ -164,50 +175,3 @@ def _by_numbers(context: Context) -> Meaning:
     # Which end opens is asked of the fingers.
     low, high = float(np.nanmin(actions[:, -1])), float(np.nanmax(actions[:, -1]))
     return Meaning("numbers", "", kind, action, 1.0, 1.0, 1.0, width - 1, high, low if low < high else high - 1, None)
-
-
-def classify_state(state: Array) -> StateKind | None:
-    """Tell joints from end effector poses by their numbers, (T, S); None where neither fits."""
-    state = state[np.isfinite(state).all(axis=1)]
-    if not len(state) or state.shape[1] < 7:
-        return None
-    norms = np.linalg.norm(state[:, 3:7], axis=1)
-    if np.abs(norms - 1).max() < 0.02:
-        return "eef_quaternion"
-    # Joint 4 of a Panda is always below -0.07 and joint 6 above -0.02: an end effector's rotation is not.
-    if within_panda_limits(state[:, :7]) > 0.98:
-        return "joints"
-    near = np.abs(state[:, :3]).max() < 3 and np.linalg.norm(state[:, 3:6], axis=1).max() < 2 * np.pi + 0.1
-    return "eef_axis_angle" if near else None
-
-
-def contradicts(expected: StateKind, state: Array) -> StateKind | None:
-    """Return what the state (T, S) is instead, where its numbers cannot be `expected`; None where they can.
-
-    Joints can be told from poses, and a unit quaternion from an axis-angle; the reverse may be a mistake of size only.
-    """
-    kind = classify_state(state)
-    if kind is None or kind == expected:
-        return None
-    if "joints" in {kind, expected} or kind == "eef_quaternion":
-        return kind
-    return None
-
-
-def is_absolute(actions: Array, state: Array) -> bool:
-    """Whether actions (T, D) are absolute targets of the state (T, D): they trail it, or are tied to it.
-
-    Targets in the state's own frame trail it: var(a - s) is small against var(s). Targets in another frame or unit
-    correlate with it.
-    """
-    fine = np.isfinite(state).all(axis=1) & np.isfinite(actions).all(axis=1)
-    state, actions = state[fine], actions[fine]
-    moves = state.std(axis=0) > 1e-4 if len(state) else np.zeros(state.shape[1], bool)
-    if not moves.any():
-        return False
-    gap = (actions - state).std(axis=0)[moves] / state.std(axis=0)[moves]
-    if np.median(gap) < 0.25:
-        return True
-    both = (state.std(axis=0) > 1e-3) & (actions.std(axis=0) > 1e-9)
-    pairs = zip(actions[:, both].T, state[:, both].T, strict=True)
-    return bool(both.any() and min(abs(np.corrcoef(a, s)[0, 1]) for a, s in pairs) > 0.98)

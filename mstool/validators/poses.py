@@ -6,7 +6,7 @@ from mstool.contract import Array
 from mstool.dataset.vectors import actions_of, state_of
 from mstool.layouts.rotations import axis_angle_to_quat, quat_multiply, quat_to_axis_angle
 from mstool.validators.check import Context
-from mstool.validators.kinematics import panda_tcp
+from mstool.validators.kinematics import tool_centre
 from mstool.validators.meanings import Meaning
 
 # Where w, x, y and z are among the four numbers of a quaternion.
@@ -16,7 +16,7 @@ WXYZ, XYZW = [0, 1, 2, 3], [3, 0, 1, 2]
 def hand_pose(state: Array, meaning: Meaning, order: list[int]) -> tuple[Array, Array]:
     """Return the hand's position (T, 3) m and quaternion (T, 4) wxyz; `order` is where w, x, y and z are stored."""
     if meaning.state == "joints":
-        position, rotation = panda_tcp(state[:, :7])
+        position, rotation = tool_centre(meaning.robot, state[:, : len(meaning.robot.joints)])
         return position, _matrix_to_quat(rotation)
     if meaning.state == "eef_quaternion":
         return state[:, :3], state[:, 3:7][:, order] / np.maximum(

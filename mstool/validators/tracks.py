@@ -10,9 +10,11 @@ from mstool.contract import Array
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import actions_of, state_of
 from mstool.layouts.rotations import quat_multiply, quat_to_axis_angle
+from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Context, Skip
-from mstool.validators.kinematics import within_panda_limits
-from mstool.validators.meanings import FINGER_OPEN_M, SETTLE, Meaning, contradicts, meaning_of
+from mstool.validators.classify import contradicts
+from mstool.validators.kinematics import share_within_limits
+from mstool.validators.meanings import SETTLE, Meaning, meaning_of
 from mstool.validators.poses import WXYZ, hand_pose, quaternion_order
 from mstool.validators.sampling import SampledView
 
@@ -43,13 +45,6 @@ WORDS = {
     "joint_delta": "joint deltas",
     "joint_position": "joint targets",
 }
-AXES = {
-    "ee_delta": ("x", "y", "z", "rotation x", "rotation y", "rotation z"),
-    "joint_delta": tuple(f"joint {i}" for i in range(1, 8)),
-    "joint_position": tuple(f"joint {i}" for i in range(1, 8)),
-}
-# An axis tells something from this much motion on (root mean square per step): m, rad.
-STILL = {"position": 2e-4, "rotation": 1e-3, "joint": 1e-3}
 # Share of the motion that commands of the frames around it explain where state and actions belong together: 0.92 and
 # more on conversions of six tasks.
 _TOGETHER = 0.5
@@ -88,7 +83,8 @@ def tracks(context: Context) -> tuple[Meaning, list[Track]]:
 
 def _need_explained(meaning: Meaning, found: list[Track]) -> None:
     """Skip where only numbers say what state and actions are, and these do not move together as such would."""
-    axes = [axis for axis in moving_axes(meaning, found) if kind_of(AXES[meaning.action][axis]) != "rotation"]
+    every = axes_of(meaning)
+    axes = [axis for axis in moving_axes(meaning, found) if every[axis].kind is not AxisKind.ROTATION]
     share = explained_share(found, axes, range(-2, 3), absolute=meaning.action == "joint_position")
     if share < _TOGETHER:
         taken = f"{WORDS[meaning.state]} and {WORDS[meaning.action]}"
@@ -103,12 +99,17 @@ def as_it_is(context: Context, meaning: Meaning) -> Meaning:
     state = np.concatenate([state_of(context.data, rows) for rows in context.data.sample])
     kind = contradicts(meaning.state, state)
     if kind and meaning.state == "joints":
-        # Numbers beyond a Panda's limits may be joints of another order or unit as well as a pose.
-        raise Unavailable("the state is not a Panda's joints (MS410, MS506): where its hand is cannot be computed")
+        # Numbers beyond a robot's limits may be joints of another order or unit as well as a pose.
+        raise Unavailable(
+            f"the state is not a {meaning.robot.name}'s joints (MS410, MS506): where its hand is cannot be computed"
+        )
     if kind:
         meaning = replace(meaning, state=kind, layout="")
-    if meaning.state == "joints" and state.shape[1] >= 7 and within_panda_limits(state[:, :7]) < 0.9:
-        raise Unavailable("the joints are not those of a Panda (MS410): where its hand is cannot be computed")
+    arm = len(meaning.robot.joints)
+    if meaning.state == "joints" and state.shape[1] >= arm and share_within_limits(meaning.robot, state[:, :arm]) < 0.9:
+        raise Unavailable(
+            f"the joints are not those of a {meaning.robot.name} (MS410): where its hand is cannot be computed"
+        )
     return meaning
 
 
@@ -130,31 +131,23 @@ def _track(episode: int, state: Array, actions: Array, meaning: Meaning, order: 
         units = np.array([meaning.position_unit] * 3 + [meaning.rotation_unit] * 3)
         commanded = actions[:-1, :6] * units
     else:
-        moved = np.diff(state[:, :7], axis=0)
-        commanded = actions[:-1, :7] * meaning.joint_unit
+        arm = len(meaning.robot.joints)
+        moved = np.diff(state[:, :arm], axis=0)
+        commanded = actions[:-1, :arm] * meaning.joint_unit
         if meaning.action == "joint_position":
-            commanded = actions[:-1, :7] - state[:-1, :7]
+            commanded = actions[:-1, :arm] - state[:-1, :arm]
     command = actions[:, meaning.gripper]
     wanted = (command - meaning.gripper_closed) / (meaning.gripper_open - meaning.gripper_closed)
     return Track(episode, state, actions, position, moved, commanded, _opening(state, meaning), wanted)
 
 
 def _opening(state: Array, meaning: Meaning) -> Array | None:
-    width = state.shape[1]
-    if meaning.layout == "droid":
-        return (1 - state[:, 7]) * 2 * FINGER_OPEN_M if width > 7 else None
-    first = 7 if meaning.state in {"joints", "eef_quaternion"} else 6
-    if width <= first:
+    fingers = meaning.fingers(state.shape[1])
+    if fingers is None:
         return None
-    # Two fingers: of one sign in ManiSkill's qpos, of opposite signs in LIBERO's.
-    opening = np.abs(state[:, first : first + 2]).sum(axis=1) if width >= first + 2 else 2 * state[:, first]
+    opening = fingers.opening(state)
     # Where no layout says so, a number is a length only if it can be one: a share may be open or closed at 1.
     return None if not meaning.layout and np.abs(opening).max() > _WIDEST_M else opening
-
-
-def kind_of(axis: str) -> str:
-    """Return `position`, `rotation` or `joint` for an axis' name."""
-    return "position" if axis in {"x", "y", "z"} else axis.split(maxsplit=1)[0]
 
 
 def moving_axes(meaning: Meaning, found: list[Track]) -> list[int]:
@@ -162,7 +155,7 @@ def moving_axes(meaning: Meaning, found: list[Track]) -> list[int]:
     if not found:
         return []
     size = np.sqrt(np.mean(np.concatenate([track.moved for track in found]) ** 2, axis=0))
-    return [axis for axis, name in enumerate(AXES[meaning.action]) if size[axis] > STILL[kind_of(name)]]
+    return [i for i, axis in enumerate(axes_of(meaning)) if size[i] > axis.still]
 
 
 def explained_share(found: list[Track], axes: list[int], lags: Sequence[int], *, absolute: bool = False) -> float:

@@ -14,8 +14,8 @@ from mstool.contract import ControllerFacts
 from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.demos.recording import as_rgb
-from mstool.maniskill2lerobot.episode.recorded import PANDA_CONTROLLERS
 from mstool.maniskill2lerobot.episode.replay import replay
+from mstool.robots import PANDA
 from mstool.simulation.environment import Simulator, SimulatorSpec
 
 SIZE = 32
@@ -101,7 +101,7 @@ def test_readings_and_pictures_are_the_files_own(recorded, tmp_path, mstool, cap
 
 
 def test_known_controller_values_are_the_simulators():
-    for mode, known in PANDA_CONTROLLERS.items():
+    for mode, known in PANDA.controllers.items():
         simulator = Simulator(SimulatorSpec("PickCube-v1", mode))
         assert simulator.controller_facts().as_dict() == pytest.approx(ControllerFacts(fps=20, **known).as_dict())
         simulator.close()

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.converted import copied
+from support.synthetic import write_dataset
 
 from mstool.cli.main import main
 from mstool.dataset.fingerprint import content_hash
 from mstool.norm_stats.output import write_exact_stats
-from mstool.norm_stats.synthetic import write_dataset
 
 FRAMES = 400
 

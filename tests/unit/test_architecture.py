@@ -14,6 +14,7 @@ COMMON = {
     "",
     "atomic",
     "contract",
+    "defaults",
     "dataset",
     "errors",
     "hub_files",
@@ -24,6 +25,7 @@ COMMON = {
     "paths",
     "processes",
     "progress",
+    "robots",
 }
 ALLOWED = {
     "simulation": {"layouts"},

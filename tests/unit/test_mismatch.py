@@ -29,7 +29,6 @@ def said(there, now, tmp_path):
         ({"image_size": (128, 256)}, "image_size: 256x256 there, 128x256 now"),
         ({"views": ("base",)}, "views: base+wrist there, base now"),
         ({"layout_name": "joint"}, "layout: libero there, joint now"),
-        ({"robot": "xarm6"}, "robot: the default there, xarm6 now"),
         ({"instruction": "grasp"}, "instruction: pick there, grasp now"),
     ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.synthetic import write_dataset
 
 from mstool.dataset import columns as columns_module
 from mstool.dataset.columns import ColumnReader
@@ -14,7 +15,6 @@ from mstool.dataset.description import open_dataset
 from mstool.errors import DataError, UsageError
 from mstool.norm_stats.compute import compute
 from mstool.norm_stats.output import write, write_exact_stats
-from mstool.norm_stats.synthetic import write_dataset
 
 LENGTHS = [3, 1, 7, 4]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.synthetic import write_dataset
 
 from mstool.atomic import replace_json
 from mstool.dataset.fingerprint import content_hash
@@ -17,7 +18,6 @@ from mstool.norm_stats.compute import compute
 from mstool.norm_stats.configs import CONFIGS, default_config, find_config, format_mask, parse_mask
 from mstool.norm_stats.output import norm_stats_path, write, write_exact_stats
 from mstool.norm_stats.plot import check_plot, plot
-from mstool.norm_stats.synthetic import write_dataset
 
 FRAMES = 300
 IMAGE = {"mean": [[[0.5]], [[0.4]], [[0.3]]], "count": [7]}

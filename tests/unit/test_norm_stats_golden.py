@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from support.synthetic import write_dataset
 
 from mstool.cli.output import table
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.output import write
 from mstool.norm_stats.report import headline, problem_lines, rows
-from mstool.norm_stats.synthetic import write_dataset
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LENGTHS = [1, 4, 9, 2]

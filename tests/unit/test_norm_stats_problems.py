@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.synthetic import write_dataset
 
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.report import document, problem_lines, rows
-from mstool.norm_stats.synthetic import write_dataset
 
 STATE = ["x", "y", "z", "ax", "ay", "az", "finger_left", "finger_right"]
 ACTION = ["dx", "dy", "dz", "drx", "dry", "drz", "gripper"]

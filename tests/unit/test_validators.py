@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from mstool.errors import UsageError
 from mstool.layouts.rotations import axis_angle_to_quat
+from mstool.robots import PANDA
 from mstool.validators import validate
 from mstool.validators.check import CHECKS, Check, Context, Skip, register
-from mstool.validators.kinematics import panda_tcp, within_panda_limits
-from mstool.validators.meanings import classify_state
+from mstool.validators.classify import classify_state
+from mstool.validators.kinematics import share_within_limits, tool_centre
 from mstool.validators.regression import fit
 from mstool.validators.report import Issue, Note
 from mstool.validators.runner import all_checks, choose_checks, run_check
@@ -198,7 +199,7 @@ def test_given_statistics_are_compared(tmp_path):
 def test_panda_kinematics_at_a_known_pose():
     """ManiSkill's keyframe `rest` of the Panda: tool 0.615 m ahead of the base, pointing down."""
     rest = np.array([[0.0, np.pi / 8, 0, -np.pi * 5 / 8, 0, np.pi * 3 / 4, np.pi / 4]])
-    position, rotation = panda_tcp(rest)
+    position, rotation = tool_centre(PANDA, rest)
     np.testing.assert_allclose(position[0], [0.615, 0.0, 0.1698], atol=1e-4)
     np.testing.assert_allclose(rotation[0] @ [0, 0, 1], [0, 0, -1], atol=1e-6)
     np.testing.assert_allclose(rotation[0] @ rotation[0].T, np.eye(3), atol=1e-12)
@@ -210,13 +211,13 @@ def test_panda_kinematics_agree_with_the_simulator():
     def state(layout):
         return np.stack(pq.read_table(GOLDEN / layout / "data")["observation.state"].to_pylist())
 
-    position, _ = panda_tcp(state("joint")[:, :7])
+    position, _ = tool_centre(PANDA, state("joint")[:, :7])
     np.testing.assert_allclose(position - [0.615, 0, 0], state("libero")[:, :3], atol=2e-6)
 
 
 def test_joint_limits():
-    assert within_panda_limits(np.array([[0, 0, 0, -1.5, 0, 1.5, 0.7]])) == 1
-    assert within_panda_limits(np.array([[0, 0, 0, 1.5, 0, 1.5, 0.7]])) == 0
+    assert share_within_limits(PANDA, np.array([[0, 0, 0, -1.5, 0, 1.5, 0.7]])) == 1
+    assert share_within_limits(PANDA, np.array([[0, 0, 0, 1.5, 0, 1.5, 0.7]])) == 0
 
 
 def test_states_are_told_apart():

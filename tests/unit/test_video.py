@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from mstool.dataset.fingerprint import hash_file
-from mstool.maniskill2lerobot.pictures.image_stats import QUANTILES, ImageHistogram
+from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs
 from mstool.maniskill2lerobot.pictures.video import OPTIONS, VideoWriter, _decode_some, decode, psnr_db
 from mstool.maniskill2lerobot.pictures.video_parts import concatenate
+from mstool.norm_stats.quantiles import BY_NAME as QUANTILES
 
 
 def scene(frames: int, seed: int = 0) -> np.ndarray:

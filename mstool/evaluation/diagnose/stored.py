@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.column_names import GOAL_COLUMN
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import actions_of, state_of
@@ -25,7 +26,6 @@ FRAMES = 12
 DIVERGED = 0.5
 # Below this share of explained variance, a policy hardly follows its own training data.
 EXPLAINED = 0.5
-_GOAL = "observation.environment_state"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_stored(root: Path, trained_on: Conventions, envs: Sequence[str]) -> lis
             number = int(line["episode_index"])
             frames = [int(i) for i in np.linspace(0, len(rows[number]) - 1, min(FRAMES, len(rows[number]))).round()]
             seen = {view: data.pictures(table[number], column, frames) for column, view in own.record.views.items()}
-            goal = rows[number].columns.get(_GOAL)
+            goal = rows[number].columns.get(GOAL_COLUMN)
             found.append(
                 Stored(
                     env_id=str(line["env_id"]),

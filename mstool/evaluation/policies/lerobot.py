@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.column_names import GOAL_COLUMN
 from mstool.dataset.conventions import Conventions
 from mstool.errors import DataError, SetupError
 from mstool.evaluation.checkpoint_features import check_fit
@@ -124,7 +125,7 @@ class LerobotPolicy:
         batch["observation.state"] = torch.from_numpy(np.stack([row.state for row in rows])).to(self.device)
         goals = [row.goal for row in rows if row.goal is not None]
         if len(goals) == len(rows):
-            batch["observation.environment_state"] = torch.from_numpy(np.stack(goals)).to(self.device)
+            batch[GOAL_COLUMN] = torch.from_numpy(np.stack(goals)).to(self.device)
         return batch
 
     def _noise(self, rows: Sequence[Observation]) -> Any:

@@ -12,10 +12,7 @@ from mstool.evaluation.openpi.connection import Connection, ServerGoneError
 from mstool.evaluation.openpi.observations import OURS, READS_EPISODE, observation_keys, to_message, vector_dims
 from mstool.evaluation.policy import Observation, Traits
 from mstool.evaluation.scene import layout_of
-
-# How many actions openpi's own clients execute before they ask again (examples/libero/main.py, examples/droid/main.py).
-REPLAN = {"droid": 8}
-REPLAN_ELSE = 5
+from mstool.layouts.openpi import LIBERO_DATA
 
 
 class OpenpiPolicy:
@@ -47,9 +44,10 @@ class OpenpiPolicy:
         served = served if isinstance(served, dict) else {}
         self._ours = bool(served.get(READS_EPISODE, False))
         _check(served, conventions, url)
-        layout = layout_of(conventions).name
+        # As often as openpi's own client of this kind of data; the simulated one for what openpi does not train on.
+        use = layout_of(conventions).openpi or LIBERO_DATA
         self.traits = Traits(
-            replan=served.get("replan", REPLAN.get(layout, REPLAN_ELSE)),
+            replan=served.get("replan", use.replan),
             stateful=bool(served.get("stateful", False)),
             identity={"url": url, "metadata": repr(self.metadata)},
         )

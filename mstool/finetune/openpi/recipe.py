@@ -8,22 +8,13 @@ from pathlib import Path
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.locate import is_dataset
 from mstool.errors import DataError, UsageError, WrongWordError
-from mstool.layouts import get_layout
+from mstool.layouts import DEFAULT_LAYOUT, LAYOUTS, Layout, get_layout
+from mstool.layouts.openpi import LIBERO_DATA, OpenpiUse
+from mstool.norm_stats.configs import CONFIGS
 
 POLICIES = ("pi05", "pi0")
 # `create_torch_dataset` reads LeRobot v2.1 (openpi pins lerobot 0cf8648).
 VERSION = "v2.1"
-# action_horizon of openpi's pi05_libero and pi05_droid_finetune.
-HORIZONS = {"droid": 16}
-HORIZON_ELSE = 10
-# The configs whose columns `mstool.norm_stats` knows under these names.
-STATS_CONFIGS = {"droid": "pi05_droid_finetune"}
-STATS_CONFIG_ELSE = "pi05_libero"
-# Actions that LiberoOutputs and DroidOutputs cut a model's 32 dimensions to.
-OPENPI_DIMS = {"droid": 8}
-OPENPI_DIMS_ELSE = 7
-# Seven joints become differences from the state, the gripper stays: openpi does so with DROID's joint positions.
-JOINTS = (7, -1)
 
 
 @dataclass(frozen=True)
@@ -40,19 +31,13 @@ class Recipe:
     # Arguments of openpi's `make_bool_mask`; () for actions that are differences already.
     delta: tuple[int, ...]
     horizon: int
-    # The config under which `mstool.norm_stats` knows the columns.
-    stats_config: str
-
-    @property
-    def droid(self) -> bool:
-        """Whether openpi reads it as DROID data, else as LIBERO data."""
-        return self.layout == "droid"
+    # What openpi does with this kind of data.
+    use: OpenpiUse
 
     @property
     def plain(self) -> bool:
         """Whether openpi's own data config fits as it is."""
-        dims = OPENPI_DIMS.get(self.layout, OPENPI_DIMS_ELSE)
-        return not self.delta and self.action_dims == dims
+        return not self.delta and self.action_dims == self.use.action_dims
 
     def config_name(self, policy: str, *, lora: bool) -> str:
         """Return the name of a training config."""
@@ -71,28 +56,51 @@ def read_recipe(root: Path, horizon: int | None = None) -> Recipe:
 
     """
     conventions = load_conventions(root)
-    layout, mode = conventions.record.layout, conventions.record.control_mode
+    layout, mode = get_layout(conventions.record.layout), conventions.record.control_mode
     _check_version(root, conventions)
-    if layout == "native":
+    use = layout.openpi
+    if use is None:
+        why = "is any robot's own" if layout.robot is None else "is none that openpi reads"
+        trained = " and ".join(_trained_on())
         raise UsageError(
-            f"{root}: layout 'native' is any robot's own; openpi's models are trained on layouts libero and droid",
-            fix="convert with --layout libero, or train with --engine lerobot",
+            f"{root}: layout {layout.name!r} {why}; openpi's models are trained on layouts {trained}",
+            fix=f"convert with --layout {DEFAULT_LAYOUT}, or train with --engine lerobot",
         )
     if horizon is not None and horizon < 1:
-        raise UsageError(f"a horizon of {horizon} actions", fix=f"{HORIZON_ELSE} is what openpi's pi05_libero has")
-    _check_columns(root, conventions, layout)
+        libero = CONFIGS[LIBERO_DATA.config]
+        raise UsageError(f"a horizon of {horizon} actions", fix=f"{libero.horizon} is what openpi's {libero.name} has")
+    _check_columns(root, conventions, layout, use)
     return Recipe(
         root=root.resolve(),
-        name=f"maniskill_{_task(conventions)}" + ("_droid" if layout == "droid" else ""),
-        layout=layout,
+        name=f"maniskill_{_task(conventions)}{use.suffix}",
+        layout=layout.name,
         control_mode=mode,
         fps=conventions.fps,
         action_dims=int(conventions.features["actions"]["shape"][0]),
-        # Absolute joint targets, where the state holds the same joints.
-        delta=JOINTS if mode == "pd_joint_pos" and layout in {"droid", "joint"} else (),
-        horizon=horizon or HORIZONS.get(layout, HORIZON_ELSE),
-        stats_config=STATS_CONFIGS.get(layout, STATS_CONFIG_ELSE),
+        delta=_delta(layout, mode),
+        horizon=horizon or CONFIGS[use.config].horizon,
+        use=use,
     )
+
+
+def _trained_on() -> tuple[str, ...]:
+    """Return the layouts that openpi's data configs were made for: of each config the first that goes through it."""
+    first: dict[OpenpiUse, str] = {}
+    for layout in LAYOUTS.values():
+        if layout.openpi is not None:
+            first.setdefault(layout.openpi, layout.name)
+    return tuple(first.values())
+
+
+def _delta(layout: Layout, mode: str) -> tuple[int, ...]:
+    """Return the mask of absolute joint targets, where the state holds the same joints.
+
+    The joints become differences from the state, the gripper stays: openpi does so with DROID's joint positions.
+    """
+    facts = layout.action_facts(mode)
+    if facts.kind == "joint_position" and layout.state_kind == "joints":
+        return (facts.gripper.dimension, -1)
+    return ()
 
 
 def _check_version(root: Path, conventions: Conventions) -> None:
@@ -108,16 +116,14 @@ def _check_version(root: Path, conventions: Conventions) -> None:
     raise DataError(why, fix=command)
 
 
-def _check_columns(root: Path, conventions: Conventions, layout: str) -> None:
+def _check_columns(root: Path, conventions: Conventions, layout: Layout, use: OpenpiUse) -> None:
     """Check for what openpi's repack transform takes: every camera of the layout, the state, the actions."""
-    known = get_layout(layout)
-    wanted = [*(camera.openpi for camera in known.cameras), *(name for name, _ in known.openpi_state), "actions"]
+    wanted = [*(camera.openpi for camera in layout.cameras), *(name for name, _ in layout.openpi_state), "actions"]
     missing = [name for name in wanted if name not in conventions.features]
     if missing:
         raise DataError(
-            f"{root} has no column {', '.join(missing)}, which openpi's "
-            f"{'DROID' if layout == 'droid' else 'LIBERO'} config reads",
-            fix=f"convert with --cameras {','.join(camera.view for camera in known.cameras)}",
+            f"{root} has no column {', '.join(missing)}, which openpi's {use.data} config reads",
+            fix=f"convert with --cameras {','.join(camera.view for camera in layout.cameras)}",
         )
 
 

@@ -54,7 +54,7 @@ def render(recipe: Recipe, choices: Choices, path: Path) -> str:
         "FPS": str(recipe.fps),
         "SECONDS": f"{recipe.horizon / recipe.fps:g}",
         "DATA_CLASS": "" if recipe.plain else _data_class(recipe),
-        "DATA_NAME": f"training.{_base(recipe)}" if recipe.plain else "ManiskillData",
+        "DATA_NAME": f"training.{recipe.use.data_config}" if recipe.plain else "ManiskillData",
     }
     return _fill(SCRIPT, words | {name: repr(value) for name, value in values.items()})
 
@@ -74,16 +74,12 @@ def metadata(recipe: Recipe) -> dict[str, Any]:
 
 def _data_class(recipe: Recipe) -> str:
     words = {
-        "BASE": _base(recipe),
+        "BASE": recipe.use.data_config,
         "ACTION_DIMS": str(recipe.action_dims),
         "DELTA_WORDS": ", joints as differences from the state" if recipe.delta else "",
         "DELTA_LINES": _fill(DELTA_LINES, {"DELTA": repr(recipe.delta)}) if recipe.delta else "",
     }
     return _fill(DATA_CLASS, words)
-
-
-def _base(recipe: Recipe) -> str:
-    return "LeRobotDROIDDataConfig" if recipe.droid else "LeRobotLiberoDataConfig"
 
 
 def _fill(text: str, words: dict[str, str]) -> str:

@@ -102,7 +102,7 @@ def write_openpi_run(
 def _write_stats(recipe: Recipe, output: Path, configs: tuple[str, ...]) -> tuple[Path, ...]:
     """Compute the statistics once: all four configs see the same state and the same windows of actions."""
     delta = ",".join(map(str, recipe.delta)) or "none"
-    result = compute([recipe.root], config=recipe.stats_config, horizon=recipe.horizon, delta=delta, features=False)
+    result = compute([recipe.root], config=recipe.use.config, horizon=recipe.horizon, delta=delta, features=False)
     written = [
         write(result, output=output / "assets" / name, asset_id=recipe.root.name, force=True).written
         for name in configs
@@ -114,10 +114,13 @@ def _notes(recipe: Recipe, choices: Choices) -> list[str]:
     notes = [f"openpi says: more than {MEMORY_GB[choices.lora]:g} GB of GPU memory"]
     if choices.policy == "pi05" and not choices.discrete_state_input:
         notes.append("this Pi0.5 sees no state: pictures and prompt alone, as openpi's pi05_libero")
-    if recipe.droid and choices.init and "droid" in choices.init:
-        notes.append("starting from a DROID checkpoint, openpi advises to keep its norm stats: copy them over assets/")
-    if recipe.droid:
-        notes.append(f"the data has {recipe.fps} Hz, DROID 15 Hz")
+    use = recipe.use
+    if use.keeps_stats and choices.init and use.keeps_stats in choices.init:
+        notes.append(
+            f"starting from a {use.data} checkpoint, openpi advises to keep its norm stats: copy them over assets/"
+        )
+    if use.fps:
+        notes.append(f"the data has {recipe.fps} Hz, {use.data} {use.fps} Hz")
     return notes
 
 

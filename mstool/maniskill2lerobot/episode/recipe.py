@@ -10,7 +10,7 @@ import numpy as np
 
 from mstool import __version__
 from mstool.contract import Array, Goal, Observations, RenderDetail, RobotFacts, Storage
-from mstool.layouts import Camera, Layout, get_layout
+from mstool.layouts import DEFAULT_LAYOUT, Camera, Layout, get_layout
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.simulation.environment import SimulatorSpec
 
@@ -24,11 +24,9 @@ class Recipe:
     instruction: str
     # The most steps an episode may take; longer ones are dropped.
     horizon: int
-    layout_name: str = "libero"
+    layout_name: str = DEFAULT_LAYOUT
     # The controller that executes the stored actions; empty until the demo's own is known.
     control_mode: str = "pd_ee_delta_pose"
-    # None is the environment's default robot.
-    robot: str | None = None
     # The layout's views that are rendered, a subset in the layout's order.
     views: tuple[str, ...] = ("base", "wrist")
     # (height, width) in pixels.
@@ -72,7 +70,6 @@ class Recipe:
         return SimulatorSpec(
             env_id=self.env_id,
             control_mode=self.control_mode,
-            robot=self.robot,
             views=tuple(camera.view for camera in self.cameras),
             image_size=self.image_size,
             goal_visible=self.goal == "visible",
@@ -97,7 +94,9 @@ class Recipe:
         }
         if self.observations == "recorded":
             of_demo["observations"] = demo.observations
-        data: dict[str, Any] = json.loads(_canonical({"tool_version": __version__, **asdict(self), "demo": of_demo}))
+        # The robot is the environment's default, or the one in the demo's `env_kwargs`; markers have always said so.
+        made_from = {"tool_version": __version__, **asdict(self), "robot": None, "demo": of_demo}
+        data: dict[str, Any] = json.loads(_canonical(made_from))
         return data
 
     def fingerprint(self, demo: Demo) -> str:

@@ -1,6 +1,5 @@
 """Conversion without simulation: the demo file already holds pictures and readings (`--observations recorded`)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,26 +8,15 @@ import numpy as np
 
 from mstool.contract import ControllerFacts, RobotFacts, RobotTrack
 from mstool.errors import DataError, UsageError
-from mstool.layouts.base import PANDA_JOINT_UNITS, PANDA_JOINTS
 from mstool.manifest import find_task
 from mstool.maniskill2lerobot.demos.reader import Demo, DemoFile
 from mstool.maniskill2lerobot.demos.recording import Recording
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.replay import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
+from mstool.robots import ROBOTS
 
-# ManiSkill 3.0.1, `mani_skill/agents/robots/panda/panda.py`, `_controller_configs`: arm_pd_ee_delta_pose (pos_upper
-# 0.1, and rot_lower -0.1 by which `PDEEPoseController` multiplies), arm_pd_joint_delta_pos (upper 0.1) and
-# gripper_pd_joint_pos.
-# A test compares them with what the simulated controller says.
-_PANDA_FINGERS = {"finger_closed_m": -0.01, "finger_open_m": 0.04}
-PANDA_CONTROLLERS: Mapping[str, Mapping[str, float]] = {
-    "pd_ee_delta_pose": {"position_m": 0.1, "rotation_rad": -0.1, **_PANDA_FINGERS},
-    "pd_joint_delta_pos": {"joint_rad": 0.1, **_PANDA_FINGERS},
-    "pd_joint_pos": _PANDA_FINGERS,
-}
 # `SimConfig.control_freq` in ManiSkill 3.0.1's `mani_skill/utils/structs/types.py`.
 DEFAULT_FPS = 20
-_PANDA_QPOS = len(PANDA_JOINT_UNITS)
 
 
 @dataclass(frozen=True)
@@ -45,16 +33,15 @@ class RecordedSource:
         return str(self.demos.recorded_kwargs.get("robot_uids") or "")
 
     def robot_facts(self) -> RobotFacts:
-        """Names of a Panda's joints, recognised by their number; numbers for any other robot."""
+        """Names of a known robot's joints, recognised by their number; numbers for any other robot."""
         with h5py.File(self.demos.path, "r") as file:
             recording = Recording(file, self.demos.group_names[self.position])
             assert recording.qpos is not None
             joints = recording.qpos.shape[1]
         width = self.demos.read(self.position).actions.shape[1]
-        if joints == _PANDA_QPOS:
-            names, units = (*PANDA_JOINTS, "finger_left", "finger_right"), PANDA_JOINT_UNITS
-        else:
-            names, units = tuple(f"joint_{i}" for i in range(joints)), ("rad or m",) * joints
+        robot = next((robot for robot in ROBOTS if len(robot.qpos_names) == joints), None)
+        names = robot.qpos_names if robot else tuple(f"joint_{i}" for i in range(joints))
+        units = robot.qpos_units if robot else ("rad or m",) * joints
         return RobotFacts(names, units, tuple(f"action_{i}" for i in range(width)), ("as recorded",) * width)
 
     @property
@@ -63,11 +50,11 @@ class RecordedSource:
         return ""
 
     def controller_facts(self) -> ControllerFacts:
-        """Return the known values of the Panda's controller: there is no simulator to ask."""
+        """Return the known values of the layout's robot: there is no simulator to ask."""
         frequency = (self.demos.recorded_kwargs.get("sim_config") or {}).get("control_freq", DEFAULT_FPS)
-        panda = self.recipe.layout_name != "native"
+        robot = self.recipe.layout.robot
         return ControllerFacts(
-            fps=int(frequency), **(PANDA_CONTROLLERS.get(self.recipe.control_mode, {}) if panda else {})
+            fps=int(frequency), **(robot.controllers.get(self.recipe.control_mode, {}) if robot else {})
         )
 
     def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
@@ -115,9 +102,10 @@ class RecordedSource:
         )
 
     def _unverified(self, recording: Recording) -> list[str]:
+        robot = self.recipe.layout.robot
         found = [
-            "recorded, not simulated: controller units and signs are ManiSkill 3.0.1's known Panda values"
-            if self.recipe.layout_name != "native"
+            f"recorded, not simulated: controller units and signs are ManiSkill 3.0.1's known {robot.name} values"
+            if robot
             else "recorded, not simulated: names and units of joints and actions are not in the file"
         ]
         if "control_freq" not in (self.demos.recorded_kwargs.get("sim_config") or {}):
@@ -171,7 +159,7 @@ def fit_to_recording(recipe: Recipe, demos: DemoFile, *, control_mode: str | Non
             raise UsageError(f"videos need even sizes, the pictures are {sizes}", fix="add --storage image")
         if recipe.goal == "state" and recording.goal is None:
             raise UsageError("--goal state: the file holds no goal position (obs/extra/goal_pos)", fix=replayed)
-        if recording.tcp_pose is None and layout.name in {"libero", "tcp"}:
+        if recording.tcp_pose is None and layout.needs_tcp:
             raise UsageError(
                 f"layout {layout.name!r} needs the tcp pose, which the file does not hold (obs/extra/tcp_pose)",
                 fix=f"{replayed}; or choose --layout joint",

@@ -5,8 +5,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mstool.contract import Array
-
-QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+from mstool.norm_stats.quantiles import BY_NAME
 
 
 class ImageHistogram:
@@ -43,7 +42,7 @@ class ImageHistogram:
             "max": values[255 - seen[:, ::-1].argmax(axis=1)],
             "mean": mean,
             "std": np.sqrt(variance),
-            **{name: self._quantile(q, values) for name, q in QUANTILES.items()},
+            **{name: self._quantile(q, values) for name, q in BY_NAME.items()},
         }
         return {name: value.reshape(3, 1, 1) for name, value in stats.items()} | {"count": np.array([self.frames])}
 

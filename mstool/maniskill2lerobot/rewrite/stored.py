@@ -92,7 +92,6 @@ class StoredDataset:
             horizon=record.horizon[env_id],
             layout_name=record.layout,
             control_mode=record.control_mode,
-            robot=record.robot_uids,
             views=tuple(record.views.values()),
             image_size=(height, width),
             goal=record.goal,

@@ -11,9 +11,9 @@ from mstool.contract import Array, RobotFacts, Version
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, read_rows
-from mstool.maniskill2lerobot.pictures.image_stats import QUANTILES
 from mstool.maniskill2lerobot.pictures.pngs import read_pngs
 from mstool.maniskill2lerobot.writers.features import Features, arrow_schema, vector_columns
+from mstool.norm_stats.quantiles import NAMES, QUANTILES
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,6 @@ def vector_stats(values: Array) -> dict[str, Array]:
         "max": values.max(axis=0),
         "mean": values.mean(axis=0),
         "std": values.std(axis=0),
-        **dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=0), strict=True)),
+        **dict(zip(NAMES, np.quantile(values, QUANTILES, axis=0), strict=True)),
         "count": np.array([len(values)]),
     }

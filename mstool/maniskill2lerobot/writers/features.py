@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from mstool.contract import Storage, Version
+from mstool.dataset.column_names import GOAL_COLUMN
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.pictures.video import CODEC_NAME, ENCODER, EXTRA_OPTIONS, PIX_FMT
 
@@ -27,7 +28,7 @@ def vector_columns(recipe: Recipe, version: Version) -> dict[str, tuple[str, sli
     goal = {"goal": ("goal", slice(None))} if recipe.goal == "state" else {}
     if version == "v3.0":
         state = {"observation.state": ("state", slice(None))}
-        goal = {"observation.environment_state": goal["goal"]} if goal else {}
+        goal = {GOAL_COLUMN: goal["goal"]} if goal else {}
         return {**state, **goal, "action": ("action", slice(None))}
     state = {column: ("state", part) for column, part in recipe.layout.openpi_state}
     return {**state, **goal, "actions": ("action", slice(None))}

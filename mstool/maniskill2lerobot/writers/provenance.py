@@ -38,7 +38,6 @@ def make_record(
         maniskill=MANISKILL_CONVENTIONS,
         robot=first.mark.robot,
         robots={episode.recipe.env_id: episode.mark.robot for episode in episodes},
-        robot_uids=recipe.robot,
         observations=recipe.observations,
         env_ids=env_ids,
         goal=recipe.goal,

@@ -44,7 +44,7 @@ def read_joints(urdf: Path) -> list[Joint]:
         root = ET.parse(urdf).getroot()  # noqa: S314 -- a robot description that an installed package ships
     except (OSError, ET.ParseError) as error:
         raise DataError(f"cannot read the robot description {urdf}: {error}") from error
-    return [_joint(element, urdf) for element in root.findall("joint")]
+    return [_joint(element, urdf) for element in root.findall("./joint")]
 
 
 def _joint(element: ET.Element, urdf: Path) -> Joint:

@@ -6,19 +6,27 @@ from math import comb
 import numpy as np
 
 from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
+from mstool.layouts import LAYOUTS
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.meaning_motion import CONTACT, ODD_EPISODE, episode_scores
-from mstool.validators.meanings import SETTLE, Meaning, classify_state, contradicts, is_absolute, meaning_of
+from mstool.validators.classify import classify_state, contradicts, is_absolute
+from mstool.validators.meanings import SETTLE, Meaning, meaning_of
 from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.tracks import WORDS, Track, tracks
 
 # Fingers move when their distance changes by more than this share of what they ever do, in one step.
 _FINGERS_MOVE = 0.03
-# Known senses of a gripper's command: (open, closed).
-_SENSES = {"LIBERO": (-1.0, 1.0), "DROID": (0.0, 1.0), "ManiSkill": (1.0, -1.0)}
 # Fewer motions than this may be opposite by chance; and how unlikely chance must be where only numbers tell.
 _FEW_MOTIONS = 3
 _CHANCE = 0.05
+
+
+def _known_senses() -> Iterator[tuple[str, tuple[float, float]]]:
+    """Yield the layouts' senses of a gripper's command: whose it is, and what opens and closes."""
+    for layout in LAYOUTS.values():
+        for mode in layout.control_modes:
+            gripper = layout.action_facts(mode).gripper
+            yield layout.owner, (gripper.open, gripper.closed)
 
 
 def _by_chance(agree: int, moves: int) -> float:
@@ -83,7 +91,7 @@ class GripperSign(Check):
         told = f"the fingers open at {opens:+.2g} and close at {closes:+.2g} in {agree} of {moves} motions"
         if chance > _CHANCE:
             raise Skip(f"nothing declares the gripper's sense; {told}, as may be chance ({chance:.2g}); {SETTLE}")
-        same = [name for name, sense in _SENSES.items() if np.allclose(sense, (opens, closes), atol=0.05)]
+        same = [name for name, sense in _known_senses() if np.allclose(sense, (opens, closes), atol=0.05)]
         like = f", as {same[0]} does" if same else ""
         return Note(
             f"nothing declares the gripper's sense; {told}{like} (by chance {chance:.2g})", (self._curve(found[0]),)
@@ -174,7 +182,7 @@ class ActionKind(Check):
         meaning, data = meaning_of(context), context.data
         state = np.concatenate([state_of(data, rows) for rows in data.sample])
         actions = np.concatenate([actions_of(data, rows) for rows in data.sample])
-        width = 3 if meaning.action == "ee_delta" else 7
+        width = 3 if meaning.action == "ee_delta" else len(meaning.robot.joints)
         if min(state.shape[1], actions.shape[1]) < width:
             raise Skip(f"fewer than {width} dimensions")
         if meaning.action == "ee_delta" and meaning.state == "joints":

@@ -6,11 +6,14 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.dataset.vectors import action_columns, dimension
+from mstool.layouts import LAYOUTS
+from mstool.robots import DEFAULT_ROBOT
+from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.meanings import PANDA_GAIN, SETTLE, Meaning
+from mstool.validators.meanings import SETTLE, Meaning
 from mstool.validators.regression import Fit, fit
 from mstool.validators.report import Curve, Issue, Note, Severity
-from mstool.validators.tracks import AXES, STILL, Track, explained_share, kind_of, moving_axes, tracks
+from mstool.validators.tracks import Track, explained_share, moving_axes, tracks
 
 _FEW = 40
 # An axis whose commands explain less of its motion says nothing of its sign or unit.
@@ -19,12 +22,7 @@ _CLEAR = 0.3
 _LEAST_GAIN, _MOST_GAIN = 0.15, 1.3
 # How far a known gain may be off: half of a factor of two, geometrically, plus contacts.
 _GAIN_FACTOR = 1.6
-# Units of a step that are known, and how far an inferred one may be off to be called the same.
-_UNITS = {
-    "position": {"LIBERO's": 0.05, "ManiSkill's": 0.1},
-    "rotation": {"LIBERO's": 0.5, "ManiSkill's": 0.1},
-    "joint": {"ManiSkill's": 0.1},
-}
+# How far an inferred unit may be off to be called the same as a layout's.
 _SAME_UNIT = 1.25
 # An episode whose commands explain less than this share of what is typical belongs to other states, unless contacts
 # explain it: what agrees with the commands then is nearly what is typical (0.92 to 1.00 of it over six tasks).
@@ -40,11 +38,11 @@ def axis_fits(meaning: Meaning, found: list[Track]) -> dict[int, Fit]:
     """Fit each axis that moves: step t on the commands of t and t - 1, because the arm lags behind."""
     moved, commanded, previous = _stacked(found)
     fits = {}
-    for axis, name in enumerate(AXES[meaning.action]):
-        size = np.sqrt(np.mean(moved[:, axis] ** 2))
-        if len(moved) >= _FEW and size > STILL[kind_of(name)]:
-            x = np.stack([commanded[:, axis], previous[:, axis]], axis=1)
-            fits[axis] = fit(x, moved[:, axis])
+    for i, axis in enumerate(axes_of(meaning)):
+        size = np.sqrt(np.mean(moved[:, i] ** 2))
+        if len(moved) >= _FEW and size > axis.still:
+            x = np.stack([commanded[:, i], previous[:, i]], axis=1)
+            fits[i] = fit(x, moved[:, i])
     return fits
 
 
@@ -89,26 +87,26 @@ def _score(inputs: Array, moved: Array, fits: dict[int, Fit], scale: Array) -> t
 class _Directions(Check):
     """What MS502 and MS504 share: the sign of each axis of one kind."""
 
-    kinds: tuple[str, ...]
+    kinds: tuple[AxisKind, ...]
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Fit each axis and look at the sign."""
         meaning, found = tracks(context)
-        names = AXES[meaning.action]
-        if not any(kind_of(name) in self.kinds for name in names):
+        axes = axes_of(meaning)
+        if not any(axis.kind in self.kinds for axis in axes):
             raise Skip(f"the actions ({meaning.action}) have no such axis")
-        fits = {axis: f for axis, f in axis_fits(meaning, found).items() if kind_of(names[axis]) in self.kinds}
+        fits = {i: f for i, f in axis_fits(meaning, found).items() if axes[i].kind in self.kinds}
         if not fits:
             raise Skip("too little motion on these axes to tell")
         columns = action_columns(context.data)
         told, opposite = [], []
         for axis, result in fits.items():
             text = (
-                f"{names[axis]}: gain {result.gain:+.2f} ± {2 * result.gain_error:.2f} (95 %, {result.n} steps, "
+                f"{axes[axis].name}: gain {result.gain:+.2f} ± {2 * result.gain_error:.2f} (95 %, {result.n} steps, "
                 f"R² {result.r2:.2f})"
             )
             certain = result.r2 >= _CLEAR and result.certain_sign
-            told.append(text if certain else f"{names[axis]}: unclear")
+            told.append(text if certain else f"{axes[axis].name}: unclear")
             if certain and result.gain < 0:
                 opposite.append((axis, text))
         if meaning.source == "numbers" and opposite:
@@ -116,7 +114,7 @@ class _Directions(Check):
         for axis, text in opposite:
             column, index, name = dimension(context.data, columns, axis)
             yield Issue(
-                f"a positive command moves {names[axis]} ({name}) negatively: {text}",
+                f"a positive command moves {axes[axis].name} ({name}) negatively: {text}",
                 meaning.severity,
                 feature=column,
                 dimension=index,
@@ -131,8 +129,7 @@ class _Directions(Check):
 def scatter(meaning: Meaning, found: list[Track], axis: int) -> Curve:
     """Plot what was done against what was commanded."""
     moved, commanded, _ = _stacked(found)
-    name = AXES[meaning.action][axis]
-    unit = "m" if kind_of(name) == "position" else "rad"
+    name, unit = axes_of(meaning)[axis].name, axes_of(meaning)[axis].kind.unit
     pick = np.linspace(0, len(moved) - 1, min(len(moved), 400)).round().astype(int)
     points = (name, commanded[pick, axis], moved[pick, axis])
     return Curve(
@@ -145,7 +142,7 @@ class PositionDirection(_Directions):
     """MS502."""
 
     code, family = "MS502", "meaning"
-    kinds = ("position", "joint")
+    kinds = (AxisKind.POSITION, AxisKind.JOINT)
     title = "a positive position or joint command moves the robot positively"
     meaning = "the model learns to move away from where the pictures say; pretrained weights make it worse"
     fix = "write the actions in the frame of the state where they are made, as mstool convert does"
@@ -156,7 +153,7 @@ class RotationDirection(_Directions):
     """MS504."""
 
     code, family = "MS504", "meaning"
-    kinds = ("rotation",)
+    kinds = (AxisKind.ROTATION,)
     title = "a positive rotation command turns the end effector positively"
     meaning = (
         "ManiSkill's Panda turns negatively for a positive action, LIBERO's positively: a pretrained policy "
@@ -183,11 +180,11 @@ class ActionScale(Check):
         if meaning.action == "joint_position":
             raise Skip("absolute joint targets have no unit to get wrong beside rad (MS404)")
         moved, commanded, previous = _stacked(found)
-        names = AXES[meaning.action]
+        every = axes_of(meaning)
         fits = axis_fits(meaning, found)
         gains = {}
-        for kind in ("position", "rotation", "joint"):
-            axes = [a for a, f in fits.items() if kind_of(names[a]) == kind and f.r2 > _CLEAR and not f.cancels]
+        for kind in AxisKind:
+            axes = [a for a, f in fits.items() if every[a].kind is kind and f.r2 > _CLEAR and not f.cancels]
             if not axes:
                 continue
             # Directions are another check's: each axis enters with the sign it has.
@@ -214,19 +211,33 @@ class ActionScale(Check):
                     feature=action_columns(context.data)[0],
                     observed=f"{result.gain:.3f}",
                     expected=f"{low:.2f} to {high:.2f}",
-                    evidence=(scatter(meaning, found, next(a for a in fits if kind_of(names[a]) == kind)),),
+                    evidence=(scatter(meaning, found, next(a for a in fits if every[a].kind is kind)),),
                     fix=meaning.fix,
                 )
 
 
-def _inferred_unit(kind: str, result: Fit) -> str:
+def _inferred_unit(kind: AxisKind, result: Fit) -> str:
     """Say what one unit leads to, and whose unit that would be if the arm follows as ManiSkill's does."""
-    unit = "m" if kind == "position" else "rad"
-    text = f"{kind}: 1.0 leads to {result.gain:.3g} ± {2 * result.gain_error:.1g} {unit} in a step (95 %)"
-    for name, size in _UNITS[kind].items():
-        if PANDA_GAIN / _SAME_UNIT < result.gain / size < PANDA_GAIN * _SAME_UNIT:
-            return f"{text}, as {name} unit of {size:g} {unit} would"
+    text = f"{kind}: 1.0 leads to {result.gain:.3g} ± {2 * result.gain_error:.1g} {kind.unit} in a step (95 %)"
+    gain = DEFAULT_ROBOT.gain
+    for owner, size in _known_units(kind):
+        if gain / _SAME_UNIT < result.gain / size < gain * _SAME_UNIT:
+            return f"{text}, as {owner}'s unit of {size:g} {kind.unit} would"
     return text
+
+
+def _known_units(kind: AxisKind) -> Iterator[tuple[str, float]]:
+    """Yield the layouts' units of a step: whose it is, and its size."""
+    for layout in LAYOUTS.values():
+        for mode in layout.control_modes:
+            facts = layout.action_facts(mode)
+            sizes = {
+                AxisKind.POSITION: facts.position_m,
+                AxisKind.ROTATION: facts.rotation_rad,
+                AxisKind.JOINT: facts.joint_rad,
+            }
+            if sizes[kind]:
+                yield layout.owner, abs(sizes[kind])
 
 
 @register
@@ -260,7 +271,8 @@ class Alignment(Check):
         axes = [a for a in axes if max(single[a].values()) > _FOLLOWS] or axes
         bests = [max(single[a], key=lambda lag, a=a: single[a][lag]) for a in axes]  # type: ignore[misc]
         # A position trails its command by up to a frame; a rotation or a joint does not.
-        natural = [1 if kind_of(AXES[meaning.action][a]) == "position" else 0 for a in axes]
+        every = axes_of(meaning)
+        natural = [1 if every[a].kind is AxisKind.POSITION else 0 for a in axes]
         if not axes or max(len(track.moved) for track in found) < 20:
             raise Skip("too little motion to tell")
         explained = {lag: explained_share(found, axes, [lag], absolute=absolute) for lag in self.LAGS}

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
+from mstool.layouts import get_layout
+from mstool.robots import find_robot
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.state_actions import jump_curve
-from mstool.validators.kinematics import PANDA_LOWER, PANDA_UPPER
-from mstool.validators.meanings import SETTLE, Meaning, contradicts, meaning_of
+from mstool.validators.classify import contradicts
+from mstool.validators.kinematics import limits
+from mstool.validators.meanings import SETTLE, Meaning, meaning_of
 from mstool.validators.poses import WXYZ, quaternion_order
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import need_width
@@ -137,16 +140,19 @@ class JointLimits(Check):
     fix = "write the seven joints in the robot's order, in rad"
 
     def run(self, context: Context) -> Iterator[Issue]:
-        """Compare with the Panda's limits."""
+        """Compare with the limits of the robot that the dataset names, else of its layout's or the target's."""
         meaning, data = _expected(context, "joints"), context.data
-        robot = str(data.record.robot or data.info.get("robot_type") or "panda")
-        if "panda" not in robot.lower() and "franka" not in robot.lower() and not context.target.layout.value:
-            raise Skip(f"the limits of {robot!r} are not known")
+        name = str(data.record.robot or data.info.get("robot_type") or "")
+        robot = find_robot(name)
+        if name and robot is None and not context.target.layout.value:
+            raise Skip(f"the limits of {name!r} are not known")
+        robot = robot or meaning.robot
+        lower, upper = limits(robot)
         for rows in data.sample:
-            joints = state_of(data, rows)[:, :7]
-            if joints.shape[1] < 7:
-                raise Skip("the state has fewer than seven dimensions")
-            beyond = np.argwhere((joints < PANDA_LOWER - 0.05) | (joints > PANDA_UPPER + 0.05))
+            joints = state_of(data, rows)[:, : len(lower)]
+            if joints.shape[1] < len(lower):
+                raise Skip(f"the state has fewer than {len(lower)} dimensions")
+            beyond = np.argwhere((joints < lower) | (joints > upper))
             if beyond.size:
                 frame, dim = map(int, beyond[0])
                 column, index, name = dimension(data, state_columns(data), dim)
@@ -158,7 +164,7 @@ class JointLimits(Check):
                     episode=rows.episode,
                     frame=frame,
                     observed=f"{joints[frame, dim]:.3f} rad",
-                    expected=f"{PANDA_LOWER[dim]:.2f} to {PANDA_UPPER[dim]:.2f}",
+                    expected=f"{robot.lower[dim]:.2f} to {robot.upper[dim]:.2f}",
                 )
 
 
@@ -180,15 +186,14 @@ class Fingers(Check):
         state = np.concatenate([state_of(data, rows) for rows in data.sample])
         if meaning.source == "numbers":
             raise Skip(f"nothing declares the fingers' sign and range; {SETTLE}")
-        if state.shape[1] != 8:
-            raise Skip("the state does not have 8 dimensions")
+        layout = get_layout(meaning.layout)
+        if state.shape[1] != len(layout.state):
+            raise Skip(f"the state does not have {len(layout.state)} dimensions")
         if contradicts(meaning.state, state):
             raise Skip(f"the state is no {meaning.state} (MS506)")
-        low, high = (0.0, 1.0) if meaning.layout == "droid" else (0.0, 0.05)
-        wanted = [(7, low, high)]
-        if meaning.layout == "libero":
-            wanted = [(6, 0.0, 0.05), (7, -0.05, 0.0)]
-        for dim, least, most in wanted:
+        if layout.fingers is None:
+            raise Skip(f"layout {layout.name!r} has no fingers in its state")
+        for dim, (least, most) in layout.fingers.ranges.items():
             # Fingers that touch are pressed together a little beyond zero.
             slack = 0.05 * (most - least) + 0.002
             q01, q99 = np.quantile(state[:, dim], [0.01, 0.99])

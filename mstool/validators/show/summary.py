@@ -6,6 +6,7 @@ import numpy as np
 
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import action_columns, name_of, state_columns
+from mstool.layouts import LAYOUTS
 from mstool.validators.sampling import SampledView
 
 
@@ -76,12 +77,9 @@ def unit_of(data: SampledView, column: str, dim: int) -> str:
     Units are declared under LeRobot's v3.0 names, whatever the version.
     """
     units = data.record.units
-    alias, start = {
-        "state": ("observation.state", 0),
-        "joint_position": ("observation.state", 0),
-        "gripper_position": ("observation.state", 7),
-        "actions": ("action", 0),
-    }.get(column, (column, 0))
+    parts = {name: part.start or 0 for layout in LAYOUTS.values() for name, part in layout.openpi_state}
+    alias = "observation.state" if column in parts else {"actions": "action"}.get(column, column)
+    start = parts.get(column, 0)
     declared = units.get(column) or units.get(alias)
     at = dim + (start if column not in units else 0)
     return declared[at] if declared and at < len(declared) else ""

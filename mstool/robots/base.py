@@ -1,0 +1,71 @@
+"""What can be known of a robot beside what its simulator says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Link:
+    """One row of Denavit-Hartenberg parameters in Craig's convention: a and d in m, alpha in rad."""
+
+    a: float
+    d: float
+    alpha: float
+
+
+@dataclass(frozen=True)
+class HandCamera:
+    """Where a wrist view is taken from: a link, and the camera's pose in that link's frame."""
+
+    link: str
+    # (3,) m.
+    position: tuple[float, float, float]
+    # wxyz.
+    quaternion: tuple[float, float, float, float]
+    # Vertical field of view, rad.
+    fov: float
+
+
+@dataclass(frozen=True)
+class Robot:
+    """One kind of robot; each field says where its value was read."""
+
+    name: str
+    # The same with its article and its build, for sentences.
+    described: str
+    # Lower-case words, one of which is in every name that simulators and datasets give it.
+    words: tuple[str, ...]
+    # Names of the arm's joints in layouts, and their limits, rad.
+    joints: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    # Names of the finger joints, which follow the arm's in qpos; each is 0 closed and this far open, m.
+    fingers: tuple[str, ...]
+    finger_open_m: float
+    # The arm's links from the base, one per joint; then a turn, rad, and a way, m, along the last axis to the tool
+    # centre point.
+    links: tuple[Link, ...]
+    tool_turn: float
+    tool_m: float
+    # None: the wrist view is the robot's own camera.
+    hand_camera: HandCamera | None
+    # Control mode: fields of `ControllerFacts`, what 1.0 of an action does where no simulator can be asked.
+    controllers: Mapping[str, Mapping[str, float]]
+    # The share of a commanded step that these controllers reach within the step.
+    gain: float
+    # Environment: the module of ManiSkill's that solves it with this robot by planning.
+    solutions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def qpos_names(self) -> tuple[str, ...]:
+        """Names in the order of qpos: arm, fingers."""
+        return (*self.joints, *self.fingers)
+
+    @property
+    def qpos_units(self) -> tuple[str, ...]:
+        """Units in the order of qpos."""
+        return (*("rad",) * len(self.joints), *("m",) * len(self.fingers))
+
+    def gain_in(self, control_mode: str) -> float | None:
+        """Return the share of a commanded step that is reached within it; None where it was not measured."""
+        return self.gain if control_mode in self.controllers else None
