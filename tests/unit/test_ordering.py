@@ -5,7 +5,6 @@ import json
 import pytest
 from conftest import DEMOS
 from mstool.fingerprint import content_hash
-from mstool.maniskill2lerobot.executors.base import Done
 from mstool.maniskill2lerobot.target import locked, work_folder
 from support.demos import edit_json
 from support.shard_worker import make_shard
@@ -15,6 +14,7 @@ from mstool.evaluation.outcomes import OutcomeLog
 from mstool.evaluation.plan import Task
 from mstool.evaluation.play import play
 from mstool.evaluation.runner import Speed
+from mstool.maniskill2lerobot.executors.base import Done
 from mstool.maniskill2lerobot.plan import Wish, build, make_recipes
 from mstool.ordering import firsts_first
 
