@@ -151,7 +151,10 @@ COMMANDS: dict[str, Run | Within] = {
     ),
     "--dataset": Run(instead=f"mstool eval --policy runs/pick --dataset data/PickCube-v1 {TINY_EVAL}"),
     "python -m lerobot_env_maniskill.policy_server": Run(
-        "--host=127.0.0.1 --port={policy}", codes=(0, 1, 130, -signal.SIGINT), until="PolicyServer started"
+        "--host=127.0.0.1 --port={policy}",
+        codes=(1,),
+        until="PolicyServer started",
+        note="where LeRobot's extra `async` is not installed: the error that says so",
     ),
     "--executor ray --ray-address HEAD:6379": Run(
         fill=("HEAD:6379", "127.0.0.1:{ray}"),
@@ -230,7 +233,10 @@ class Reader:
             words, folder = shlex.split(shown), self.clone if how.clone else self.work
             code: int | None = None
             if how.until:
-                said = stack.enter_context(served(words, how.until, folder, self.environment))
+                try:
+                    said = stack.enter_context(served(words, how.until, folder, self.environment))
+                except EndedError as ended:
+                    code, said = ended.args
             else:
                 done = subprocess.run(
                     words, cwd=folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -251,6 +257,10 @@ class Reader:
         }
 
 
+class EndedError(Exception):
+    """A server ended before it served: its exit code, and what it said."""
+
+
 @contextlib.contextmanager
 def served(words: list[str], ready: str, folder: Path, environment: dict[str, str]) -> Iterator[str]:
     """Start a server and yield the line by which it says that it serves; Ctrl-C at the end."""
@@ -265,7 +275,7 @@ def served(words: list[str], ready: str, folder: Path, environment: dict[str, st
             if ready in text:
                 break
         else:
-            raise RuntimeError(f"{shlex.join(words)} ended with {process.wait()}:\n{''.join(said)}")
+            raise EndedError(process.wait(), "".join(said))
         # What it goes on to say is read, or it would wait for that.
         threading.Thread(target=process.stdout.read, daemon=True).start()
         yield text

@@ -1,5 +1,6 @@
 """LeRobot's own commands on our datasets and checkpoints: train, go on, evaluate in ManiSkill, serve."""
 
+import importlib.util
 import json
 import os
 import re
@@ -151,6 +152,17 @@ def test_the_asynchronous_server_answers_for_every_policy(pickcube, runs, tmp_pa
     finally:
         server.kill()
         server.wait()
+
+
+def test_the_asynchronous_server_names_the_extra_that_it_lacks(tmp_path):
+    if importlib.util.find_spec("grpc"):
+        pytest.skip("LeRobot's extra `async` is installed")
+    words = [sys.executable, "-m", "lerobot_env_maniskill.policy_server"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert "error: 'grpcio' is required" in done.stderr
+    assert "lerobot[async]" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_observations_are_those_of_the_dataset(pickcube):

@@ -4,10 +4,17 @@ LeRobot's own `python -m lerobot.async_inference.policy_server` imports no plugi
 policies (lerobot 0.6.1). This is that server, with the same options, which knows `flow` too:
 
     python -m lerobot_env_maniskill.policy_server --host=127.0.0.1 --port=8080
+
+It needs LeRobot's extra `async`.
 """
 
-from lerobot.async_inference.constants import SUPPORTED_POLICIES
-from lerobot.async_inference.policy_server import serve
+import sys
+
+try:
+    from lerobot.async_inference.constants import SUPPORTED_POLICIES
+    from lerobot.async_inference.policy_server import serve
+except ImportError as error:  # LeRobot says what to install
+    sys.exit(f"error: {error}")
 
 from mstool.finetune.flow import FlowConfig
 
