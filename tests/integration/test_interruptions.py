@@ -15,11 +15,15 @@ from mstool.dataset.fingerprint import FileHash, hash_file
 from mstool.installation import driver_command
 
 SMALL = ("--image-size", "32", "--cameras", "base", "--workers", "1")
+THREE = ("--episodes", "3")
+
+
+def words(root: Path, demos: Path, *more: str) -> list[str]:
+    return ["--env", "PickCube-v1", "--demos", str(demos), "--output", str(root), *SMALL, *more]
 
 
 def command(root: Path, demos: Path, *more: str) -> list[str]:
-    words = ["convert", "--env", "PickCube-v1", "--demos", str(demos), "--output", str(root), *SMALL, *more]
-    return [sys.executable, "-m", "mstool.cli", *words]
+    return [sys.executable, "-m", "mstool.cli", "convert", *words(root, demos, *more)]
 
 
 def contents(root: Path) -> dict[str, FileHash]:
@@ -44,13 +48,13 @@ def short_demos(demo_copy):
     return demo_copy
 
 
-def test_no_success_at_all(short_demos, tmp_path):
+def test_no_success_at_all(short_demos, tmp_path, mstool, capfd):
     root = tmp_path / "out" / "data"
-    done = subprocess.run(command(root, short_demos), capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "none of the 4 demos led to success: 4 x not successful" in done.stderr
-    assert "fix: mstool convert --env PickCube-v1 --demos generate" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert mstool("convert", *words(root, short_demos)) == 1
+    err = capfd.readouterr().err
+    assert "none of the 4 demos led to success: 4 x not successful" in err
+    assert "fix: mstool convert --env PickCube-v1 --demos generate" in err
+    assert "Traceback" not in err
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -67,12 +71,12 @@ def test_no_device_to_render_on(tmp_path):
     assert not root.exists()
 
 
-def test_ctrl_c_then_kill_then_the_same_bytes(tmp_path):
+def test_ctrl_c_then_kill_then_the_same_bytes(tmp_path, mstool):
     """Interrupted twice, by Ctrl-C and by SIGKILL, the dataset is that of an uninterrupted run with more workers."""
     root, work = tmp_path / "cut" / "data", tmp_path / "cut" / ".data.work" / "PickCube-v1"
     for stop, episodes in ((signal.SIGINT, 1), (signal.SIGKILL, 2)):
         run = subprocess.Popen(
-            command(root, DEMOS / "PickCube-v1"), stderr=subprocess.PIPE, text=True, start_new_session=True
+            command(root, DEMOS / "PickCube-v1", *THREE), stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         wait_for(lambda n=episodes: len(list(work.glob("episode_*/episode.json"))) >= n)
         run.send_signal(stop)
@@ -84,15 +88,13 @@ def test_ctrl_c_then_kill_then_the_same_bytes(tmp_path):
             assert "Traceback" not in err
     finished = {path: path.stat().st_mtime_ns for path in work.glob("episode_*/episode.json")}
     # The killed run's worker may still be finishing its episode; it does no harm.
-    done = subprocess.run(command(root, DEMOS / "PickCube-v1"), capture_output=True, text=True, check=False)
+    done = subprocess.run(command(root, DEMOS / "PickCube-v1", *THREE), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(finished) >= 2
     assert not work.exists()
 
     whole = tmp_path / "whole" / "data"
-    words = command(whole, DEMOS / "PickCube-v1")
-    words[words.index("--workers") + 1] = "2"
-    subprocess.run(words, capture_output=True, check=True)
+    assert mstool("convert", *words(whole, DEMOS / "PickCube-v1", *THREE, "--workers", "2")) == 0
     assert contents(root) == contents(whole)
 
 

@@ -59,6 +59,7 @@ def recorded(source, root, *, names, change=lambda actions: None, video=True):
         "observation.state": {"dtype": "float32", "shape": (8,), "names": names and [f"state_{i}" for i in range(8)]},
         "action": {"dtype": "float32", "shape": (7,), "names": names and [f"action_{i}" for i in range(7)]},
     }
+    episode = list(ours.hf_dataset["episode_index"])
     theirs = LeRobotDataset.create("local/theirs", 20, features, root=root, use_videos=video, robot_type="panda")
     for i in range(len(ours)):
         item = ours[i]
@@ -71,7 +72,7 @@ def recorded(source, root, *, names, change=lambda actions: None, video=True):
             "task": item["task"],
         }
         theirs.add_frame(frame)
-        if i + 1 == len(ours) or ours[i + 1]["episode_index"] != item["episode_index"]:
+        if i + 1 == len(ours) or episode[i + 1] != episode[i]:
             theirs.save_episode()
     theirs.finalize()
     return root

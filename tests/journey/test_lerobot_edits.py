@@ -1,4 +1,7 @@
-"""What LeRobot's own tools make of our datasets, and our commands again on what those wrote."""
+"""What LeRobot's own tools make of our datasets, and our commands again on what those wrote.
+
+Every command of LeRobot's runs here in a process of its own once; `lerobot-edit-dataset`'s other operations are called.
+"""
 
 import json
 import os
@@ -8,84 +11,112 @@ from pathlib import Path
 
 import pytest
 from support.converted import command, copied
+from support.lerobot_tools import edit
 
 EDITS = {
-    "delete_episodes": ["--operation.episode_indices=[0]"],
-    "remove_feature": ["--operation.feature_names=[observation.images.image2]"],
-    "modify_tasks": ["--operation.new_task=grasp the red cube and lift it"],
+    "remove_feature": "feature_names=[observation.images.image2]",
+    "modify_tasks": "new_task=grasp the red cube and lift it",
 }
 
 
-def lerobot(script, *words):
-    path = str(Path(sys.executable).with_name(f"lerobot-{script}"))
+def lerobot(*words):
+    path = str(Path(sys.executable).with_name(words[0]))
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([path, *map(str, words)], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run([path, *map(str, words[1:])], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-    return done
 
 
-def edit(source, target, operation, *words):
+@pytest.fixture
+def ours(mstool, capsys):
+    """Run a command of ours in this process; returns what it wrote to stdout."""
+
+    def run(*words, code=0):
+        capsys.readouterr()
+        found = mstool(*words)
+        said = capsys.readouterr()
+        assert code is None or found == code, said.err
+        return said.out
+
+    return run
+
+
+@pytest.fixture
+def faults(ours):
+    """The codes of the checks that a dataset fails."""
+
+    def run(root):
+        checks = json.loads(ours("validate", root, "--no-record", "--json", code=None))["checks"]
+        return {each["code"] for each in checks if each["status"] in {"failed", "error"}}
+
+    return run
+
+
+def test_our_commands_on_a_dataset_with_an_episode_deleted(made, tmp_path, faults):
+    root = tmp_path / "edited"
     lerobot(
-        "edit-dataset",
-        *("--repo_id=t/in", f"--root={source}", "--new_repo_id=t/out", f"--new_root={target}"),
-        *(f"--operation.type={operation}", *words),
+        *("lerobot-edit-dataset", "--repo_id=t/in", f"--root={made('pick') / 'v3.0'}"),
+        *("--new_repo_id=t/out", f"--new_root={root}", "--operation.type=delete_episodes"),
+        "--operation.episode_indices=[0]",
     )
-    return target
-
-
-def faults(root, *words):
-    """The codes of the checks that fail or warn."""
-    done = command("validate", root, "--no-record", "--json", *words, code=None)
-    return {each["code"] for each in json.loads(done.stdout)["checks"] if each["status"] in {"failed", "error"}}
-
-
-@pytest.mark.parametrize("operation", EDITS)
-def test_our_commands_on_an_edited_dataset(made, tmp_path, operation):
-    source = copied(made("pick") / "v3.0", tmp_path / "source")
-    root = edit(source, tmp_path / "edited", operation, *EDITS[operation])
-    if operation == "modify_tasks":  # LeRobot does that in place, and leaves the record
-        root = source
-        assert (root / "meta/mstool/record.json").is_file()
+    assert not (root / "meta/mstool/record.json").is_file()
     assert not faults(root), "a lost record is no fault of the numbers"
     command("stats", root)
     command("show", root)
-    if not (root / "meta/mstool/record.json").is_file():
-        command("describe", root, "--from", made("pick") / "v3.0")
+    command("describe", root, "--from", made("pick") / "v3.0")
     assert not faults(root)
     command("eval", "--policy", f"replay:{root}", "--episodes", 1, "--workers", 1, "--output", tmp_path / "eval")
     command("finetune", root, "--policy", "act", "--dry-run", "--output", tmp_path / "run")
-    if operation == "delete_episodes":
-        both = command("merge", root, made("push") / "v3.0", "--output", tmp_path / "merged", "--json")
-        assert json.loads(both.stdout)["episodes"] == 4
+    both = command("merge", root, made("push") / "v3.0", "--output", tmp_path / "merged", "--json")
+    assert json.loads(both.stdout)["episodes"] == 4
 
 
-def test_lerobot_splits_and_merges_ours(made, tmp_path):
-    source = copied(made("pick") / "v3.0", tmp_path / "source")
-    lerobot(
-        "edit-dataset",
-        *("--repo_id=t/in", f"--root={source}", f"--new_root={tmp_path / 'split'}", "--operation.type=split"),
-        '--operation.splits={"train": [0, 1], "val": [2]}',
-    )
-    parts = sorted(path.parent.parent for path in tmp_path.rglob("meta/info.json") if path.parent.parent != source)
+@pytest.mark.parametrize("operation", EDITS)
+def test_our_commands_on_an_edited_dataset(made, tmp_path, ours, faults, operation):
+    root, source = tmp_path / "edited", made("pick") / "v3.0"
+    if operation == "modify_tasks":  # LeRobot does that in place, and leaves the record
+        edit(operation, EDITS[operation], source=copied(source, root))
+    else:
+        edit(operation, EDITS[operation], source=source, out=root)
+    assert (root / "meta/mstool/record.json").is_file() == (operation == "modify_tasks")
+    assert not faults(root), "a lost record is no fault of the numbers"
+    ours("stats", root)
+    ours("show", root)
+    if operation != "modify_tasks":
+        ours("describe", root, "--from", source)
+    assert not faults(root)
+    ours("eval", "--policy", f"replay:{root}", "--episodes", 1, "--workers", 1, "--output", tmp_path / "eval")
+    ours("finetune", root, "--policy", "act", "--dry-run", "--output", tmp_path / "run")
+
+
+def test_lerobot_splits_and_merges_ours(made, tmp_path, ours, faults):
+    source, split, merged = made("pick") / "v3.0", tmp_path / "split", tmp_path / "all"
+    edit("split", 'splits={"train": [0, 1], "val": [2]}', source=source, out=split)
+    parts = sorted(path.parent.parent for path in split.rglob("meta/info.json"))
     assert len(parts) == 2
     for part in parts:
-        command("describe", part, "--from", source)
+        ours("describe", part, "--from", source)
         assert not faults(part)
+    edit("merge", "repo_ids=[t/a,t/b]", f"roots=[{parts[0]},{parts[1]}]", out=merged)
+    ours("describe", merged, "--from", source)
+    assert not faults(merged)
+    assert json.loads(ours("show", merged, "--json"))["episodes"] == 3
+
+
+def test_lerobots_conversion_of_our_v21(made, tmp_path, faults):
+    """LeRobot writes no record, and keeps the names of openpi's columns: `export` is the way to v3.0."""
+    root = copied(made("pick") / "v2.1", tmp_path / "old")
     lerobot(
-        "edit-dataset",
-        *("--new_repo_id=t/all", f"--new_root={tmp_path / 'all'}", "--operation.type=merge"),
-        "--operation.repo_ids=[t/a,t/b]",
-        f"--operation.roots=[{parts[0]},{parts[1]}]",
+        *("python", "-m", "lerobot.scripts.convert_dataset_v21_to_v30"),
+        *("--repo-id=t/old", f"--root={root}", "--push-to-hub=false"),
     )
-    command("describe", tmp_path / "all", "--from", source)
-    assert not faults(tmp_path / "all")
-    assert json.loads(command("show", tmp_path / "all", "--json").stdout)["episodes"] == 3
+    assert faults(root) == {"MS702", "MS703"}
+    assert json.loads((root / "meta/info.json").read_text())["codebase_version"] == "v3.0"
 
 
 def test_dataset_viz_where_its_extra_is_there(made, tmp_path):
     pytest.importorskip("rerun")
     lerobot(
-        "dataset-viz",
+        "lerobot-dataset-viz",
         *("--repo-id=t/in", f"--root={made('pick') / 'v3.0'}", "--episode-index=0", "--save=1"),
         f"--output-dir={tmp_path}",
     )

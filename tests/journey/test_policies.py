@@ -15,8 +15,8 @@ pytestmark = pytest.mark.sim
 SHORT = ("--episodes", 1, "--horizon", 6, "--workers", 1, "--device", "cpu", "--json")
 
 
-def outcome(done):
-    (task,) = json.loads(done.stdout)["tasks"]
+def outcome(said):
+    (task,) = json.loads(said)["tasks"]
     (each,) = task["outcomes"]
     return {name: value for name, value in each.items() if name != "seconds"}
 
@@ -30,9 +30,10 @@ def test_every_stored_episode_solves_its_task_again(made, tmp_path, dataset):
 
 
 @pytest.mark.parametrize("kind", ["flow", "act"])
-def test_a_checkpoint_is_evaluated_and_served_alike(made, tmp_path, kind):
+def test_a_checkpoint_is_evaluated_and_served_alike(made, tmp_path, mstool, capsys, kind):
     run, data = made(kind), made("pick") / "v3.0"
-    local = outcome(command("eval", "--policy", run, *SHORT, "--output", tmp_path / "local"))
+    assert mstool("eval", "--policy", run, *SHORT, "--output", tmp_path / "local") == 0
+    local = outcome(capsys.readouterr().out)
     assert local["steps"] == 6
     words = [*MSTOOL, "serve", str(run), "--port", "0", "--device", "cpu"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
@@ -40,7 +41,7 @@ def test_a_checkpoint_is_evaluated_and_served_alike(made, tmp_path, kind):
             said = next(line for line in server.stderr if "serving" in line)
             url = re.search(r"ws://\S+:\d+", said).group()
             remote = command("eval", "--policy", url, "--dataset", data, *SHORT, "--output", tmp_path / "remote")
-            assert outcome(remote) == local
+            assert outcome(remote.stdout) == local
             server.send_signal(signal.SIGINT)
             assert server.wait(30) == 0
         finally:
