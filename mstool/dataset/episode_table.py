@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from mstool.dataset.files import (
     V2_EPISODES,
     V2_EPISODES_STATS,
@@ -161,6 +159,8 @@ def _row_v3(line: dict[str, Any], cameras: Sequence[str]) -> EpisodeRow:
 
 
 def _parquet(path: Path) -> Any:
+    import pyarrow.parquet as pq  # late: what only names datasets starts fast
+
     name = "/".join(path.parts[path.parts.index("meta") :])
     if not path.is_file():
         raise Unavailable(f"{name}: no such file")
