@@ -155,7 +155,7 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
     from mstool.maniskill2lerobot.convert import Batch, convert
     from mstool.maniskill2lerobot.demos.source import open_demos
     from mstool.maniskill2lerobot.executors.base import Done
-    from mstool.maniskill2lerobot.executors.job import Job, Worker
+    from mstool.maniskill2lerobot.executors.job import ConvertJob, ConvertWorker
     from mstool.maniskill2lerobot.executors.local import run_local
     from mstool.maniskill2lerobot.options import make_recipe
 
@@ -172,8 +172,8 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
     recipe = make_recipe(ENV, render_detail=detail)
     root = scratch / "dataset"
     if workers == 1:
-        worker = Worker()
-        worker.do(Job(source.demos.path, 0, recipe, scratch / "warm"))
+        worker = ConvertWorker()
+        worker.do(ConvertJob(source.demos.path, 0, recipe, scratch / "warm"))
     clock = Clock()
     report = convert(
         [Batch(source, recipe, episodes)],

@@ -25,7 +25,7 @@ from mstool.contract import Storage, Version
 from mstool.maniskill2lerobot.demos.source import DemoSource, open_demos
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import shard_path
-from mstool.maniskill2lerobot.executors.job import Job, Worker
+from mstool.maniskill2lerobot.executors.job import ConvertJob, ConvertWorker
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.report import video_quality
 from mstool.maniskill2lerobot.rewrite.merge_export import export
@@ -101,12 +101,12 @@ def read_v21(root: Path) -> float:
 
 def play(folder: Path, recipe: Recipe, source: DemoSource, count: int) -> tuple[list[Episode], float]:
     """Replay, render and encode once, both ways; return the kept episodes and the seconds it took."""
-    worker = Worker()
+    worker = ConvertWorker()
     started = time.monotonic()
     episodes = []
     for position in range(count):
         shard = shard_path(folder / "shards", position)
-        mark = worker.do(Job(source.demos.path, position, recipe, shard))
+        mark = worker.do(ConvertJob(source.demos.path, position, recipe, shard))
         if not mark.dropped:
             episodes.append(Episode.of(shard, mark, recipe))
     worker.close()

@@ -66,13 +66,13 @@ def run(arguments: argparse.Namespace, tokenizer: Path, output: Path) -> dict:
     """Train one kind."""
     import torch
 
-    from mstool.finetune.options import Options
+    from mstool.finetune.options import FinetuneOptions
     from mstool.finetune.prepare import prepare
     from mstool.finetune.run import finetune
 
     if arguments.tiny:
         shrink()
-    options = Options(
+    options = FinetuneOptions(
         dataset=arguments.dataset,
         policy="pi05",
         output=output / arguments.kind,

@@ -84,10 +84,10 @@ def finetune(
 
     """
     from mstool.finetune.machine import rank
-    from mstool.finetune.options import Options
+    from mstool.finetune.options import FinetuneOptions
 
     policy = policy or ("pi05" if engine == "openpi" else "flow")
-    options = Options(
+    options = FinetuneOptions(
         dataset=dataset,
         policy=policy,
         output=output or Path("runs") / f"{policy}-{dataset.resolve().name}",

@@ -16,7 +16,7 @@ def print_json(data: object) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-class Report(Protocol):
+class Printable(Protocol):
     """What a command did, for people and for machines."""
 
     def to_json(self) -> dict[str, Any]:
@@ -26,7 +26,7 @@ class Report(Protocol):
         """Return lines for a person."""
 
 
-def print_reports(reports: Sequence[Report], *, as_json: bool) -> None:
+def print_reports(reports: Sequence[Printable], *, as_json: bool) -> None:
     """Print what was done: one JSON document (a list where there are several reports), or text."""
     if as_json:
         documents = [report.to_json() for report in reports]

@@ -11,8 +11,8 @@ from mstool.errors import UsageError
 from mstool.paths import writable_file
 
 if TYPE_CHECKING:
-    from mstool.validators.check import Replay
-    from mstool.validators.report import CheckResult, Report
+    from mstool.validators.check import Replayer
+    from mstool.validators.report import CheckResult, ValidationReport
 
 _SHOWN = 5
 
@@ -99,7 +99,7 @@ def validate(
         raise typer.Exit(1)
 
 
-def _record(report: "Report", dataset: Path) -> None:
+def _record(report: "ValidationReport", dataset: Path) -> None:
     from mstool.validators.record import record
 
     try:
@@ -112,7 +112,7 @@ def _codes(text: str | None) -> list[str]:
     return [code.strip().upper() for code in (text or "").split(",") if code.strip()]
 
 
-def _replay(wanted: bool) -> "tuple[Replay | None, str]":
+def _replay(wanted: bool) -> "tuple[Replayer | None, str]":
     if not wanted:
         return None, "not asked for (--replay)"
     try:
@@ -123,7 +123,7 @@ def _replay(wanted: bool) -> "tuple[Replay | None, str]":
     return replay_dataset, ""
 
 
-def _print(report: "Report", *, verbose: bool) -> None:
+def _print(report: "ValidationReport", *, verbose: bool) -> None:
     if report.chosen:
         print(f"against {report.target}: {report.chosen} (--against names another)")
     if verbose:
@@ -139,7 +139,7 @@ def _print(report: "Report", *, verbose: bool) -> None:
     print(report.headline() + more)
 
 
-def _print_table(report: "Report") -> None:
+def _print_table(report: "ValidationReport") -> None:
     rows = [
         {"code": r.code, "family": r.family, "check": r.title, "result": r.status.upper() if r.issues else r.status}
         for r in report.results
@@ -147,7 +147,7 @@ def _print_table(report: "Report") -> None:
     print(table(rows, ["code", "family", "result", "check"]))
 
 
-def _print_skipped(report: "Report") -> None:
+def _print_skipped(report: "ValidationReport") -> None:
     skipped: dict[str, list[str]] = {}
     for result in report.with_status("skipped"):
         skipped.setdefault(result.reason, []).append(result.code)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mstool import __version__
 from mstool.dataset.conventions import Conventions
-from mstool.evaluation.plan import Task
+from mstool.evaluation.plan import EvalTask
 from mstool.evaluation.policy import Traits
 from mstool.evaluation.scene import simulator_spec
 
@@ -50,7 +50,7 @@ def configuration(
     }
 
 
-def fingerprint(common: Mapping[str, Any], task: Task) -> str:
+def fingerprint(common: Mapping[str, Any], task: EvalTask) -> str:
     """Hash the configuration of one task, its seeds apart: equal fingerprints, comparable outcomes."""
     own = {"env_id": task.env_id, "prompt": task.prompt, "horizon": task.horizon}
     text = json.dumps({**common, "task": own}, sort_keys=True, default=str)

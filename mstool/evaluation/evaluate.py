@@ -13,7 +13,7 @@ from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
 from mstool.evaluation.markdown_report import write_page
 from mstool.evaluation.outcomes import OutcomeLog, in_order
-from mstool.evaluation.plan import EPISODES, Task, choose_envs, plan_replay, plan_tasks
+from mstool.evaluation.plan import EPISODES, EvalTask, choose_envs, plan_replay, plan_tasks
 from mstool.evaluation.play import play
 from mstool.evaluation.policy import Policy, Traits, traits_of
 from mstool.evaluation.request import EvalRequest
@@ -21,7 +21,7 @@ from mstool.evaluation.results import Results, TaskResult, write_results
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.scene import dataset_views
 from mstool.evaluation.training_stats import TrainingStats
-from mstool.evaluation.worker import Setup
+from mstool.evaluation.worker import WorkerSetup
 from mstool.paths import writable_folder
 from mstool.progress import Notify
 from mstool.simulation.capacity import auto_workers
@@ -57,7 +57,7 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
             policy.close()
 
 
-def _tasks(request: EvalRequest, envs: Sequence[str], conventions: Conventions | None) -> list[Task]:
+def _tasks(request: EvalRequest, envs: Sequence[str], conventions: Conventions | None) -> list[EvalTask]:
     if request.source.replays and conventions is not None:
         return plan_replay(envs, conventions, request.episodes)
     count = request.episodes or (DIAGNOSED if request.diagnose else EPISODES)
@@ -91,7 +91,7 @@ def _leave_cores(workers: int) -> None:
 def _run(
     request: EvalRequest,
     conventions: Conventions | None,
-    tasks: Sequence[Task],
+    tasks: Sequence[EvalTask],
     policy: Policy | None,
     workers: int,
     stats: TrainingStats | None,
@@ -112,7 +112,7 @@ def _run(
     folder = request.folder
     logs = {task.env_id: OutcomeLog(folder, fingerprint(common, task)) for task in tasks}
     recorder = Recorder(policy, replan) if policy is not None and stats is not None else None
-    setup = Setup(conventions, views if request.video else seen, hold, request.video)
+    setup = WorkerSetup(conventions, views if request.video else seen, hold, request.video)
     runner = Runner(recorder or policy, setup, workers, replan, ensemble)
     # A diagnosis needs to see every episode happen.
     outcomes, timing = play(tasks, logs, runner, folder, fresh=request.fresh or request.diagnose, notify=notify)
@@ -149,7 +149,7 @@ def _diagnose(
     recorder: Recorder,
     conventions: Conventions,
     stats: TrainingStats,
-    tasks: Sequence[Task],
+    tasks: Sequence[EvalTask],
     replan: int | None,
     runner: Runner,
 ) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _diagnose(
     )
 
 
-def _notes(conventions: Conventions | None, tasks: Sequence[Task], views: Sequence[str]) -> list[str]:
+def _notes(conventions: Conventions | None, tasks: Sequence[EvalTask], views: Sequence[str]) -> list[str]:
     if conventions is None or not conventions.episodes:
         return []
     new = [task.env_id for task in tasks if task.env_id not in conventions.env_ids]

@@ -9,7 +9,7 @@ from mstool.contract import Array
 from mstool.dataset.conventions import Conventions
 from mstool.errors import UsageError
 from mstool.evaluation.openpi.observations import vector_dims
-from mstool.evaluation.plan import Task
+from mstool.evaluation.plan import EvalTask
 from mstool.evaluation.scene import Scene, dataset_views, layout_of
 
 IMAGES = "observation.images."
@@ -26,7 +26,7 @@ class ManiskillEnv(gym.Env):  # type: ignore[misc]
     """
 
     def __init__(
-        self, conventions: Conventions, task: Task, *, seed_offset: int = 0, render_mode: str = "rgb_array"
+        self, conventions: Conventions, task: EvalTask, *, seed_offset: int = 0, render_mode: str = "rgb_array"
     ) -> None:
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": conventions.fps}
         self.render_mode = render_mode

@@ -31,7 +31,7 @@ from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
 from mstool.evaluation.gym_env import IMAGES, ManiskillEnv, action_dims, cameras_of, state_dims
-from mstool.evaluation.plan import SUITES, Task, choose_envs, plan_tasks
+from mstool.evaluation.plan import SUITES, EvalTask, choose_envs, plan_tasks
 
 
 @EnvConfig.register_subclass("maniskill")
@@ -108,7 +108,7 @@ class ManiskillEnvConfig(EnvConfig):  # type: ignore[misc]
         )
         return {task.env_id: {0: self._vector(conventions, task, n_envs, use_async_envs)} for task in tasks}
 
-    def _vector(self, conventions: Conventions, task: Task, n_envs: int, use_async_envs: bool) -> Any:
+    def _vector(self, conventions: Conventions, task: EvalTask, n_envs: int, use_async_envs: bool) -> Any:
         make = partial(ManiskillEnv, conventions, task, seed_offset=self.seed_offset, render_mode=self.render_mode)
         functions = [freeze_after_episode_end(make) for _ in range(n_envs)]
         mode = gym.vector.AutoresetMode.NEXT_STEP

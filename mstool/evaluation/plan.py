@@ -8,7 +8,7 @@ from mstool.dataset.conventions import Conventions
 from mstool.dataset.files import Unavailable
 from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
-from mstool.evaluation.rollout import Job
+from mstool.evaluation.rollout import EvalJob
 from mstool.manifest import find_task, load_manifest
 from mstool.simulation.registry import check_env_id
 
@@ -22,7 +22,7 @@ SEED_START = 10000
 
 
 @dataclass(frozen=True)
-class Task:
+class EvalTask:
     """One task of an evaluation."""
 
     env_id: str
@@ -30,9 +30,9 @@ class Task:
     horizon: int
     seeds: tuple[int, ...]
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[EvalJob]:
         """Return its episodes."""
-        return [Job(self.env_id, seed, self.prompt, self.horizon) for seed in self.seeds]
+        return [EvalJob(self.env_id, seed, self.prompt, self.horizon) for seed in self.seeds]
 
 
 def choose_envs(names: Sequence[str], suite: str | None, conventions: Conventions | None) -> list[str]:
@@ -68,7 +68,7 @@ def plan_tasks(
     instruction: str | None = None,
     horizon: int | None = None,
     dataset: Path | None = None,
-) -> list[Task]:
+) -> list[EvalTask]:
     """Fill in each task's sentence and horizon, and check that no seed was trained on.
 
     Sentences are the dataset's own where it is at hand, else the manifest's.
@@ -88,7 +88,7 @@ def plan_tasks(
     return tasks
 
 
-def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | None) -> list[Task]:
+def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | None) -> list[EvalTask]:
     """Take each task's recorded seeds, in the dataset's order, and the horizon that its conversion had.
 
     Raises
@@ -106,7 +106,7 @@ def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | N
                 fix=f"add --env {conventions.env_ids[0]}",
             )
         steps = max(int(line["frames"]) for line in conventions.episodes if line["env_id"] == env_id)
-        tasks.append(Task(env_id, "", steps, tuple(dict.fromkeys(seeds))[:episodes]))
+        tasks.append(EvalTask(env_id, "", steps, tuple(dict.fromkeys(seeds))[:episodes]))
     return tasks
 
 
@@ -125,7 +125,7 @@ def dataset_prompts(root: Path, conventions: Conventions) -> dict[str, str]:
 
 def _task(
     env_id: str, seeds: tuple[int, ...], conventions: Conventions | None, prompt: str | None, horizon: int | None
-) -> Task:
+) -> EvalTask:
     known = find_task(env_id)
     recorded = conventions.record.horizon.get(env_id) if conventions is not None else None
     prompt = prompt or (known.instruction if known else None)
@@ -137,7 +137,7 @@ def _task(
         )
     if horizon is None:
         raise UsageError(f"{env_id} has no horizon in the manifest", fix="add --horizon STEPS")
-    return Task(env_id, prompt or "", int(horizon), seeds)
+    return EvalTask(env_id, prompt or "", int(horizon), seeds)
 
 
 def _check_unseen(env_id: str, seeds: range, conventions: Conventions) -> None:

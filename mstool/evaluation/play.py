@@ -8,7 +8,7 @@ from typing import Any
 from mstool.evaluation.filmstrip import write_picture
 from mstool.evaluation.markdown_report import FILMS
 from mstool.evaluation.outcomes import Outcome, OutcomeLog
-from mstool.evaluation.plan import Task
+from mstool.evaluation.plan import EvalTask
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.worker import Finished
 from mstool.ordering import firsts_first
@@ -16,7 +16,7 @@ from mstool.progress import Notify, Progress
 
 
 def play(
-    tasks: Sequence[Task],
+    tasks: Sequence[EvalTask],
     logs: Mapping[str, OutcomeLog],
     runner: Runner,
     folder: Path,

@@ -18,7 +18,7 @@ type See = Callable[[Mapping[str, Array], int], None]
 
 
 @dataclass(frozen=True)
-class Job:
+class EvalJob:
     """One episode to run."""
 
     env_id: str
@@ -30,7 +30,7 @@ class Job:
 
 def roll_out(
     scene: Scene,
-    job: Job,
+    job: EvalJob,
     ask: Ask,
     *,
     hold: int | None,

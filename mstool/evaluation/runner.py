@@ -14,8 +14,8 @@ from mstool.errors import DataError, MstoolError
 from mstool.evaluation.chunks import ChunkBuffer
 from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation, Policy
-from mstool.evaluation.rollout import Job
-from mstool.evaluation.worker import Finished, Setup, serve
+from mstool.evaluation.rollout import EvalJob
+from mstool.evaluation.worker import Finished, WorkerSetup, serve
 from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
 
 # A worker that says nothing for so long hangs, s; building the first scene loads ManiSkill.
@@ -24,7 +24,7 @@ STALLED_SECONDS = 600.0
 PATIENCE = 0.5
 PATIENCE_SECONDS = 0.05
 
-type Serve = Callable[[Connection, Setup], None]
+type Serve = Callable[[Connection, WorkerSetup], None]
 
 
 @dataclass
@@ -33,7 +33,7 @@ class _Worker:
 
     slot: int
     process: BaseProcess
-    job: Job
+    job: EvalJob
     attempt: int
     chunks: ChunkBuffer
     # When it was last given something to do, time.monotonic().
@@ -61,7 +61,7 @@ class Runner:
 
     # None when the workers need no policy: the planner.
     policy: Policy | None
-    setup: Setup
+    setup: WorkerSetup
     workers: int
     # See `ChunkBuffer`.
     replan: int | None = None
@@ -69,9 +69,9 @@ class Runner:
     serve: Serve = serve
     speed: Speed = field(default_factory=Speed)
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Finished]:
+    def run(self, jobs: Sequence[EvalJob]) -> Iterator[Finished]:
         """Do all jobs."""
-        self._waiting: deque[tuple[Job, int]] = deque((job, 1) for job in jobs)
+        self._waiting: deque[tuple[EvalJob, int]] = deque((job, 1) for job in jobs)
         self._workers: dict[Connection, _Worker] = {}
         self._patience = 0.0
         try:
@@ -212,7 +212,7 @@ def _crashed(worker: _Worker, why: str) -> Outcome:
     )
 
 
-def _action_width(setup: Setup) -> int:
+def _action_width(setup: WorkerSetup) -> int:
     assert setup.conventions is not None
     features = setup.conventions.features
     return int(next(features[name] for name in ("action", "actions") if name in features)["shape"][0])

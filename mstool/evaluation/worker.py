@@ -13,12 +13,12 @@ from mstool.errors import MstoolError
 from mstool.evaluation.filmstrip import Strip, Video
 from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation
-from mstool.evaluation.rollout import Job, roll_out
+from mstool.evaluation.rollout import EvalJob, roll_out
 from mstool.evaluation.scene import Scene
 
 
 @dataclass(frozen=True)
-class Setup:
+class WorkerSetup:
     """What is the same for all episodes of an evaluation."""
 
     # What the policy was trained on; None for the planner, which needs nothing but the task.
@@ -39,16 +39,16 @@ class Finished:
     strip: Array | None = None
 
 
-class Worker:
+class EvalWorker:
     """Runs episodes one after another, keeping the environment between those of one task."""
 
-    def __init__(self, setup: Setup, pipe: Connection) -> None:
+    def __init__(self, setup: WorkerSetup, pipe: Connection) -> None:
         self._setup = setup
         self._pipe = pipe
         self._scene: Scene | None = None
         self._planning: tuple[str, Any] | None = None
 
-    def do(self, job: Job) -> Finished:
+    def do(self, job: EvalJob) -> Finished:
         """Run one episode."""
         if self._setup.conventions is None:
             return Finished(self._plan(job))
@@ -87,7 +87,7 @@ class Worker:
         actions: Array = self._pipe.recv()
         return actions
 
-    def _plan(self, job: Job) -> Outcome:
+    def _plan(self, job: EvalJob) -> Outcome:
         """Let ManiSkill's own solution solve the episode: the upper bound of what demos of it can teach."""
         import time
 
@@ -110,13 +110,13 @@ class Worker:
         )
 
 
-def serve(pipe: Connection, setup: Setup) -> None:
+def serve(pipe: Connection, setup: WorkerSetup) -> None:
     """Answer jobs from `pipe` until it closes: what a worker process does.
 
     For each job: any number of Observations, each answered by actions (k, D); then a Finished, a MstoolError, or a
     traceback as text.
     """
-    worker = Worker(setup, pipe)
+    worker = EvalWorker(setup, pipe)
     try:
         while True:
             job, attempt = pipe.recv()
@@ -127,7 +127,7 @@ def serve(pipe: Connection, setup: Setup) -> None:
         worker.close()
 
 
-def _answer(worker: Worker, job: Job, attempt: int) -> Finished | MstoolError | str:
+def _answer(worker: EvalWorker, job: EvalJob, attempt: int) -> Finished | MstoolError | str:
     try:
         finished = worker.do(job)
     except (EOFError, BrokenPipeError, ConnectionError):

@@ -9,7 +9,7 @@ from mstool.finetune.presets import HEADS, PRESETS, get_preset
 from mstool.nearest import nearest
 
 if TYPE_CHECKING:
-    from mstool.finetune.options import Options
+    from mstool.finetune.options import FinetuneOptions
 
 # What LeRobot's training knows and a script for openpi does not.
 _LEROBOT_ONLY = ("tokenizer", "head", "num_workers", "save_every", "log_every", "device", "resume", "dry_run")
@@ -19,7 +19,7 @@ _UNSAID = {"resume": False, "dry_run": False}
 type Wrong = tuple[str, str]
 
 
-def check(options: "Options") -> None:
+def check(options: "FinetuneOptions") -> None:
     """Raise UsageError with everything that is wrong, and with what to change of each."""
     wrong = list(_wrong(options))
     if wrong:
@@ -28,7 +28,7 @@ def check(options: "Options") -> None:
         )
 
 
-def _wrong(options: "Options") -> Iterator[Wrong]:
+def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
     from mstool.finetune.options import CacheFrames, Engine
 
     for name, known in (("cache_frames", get_args(CacheFrames)), ("engine", get_args(Engine))):
@@ -45,7 +45,7 @@ def _wrong(options: "Options") -> Iterator[Wrong]:
     yield from _openpi(options) if options.engine == "openpi" else _lerobot(options)
 
 
-def _openpi(options: "Options") -> Iterator[Wrong]:
+def _openpi(options: "FinetuneOptions") -> Iterator[Wrong]:
     from mstool.finetune.openpi.recipe import POLICIES
 
     if options.policy not in POLICIES:
@@ -63,7 +63,7 @@ def _openpi(options: "Options") -> Iterator[Wrong]:
         )
 
 
-def _lerobot(options: "Options") -> Iterator[Wrong]:
+def _lerobot(options: "FinetuneOptions") -> Iterator[Wrong]:
     try:
         preset = get_preset(options.policy)
     except UsageError as error:

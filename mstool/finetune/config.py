@@ -16,9 +16,9 @@ from lerobot.utils.feature_utils import dataset_to_policy_features
 from mstool.dataset.training import ACTION, Facts
 from mstool.errors import DataError, UsageError
 from mstool.finetune import keys as key_map
-from mstool.finetune.keys import Keys
+from mstool.finetune.keys import InputKeys
 from mstool.finetune.machine import default_workers, video_backend
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.presets import Preset
 from mstool.finetune.weights import Weights
 
@@ -28,17 +28,19 @@ _WARMUP, _COSINE = 500, 30_000  # steps, of all of LeRobot's presets
 
 
 @dataclass(frozen=True)
-class Setup:
+class TrainingSetup:
     """A run's LeRobot config and what was decided on the way."""
 
     train: TrainPipelineConfig
-    keys: Keys
+    keys: InputKeys
     weights: Weights | None
     # Sentences about values of the preset: name, value, why.
     reasons: tuple[tuple[str, Any, str], ...]
 
 
-def build(options: Options, preset: Preset, facts: Facts, device: str, weights: Weights | None) -> Setup:
+def build(
+    options: FinetuneOptions, preset: Preset, facts: Facts, device: str, weights: Weights | None
+) -> TrainingSetup:
     """Resolve everything that `lerobot.scripts.lerobot_train.train` needs.
 
     Weights that are missing are planned for as LeRobot's own config of the policy says.
@@ -88,16 +90,16 @@ def build(options: Options, preset: Preset, facts: Facts, device: str, weights: 
         peft=_peft(preset) if options.lora else None,
         rename_map=dict(keys.renamed) if weights else {},
     )
-    return Setup(train, keys, weights, tuple(reasons))
+    return TrainingSetup(train, keys, weights, tuple(reasons))
 
 
-def resumed(train: TrainPipelineConfig, facts: Facts) -> Setup:
+def resumed(train: TrainPipelineConfig, facts: Facts) -> TrainingSetup:
     """Describe a run that goes on: its config is the checkpoint's."""
     back = {new: old for old, new in train.rename_map.items()}
     features = [*(train.policy.input_features or {}), *(train.policy.output_features or {})]
     mapped = {back.get(name, name): name for name in features if back.get(name, name) in facts.features}
     empty = tuple(name for name in features if name not in mapped.values())
-    return Setup(train, Keys(mapped, dict(train.rename_map), empty), None, ())
+    return TrainingSetup(train, InputKeys(mapped, dict(train.rename_map), empty), None, ())
 
 
 def register() -> None:
@@ -105,7 +107,9 @@ def register() -> None:
     import mstool.finetune.flow  # noqa: F401
 
 
-def _values(options: Options, preset: Preset, *, scratch: bool) -> tuple[dict[str, Any], list[tuple[str, Any, str]]]:
+def _values(
+    options: FinetuneOptions, preset: Preset, *, scratch: bool
+) -> tuple[dict[str, Any], list[tuple[str, Any, str]]]:
     chunk = options.chunk_size or preset.chunk.value
     lr = options.lr or preset.lr.value
     steps = options.steps or preset.steps.value
@@ -153,7 +157,7 @@ def _values(options: Options, preset: Preset, *, scratch: bool) -> tuple[dict[st
 
 
 def _policy(
-    options: Options, preset: Preset, weights: Weights | None, values: dict[str, Any], device: str
+    options: FinetuneOptions, preset: Preset, weights: Weights | None, values: dict[str, Any], device: str
 ) -> PreTrainedConfig:
     common: dict[str, Any] = {"device": device, "push_to_hub": False}
     try:
@@ -177,7 +181,7 @@ def _policy(
     return replace(config, **{**modes, **values, **common, "pretrained_path": None})
 
 
-def _keys(preset: Preset, facts: Facts, policy: PreTrainedConfig, weights: Weights | None) -> Keys:
+def _keys(preset: Preset, facts: Facts, policy: PreTrainedConfig, weights: Weights | None) -> InputKeys:
     if weights is None:
         keys = key_map.from_scratch(facts)
         if preset.camera_slots:

@@ -41,7 +41,7 @@ class _Clip:
     shape: tuple[int, int, int, int]
 
 
-class Row:
+class FrameRow:
     """One frame of a batch that was gathered as a whole; the loader puts such a batch together without copying."""
 
     __slots__ = ("batch", "position")
@@ -54,7 +54,7 @@ class Row:
         return {name: values[self.position] for name, values in self.batch.items()}
 
 
-def collate_rows(rows: Sequence[Row], *, collate_fn_map: object = None) -> dict[str, Any]:  # noqa: ARG001
+def collate_rows(rows: Sequence[FrameRow], *, collate_fn_map: object = None) -> dict[str, Any]:  # noqa: ARG001
     """Return the batch of which `rows` are all frames, in order: torch's way to collate a type of one's own."""
     batch = rows[0].batch
     whole = len(rows) == len(batch["index"]) and all(
@@ -63,7 +63,7 @@ def collate_rows(rows: Sequence[Row], *, collate_fn_map: object = None) -> dict[
     return batch if whole else default_collate([row.item() for row in rows])
 
 
-default_collate_fn_map[Row] = collate_rows
+default_collate_fn_map[FrameRow] = collate_rows
 
 
 class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
@@ -98,7 +98,7 @@ class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         """Return one frame, as LeRobotDataset does with `return_uint8`."""
         return self.__getitems__([index])[0].item()
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Row]:
+    def __getitems__(self, indices: Sequence[int]) -> list[FrameRow]:
         """Return a batch's frames; torch's loader asks for all of them at once."""
         rows = np.asarray(indices)
         batch: dict[str, Any] = {name: column[rows] for name, column in self._columns.items()}
@@ -110,7 +110,7 @@ class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         for camera in self._caches:
             batch[camera] = torch.from_numpy(self._open(camera)[rows])
         batch["task"] = [self._tasks[index] for index in batch["task_index"].tolist()]
-        return [Row(batch, position) for position in range(len(rows))]
+        return [FrameRow(batch, position) for position in range(len(rows))]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open files behind: a loader process opens its own."""

@@ -11,7 +11,7 @@ from mstool.dataset.files import VALIDATION_FILE
 from mstool.dataset.info import read_info
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.progress import Notify
 from mstool.validators.targets import fitting_target
 
@@ -37,7 +37,7 @@ def choose_target(root: Path, wanted: str = "") -> str:
     return fitting_target(read_info(root).raw, read_record(root)).target
 
 
-def check(options: Options, target: str, fingerprint: str, notify: Notify = lambda _line: None) -> Verdict:
+def check(options: FinetuneOptions, target: str, fingerprint: str, notify: Notify = lambda _line: None) -> Verdict:
     """Return the verdict kept in the dataset if it is about this content and target, else validate.
 
     Parameters

@@ -27,7 +27,7 @@ FORMULAS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Keys:
+class InputKeys:
     """How columns and inputs go together."""
 
     # Every column that is read: its name in the dataset to its name in the policy.
@@ -40,13 +40,13 @@ class Keys:
     unread: tuple[str, ...] = ()
 
 
-def from_scratch(facts: Facts) -> Keys:
+def from_scratch(facts: Facts) -> InputKeys:
     """Map every column to itself: a policy without weights takes the dataset's names."""
     inputs = [key for key in facts.features if key.startswith("observation.")]
-    return Keys({key: key for key in [*inputs, ACTION] if key in facts.features})
+    return InputKeys({key: key for key in [*inputs, ACTION] if key in facts.features})
 
 
-def onto(facts: Facts, slots: Sequence[str]) -> Keys:
+def onto(facts: Facts, slots: Sequence[str]) -> InputKeys:
     """Map the dataset's cameras onto the inputs of pretrained weights.
 
     A camera that bears an input's name keeps it. Of the others, the wrist's goes to the first free input that is a
@@ -64,7 +64,7 @@ def onto(facts: Facts, slots: Sequence[str]) -> Keys:
             named[key] = fitting[0]
             free.remove(fitting[0])
     others = [key for key in (STATE, ACTION) if key in facts.features]
-    return Keys(
+    return InputKeys(
         mapped={key: named[key] for key in facts.cameras if key in named} | {key: key for key in others},
         renamed={key: slot for key, slot in named.items() if key != slot},
         empty=tuple(free),
@@ -77,7 +77,9 @@ def _is_wrist(key: str, facts: Facts) -> bool:
     return "wrist" in key or (key == f"{IMAGES}image2" and f"{IMAGES}image" in facts.cameras)
 
 
-def check(facts: Facts, keys: Keys, inputs: Mapping[str, Any], norm: Mapping[str, str], max_dims: int | None) -> None:
+def check(
+    facts: Facts, keys: InputKeys, inputs: Mapping[str, Any], norm: Mapping[str, str], max_dims: int | None
+) -> None:
     """Name every column that does not fit, all at once.
 
     Parameters

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.locate import locate
 from mstool.finetune import gate
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.progress import Notify
 
 if TYPE_CHECKING:
     from mstool.finetune.openpi.report import OpenpiReport
 
 
-def write(options: Options, notify: Notify) -> "OpenpiReport":
+def write(options: FinetuneOptions, notify: Notify) -> "OpenpiReport":
     """Check everything, the dataset's content last, and write the run.
 
     Raises

@@ -15,7 +15,7 @@ RANDOM = "random"
 
 
 @dataclass(frozen=True)
-class Options:
+class FinetuneOptions:
     """Every choice; None takes the preset's value, or on `--resume` the checkpoint's."""
 
     dataset: Path

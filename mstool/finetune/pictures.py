@@ -8,7 +8,7 @@ from typing import Any
 from mstool.dataset.training import Facts
 from mstool.errors import UsageError
 from mstool.finetune.machine import free_disk, free_memory
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.progress import Notify
 
 _GIB = 2**30
@@ -34,7 +34,7 @@ class Cache:
         return cached(dataset, self.folder, self.size, processes=len(os.sched_getaffinity(0)))
 
 
-def choose(options: Options, facts: Facts, train: Any, fingerprint: str, notify: Notify) -> Cache | None:
+def choose(options: FinetuneOptions, facts: Facts, train: Any, fingerprint: str, notify: Notify) -> Cache | None:
     """Return the cache to use, None to decode at every use.
 
     Parameters

@@ -9,10 +9,10 @@ from typing import Any
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.training import ACTION, STATE, Facts
 from mstool.errors import SetupError
-from mstool.finetune.keys import FORMULAS, Keys
+from mstool.finetune.keys import FORMULAS, InputKeys
 from mstool.finetune.machine import free_disk
 from mstool.finetune.memory import Memory
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.pictures import Cache
 from mstool.hub_files import HubFiles
 
@@ -23,14 +23,14 @@ _GIB = 2**30
 class Plan:
     """What will be done, for people and for machines."""
 
-    options: Options
+    options: FinetuneOptions
     facts: Facts
     # None for a dataset that does not say what its numbers mean: made elsewhere, or its record is lost.
     conventions: Conventions | None
     # Validation target that the dataset must pass, and the fingerprint of its content.
     target: str
     content_hash: str
-    keys: Keys
+    keys: InputKeys
     # LeRobot's TrainPipelineConfig as plain data.
     config: Mapping[str, Any]
     reasons: tuple[tuple[str, Any, str], ...]

@@ -11,7 +11,7 @@ from mstool.dataset.training import VERSION, read_facts
 from mstool.errors import UsageError, together
 from mstool.finetune import gate, pictures, resume
 from mstool.finetune.machine import choose_device, device_bytes, gpus, rank
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.plan import Plan
 from mstool.finetune.presets import get_preset
 from mstool.finetune.weights import at_hub, find_companion, find_weights
@@ -34,7 +34,7 @@ class Prepared:
     tokenizer: str
 
 
-def prepare(options: Options, notify: Notify = lambda _line: None) -> Prepared:
+def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Prepared:
     """Check everything that is checked in seconds and plan the run; nothing is written.
 
     The dataset itself is validated later (`gate.check`), when nothing else stands in the way.
@@ -104,7 +104,7 @@ def prepare(options: Options, notify: Notify = lambda _line: None) -> Prepared:
     return Prepared(plan, train, setup.weights, checkpoint, tokenizer)
 
 
-def check_output(options: Options) -> None:
+def check_output(options: FinetuneOptions) -> None:
     """Refuse a folder that cannot be written, or holds something that nobody said to remove.
 
     Raises
@@ -125,7 +125,7 @@ def check_output(options: Options) -> None:
         raise UsageError(f"{output} exists already", fix=f"{goes_on}--overwrite removes it; {another}")
 
 
-def _start(options: Options, weights: Any, checkpoint: resume.Checkpoint | None) -> str:
+def _start(options: FinetuneOptions, weights: Any, checkpoint: resume.Checkpoint | None) -> str:
     if checkpoint is not None:
         return f"going on from {checkpoint.folder}"
     how = "LoRA adapters on " if options.lora else ""

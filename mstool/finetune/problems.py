@@ -12,7 +12,7 @@ from mstool.errors import DataError, MstoolError, SetupError
 from mstool.finetune.batches import BrokenLoss
 from mstool.finetune.interrupts import Interrupted
 from mstool.finetune.memory import Memory
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.resume import newest
 
 _GIB = 2**30
@@ -36,7 +36,7 @@ class Stopped(MstoolError):  # noqa: N818  # not an error: a wish of the user's
 
 
 @contextmanager
-def explained(options: Options, train: Any, memory: Memory | None, device_bytes: int | None) -> Iterator[None]:
+def explained(options: FinetuneOptions, train: Any, memory: Memory | None, device_bytes: int | None) -> Iterator[None]:
     """Turn what torch, LeRobot and the system raise into errors for people; let bugs through.
 
     Parameters
@@ -67,7 +67,7 @@ def explained(options: Options, train: Any, memory: Memory | None, device_bytes:
 
 
 def _explain(
-    error: Exception, options: Options, train: Any, memory: Memory | None, device_bytes: int | None
+    error: Exception, options: FinetuneOptions, train: Any, memory: Memory | None, device_bytes: int | None
 ) -> MstoolError | None:
     import torch
 
@@ -84,7 +84,7 @@ def _explain(
     return None
 
 
-def _worker_ended(error: BaseException, options: Options, num_workers: int) -> SetupError:
+def _worker_ended(error: BaseException, options: FinetuneOptions, num_workers: int) -> SetupError:
     """Name the signal that ended a data loader's process, and what usually sends it."""
     words, each = "", error
     while each is not None and not words:
@@ -109,7 +109,7 @@ def _exit_signal(error: BaseException) -> str:
 
 
 def _out_of_memory(
-    options: Options, batch_size: int, memory: Memory | None, device_bytes: int | None, text: str
+    options: FinetuneOptions, batch_size: int, memory: Memory | None, device_bytes: int | None, text: str
 ) -> SetupError:
     smaller = max(1, batch_size // 2)
     lines = [text.splitlines()[0][:200] if text else "out of memory"]
@@ -129,7 +129,7 @@ def _out_of_memory(
     return SetupError("; ".join(lines), fix=_again(options, batch_size=smaller))
 
 
-def _broken(options: Options, broken: BrokenLoss) -> DataError:
+def _broken(options: FinetuneOptions, broken: BrokenLoss) -> DataError:
     kept = newest(options.output)
     lower = f"--lr {options.lr / 3:.1g}" if options.lr else "a third of the learning rate (--lr)"
     if "is not finite in" in broken.batch:
@@ -143,7 +143,7 @@ def _broken(options: Options, broken: BrokenLoss) -> DataError:
     )
 
 
-def _again(options: Options, **changes: object) -> str:
+def _again(options: FinetuneOptions, **changes: object) -> str:
     """Return the command that goes on from the newest checkpoint, or starts anew where there is none."""
     if newest(options.output) is not None:
         return options.command(resume=True, **changes)

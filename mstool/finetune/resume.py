@@ -7,7 +7,7 @@ from typing import Any
 
 from mstool.errors import DataError, UsageError
 from mstool.finetune.checkpoint_sidecar import read_run
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.presets import get_preset
 
 CHECKPOINTS, LAST, MODEL, STATE = "checkpoints", "last", "pretrained_model", "training_state"
@@ -41,7 +41,7 @@ def newest(output: Path) -> Checkpoint | None:
     return None
 
 
-def find(options: Options, content_hash: str) -> Checkpoint:
+def find(options: FinetuneOptions, content_hash: str) -> Checkpoint:
     """Return the checkpoint that `--resume` goes on from.
 
     Parameters
@@ -80,7 +80,7 @@ def find(options: Options, content_hash: str) -> Checkpoint:
     return checkpoint
 
 
-def load(options: Options, checkpoint: Checkpoint, device: str) -> Any:
+def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     """Read a checkpoint's `TrainPipelineConfig` and change what the command line changes.
 
     Raises
@@ -123,7 +123,7 @@ def load(options: Options, checkpoint: Checkpoint, device: str) -> Any:
     return train
 
 
-def _check_unchanged(options: Options, checkpoint: Checkpoint, train: Any) -> None:
+def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: Any) -> None:
     """Refuse what a run that goes on cannot change; the same value again is not a change."""
     policy = train.policy
     fixed = {

@@ -14,7 +14,7 @@ from mstool import __version__
 from mstool.finetune import checkpoint_sidecar, gate, resume
 from mstool.finetune.interrupts import Interrupts
 from mstool.finetune.machine import after_first, rank
-from mstool.finetune.options import RANDOM, Options
+from mstool.finetune.options import RANDOM, FinetuneOptions
 from mstool.finetune.plan import Plan
 from mstool.finetune.prepare import Prepared
 from mstool.finetune.weights import at_hub
@@ -23,7 +23,7 @@ OnStep = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class Report:
+class TrainingReport:
     """What a training did."""
 
     policy: str
@@ -51,7 +51,7 @@ class Report:
 
 def finetune(
     prepared: Prepared, on_step: OnStep = lambda _step, _loss: None, verdict: gate.Verdict | None = None
-) -> Report:
+) -> TrainingReport:
     """Validate the dataset, then train with LeRobot's own loop.
 
     Parameters
@@ -106,10 +106,10 @@ def finetune(
 
     newest = resume.newest(options.output)
     folder = newest.model if newest else options.output
-    return Report(options.policy, hooks.step, folder, last_line(options.output), time.monotonic() - started)
+    return TrainingReport(options.policy, hooks.step, folder, last_line(options.output), time.monotonic() - started)
 
 
-def _make_way(options: Options, device: str) -> None:
+def _make_way(options: FinetuneOptions, device: str) -> None:
     """Remove what `--overwrite` says, or an empty folder: LeRobot insists on making its own."""
     if options.overwrite:
         after_first(device, partial(shutil.rmtree, options.output, ignore_errors=True))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError, UsageError
-from mstool.finetune.options import RANDOM, Options
+from mstool.finetune.options import RANDOM, FinetuneOptions
 from mstool.finetune.presets import Preset
 from mstool.finetune.resume import newest
 from mstool.hub_files import HubFiles, find_files, offline
@@ -32,7 +32,7 @@ class Weights:
         return self.hub.missing if self.hub else ""
 
 
-def find_weights(options: Options, preset: Preset) -> Weights | None:
+def find_weights(options: FinetuneOptions, preset: Preset) -> Weights | None:
     """Return what to start from, None for weights drawn at random.
 
     A run's folder stands for its newest checkpoint. A name on a hub is looked for in the local cache and, unless
@@ -66,7 +66,7 @@ def find_weights(options: Options, preset: Preset) -> Weights | None:
     return Weights(init, find_files(init, _NEEDED, gigabytes=preset.init_gb if init == preset.init else 0.0))
 
 
-def find_companion(options: Options, preset: Preset) -> HubFiles | None:
+def find_companion(options: FinetuneOptions, preset: Preset) -> HubFiles | None:
     """Look for what the policy reads from a hub beside its weights; None where that is nothing, or given."""
     if preset.companion is None or options.tokenizer is not None:
         return None

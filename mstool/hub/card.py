@@ -12,7 +12,7 @@ import yaml
 from mstool.dataset.files import CONTACT_SHEET_FILE
 from mstool.dataset.info import Info
 from mstool.dataset.record import Record
-from mstool.hub.card_facts import Vector, drops, episode_log, ranges, simulators, sources, tasks, vectors
+from mstool.hub.card_facts import VectorTable, drops, episode_log, ranges, simulators, sources, tasks, vectors
 
 # A README with this line is ours to write again; any other is its author's and goes up as it is.
 MARK = "<!-- written by mstool push: edits are overwritten, remove this line to keep yours -->"
@@ -128,7 +128,7 @@ def _statistics(root: Path, info: Info) -> str:
     return "## Statistics\n\n" + "\n\n".join(blocks) if blocks else ""
 
 
-def _rows(vector: Vector) -> Iterable[tuple[str, ...]]:
+def _rows(vector: VectorTable) -> Iterable[tuple[str, ...]]:
     for i, dimension in enumerate(vector.dimensions):
         yield (dimension, *(f"{vector.columns[key][i]:.4g}" for key in vector.columns))
 

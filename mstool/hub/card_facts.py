@@ -20,7 +20,7 @@ _NORM_NAMES = {"state": ("observation.state", "state"), "actions": ("action", "a
 
 
 @dataclass(frozen=True)
-class Vector:
+class VectorTable:
     """One vector's statistics: a name per dimension, and per column a number for each."""
 
     name: str
@@ -29,7 +29,7 @@ class Vector:
 
 
 @dataclass
-class EpisodeLog:
+class EpisodeOrigins:
     """Where the episodes come from: seeds per environment, and one hash over all fingerprints."""
 
     by_env: dict[str, list[int]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ def tasks(root: Path, info: Info) -> list[str]:
         return [task for _, task in sorted(read_tasks(root, info.codebase_version))]
 
 
-def vectors(root: Path, info: Info) -> list[Vector]:
+def vectors(root: Path, info: Info) -> list[VectorTable]:
     """Return the statistics of state and actions: LeRobot's, else openpi's."""
     stats = _json(root, root / STATS_FILE)
     if not stats:
@@ -64,13 +64,13 @@ def vectors(root: Path, info: Info) -> list[Vector]:
         names = feature.names if feature else ()
         labels = [names[i] if len(names) == width else str(i) for i in range(width)]
         if width:
-            found.append(Vector(name, tuple(labels), columns))
+            found.append(VectorTable(name, tuple(labels), columns))
     return found
 
 
-def episode_log(root: Path) -> EpisodeLog:
+def episode_log(root: Path) -> EpisodeOrigins:
     """Read the episode log; an empty log where there is none."""
-    log = EpisodeLog()
+    log = EpisodeOrigins()
     if not (root / EPISODE_LOG_FILE).is_file():
         return log
     digest = hashlib.sha256()

@@ -28,7 +28,7 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 type Moved = Callable[[int], object]
 
 
-class Sink(Protocol):
+class FileSink(Protocol):
     """Where bytes go."""
 
     # Bytes that are there.
@@ -92,7 +92,7 @@ def _fetch(asked: Asked, file: RemoteFile, revision: str, folder: Path, parts: P
     )
 
 
-def _complete(asked: Asked, file: RemoteFile, revision: str, sink: Sink) -> None:
+def _complete(asked: Asked, file: RemoteFile, revision: str, sink: FileSink) -> None:
     """Fetch what a sink lacks of a file, through breaks, for as long as every few attempts bring something."""
     import httpx
     from huggingface_hub.errors import HfHubHTTPError
@@ -111,7 +111,7 @@ def _complete(asked: Asked, file: RemoteFile, revision: str, sink: Sink) -> None
             time.sleep(2 ** max(failures - 1, 0))
 
 
-def _stream(asked: Asked, file: RemoteFile, revision: str, sink: Sink) -> None:
+def _stream(asked: Asked, file: RemoteFile, revision: str, sink: FileSink) -> None:
     """Ask once for the rest of a file."""
     from huggingface_hub import get_session, hf_hub_url
     from huggingface_hub.utils._headers import build_hf_headers

@@ -9,7 +9,7 @@ from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError, UsageError
 from mstool.hub.endpoint import DEFAULT, Endpoint
-from mstool.hub.options import Options, PushOptions
+from mstool.hub.options import HubOptions, PushOptions
 
 _FULL = ("storage limit", "quota", "storage is full", "insufficient storage", "exceeded the maximum", "no space left")
 
@@ -22,7 +22,7 @@ class HubError(MstoolError):
 class Asked:
     """Who was asked what: everything that a message may name."""
 
-    options: Options
+    options: HubOptions
     endpoint: Endpoint
     # The token's owner, once the server has told.
     me: str = "YOUR_NAME"

@@ -42,7 +42,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Difference:
+class FileDifference:
     """What a push has to do."""
 
     added: tuple[LocalFile, ...]
@@ -96,7 +96,7 @@ def is_same(local: Path, size: int, sha256: str, remote: RemoteFile) -> bool:
     return sha256 == remote.sha256 if remote.sha256 else git_sha1(local) == remote.git_sha1
 
 
-def compare(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) -> Difference:
+def compare(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) -> FileDifference:
     """Say what must be sent and removed so that the repository holds the dataset."""
     added, changed, same = [], [], []
     for path, file in sorted(local.items()):
@@ -107,7 +107,7 @@ def compare(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) ->
         else:
             changed.append(file)
     stale = [remote[path] for path in sorted(remote) if path not in local and path.startswith(OURS)]
-    return Difference(tuple(added), tuple(changed), tuple(same), tuple(stale))
+    return FileDifference(tuple(added), tuple(changed), tuple(same), tuple(stale))
 
 
 def differing(local: Iterable[LocalFile], remote: Mapping[str, RemoteFile]) -> list[str]:

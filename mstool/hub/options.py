@@ -75,4 +75,4 @@ class PullOptions:
         return shlex.join(words)
 
 
-type Options = PushOptions | PullOptions
+type HubOptions = PushOptions | PullOptions

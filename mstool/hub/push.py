@@ -23,7 +23,7 @@ from mstool.hub.endpoint import choose
 from mstool.hub.errors import Asked, HubError, explained
 from mstool.hub.gate import check_validation
 from mstool.hub.identity import identify
-from mstool.hub.inventory import Difference, LocalFile, compare, differing, local_files, remote_files
+from mstool.hub.inventory import FileDifference, LocalFile, compare, differing, local_files, remote_files
 from mstool.hub.options import PushOptions, check_revision
 from mstool.hub.tags import move_tag
 from mstool.progress import Notify
@@ -193,7 +193,7 @@ def _about(options: PushOptions, info: Info, target: str, folder: Path, say: Not
     return files
 
 
-def _plan(api: "HfApi", options: PushOptions, files: dict[str, LocalFile]) -> tuple[Difference, str]:
+def _plan(api: "HfApi", options: PushOptions, files: dict[str, LocalFile]) -> tuple[FileDifference, str]:
     """Compare with the branch: what differs, and the commit it was compared with (empty: no such repository yet)."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
@@ -204,7 +204,7 @@ def _plan(api: "HfApi", options: PushOptions, files: dict[str, LocalFile]) -> tu
         return compare(files, {}), ""
 
 
-def _describe(plan: Difference, report: PushReport) -> None:
+def _describe(plan: FileDifference, report: PushReport) -> None:
     rows = [("add", f.path, f.hash.size) for f in plan.added]
     rows += [("change", f.path, f.hash.size) for f in plan.changed]
     rows += [("delete", f.path, f.size) for f in plan.stale]

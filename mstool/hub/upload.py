@@ -8,7 +8,7 @@ from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from mstool.hub.inventory import Difference, LocalFile
+from mstool.hub.inventory import FileDifference, LocalFile
 from mstool.hub.options import PushOptions
 from mstool.hub.transfers import Transfers
 
@@ -29,7 +29,7 @@ def ensure_branch(api: "HfApi", options: PushOptions) -> None:
         api.create_branch(options.repo_id, repo_type="dataset", branch=options.revision, exist_ok=True)
 
 
-def upload(api: "HfApi", options: PushOptions, plan: Difference, head: str) -> str:
+def upload(api: "HfApi", options: PushOptions, plan: FileDifference, head: str) -> str:
     """Send the difference and return the commit that holds the dataset; `head` is what it was compared with."""
     from huggingface_hub import CommitOperationDelete
 

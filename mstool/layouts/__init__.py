@@ -15,7 +15,7 @@ The layouts themselves are `libero`, `droid`, `maniskill` (joint and tcp) and `n
 
 from mstool.defaults import DEFAULT_LAYOUT
 from mstool.errors import UsageError
-from mstool.layouts.base import Camera, Layout, Vector
+from mstool.layouts.base import Camera, Layout, VectorMeaning
 from mstool.layouts.droid import DroidLayout
 from mstool.layouts.libero import LiberoLayout
 from mstool.layouts.maniskill import JointLayout, TcpLayout
@@ -26,7 +26,7 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout for layout in (LiberoLayout(), DroidLayout(), JointLayout(), TcpLayout(), NativeLayout())
 }
 
-__all__ = ["DEFAULT_LAYOUT", "LAYOUTS", "Camera", "Layout", "Vector", "get_layout"]
+__all__ = ["DEFAULT_LAYOUT", "LAYOUTS", "Camera", "Layout", "VectorMeaning", "get_layout"]
 
 
 def get_layout(name: str) -> Layout:

@@ -26,7 +26,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Vector:
+class VectorMeaning:
     """The meaning of one vector: a name and a unit per dimension."""
 
     names: tuple[str, ...]
@@ -59,7 +59,7 @@ class Layout(ABC):
     owner: str
     # The robot that it is made for; None for any.
     robot: Robot | None = PANDA
-    state: Vector
+    state: VectorMeaning
     # What the state begins with, where single dimensions have a meaning, and how the fingers follow.
     state_kind: StateKind | None = None
     fingers: Fingers | None = None
@@ -95,7 +95,7 @@ class Layout(ABC):
         return not self.control_modes or control_mode in self.control_modes
 
     @abstractmethod
-    def action(self, control_mode: str) -> Vector:
+    def action(self, control_mode: str) -> VectorMeaning:
         """Return names and units of the action, for one of `control_modes`."""
 
     @abstractmethod

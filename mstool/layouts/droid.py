@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from mstool.contract import Array, RobotTrack
-from mstool.layouts.base import REACH, Camera, PhysicalLayout, Vector
+from mstool.layouts.base import REACH, Camera, PhysicalLayout, VectorMeaning
 from mstool.layouts.command import Command, Units
 from mstool.layouts.facts import ActionFacts, Closure, Gripper
 from mstool.layouts.openpi import DROID_DATA
@@ -24,7 +24,7 @@ class DroidLayout(PhysicalLayout):
     name = "droid"
     summary = "joints + gripper closure; joint velocities (or positions); three 180x320 views; what pi05_droid reads"
     owner = "DROID"
-    state = Vector((*PANDA.joints, "gripper"), (*["rad"] * 7, "0 open .. 1 closed"))
+    state = VectorMeaning((*PANDA.joints, "gripper"), (*["rad"] * 7, "0 open .. 1 closed"))
     state_kind = "joints"
     fingers = Closure(7, open_m=PANDA.finger_open_m)
     control_modes = (_VELOCITY, "pd_joint_pos")
@@ -45,13 +45,13 @@ class DroidLayout(PhysicalLayout):
         "fps": "20 Hz here, 15 Hz in DROID: velocities keep their physical value, a step is 0.05 s here, 0.067 s there",
     }
 
-    def action(self, control_mode: str) -> Vector:
+    def action(self, control_mode: str) -> VectorMeaning:
         """Return the eight names and units."""
         self.check_control_mode(control_mode)
         if control_mode != _VELOCITY:
-            return Vector((*PANDA.joints, "gripper"), (*["rad"] * 7, "0 open .. 1 closed"))
+            return VectorMeaning((*PANDA.joints, "gripper"), (*["rad"] * 7, "0 open .. 1 closed"))
         names = tuple(f"{joint}_velocity" for joint in PANDA.joints)
-        return Vector((*names, "gripper"), (*["3 rad/s"] * 7, "0 open .. 1 closed"))
+        return VectorMeaning((*names, "gripper"), (*["3 rad/s"] * 7, "0 open .. 1 closed"))
 
     def action_facts(self, control_mode: str, controller: Mapping[str, float] | None = None) -> ActionFacts:  # noqa: ARG002
         """Return DROID's units, whatever the simulator's are."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from mstool.contract import Array, RobotTrack
-from mstool.layouts.base import REACH, Camera, PhysicalLayout, Vector, tcp_or_fail
+from mstool.layouts.base import REACH, Camera, PhysicalLayout, VectorMeaning, tcp_or_fail
 from mstool.layouts.command import Command, Units
 from mstool.layouts.facts import ActionFacts, Gripper, TwoFingers
 from mstool.layouts.openpi import LIBERO_DATA
@@ -24,7 +24,7 @@ class LiberoLayout(PhysicalLayout):
     name = "libero"
     summary = "eef pose + two fingers; eef deltas in LIBERO's units; what pi05_libero reads"
     owner = "LIBERO"
-    state = Vector(
+    state = VectorMeaning(
         ("x", "y", "z", "axis_angle_x", "axis_angle_y", "axis_angle_z", "finger_left", "finger_right"),
         ("m", "m", "m", "rad", "rad", "rad", "m", "m"),
     )
@@ -48,7 +48,7 @@ class LiberoLayout(PhysicalLayout):
         "gripper_action": "-1 open, +1 close",
     }
     openpi = LIBERO_DATA
-    _action = Vector(
+    _action = VectorMeaning(
         ("dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper"),
         ("0.05 m", "0.05 m", "0.05 m", "0.5 rad", "0.5 rad", "0.5 rad", "-1 open, +1 close"),
     )
@@ -59,7 +59,7 @@ class LiberoLayout(PhysicalLayout):
         rotation_rad=RADIANS_PER_UNIT,
     )
 
-    def action(self, control_mode: str) -> Vector:
+    def action(self, control_mode: str) -> VectorMeaning:
         """Return the seven names and units."""
         self.check_control_mode(control_mode)
         return self._action

@@ -6,20 +6,20 @@ from typing import ClassVar
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotTrack
-from mstool.layouts.base import REACH, Camera, Layout, Vector, tcp_or_fail
+from mstool.layouts.base import REACH, Camera, Layout, VectorMeaning, tcp_or_fail
 from mstool.layouts.facts import ActionFacts, ActionKind, Gripper, OneFinger
 from mstool.layouts.openpi import LIBERO_DATA
 from mstool.layouts.rotations import continuous_quat
 from mstool.robots import PANDA
 
 _GRIPPER = "+1 open, -1 close"
-_EE = Vector(
+_EE = VectorMeaning(
     ("dx", "dy", "dz", "drx", "dry", "drz", "gripper"),
     ("0.1 m", "0.1 m", "0.1 m", "-0.1 rad", "-0.1 rad", "-0.1 rad", _GRIPPER),
 )
-_JOINTS = Vector((*PANDA.joints, "gripper"), (*["rad"] * 7, _GRIPPER))
-_DELTAS = Vector((*[f"d{joint}" for joint in PANDA.joints], "gripper"), (*["0.1 rad"] * 7, _GRIPPER))
-_ACTIONS: dict[str, tuple[Vector, ActionKind]] = {
+_JOINTS = VectorMeaning((*PANDA.joints, "gripper"), (*["rad"] * 7, _GRIPPER))
+_DELTAS = VectorMeaning((*[f"d{joint}" for joint in PANDA.joints], "gripper"), (*["0.1 rad"] * 7, _GRIPPER))
+_ACTIONS: dict[str, tuple[VectorMeaning, ActionKind]] = {
     "pd_ee_delta_pose": (_EE, "ee_delta"),
     "pd_joint_pos": (_JOINTS, "joint_position"),
     "pd_joint_delta_pos": (_DELTAS, "joint_delta"),
@@ -40,7 +40,7 @@ class _ManiSkillActions(Layout):
     image_size = (256, 256)
     openpi = LIBERO_DATA
 
-    def action(self, control_mode: str) -> Vector:
+    def action(self, control_mode: str) -> VectorMeaning:
         """Return the names and units of ManiSkill's own action."""
         self.check_control_mode(control_mode)
         return _ACTIONS[control_mode][0]
@@ -68,7 +68,7 @@ class JointLayout(_ManiSkillActions):
 
     name = "joint"
     summary = "qpos[:8]: seven joints and one finger; ManiSkill's own actions"
-    state = Vector((*PANDA.joints, "finger"), (*["rad"] * 7, "m"))
+    state = VectorMeaning((*PANDA.joints, "finger"), (*["rad"] * 7, "m"))
     state_kind = "joints"
     fingers = OneFinger(7)
     conventions: ClassVar[dict[str, str]] = {
@@ -87,7 +87,7 @@ class TcpLayout(_ManiSkillActions):
 
     name = "tcp"
     summary = "tcp position, quaternion wxyz, mean finger; ManiSkill's own actions"
-    state = Vector(("x", "y", "z", "qw", "qx", "qy", "qz", "finger"), ("m", "m", "m", "1", "1", "1", "1", "m"))
+    state = VectorMeaning(("x", "y", "z", "qw", "qx", "qy", "qz", "finger"), ("m", "m", "m", "1", "1", "1", "1", "m"))
     state_kind = "eef_quaternion"
     fingers = OneFinger(7)
     needs_tcp = True

@@ -7,7 +7,7 @@ import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
 from mstool.errors import UsageError
-from mstool.layouts.base import Camera, Layout, Vector
+from mstool.layouts.base import Camera, Layout, VectorMeaning
 from mstool.layouts.facts import ActionFacts
 
 
@@ -34,15 +34,15 @@ class NativeLayout(Layout):
 
     def __init__(self, robot: RobotFacts | None = None) -> None:
         self._robot = robot
-        self.state = Vector(robot.joints, robot.joint_units) if robot else Vector((), ())
+        self.state = VectorMeaning(robot.joints, robot.joint_units) if robot else VectorMeaning((), ())
 
     def bound(self, robot: RobotFacts) -> "NativeLayout":
         """Return this layout with the names of `robot`."""
         return NativeLayout(robot)
 
-    def action(self, control_mode: str) -> Vector:  # noqa: ARG002
+    def action(self, control_mode: str) -> VectorMeaning:  # noqa: ARG002
         """Return the robot's names and units, those of the control mode it was asked in."""
-        return Vector(self._robot.actions, self._robot.action_units) if self._robot else Vector((), ())
+        return VectorMeaning(self._robot.actions, self._robot.action_units) if self._robot else VectorMeaning((), ())
 
     def action_facts(self, control_mode: str, controller: Mapping[str, float] | None = None) -> ActionFacts:  # noqa: ARG002
         """Raise UsageError: what single dimensions do is the robot's, and not known here."""

@@ -9,7 +9,7 @@ from mstool.errors import DataError
 from mstool.maniskill2lerobot.demos.source import DemoSource
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import shard_path
-from mstool.maniskill2lerobot.executors.job import Job
+from mstool.maniskill2lerobot.executors.job import ConvertJob
 from mstool.simulation.solve import other_demos
 
 # Damaged demos named one by one before the rest is counted.
@@ -30,11 +30,11 @@ class Batch:
         """Which demos are wanted, in demo order."""
         return list(range(len(self.source.demos)))[: self.episodes]
 
-    def jobs(self, work: Path, *, without: Container[int] = ()) -> list[Job]:
+    def jobs(self, work: Path, *, without: Container[int] = ()) -> list[ConvertJob]:
         """Return what is to be done, in demo order, with shards in the work folder."""
         shards, demos = work / self.recipe.env_id, self.source.demos
         return [
-            Job(demos.path, p, self.recipe, shard_path(shards, p), min(demos.steps(p), self.recipe.horizon))
+            ConvertJob(demos.path, p, self.recipe, shard_path(shards, p), min(demos.steps(p), self.recipe.horizon))
             for p in self.positions
             if p not in without
         ]

@@ -15,7 +15,7 @@ from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.episode.shard import MARKER, EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Executor, UnderWay
-from mstool.maniskill2lerobot.executors.job import Job, disk_full
+from mstool.maniskill2lerobot.executors.job import ConvertJob, disk_full
 from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.report import ConvertReport, video_quality
 from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
@@ -39,14 +39,14 @@ class _Opened:
     part: Part
     work: Path
     # In the order in which episodes are stored.
-    jobs: list[Job]
+    jobs: list[ConvertJob]
     # How many damaged demos are left out.
     invalid: int
-    kept: dict[Job, Episode] = field(default_factory=dict)
+    kept: dict[ConvertJob, Episode] = field(default_factory=dict)
     # Why the others are not kept.
-    dropped: dict[Job, str] = field(default_factory=dict)
+    dropped: dict[ConvertJob, str] = field(default_factory=dict)
 
-    def add(self, job: Job, outcome: EpisodeMark | str) -> None:
+    def add(self, job: ConvertJob, outcome: EpisodeMark | str) -> None:
         """Note what became of a job; a DataError when it does not fit to the others."""
         why = outcome if isinstance(outcome, str) else outcome.dropped
         if isinstance(outcome, str) or why:
@@ -177,8 +177,8 @@ def _finish(
 
 
 def _run(
-    jobs: Sequence[Job], workers: int | None, executor: Executor, notify: Notify
-) -> Generator[tuple[Job, EpisodeMark | str], None, None]:
+    jobs: Sequence[ConvertJob], workers: int | None, executor: Executor, notify: Notify
+) -> Generator[tuple[ConvertJob, EpisodeMark | str], None, None]:
     """Do all jobs, showing progress in frames; yields each with its marker, or the reason for which it was lost."""
     done = dropped = 0
     hinted = False

@@ -7,7 +7,7 @@ from pathlib import Path
 from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.episode.shard import read_mark
-from mstool.maniskill2lerobot.executors.job import Job
+from mstool.maniskill2lerobot.executors.job import ConvertJob
 
 
 def clear(work: Path) -> None:
@@ -17,7 +17,7 @@ def clear(work: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def check_finished(jobs: Sequence[Job], work: Path) -> None:
+def check_finished(jobs: Sequence[ConvertJob], work: Path) -> None:
     """Check that the finished shards in `work` are what the jobs would make.
 
     Raises

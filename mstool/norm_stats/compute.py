@@ -9,8 +9,8 @@ from mstool.dataset.columns import Block, ColumnReader
 from mstool.dataset.description import Dataset, open_dataset
 from mstool.errors import UsageError
 from mstool.norm_stats.configs import Mask, TrainingConfig, find_config, format_mask, parse_mask
-from mstool.norm_stats.findings import Context, find_problems
-from mstool.norm_stats.problems import ERROR, WRONG, Problem, Vector
+from mstool.norm_stats.findings import StatsContext, find_problems
+from mstool.norm_stats.problems import ERROR, WRONG, Problem, StatsVector
 from mstool.norm_stats.schema import Columns, check_alike, check_mask, choose_columns, choose_config, gripper_dims
 from mstool.norm_stats.shape import measure
 from mstool.norm_stats.streams import ActionStream, FrameStream, StateStream
@@ -29,8 +29,8 @@ class StatsResult:
     config: TrainingConfig
     horizon: int
     delta: Mask
-    state: Vector
-    actions: Vector
+    state: StatsVector
+    actions: StatsVector
     # LeRobot's statistics: per dataset, per numeric feature, over its own frames. Empty where not asked for.
     features: tuple[Mapping[str, VectorStats], ...]
     problems: tuple[Problem, ...]
@@ -114,7 +114,7 @@ def compute(
         pooled = _sweep(readers, progress)
         vectors = _vectors(pooled, state, actions, window, mask, gripper_dims(actions, chosen))
         each = tuple(_feature_stats(reader, progress) if features else {} for reader in readers)
-        context = Context(
+        context = StatsContext(
             readers=readers,
             state=state.features,
             actions=actions.features,
@@ -129,7 +129,7 @@ def compute(
 
 def _vectors(
     sweep: Sweep, state: Columns, actions: Columns, horizon: int, mask: Mask, gripper: tuple[int, ...]
-) -> tuple[Vector, Vector]:
+) -> tuple[StatsVector, StatsVector]:
     streams: list[Stream] = [
         StateStream(state.features, state.dims),
         ActionStream(actions.features, state.features, actions.dims, horizon, mask),
@@ -137,8 +137,8 @@ def _vectors(
     stats = summarise(sweep, streams)
     shapes = measure(sweep, streams, stats)
     return (
-        Vector("state", state.names, state.units, stats[0], shapes[0], ()),
-        Vector("actions", actions.names, actions.units, stats[1], shapes[1], gripper),
+        StatsVector("state", state.names, state.units, stats[0], shapes[0], ()),
+        StatsVector("actions", actions.names, actions.units, stats[1], shapes[1], gripper),
     )
 
 

@@ -11,7 +11,7 @@ from mstool.norm_stats.problems import (
     WARNING,
     WRONG,
     Problem,
-    Vector,
+    StatsVector,
     gripper_problems,
     nonfinite_problems,
     range_problems,
@@ -23,7 +23,7 @@ from mstool.norm_stats.summary import VectorStats
 
 
 @dataclass(frozen=True)
-class Context:
+class StatsContext:
     """What was asked for, as the checks and their advice need it."""
 
     readers: Sequence[ColumnReader]
@@ -42,7 +42,7 @@ class Context:
 
 
 def find_problems(
-    context: Context, vectors: Sequence[Vector], features: Sequence[Mapping[str, VectorStats]]
+    context: StatsContext, vectors: Sequence[StatsVector], features: Sequence[Mapping[str, VectorStats]]
 ) -> Iterator[Problem]:
     """Run every check.
 
@@ -73,7 +73,7 @@ def find_problems(
     yield from _layout(context)
 
 
-def _nonfinite(context: Context, vector: Vector) -> Iterator[Problem]:
+def _nonfinite(context: StatsContext, vector: StatsVector) -> Iterator[Problem]:
     if not vector.stats.nonfinite.any():
         return
     columns = context.state if vector.key == "state" else tuple(dict.fromkeys(context.actions + context.state))
@@ -86,7 +86,7 @@ def _nonfinite(context: Context, vector: Vector) -> Iterator[Problem]:
     yield from nonfinite_problems(vector.key, vector.names, vector.stats, where, ERROR)
 
 
-def _deltas(context: Context, state: Vector, actions: Vector) -> Iterator[Problem]:
+def _deltas(context: StatsContext, state: StatsVector, actions: StatsVector) -> Iterator[Problem]:
     # Pair only what a mask could cover: dimensions both have, up to the gripper.
     dims = min([len(state.names), len(actions.names), *actions.gripper])
     if dims:
@@ -95,7 +95,7 @@ def _deltas(context: Context, state: Vector, actions: Vector) -> Iterator[Proble
         yield from delta_problems(relation, context.delta, actions.names, context.config, command)
 
 
-def _layout(context: Context) -> Iterator[Problem]:
+def _layout(context: StatsContext) -> Iterator[Problem]:
     layout, expected = context.readers[0].dataset.layout, context.config.layout
     # Several layouts go through LIBERO's configs: their columns are the same.
     if layout and expected and not context.config.reads(layout):

@@ -8,7 +8,7 @@ import numpy as np
 from mstool.errors import DataError, UsageError
 from mstool.installation import require
 from mstool.norm_stats.compute import StatsResult
-from mstool.norm_stats.problems import Vector
+from mstool.norm_stats.problems import StatsVector
 from mstool.norm_stats.shape import BINS
 from mstool.paths import writable_file
 
@@ -65,7 +65,7 @@ def plot(result: StatsResult, path: Path) -> None:
         ) from error
 
 
-def _draw(axes: "Axes", vector: Vector, dim: int) -> None:
+def _draw(axes: "Axes", vector: StatsVector, dim: int) -> None:
     stats = vector.stats
     low, high = float(stats.min[dim]), float(stats.max[dim])
     unit = f" [{vector.units[dim]}]" if vector.units[dim] else ""

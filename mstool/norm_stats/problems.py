@@ -61,7 +61,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Vector:
+class StatsVector:
     """A model input or output with everything the checks look at."""
 
     key: str
@@ -73,7 +73,7 @@ class Vector:
     gripper: tuple[int, ...]
 
 
-def range_problems(vector: Vector) -> Iterator[Problem]:
+def range_problems(vector: StatsVector) -> Iterator[Problem]:
     """Check each dimension's range against its spread (NS102, NS103, NS104)."""
     stats = vector.stats
     for dim, name in enumerate(vector.names):
@@ -99,7 +99,7 @@ def range_problems(vector: Vector) -> Iterator[Problem]:
             yield Problem("NS104", WARNING, vector.key, dim, name, message, fix)
 
 
-def gripper_problems(vector: Vector) -> Iterator[Problem]:
+def gripper_problems(vector: StatsVector) -> Iterator[Problem]:
     """Check that gripper commands sit at two ends (NS105)."""
     for dim in vector.gripper:
         counts = vector.shape.histogram[dim]
@@ -116,7 +116,7 @@ def gripper_problems(vector: Vector) -> Iterator[Problem]:
             yield Problem("NS105", WARNING, vector.key, dim, vector.names[dim], message, fix)
 
 
-def unit_problems(vector: Vector) -> Iterator[Problem]:
+def unit_problems(vector: StatsVector) -> Iterator[Problem]:
     """Check magnitudes against what radians and metres can be (NS106, NS107)."""
     for dim, (name, unit) in enumerate(zip(vector.names, vector.units, strict=True)):
         size = float(max(abs(vector.stats.q01[dim]), abs(vector.stats.q99[dim])))

@@ -20,10 +20,10 @@ _NO_SLOT = 255
 
 type Ints = npt.NDArray[np.int64]
 type Floats = npt.NDArray[np.floating]
-type Keys = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+type RadixKeys = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 
 
-def sort_keys(values: Floats) -> Keys:
+def sort_keys(values: Floats) -> RadixKeys:
     """Give each float a signed integer of its own width that sorts the same way (-0.0 just below 0.0).
 
     Parameters

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from mstool.norm_stats.compute import StatsResult
-from mstool.norm_stats.problems import Problem, Vector
+from mstool.norm_stats.problems import Problem, StatsVector
 
 
 def rows(result: StatsResult) -> list[dict[str, object]]:
@@ -18,7 +18,7 @@ def rows(result: StatsResult) -> list[dict[str, object]]:
     return [row for vector in (result.state, result.actions) for row in _vector_rows(vector, result.problems)]
 
 
-def _vector_rows(vector: Vector, problems: Sequence[Problem]) -> list[dict[str, object]]:
+def _vector_rows(vector: StatsVector, problems: Sequence[Problem]) -> list[dict[str, object]]:
     stats, shape = vector.stats, vector.shape
     return [
         {
@@ -79,7 +79,7 @@ def document(result: StatsResult) -> dict[str, object]:
     }
 
 
-def _vector_document(vector: Vector) -> dict[str, object]:
+def _vector_document(vector: StatsVector) -> dict[str, object]:
     stats = vector.stats
     numbers = {"min": stats.min, "max": stats.max, "mean": stats.mean, "std": stats.std, **stats.quantiles}
     numbers |= {"outside": vector.shape.outside, "extreme": vector.shape.extreme}

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mstool.simulation.solve import CONTROL_MODE, Outcome, make_planning_env, solve_episode
+from mstool.simulation.solve import CONTROL_MODE, Attempt, make_planning_env, solve_episode
 
 # How ManiSkill's own planner demos were made, so that whatever reads those reads ours. Our environment has no
 # renderer; a reader that replays a demo with pictures chooses one itself.
@@ -58,7 +58,7 @@ class DemoRecorder:
             source_desc=_SOURCE,
         )
 
-    def attempt(self, seed: int) -> Outcome:
+    def attempt(self, seed: int) -> Attempt:
         """Run the solution on one seed; a success becomes the next trajectory, a failure leaves no trace."""
         outcome = solve_episode(self._env, self.env_id, seed)
         self._env.flush_trajectory(save=outcome.success)

@@ -24,7 +24,7 @@ type Solution = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Attempt:
     """How one attempt at one seed ended."""
 
     seed: int
@@ -115,7 +115,7 @@ def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
     return _RebuiltScene(env) if rebuild else env
 
 
-def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Outcome:
+def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Attempt:
     """Run ManiSkill's solution on one seed.
 
     Parameters
@@ -141,11 +141,11 @@ def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Outcome:
     base: Any = env.unwrapped
     if not bool(base.get_info()["success"].item()):
         return _failed(env, seed, "not successful")
-    return Outcome(seed=seed, success=True, steps=_steps(env))
+    return Attempt(seed=seed, success=True, steps=_steps(env))
 
 
-def _failed(env: gymnasium.Env, seed: int, reason: str) -> Outcome:
-    return Outcome(seed=seed, success=False, steps=_steps(env), failure=reason)
+def _failed(env: gymnasium.Env, seed: int, reason: str) -> Attempt:
+    return Attempt(seed=seed, success=False, steps=_steps(env), failure=reason)
 
 
 def _steps(env: gymnasium.Env) -> int:

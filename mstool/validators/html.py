@@ -10,7 +10,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
-from mstool.validators.report import CheckResult, Curve, Issue, Picture, Report
+from mstool.validators.report import CheckResult, Curve, Issue, Picture, ValidationReport
 from mstool.validators.svg import plot
 
 # Pictures are shown at about this size, whatever was stored.
@@ -46,7 +46,7 @@ font-weight:600}
 """
 
 
-def write_html(report: Report, path: Path) -> None:
+def write_html(report: ValidationReport, path: Path) -> None:
     """Write the page.
 
     Raises
@@ -62,7 +62,7 @@ def write_html(report: Report, path: Path) -> None:
         raise DataError(f"{path}: {error.strerror}", fix="give --html a file in a folder you can write to") from error
 
 
-def _page(report: Report) -> Iterator[str]:
+def _page(report: ValidationReport) -> Iterator[str]:
     verdict = ("valid", "valid") if report.valid else ("invalid", "not valid")
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{_e(report.root)} for {_e(report.target)}</title>"
     yield f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style><header><div>"
@@ -115,7 +115,7 @@ def _issue(issue: Issue) -> str:
     return f"{place}{_e(issue.message)}{seen}{wanted}"
 
 
-def _measured(report: Report) -> Iterator[str]:
+def _measured(report: ValidationReport) -> Iterator[str]:
     notes = [(r, note) for r in report.with_status("passed") for note in r.notes]
     if notes:
         yield "<h2>Measured</h2><article class=passed>"
@@ -153,7 +153,7 @@ def picture_tag(pixels: Array) -> str:
     return f"<img alt='' width={image.width * scale} height={image.height * scale} src='data:image/png;base64,{data}'>"
 
 
-def _table(report: Report) -> Iterator[str]:
+def _table(report: ValidationReport) -> Iterator[str]:
     yield "<h2>Every check</h2><table><tr><th>code<th>family<th>check<th>result</tr>"
     for result in report.results:
         why = f" ({_e(result.reason)})" if result.status == "skipped" else ""

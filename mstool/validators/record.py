@@ -7,10 +7,10 @@ from pathlib import Path
 from mstool.atomic import replace_text
 from mstool.dataset.files import VALIDATION_FILE
 from mstool.dataset.fingerprint import content_hash
-from mstool.validators.report import Report
+from mstool.validators.report import ValidationReport
 
 
-def record(report: Report, root: Path) -> Path:
+def record(report: ValidationReport, root: Path) -> Path:
     """Write `meta/mstool/validation.json`: the verdict and the fingerprint of the content that it was made for.
 
     Reads every file of the dataset once. The file appears whole or not at all.

@@ -109,7 +109,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
-class Report:
+class ValidationReport:
     """The whole report: `flatten` for tests, `summary` for people, `to_json` for machines."""
 
     root: str

@@ -12,9 +12,9 @@ from mstool.dataset.files import NORM_STATS_FILE, Unavailable
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
 from mstool.progress import Progress
-from mstool.validators.check import CHECKS, Check, Context, Replay, Skip
+from mstool.validators.check import CHECKS, Check, Context, Replayer, Skip
 from mstool.validators.checks import load_checks
-from mstool.validators.report import CheckResult, Issue, Note, Report, Status
+from mstool.validators.report import CheckResult, Issue, Note, Status, ValidationReport
 from mstool.validators.sampling import PICTURES, SampledView
 from mstool.validators.targets import Fitting, fitting_target, get_target
 
@@ -55,9 +55,9 @@ def validate(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     full: bool = False,
-    replay: Replay | None = None,
+    replay: Replayer | None = None,
     no_replay: str = "not asked for (--replay)",
-) -> Report:
+) -> ValidationReport:
     """Check a dataset against what a consumer expects.
 
     Parameters
@@ -103,7 +103,7 @@ def validate(
             progress.note = f"{check.code} {check.title}"
             results.append(run_check(check(), context))
             progress.update()
-    return Report(
+    return ValidationReport(
         root=root.resolve().name,
         target=target.name,
         facts=_facts(data),

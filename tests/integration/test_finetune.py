@@ -15,7 +15,7 @@ from support.train_tiny import FLOW
 
 from mstool.dataset.conventions import load_conventions
 from mstool.errors import DataError, SetupError, UsageError
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.prepare import prepare
 from mstool.finetune.run import finetune
 
@@ -46,7 +46,7 @@ def options(dataset, output, policy="flow", **changes):
             {**TINY[policy], "scheduler_warmup_steps": 1}.items() if policy != "act" else TINY[policy].items()
         ),
     }
-    return Options(dataset=dataset, policy=policy, output=output, **{**wish, **changes})
+    return FinetuneOptions(dataset=dataset, policy=policy, output=output, **{**wish, **changes})
 
 
 def train(wish, on_step=lambda _step, _loss: None):

@@ -13,7 +13,7 @@ from mstool.errors import MstoolError, UsageError
 from mstool.maniskill2lerobot.demos import generate as module
 from mstool.maniskill2lerobot.demos.generate import FILES, generate_demos
 from mstool.simulation.record import DemoRecorder
-from mstool.simulation.solve import Outcome, load_solution, make_planning_env, solvable_envs, solve_episode
+from mstool.simulation.solve import Attempt, load_solution, make_planning_env, solvable_envs, solve_episode
 
 DEMOS = Path(__file__).parents[1] / "data" / "demos"
 
@@ -89,7 +89,7 @@ def test_in_their_order_mplibs_demos_come_out_bit_for_bit(env_id: str) -> None:
     for seed, demo in read_demos(DEMOS / env_id / "motionplanning").items():
         env.taken = []
         outcome = solve_episode(env, env_id, seed)
-        assert outcome == Outcome(seed=seed, success=True, steps=len(demo["actions"]))
+        assert outcome == Attempt(seed=seed, success=True, steps=len(demo["actions"]))
         if physx_as_recorded():
             np.testing.assert_array_equal(np.stack(env.taken), demo["actions"])
         else:
@@ -182,12 +182,12 @@ class FakeRecorder:
     def __init__(self, env_id: str, folder: Path) -> None:
         self.env_id, self.folder = env_id, folder
 
-    def attempt(self, seed: int) -> Outcome:
+    def attempt(self, seed: int) -> Attempt:
         if seed == self.stop_at:
             raise KeyboardInterrupt
         if seed == 1 or seed >= self.broken:
-            return Outcome(seed, success=False, steps=3, failure="planner")
-        return Outcome(seed, success=True, steps=7)
+            return Attempt(seed, success=False, steps=3, failure="planner")
+        return Attempt(seed, success=True, steps=7)
 
     def __enter__(self) -> "FakeRecorder":
         return self
@@ -276,7 +276,7 @@ def test_a_solver_that_stops_is_a_failure_with_a_name(
     env = make_planning_env("PickCube-v1")
     env.reset(seed=0)
     outcome = solve_episode(env, "PickCube-v1", 4)
-    assert outcome == Outcome(seed=4, success=False, steps=0, failure="solver error: ValueError: no obb")
+    assert outcome == Attempt(seed=4, success=False, steps=0, failure="solver error: ValueError: no obb")
     assert capsys.readouterr().out == ""
     env.close()
 

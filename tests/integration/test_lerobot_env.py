@@ -19,7 +19,7 @@ from mstool.dataset.conventions import load_conventions
 from mstool.errors import UsageError
 from mstool.evaluation.gym_env import ManiskillEnv
 from mstool.evaluation.lerobot_env import ManiskillEnvConfig
-from mstool.evaluation.plan import Task
+from mstool.evaluation.plan import EvalTask
 
 pytestmark = pytest.mark.sim
 
@@ -183,7 +183,7 @@ def test_observations_are_those_of_the_dataset(pickcube):
     assert env.call("_max_episode_steps")[0] == 150
     seed = min(conventions.seeds("PickCube-v1"))
     with pytest.raises(UsageError, match="is one that the policy was trained on"):
-        ManiskillEnv(conventions, Task("PickCube-v1", "", 150, ()), seed_offset=seed - 7).reset(seed=7)
+        ManiskillEnv(conventions, EvalTask("PickCube-v1", "", 150, ()), seed_offset=seed - 7).reset(seed=7)
     env.close()
 
     table = pq.read_table(next((pickcube / "v3.0" / "data").rglob("*.parquet")))
@@ -191,7 +191,7 @@ def test_observations_are_those_of_the_dataset(pickcube):
     stored = np.stack(rows["observation.state"].to_pylist()).astype(np.float32)
     actions = np.stack(rows["action"].to_pylist()).astype(np.float32)
     unseen = replace(conventions, episodes=[])
-    alone = ManiskillEnv(unseen, Task("PickCube-v1", "", 150, ()))
+    alone = ManiskillEnv(unseen, EvalTask("PickCube-v1", "", 150, ()))
     first, _ = alone.reset(seed=int(conventions.episodes[0]["seed"]))
     np.testing.assert_allclose(first["agent_pos"], stored[0], atol=1e-5)
     assert alone.observation_space.contains(first)

@@ -2,7 +2,7 @@
 
 import torch
 
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.prepare import prepare
 from mstool.finetune.run import finetune
 
@@ -45,7 +45,7 @@ def make_checkpoint(root, run, kind="act", *, steps=1):
     `force` because datasets of `support.shards` are noise, which no target takes.
     """
     torch.set_num_threads(1)
-    options = Options(
+    options = FinetuneOptions(
         dataset=root, policy=kind, output=run, steps=steps, batch_size=2, num_workers=0, device="cpu",
         cache_frames="off", force=True, overrides=tuple(TINY[kind].items()),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from mstool.errors import MstoolError
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.prepare import prepare
 from mstool.finetune.run import finetune
 
@@ -32,7 +32,7 @@ def main() -> None:
     """Train; process 0 prints the report."""
     dataset, output, steps = sys.argv[1:]
     torch.set_num_threads(1)
-    options = Options(
+    options = FinetuneOptions(
         dataset=Path(dataset), policy="flow", output=Path(output), steps=int(steps), batch_size=4, lr=3e-3, log_every=1,
         num_workers=1, device="cpu", cache_frames="memory", overrides=tuple(FLOW.items()),
     )  # fmt: skip

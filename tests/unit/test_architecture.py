@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "mstool"
-# The packages that each package imports, exactly. The modules beside them are for everybody, and `cli` imports anything.
+# The packages that each package imports, exactly. The modules beside them are for all; `cli` imports anything.
 IMPORTS = {
     "dataset": set(),
     "robots": set(),

@@ -13,7 +13,7 @@ from mstool.evaluation.chunks import ChunkBuffer, ensemble
 from mstool.evaluation.compare import compare
 from mstool.evaluation.configuration import differences, fingerprint
 from mstool.evaluation.outcomes import Outcome, OutcomeLog, in_order
-from mstool.evaluation.plan import SUITES, Task, choose_envs, plan_replay, plan_tasks
+from mstool.evaluation.plan import SUITES, EvalTask, choose_envs, plan_replay, plan_tasks
 from mstool.evaluation.policies.baselines import RandomPolicy
 from mstool.evaluation.policies.checkpoint import find_checkpoint, results_folder
 from mstool.evaluation.policy import Observation, Policy, Traits, traits_of
@@ -134,7 +134,7 @@ def test_a_task_that_nobody_knows_needs_a_sentence_and_a_horizon():
     with pytest.raises(UsageError, match="no horizon"):
         plan_tasks(["RollBall-v1"], three_episodes(), seeds=range(10, 12), instruction="roll it")
     (task,) = plan_tasks(["RollBall-v1"], three_episodes(), seeds=range(2), instruction="roll it", horizon=80)
-    assert task == Task("RollBall-v1", "roll it", 80, (0, 1))
+    assert task == EvalTask("RollBall-v1", "roll it", 80, (0, 1))
 
 
 def test_replay_takes_the_recorded_seeds():
@@ -159,7 +159,7 @@ def test_environments_come_from_options_or_the_dataset():
 
 def test_fingerprint_changes_with_what_decides_an_outcome_but_not_with_the_seeds():
     common = {"policy": {"content": "x"}, "replan": 8}
-    task = Task("PickCube-v1", "pick", 150, (1, 2))
+    task = EvalTask("PickCube-v1", "pick", 150, (1, 2))
     first = fingerprint(common, task)
     assert fingerprint(common, replace(task, seeds=(1, 2, 3))) == first
     others = [

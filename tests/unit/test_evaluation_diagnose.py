@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.conventions import three_episodes
 
-from mstool.evaluation.diagnose.motion import Names, look_at_actions, look_at_states
+from mstool.evaluation.diagnose.motion import MotionNames, look_at_actions, look_at_states
 from mstool.evaluation.diagnose.pictures import compare_first_pictures, look_at_pictures, psnr
 from mstool.evaluation.diagnose.recorder import Recorder, Trace
 from mstool.evaluation.diagnose.stored import Stored, divergence, open_loop
@@ -12,7 +12,7 @@ from mstool.evaluation.policies.baselines import RandomPolicy
 from mstool.evaluation.policy import Observation
 from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
 
-NAMES = Names(["x", "y"], ["dx", "gripper"])
+NAMES = MotionNames(["x", "y"], ["dx", "gripper"])
 
 
 def stats():

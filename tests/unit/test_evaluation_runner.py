@@ -6,9 +6,9 @@ from support.conventions import three_episodes
 from support.evaluation_workers import moody
 
 from mstool.errors import DataError, SetupError
-from mstool.evaluation.rollout import Job
+from mstool.evaluation.rollout import EvalJob
 from mstool.evaluation.runner import Runner
-from mstool.evaluation.worker import Setup
+from mstool.evaluation.worker import WorkerSetup
 
 
 class Echo:
@@ -35,8 +35,8 @@ class Echo:
 
 def run(seeds, workers=2, policy=None):
     policy = policy or Echo()
-    runner = Runner(policy, Setup(three_episodes(), (), 20), workers, replan=2, serve=moody)
-    jobs = [Job("PickCube-v1", seed, "", 100) for seed in seeds]
+    runner = Runner(policy, WorkerSetup(three_episodes(), (), 20), workers, replan=2, serve=moody)
+    jobs = [EvalJob("PickCube-v1", seed, "", 100) for seed in seeds]
     return {finished.outcome.seed: finished.outcome for finished in runner.run(jobs)}, runner
 
 

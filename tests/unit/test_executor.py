@@ -4,13 +4,13 @@ from support.workers import moody
 from mstool.errors import SetupError
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.executors import local as executor
-from mstool.maniskill2lerobot.executors.job import Job
+from mstool.maniskill2lerobot.executors.job import ConvertJob
 
 
 @pytest.fixture
 def jobs(tmp_path):
     recipe = Recipe("PickCube-v1", "pick", 10)
-    return lambda *positions: [Job(tmp_path / "d.h5", p, recipe, tmp_path / str(p)) for p in positions]
+    return lambda *positions: [ConvertJob(tmp_path / "d.h5", p, recipe, tmp_path / str(p)) for p in positions]
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -11,7 +11,7 @@ from mstool.dataset.training import Facts, read_facts
 from mstool.errors import DataError, UsageError
 from mstool.finetune import gate, keys, resume
 from mstool.finetune.batches import describe, is_broken
-from mstool.finetune.options import Options
+from mstool.finetune.options import FinetuneOptions
 from mstool.finetune.presets import PI05, PRESETS, get_preset
 
 QUANTILES = {"q01": [0.0], "q99": [1.0], "mean": [0.0], "std": [1.0], "min": [0.0], "max": [1.0]}
@@ -29,7 +29,7 @@ def facts(cameras, root=Path("data/cube"), state=8, **changes):
 
 
 def options(**changes):
-    return Options(**{"dataset": Path("data/cube"), "policy": "flow", "output": Path("runs/x"), **changes})
+    return FinetuneOptions(**{"dataset": Path("data/cube"), "policy": "flow", "output": Path("runs/x"), **changes})
 
 
 @pytest.fixture

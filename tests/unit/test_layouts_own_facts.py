@@ -17,7 +17,7 @@ from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.finetune.openpi.recipe import read_recipe
 from mstool.layouts import DEFAULT_LAYOUT, LAYOUTS, get_layout
-from mstool.layouts.base import Camera, PhysicalLayout, Vector
+from mstool.layouts.base import Camera, PhysicalLayout, VectorMeaning
 from mstool.layouts.command import Command, Units
 from mstool.layouts.facts import ActionFacts, Closure, Gripper
 from mstool.layouts.openpi import DROID_DATA
@@ -109,7 +109,7 @@ class DegreesLayout(PhysicalLayout):
     name = "degrees"
     summary = "joints, steps of 3 degrees"
     owner = "The test"
-    state = Vector((*PANDA.joints, "closure"), (*["rad"] * 7, "0 open .. 1 closed"))
+    state = VectorMeaning((*PANDA.joints, "closure"), (*["rad"] * 7, "0 open .. 1 closed"))
     state_kind = "joints"
     fingers = Closure(7, open_m=PANDA.finger_open_m)
     control_modes = ("pd_joint_delta_pos", "pd_joint_pos")
@@ -119,9 +119,9 @@ class DegreesLayout(PhysicalLayout):
     openpi_state = (("joint_position", slice(0, 7)), ("gripper_position", slice(7, 8)))
     openpi = DROID_DATA
 
-    def action(self, control_mode: str) -> Vector:
+    def action(self, control_mode: str) -> VectorMeaning:
         units = ["3 deg" if control_mode == "pd_joint_delta_pos" else "rad"] * 7
-        return Vector((*PANDA.joints, "grip"), (*units, "10 open, -10 closed"))
+        return VectorMeaning((*PANDA.joints, "grip"), (*units, "10 open, -10 closed"))
 
     def action_facts(self, control_mode: str, controller: Mapping[str, float] | None = None) -> ActionFacts:
         gripper = Gripper(7, open=10.0, closed=-10.0)

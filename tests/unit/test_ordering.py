@@ -11,7 +11,7 @@ from support.shard_worker import make_shard
 
 from mstool.errors import DataError
 from mstool.evaluation.outcomes import OutcomeLog
-from mstool.evaluation.plan import Task
+from mstool.evaluation.plan import EvalTask
 from mstool.evaluation.play import play
 from mstool.evaluation.runner import Speed
 from mstool.maniskill2lerobot.executors.base import Done
@@ -155,7 +155,7 @@ def test_an_evaluation_runs_one_episode_of_every_task_first(tmp_path):
             self.jobs = [(job.env_id, job.seed) for job in jobs]
             return iter(())
 
-    tasks = [Task("PickCube-v1", "pick", 50, (1, 2)), Task("StackCube-v1", "stack", 90, (3, 4))]
+    tasks = [EvalTask("PickCube-v1", "pick", 50, (1, 2)), EvalTask("StackCube-v1", "stack", 90, (3, 4))]
     runner, logs = Runner(), {task.env_id: OutcomeLog(tmp_path, task.env_id) for task in tasks}
     play(tasks, logs, runner, tmp_path, fresh=False, notify=print)
     assert runner.jobs == [("StackCube-v1", 3), ("PickCube-v1", 1), ("StackCube-v1", 4), ("PickCube-v1", 2)]

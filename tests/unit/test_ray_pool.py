@@ -13,7 +13,7 @@ from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.executors import ray as ray_executor
 from mstool.maniskill2lerobot.executors import ray_cluster
 from mstool.maniskill2lerobot.executors.choose import choose_executor
-from mstool.maniskill2lerobot.executors.job import Job
+from mstool.maniskill2lerobot.executors.job import ConvertJob
 from mstool.maniskill2lerobot.executors.ray_worker import Node, RayWorker
 from mstool.simulation.capacity import WORKER_BYTES
 
@@ -78,7 +78,7 @@ def run(monkeypatch, tmp_path):
     def run(ray, positions, workers=2):
         monkeypatch.setattr(ray_executor, "connect", lambda address: ray)
         recipe = Recipe("PickCube-v1", "pick", 10)
-        jobs = [Job(Path("d.h5"), p, recipe, tmp_path / "env" / str(p)) for p in positions]
+        jobs = [ConvertJob(Path("d.h5"), p, recipe, tmp_path / "env" / str(p)) for p in positions]
         done = {d.job.position: d for d in ray_executor.on_ray("auto")(jobs, workers)}
         assert all(d.job in jobs for d in done.values())  # the caller's own, not the one with absolute paths
         return done

@@ -10,18 +10,18 @@ from mstool.evaluation.diagnose.pictures import compare_first_pictures, look_at_
 from mstool.evaluation.diagnose.recorder import Recorder
 from mstool.evaluation.diagnose.stored import EPISODES, divergence, open_loop, read_stored
 from mstool.evaluation.outcomes import Outcome
-from mstool.evaluation.rollout import Job
+from mstool.evaluation.rollout import EvalJob
 from mstool.evaluation.training_stats import TrainingStats
 
 # Runs jobs with the recorder as policy.
-type Play = Callable[[Sequence[Job]], list[Outcome]]
+type Play = Callable[[Sequence[EvalJob]], list[Outcome]]
 
 
 def diagnose(
     recorder: Recorder,
     conventions: Conventions,
     stats: TrainingStats,
-    jobs: Sequence[Job],
+    jobs: Sequence[EvalJob],
     *,
     replan: int | None,
     dataset: Path | None,
@@ -73,7 +73,7 @@ def diagnose(
             findings += said
         recorder.forget()
         horizons = {job.env_id: job.horizon for job in jobs}
-        again = [Job(e.env_id, e.seed, e.prompt, horizons[e.env_id]) for e in episodes]
+        again = [EvalJob(e.env_id, e.seed, e.prompt, horizons[e.env_id]) for e in episodes]
         outcomes = play(again)
         found["training_seeds"] = {
             "episodes": len(outcomes),

@@ -20,14 +20,14 @@ _GRIPPER = ("gripper",)
 
 
 @dataclass(frozen=True)
-class Names:
+class MotionNames:
     """The names of the state's and the action's dimensions."""
 
     state: Sequence[str]
     action: Sequence[str]
 
 
-def names_of(features: Mapping[str, Any], state: int, action: int) -> Names:
+def names_of(features: Mapping[str, Any], state: int, action: int) -> MotionNames:
     """Read the names from a dataset's feature table; numbers where it has none."""
 
     def find(columns: tuple[str, ...], width: int) -> list[str]:
@@ -38,11 +38,11 @@ def names_of(features: Mapping[str, Any], state: int, action: int) -> Names:
     if states[0] == "0":
         states = find(("state", "joint_position", "gripper_position"), state)
     actions = find(("action",), action)
-    return Names(states, actions if actions[0] != "0" else find(("actions",), action))
+    return MotionNames(states, actions if actions[0] != "0" else find(("actions",), action))
 
 
 def look_at_actions(
-    traces: Sequence[Trace], stats: TrainingStats, names: Names
+    traces: Sequence[Trace], stats: TrainingStats, names: MotionNames
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Compare the use of every action dimension with the training data's: rows of a table, and findings."""
     every = np.concatenate([trace.all_actions() for trace in traces])
@@ -81,7 +81,7 @@ def look_at_actions(
 
 
 def look_at_states(
-    traces: Sequence[Trace], stats: TrainingStats, names: Names
+    traces: Sequence[Trace], stats: TrainingStats, names: MotionNames
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Say which state dimensions leave the training data's q01..q99, and when: rows of a table, and findings."""
     rows, findings = [], []

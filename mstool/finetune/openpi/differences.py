@@ -14,7 +14,7 @@ MAX_TOKEN_LEN = {"pi0": 48, "pi05": 200}
 
 
 @dataclass(frozen=True)
-class Difference:
+class RecipeDifference:
     """One line of the table."""
 
     what: str
@@ -23,17 +23,17 @@ class Difference:
 
 
 DIFFERENCES = (
-    Difference("Pi0Config.pi05", "False", "True"),
-    Difference("max_token_len", str(MAX_TOKEN_LEN["pi0"]), str(MAX_TOKEN_LEN["pi05"])),
-    Difference("discrete_state_input", "False", "True (openpi's pi05_libero: False)"),
-    Difference(
+    RecipeDifference("Pi0Config.pi05", "False", "True"),
+    RecipeDifference("max_token_len", str(MAX_TOKEN_LEN["pi0"]), str(MAX_TOKEN_LEN["pi05"])),
+    RecipeDifference("discrete_state_input", "False", "True (openpi's pi05_libero: False)"),
+    RecipeDifference(
         "the state enters as", "one token of the action expert", "text in the prompt, 256 bins; False: not at all"
     ),
-    Difference("flow time enters through", "an MLP over [action, time]", "adaRMSNorm of the action expert"),
-    Difference("action expert's norm", "RMSNorm", "adaRMSNorm"),
-    Difference("normalisation", "z-score: mean, std", "quantiles: q01, q99 to [-1, 1]"),
-    Difference("weights", "pi0_base", "pi05_base"),
-    Difference(
+    RecipeDifference("flow time enters through", "an MLP over [action, time]", "adaRMSNorm of the action expert"),
+    RecipeDifference("action expert's norm", "RMSNorm", "adaRMSNorm"),
+    RecipeDifference("normalisation", "z-score: mean, std", "quantiles: q01, q99 to [-1, 1]"),
+    RecipeDifference("weights", "pi0_base", "pi05_base"),
+    RecipeDifference(
         "openpi's LIBERO config", "horizon 50, state subtracted from actions", "horizon 10, actions as they are"
     ),
 )

@@ -18,7 +18,7 @@ VERSION = "v2.1"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class OpenpiRecipe:
     """A dataset as openpi's configs see it."""
 
     root: Path
@@ -44,7 +44,7 @@ class Recipe:
         return f"{policy}_{self.name}{'_lora' if lora else ''}"
 
 
-def read_recipe(root: Path, horizon: int | None = None) -> Recipe:
+def read_recipe(root: Path, horizon: int | None = None) -> OpenpiRecipe:
     """Look at a dataset and decide.
 
     Raises
@@ -70,7 +70,7 @@ def read_recipe(root: Path, horizon: int | None = None) -> Recipe:
         libero = CONFIGS[LIBERO_DATA.config]
         raise UsageError(f"a horizon of {horizon} actions", fix=f"{libero.horizon} is what openpi's {libero.name} has")
     _check_columns(root, conventions, layout, use)
-    return Recipe(
+    return OpenpiRecipe(
         root=root.resolve(),
         name=f"maniskill_{_task(conventions)}{use.suffix}",
         layout=layout.name,

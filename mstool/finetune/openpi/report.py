@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.finetune.openpi.differences import DIFFERENCES
-from mstool.finetune.openpi.recipe import Recipe
+from mstool.finetune.openpi.recipe import OpenpiRecipe
 from mstool.finetune.openpi.script import Choices
 
 
@@ -14,7 +14,7 @@ from mstool.finetune.openpi.script import Choices
 class OpenpiReport:
     """A run that is ready to be started in openpi's environment."""
 
-    recipe: Recipe
+    recipe: OpenpiRecipe
     choices: Choices
     script: Path
     # Every registered config, the chosen one first.

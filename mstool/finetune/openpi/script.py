@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.finetune.openpi.differences import WEIGHTS
-from mstool.finetune.openpi.recipe import POLICIES, Recipe
+from mstool.finetune.openpi.recipe import POLICIES, OpenpiRecipe
 from mstool.finetune.openpi.template import DATA_CLASS, DELTA_LINES, SCRIPT
 
 
@@ -26,7 +26,7 @@ class Choices:
     init: str | None = None
 
 
-def render(recipe: Recipe, choices: Choices, path: Path) -> str:
+def render(recipe: OpenpiRecipe, choices: Choices, path: Path) -> str:
     """Return the script's text; `path` is where it will be."""
     weights = WEIGHTS | ({choices.policy: choices.init} if choices.init else {})
     values: dict[str, Any] = {
@@ -59,7 +59,7 @@ def render(recipe: Recipe, choices: Choices, path: Path) -> str:
     return _fill(SCRIPT, words | {name: repr(value) for name, value in values.items()})
 
 
-def metadata(recipe: Recipe) -> dict[str, Any]:
+def metadata(recipe: OpenpiRecipe) -> dict[str, Any]:
     """Return what openpi's server tells of itself, so that `mstool eval` notices a policy of another layout."""
     return {
         "mstool": {
@@ -72,7 +72,7 @@ def metadata(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _data_class(recipe: Recipe) -> str:
+def _data_class(recipe: OpenpiRecipe) -> str:
     words = {
         "BASE": recipe.use.data_config,
         "ACTION_DIMS": str(recipe.action_dims),

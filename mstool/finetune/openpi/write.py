@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mstool.errors import UsageError
-from mstool.finetune.openpi.recipe import POLICIES, Recipe, read_recipe
+from mstool.finetune.openpi.recipe import POLICIES, OpenpiRecipe, read_recipe
 from mstool.finetune.openpi.report import OpenpiReport
 from mstool.finetune.openpi.script import Choices, render
 from mstool.norm_stats.compute import compute
@@ -99,7 +99,7 @@ def write_openpi_run(
     return OpenpiReport(recipe, choices, script, configs, assets, tuple(_notes(recipe, choices)))
 
 
-def _write_stats(recipe: Recipe, output: Path, configs: tuple[str, ...]) -> tuple[Path, ...]:
+def _write_stats(recipe: OpenpiRecipe, output: Path, configs: tuple[str, ...]) -> tuple[Path, ...]:
     """Compute the statistics once: all four configs see the same state and the same windows of actions."""
     delta = ",".join(map(str, recipe.delta)) or "none"
     result = compute([recipe.root], config=recipe.use.config, horizon=recipe.horizon, delta=delta, features=False)
@@ -110,7 +110,7 @@ def _write_stats(recipe: Recipe, output: Path, configs: tuple[str, ...]) -> tupl
     return tuple(path for paths in written for path in paths)
 
 
-def _notes(recipe: Recipe, choices: Choices) -> list[str]:
+def _notes(recipe: OpenpiRecipe, choices: Choices) -> list[str]:
     notes = [f"openpi says: more than {MEMORY_GB[choices.lora]:g} GB of GPU memory"]
     if choices.policy == "pi05" and not choices.discrete_state_input:
         notes.append("this Pi0.5 sees no state: pictures and prompt alone, as openpi's pi05_libero")

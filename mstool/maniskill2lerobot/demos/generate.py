@@ -12,7 +12,7 @@ from mstool.errors import MstoolError, UsageError
 from mstool.paths import writable_folder
 from mstool.progress import Progress
 from mstool.simulation.record import DemoRecorder
-from mstool.simulation.solve import Outcome, check_solvable
+from mstool.simulation.solve import Attempt, check_solvable
 
 FILES = ("trajectory.h5", "trajectory.json")
 # Give up after this many failures in a row; the hardest task, PlaceSphere, solves half of its seeds.
@@ -121,8 +121,8 @@ def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: b
         )
 
 
-def _attempt(recorder: DemoRecorder, episodes: int, seed: int) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+def _attempt(recorder: DemoRecorder, episodes: int, seed: int) -> list[Attempt]:
+    outcomes: list[Attempt] = []
     kept = in_a_row = 0
     most = max(50, 20 * episodes)
     with Progress(recorder.env_id, episodes, "episode") as progress:
@@ -145,7 +145,7 @@ def _attempt(recorder: DemoRecorder, episodes: int, seed: int) -> list[Outcome]:
     return outcomes
 
 
-def _count(outcomes: list[Outcome]) -> dict[str, int]:
+def _count(outcomes: list[Attempt]) -> dict[str, int]:
     return dict(Counter(outcome.failure for outcome in outcomes if not outcome.success).most_common())
 
 

@@ -26,7 +26,7 @@ from mstool.maniskill2lerobot.episode.replay import EpisodeSource
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
-from mstool.maniskill2lerobot.pictures.view_writer import Sink, ViewWriter
+from mstool.maniskill2lerobot.pictures.view_writer import PictureSink, ViewWriter
 
 MARKER = "episode.json"
 # The brightest pixel of a picture that shows nothing, of 1.
@@ -220,7 +220,7 @@ def _black_views(histograms: Mapping[str, ImageHistogram]) -> list[str]:
     ]
 
 
-def _open_sink(storage: str, folder: Path, view: str, fps: int) -> Sink:
+def _open_sink(storage: str, folder: Path, view: str, fps: int) -> PictureSink:
     if storage == "video":
         return VideoWriter(folder / f"{view}.mp4", fps)
     return PngWriter(folder / f"{view}.parquet")

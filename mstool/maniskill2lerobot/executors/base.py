@@ -4,14 +4,14 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
-from mstool.maniskill2lerobot.executors.job import Job
+from mstool.maniskill2lerobot.executors.job import ConvertJob
 
 
 @dataclass(frozen=True)
 class Done:
     """A job's outcome: a marker, or why there is none after `ATTEMPTS` attempts."""
 
-    job: Job
+    job: ConvertJob
     mark: EpisodeMark | None
     failure: str = ""
 
@@ -20,10 +20,10 @@ class Done:
 class UnderWay:
     """How many frames of a job's episode there are so far; fewer again when it had to begin anew."""
 
-    job: Job
+    job: ConvertJob
     frames: int
 
 
 type Events = Generator[Done | UnderWay, None, None]
 # Given the jobs and how many workers at a time; None leaves the number to the executor.
-type Executor = Callable[[Sequence[Job], int | None], Events]
+type Executor = Callable[[Sequence[ConvertJob], int | None], Events]

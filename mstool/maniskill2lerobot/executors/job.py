@@ -20,7 +20,7 @@ TELL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Job:
+class ConvertJob:
     """One episode to convert; everything a process on another machine with the same storage needs."""
 
     demos: Path
@@ -36,14 +36,14 @@ class Job:
 type Answer = EpisodeMark | MstoolError | str
 
 
-class Worker:
+class ConvertWorker:
     """Does jobs one after another, keeping the simulator and the demo file between them."""
 
     def __init__(self) -> None:
         self._simulator: tuple[SimulatorSpec, Simulator] | None = None
         self._demos: DemoFile | None = None
 
-    def do(self, job: Job, tell: Tell = silent) -> EpisodeMark:
+    def do(self, job: ConvertJob, tell: Tell = silent) -> EpisodeMark:
         """Convert one episode, or return its marker when that was done before; `tell` hears of every frame."""
         if self._demos is None or self._demos.path != job.demos:
             self._demos = DemoFile(job.demos)
@@ -79,7 +79,7 @@ def disk_full(work: Path) -> MstoolError:
     )
 
 
-def attempt(worker: Worker, job: Job, tell: Tell = silent) -> Answer:
+def attempt(worker: ConvertWorker, job: ConvertJob, tell: Tell = silent) -> Answer:
     """Do one job, whatever happens: a marker, what ends the run, or the traceback of what failed as text."""
     try:
         return worker.do(job, tell)
@@ -96,7 +96,7 @@ def serve(pipe: Connection) -> None:
 
     For each job: now and then how many frames there are so far, at last the answer.
     """
-    worker = Worker()
+    worker = ConvertWorker()
     told = time.monotonic()
 
     def tell(frames: int) -> None:

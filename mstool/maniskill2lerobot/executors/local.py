@@ -8,12 +8,12 @@ from multiprocessing.process import BaseProcess
 from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Done, Events, UnderWay
-from mstool.maniskill2lerobot.executors.job import Job, serve
+from mstool.maniskill2lerobot.executors.job import ConvertJob, serve
 from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
 from mstool.simulation.capacity import auto_workers
 
 
-def run_local(jobs: Sequence[Job], workers: int | None = None) -> Events:
+def run_local(jobs: Sequence[ConvertJob], workers: int | None = None) -> Events:
     """Do `jobs` in spawned processes; yields in the order in which they finish.
 
     A worker that dies (segfault, killed for memory) or fails on an episode costs that episode one more attempt in a
@@ -35,9 +35,9 @@ def run_local(jobs: Sequence[Job], workers: int | None = None) -> Events:
 
 
 class _Pool:
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._waiting: deque[tuple[Job, int]] = deque((job, 1) for job in jobs)
-        self.busy: dict[Connection, tuple[BaseProcess, Job, int]] = {}
+    def __init__(self, jobs: Sequence[ConvertJob]) -> None:
+        self._waiting: deque[tuple[ConvertJob, int]] = deque((job, 1) for job in jobs)
+        self.busy: dict[Connection, tuple[BaseProcess, ConvertJob, int]] = {}
 
     def start(self, workers: int) -> None:
         for _ in range(workers):

@@ -12,7 +12,7 @@ from mstool import __version__
 from mstool.errors import MstoolError, SetupError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Done, Events, Executor
-from mstool.maniskill2lerobot.executors.job import Job
+from mstool.maniskill2lerobot.executors.job import ConvertJob
 from mstool.maniskill2lerobot.executors.ray_cluster import capacity, connect, gpu_share
 from mstool.maniskill2lerobot.executors.ray_worker import Node, RayWorker
 from mstool.processes import ATTEMPTS
@@ -36,7 +36,7 @@ def on_ray(address: str) -> Executor:
     """
     ray = connect(address)
 
-    def run(jobs: Sequence[Job], workers: int | None = None) -> Events:
+    def run(jobs: Sequence[ConvertJob], workers: int | None = None) -> Events:
         if not jobs:
             return
         room = capacity(ray.nodes())
@@ -67,15 +67,15 @@ def _token(work: Path) -> Iterator[Path]:
 
 
 class _Pool:
-    def __init__(self, ray: Any, jobs: Sequence[Job], workers: int, token: Path) -> None:
+    def __init__(self, ray: Any, jobs: Sequence[ConvertJob], workers: int, token: Path) -> None:
         self._ray = ray
         self._paths = [token, *dict.fromkeys(job.demos.absolute() for job in jobs)]
         share = gpu_share(ray.nodes(), workers)
         self._actor = ray.remote(num_cpus=1, num_gpus=share, memory=WORKER_BYTES, max_restarts=0)(RayWorker)
-        self._waiting: deque[tuple[Job, int]] = deque((job, 1) for job in jobs)
+        self._waiting: deque[tuple[ConvertJob, int]] = deque((job, 1) for job in jobs)
         # By the reference to what each is to answer: actors that start, and those at work.
         self._starting: dict[Any, Any] = {}
-        self._busy: dict[Any, tuple[Any, Job, int]] = {}
+        self._busy: dict[Any, tuple[Any, ConvertJob, int]] = {}
         # The first node that answered: the others must be like it.
         self._first: Node | None = None
         self._failed_starts = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mstool import __version__
 from mstool.errors import MstoolError
-from mstool.maniskill2lerobot.executors.job import Answer, Job, Worker, attempt
+from mstool.maniskill2lerobot.executors.job import Answer, ConvertJob, ConvertWorker, attempt
 from mstool.simulation.devices import render_backend
 
 # A network file system may show a new file late.
@@ -30,7 +30,7 @@ class RayWorker:
     """One actor: keeps its simulator between jobs."""
 
     def __init__(self) -> None:
-        self._worker = Worker()
+        self._worker = ConvertWorker()
 
     def look(self, paths: list[Path]) -> Node | MstoolError:
         """Say what the node is like and which of `paths` it lacks; an error when it cannot render."""
@@ -42,6 +42,6 @@ class RayWorker:
         except MstoolError as error:
             return type(error)(f"node {socket.gethostname()}: {error.message}", fix=error.fix)
 
-    def do(self, job: Job) -> Answer:
+    def do(self, job: ConvertJob) -> Answer:
         """Do one job, whatever happens."""
         return attempt(self._worker, job)

@@ -12,7 +12,7 @@ from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 WAITING = 8
 
 
-class Sink(Protocol):
+class PictureSink(Protocol):
     """What keeps pictures: a video's encoder or a file of PNGs. `close` may return the pictures' quality."""
 
     def add(self, image: Array) -> None:
@@ -32,7 +32,7 @@ class ViewWriter:
     every byte, is the same as without a thread. A sink's error is raised by the next `add` or by `result`.
     """
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
+    def __init__(self, sinks: Sequence[PictureSink]) -> None:
         self.histogram = ImageHistogram()
         self._sinks = sinks
         self._thread = ThreadPoolExecutor(max_workers=1)
