@@ -40,7 +40,7 @@ ObservationsFrom = Annotated[
     str,
     typer.Option(
         "--observations",
-        help="`replayed`: execute and render the demo. `recorded`: take the pictures the .h5 already holds.",
+        help="`replayed`: execute and render the demo. `recorded`: take the images the .h5 already holds.",
     ),
 ]
 RenderDetail = Annotated[
@@ -53,7 +53,7 @@ RenderDetail = Annotated[
 Format = Annotated[str, typer.Option("--format", help="LeRobot version: v3.0, v2.1 (openpi), or both.")]
 StorageKind = Annotated[
     str | None,
-    typer.Option("--storage", help="Pictures as video or image.", show_default="video for v3.0, image for v2.1"),
+    typer.Option("--storage", help="Images as video or image.", show_default="video for v3.0, image for v2.1"),
 ]
 PerTask = Annotated[bool, typer.Option("--per-task", help="One dataset per environment instead of one for all.")]
 ExecutorName = Annotated[

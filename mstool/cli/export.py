@@ -22,7 +22,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the result.")],
     version: Annotated[str, typer.Option("--format", help="LeRobot version: v3.0, or v2.1 (openpi).")],
     storage: Annotated[
-        str | None, typer.Option(help="Pictures as video or image.", show_default="as the dataset keeps them")
+        str | None, typer.Option(help="Images as video or image.", show_default="as the dataset keeps them")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,

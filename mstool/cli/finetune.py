@@ -50,7 +50,7 @@ def finetune(
         int | None, typer.Option(min=0, help="Processes that load data, per GPU.", show_default="by cores")
     ] = None,
     cache_frames: Annotated[
-        str, typer.Option(help="Keep decoded pictures in memory: auto (if they take half of it), memory, off.")
+        str, typer.Option(help="Keep decoded images in memory: auto (if they take half of it), memory, off.")
     ] = "auto",
     save_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between checkpoints.", show_default="a quarter of them")

@@ -33,7 +33,7 @@ def validate(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings make it invalid too.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every check, skipped ones too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with the pictures and plots.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with the images and plots.")] = None,
     select: Annotated[str | None, typer.Option(metavar="CODES", help="Run these only: MS3,MS501.")] = None,
     ignore: Annotated[str | None, typer.Option(metavar="CODES", help="Leave these out.")] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Execute the stored actions in ManiSkill.")] = False,
@@ -43,7 +43,7 @@ def validate(
     ] = True,
     list_checks: Annotated[bool, typer.Option("--list", help="Describe every check and stop.")] = False,
 ) -> None:
-    r"""Check a dataset's files, numbers, pictures and their meaning against what a model expects.
+    r"""Check a dataset's files, numbers, images and their meaning against what a model expects.
 
     Works on any LeRobot dataset. Exit code 0 when it is valid, 1 when it is not, 2 for a wrong command line.
 

@@ -80,7 +80,7 @@ def read_pictures(
     except (av.FFmpegError, OSError, ValueError, IndexError, KeyError, TypeError) as error:
         raise Unavailable(f"{camera} of episode {row.index}: {str(error).splitlines()[0] or repr(error)}") from error
     if len({picture.shape for picture in pictures}) > 1:
-        raise Unavailable(f"{camera} of episode {row.index}: its pictures are of several sizes (MS303)")
+        raise Unavailable(f"{camera} of episode {row.index}: its images are of several sizes (MS303)")
     return pictures
 
 

@@ -64,7 +64,7 @@ def read_facts(root: Path) -> Facts:
     unsized = [name for name, feature in info.features.items() if feature.is_camera and len(feature.shape) != 3]
     if unsized:
         raise DataError(
-            f"{root / INFO_FILE} does not say how large the pictures of {', '.join(unsized)} are",
+            f"{root / INFO_FILE} does not say how large the images of {', '.join(unsized)} are",
             fix=shlex.join(["mstool", "validate", str(root)]),
         )
     return Facts(

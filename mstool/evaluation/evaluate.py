@@ -170,7 +170,7 @@ def _notes(conventions: Conventions | None, tasks: Sequence[EvalTask], views: Se
     new = [task.env_id for task in tasks if task.env_id not in conventions.env_ids]
     notes = [f"not trained on: {', '.join(new)}"] if new else []
     if views and conventions.record.observations == "recorded":
-        notes.append("the training pictures were taken from demo files: the cameras here may stand elsewhere")
+        notes.append("the training images were taken from demo files: the cameras here may stand elsewhere")
     return notes
 
 

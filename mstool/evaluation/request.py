@@ -57,7 +57,7 @@ class EvalRequest:
             )
         if self.video is not None:
             raise UsageError(
-                "--video: the planner runs without pictures",
+                "--video: the planner runs without images",
                 fix="mstool convert --demos generate, then mstool show DATASET",
             )
 

@@ -101,7 +101,7 @@ def check(
     """
     wrong = [f"{key}: not in the dataset" for key in (STATE, ACTION) if key not in facts.features]
     if not facts.cameras:
-        wrong.append(f"{IMAGES}*: the dataset has no pictures")
+        wrong.append(f"{IMAGES}*: the dataset has no images")
     elif not any(key in keys.mapped for key in facts.cameras):
         wrong.append(f"{', '.join(facts.cameras)}: no camera fits an input of the policy ({', '.join(keys.empty)})")
     for key in (STATE, ACTION):

@@ -64,7 +64,7 @@ def choose(options: FinetuneOptions, facts: Facts, train: Any, fingerprint: str,
         raise UsageError(f"--cache-frames memory: {obstacle}", fix=options.command(cache_frames="off"))
     free = free_memory()
     if options.cache_frames == "memory" and needed > free:
-        notify(f"the pictures take {needed / _GIB:.1f} GiB, {free / _GIB:.1f} GiB of memory are free: slower")
+        notify(f"the images take {needed / _GIB:.1f} GiB, {free / _GIB:.1f} GiB of memory are free: slower")
     wise = (
         needed < _SHARE * free
         and needed < _SHARE * free_disk(options.output)
@@ -81,7 +81,7 @@ def _obstacle(facts: Facts, train: Any) -> str:
         return f"{train.policy.type} looks at past frames, which the cache does not give"
     kinds = {str(facts.features[key]["dtype"]) for key in facts.cameras}
     if kinds != {"video"}:
-        return "the dataset's pictures are images, not videos"
+        return "the dataset stores its images as PNGs, not videos"
     if len(set(facts.cameras.values())) > 1:
         return "the cameras differ in size"
     return ""

@@ -34,7 +34,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"checkpoints {_checkpoints(plan)}"
     yield ""
     yield from _table(plan.normalised(), ["column", "input", "shape", "normalisation"])
-    yield from (f"{key}: an empty picture, masked" for key in plan.keys.empty)
+    yield from (f"{key}: an empty image, masked" for key in plan.keys.empty)
     yield from (f"{key}: not read, the weights have no input for it" for key in plan.keys.unread)
     yield ""
     yield from _table([{"value": f"{name} = {_short(value)}", "why": why} for name, value, why in plan.reasons])

@@ -72,7 +72,7 @@ class Preset:
 
 
 _SMALL_BATCH = "fits 24 GB by the estimate in memory.py"
-_NO_DOWNLOAD = Value(None, "ResNet-18 from scratch: no download, and simulated pictures are unlike ImageNet's")
+_NO_DOWNLOAD = Value(None, "ResNet-18 from scratch: no download, and simulated images are unlike ImageNet's")
 
 FLOW = Preset(
     policy="flow",
@@ -162,7 +162,7 @@ PI05 = Preset(
         "gradient_checkpointing": Value(
             True, "recomputes activations in the backward pass: slower, and a batch of 8 fits"
         ),
-        "image_resolution": Value((224, 224), "SigLIP's; pictures are resized with padding"),
+        "image_resolution": Value((224, 224), "SigLIP's; images are resized with padding"),
     },
     init="lerobot/pi05_base",
     init_gb=14.0,

@@ -79,7 +79,7 @@ def _summary(info: Info, own: Record, facts: CardFacts) -> str:
     ]
     if own:
         envs = ", ".join(f"`{name}`" for name in own.env_ids)
-        how = "with the pictures that they hold" if own.observations == "recorded" else "replayed and rendered"
+        how = "with the images that they hold" if own.observations == "recorded" else "replayed and rendered"
         lines.append(
             f"Demonstrations of ManiSkill3's {envs}, {how}; layout `{own.layout}`, control mode `{own.control_mode}`."
         )

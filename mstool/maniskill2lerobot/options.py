@@ -56,7 +56,7 @@ def make_recipe(
     if render_detail not in get_args(RenderDetail):
         raise UsageError(f"--render-detail {render_detail!r} is unknown", fix="choose --render-detail full or fast")
     if render_detail != "full" and observations == "recorded":
-        raise UsageError("--render-detail is of no use with recorded pictures", fix="leave one of the two out")
+        raise UsageError("--render-detail is of no use with recorded images", fix="leave one of the two out")
     views = _views(cameras, tuple(camera.view for camera in chosen.cameras))
     size = parse_image_size(image_size) if image_size else chosen.image_size
     return Recipe(

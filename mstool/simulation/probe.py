@@ -50,7 +50,7 @@ def probe(frames: int = FRAMES) -> dict[str, object]:
         "device": device_name(_device_summary(), backend),
         "ms_per_frame": round(1000 * drawing / frames, 2),
         "first_frame_s": round(first, 2),
-        "problem": "SAPIEN draws blank pictures" if blank else "",
+        "problem": "SAPIEN draws blank images" if blank else "",
     }
 
 

@@ -180,7 +180,7 @@ def _facts(data: SampledView) -> dict[str, Any]:
 
 def _coverage(data: SampledView) -> str:
     try:
-        pictured = f"{len(data.pictured)} of {len(data.episodes)} episodes with about {PICTURES} pictures each"
+        pictured = f"{len(data.pictured)} of {len(data.episodes)} episodes with about {PICTURES} images each"
         return f"numbers of {len(data.sample)} episodes, {pictured}" + (", all files" if data.full else "")
     except Unavailable as why:
         return str(why)

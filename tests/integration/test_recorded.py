@@ -117,14 +117,14 @@ def test_float_color_other_names_and_a_black_wrist(copy, tmp_path, mstool):
         group["left_view/Color"] = colour
         group["hand_camera/rgb"] = np.zeros_like(rgb)
     assert convert(mstool, copy, tmp_path / "out") == 0
-    assert "the wrist pictures are black (1 of 1 episodes)" in read_record(tmp_path / "out")["warnings"]
+    assert "the wrist images are black (1 of 1 episodes)" in read_record(tmp_path / "out")["warnings"]
     np.testing.assert_array_equal(as_rgb(colour[0]), rgb[0])
 
 
 def test_what_the_file_cannot_give_is_refused(copy, tmp_path, mstool, capsys):
     out = tmp_path / "out"
     assert convert(mstool, DEMOS / "PickCube-v1", out, "--layout", "joint") == 1
-    assert "holds no RGB pictures" in capsys.readouterr().err
+    assert "holds no RGB images" in capsys.readouterr().err
     assert convert(mstool, copy, out, "--image-size", "64") == 2
     assert "never resized" in capsys.readouterr().err
     assert convert(mstool, copy, out, "--layout", "droid") == 2

@@ -73,7 +73,7 @@ def test_every_mismatch_is_named_at_once():
     ):
         assert part in error.value.message
     data = facts([], stats={})
-    with pytest.raises(DataError, match="the dataset has no pictures"):
+    with pytest.raises(DataError, match="the dataset has no images"):
         keys.check(data, keys.from_scratch(data), {}, NORM, None)
 
 

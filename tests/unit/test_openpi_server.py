@@ -121,7 +121,7 @@ def test_pictures_resized_by_openpis_clients_are_turned_back():
         ("hello", "a text frame"),
         (pack(unpack(frame("observation_libero")) | {"observation/state": np.zeros(7)}), r"shape \(7,\)"),
         (pack(unpack(frame("observation_libero")) | {"observation/state": np.full(8, np.nan)}), "not finite"),
-        (pack(unpack(frame("observation_libero")) | {"observation/image": np.zeros((2, 3))}), "a picture is uint8"),
+        (pack(unpack(frame("observation_libero")) | {"observation/image": np.zeros((2, 3))}), "an image is uint8"),
         (pack(unpack(frame("observation_libero")) | {"prompt": "fail"}), "DataError: the policy cannot"),
         (frame("observation_droid"), "lacks observation/image"),
     ],

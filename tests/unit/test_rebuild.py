@@ -150,7 +150,7 @@ def test_merge_names_every_difference(tmp_path):
         merge([first, other], tmp_path / "out")
     for word in (
         "format: v3.0 and v2.1",
-        "pictures stored as: video and image",
+        "images stored as: video and image",
         "layout: libero and joint",
         "controller: ",
         "image_size: [16, 16] and [32, 16]",

@@ -64,7 +64,7 @@ GREEN, RED, BLUE = (10, 240, 10), (200, 20, 20), (20, 20, 200)
 
 
 def no_tracks(context):
-    raise Skip("only pictures")
+    raise Skip("only images")
 
 
 @pytest.mark.parametrize(("picks", "status"), [(GREEN, "passed"), (BLUE, "failed")])

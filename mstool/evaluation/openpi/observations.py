@@ -147,7 +147,7 @@ def _picture(value: object, key: str, size: tuple[int, int]) -> Array:
     if np.issubdtype(picture.dtype, np.floating):  # openpi takes 0..1 as well
         picture = (255 * np.clip(picture, 0, 1)).astype(np.uint8)
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape:
-        raise DataError(f"{key} is {picture.dtype} {picture.shape}, a picture is uint8 (H, W, 3)")
+        raise DataError(f"{key} is {picture.dtype} {picture.shape}, an image is uint8 (H, W, 3)")
     return fit(picture, size)
 
 

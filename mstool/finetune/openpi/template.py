@@ -15,7 +15,7 @@ Run it in openpi's environment, from openpi's folder:
     uv run @PATH@ serve [CONFIG] [--dir CHECKPOINT] [--port 8000]
     uv run @PATH@ norm-stats [CONFIG]
 
-The last is not needed: assets/ holds exact ones, and openpi decodes every picture to compute its own over them.
+The last is not needed: assets/ holds exact ones, and openpi decodes every image to compute its own over them.
 
 Where the dataset has moved: MANISKILL_DATASET=/its/new/place uv run ...
 """
@@ -57,7 +57,7 @@ PEAK_LR = @PEAK_LR@
 SEED = @SEED@
 WANDB = @WANDB@
 # Pi0.5 reads the state as text in the prompt, as in its pretraining. openpi's own pi05_libero says False: that model
-# sees no state at all, pictures and prompt alone.
+# sees no state at all, images and prompt alone.
 DISCRETE_STATE_INPUT = @DISCRETE@
 WEIGHTS = @WEIGHTS@
 # Told to every client that connects to `serve`.

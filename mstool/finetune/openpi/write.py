@@ -113,7 +113,7 @@ def _write_stats(recipe: OpenpiRecipe, output: Path, configs: tuple[str, ...]) -
 def _notes(recipe: OpenpiRecipe, choices: Choices) -> list[str]:
     notes = [f"openpi says: more than {MEMORY_GB[choices.lora]:g} GB of GPU memory"]
     if choices.policy == "pi05" and not choices.discrete_state_input:
-        notes.append("this Pi0.5 sees no state: pictures and prompt alone, as openpi's pi05_libero")
+        notes.append("this Pi0.5 sees no state: images and prompt alone, as openpi's pi05_libero")
     use = recipe.use
     if use.keeps_stats and choices.init and use.keeps_stats in choices.init:
         notes.append(

@@ -40,7 +40,7 @@ class Recording:
         self._pictures = _find_pictures(observations)
         if not self._pictures:
             raise DataError(
-                f"{name} in {file.filename} holds no RGB pictures (obs/sensor_data/<camera>/rgb or Color)",
+                f"{name} in {file.filename} holds no RGB images (obs/sensor_data/<camera>/rgb or Color)",
                 fix="leave out --observations recorded: the demo is then replayed and rendered",
             )
         self.qpos = _numbers(observations.get("agent"), "qpos")
@@ -81,9 +81,7 @@ def as_rgb(picture: Array) -> Array:
     if colours.dtype == np.uint8:
         return np.ascontiguousarray(colours)
     if colours.dtype.kind != "f" or not np.isfinite(colours).all() or colours.min() < 0 or colours.max() > 1 + 1e-3:
-        raise DataError(
-            f"pictures are {colours.dtype} from {colours.min()} to {colours.max()}, expected uint8 or 0 .. 1"
-        )
+        raise DataError(f"images are {colours.dtype} from {colours.min()} to {colours.max()}, expected uint8 or 0 .. 1")
     return np.clip(np.rint(colours.astype(np.float32) * 255), 0, 255).astype(np.uint8)
 
 

@@ -74,7 +74,7 @@ class RecordedSource:
             for view, camera in cameras.items():
                 if recording.cameras[camera] != self.recipe.image_size:
                     raise DataError(
-                        f"{recording.name}: {view} pictures are {recording.cameras[camera]} pixels (height, width), "
+                        f"{recording.name}: {view} images are {recording.cameras[camera]} pixels (height, width), "
                         f"the first episode's {self.recipe.image_size}"
                     )
             qpos, tcp, goal = recording.qpos, recording.tcp_pose, recording.goal
@@ -116,12 +116,12 @@ class RecordedSource:
             found.append("no tcp pose was recorded: nothing ties joint positions to the place of the hand")
         task = find_task(self.demos.env_id)
         if task is None:
-            found.append("not a task of the manifest: whether a goal marker is hidden from the pictures is unknown")
+            found.append("not a task of the manifest: whether a goal marker is hidden from the images is unknown")
         elif task.hidden_goal and self.recipe.goal != "state":
-            found.append(f"ManiSkill hides {task.hidden_goal} from recorded pictures: a policy cannot see where to go")
+            found.append(f"ManiSkill hides {task.hidden_goal} from recorded images: a policy cannot see where to go")
         if self.recipe.image_size != self.recipe.layout.image_size:
             sizes = ["x".join(map(str, size)) for size in (self.recipe.image_size, self.recipe.layout.image_size)]
-            found.append(f"pictures are {sizes[0]} as recorded (never resized), the layout's are {sizes[1]}")
+            found.append(f"images are {sizes[0]} as recorded (never resized), the layout's are {sizes[1]}")
         return found
 
 
@@ -148,7 +148,7 @@ def fit_to_recording(recipe: Recipe, demos: DemoFile, *, control_mode: str | Non
     if control_mode not in {None, demos.control_mode}:
         raise UsageError(f"the recorded actions are in {demos.control_mode!r}, not in {control_mode!r}", fix=replayed)
     if image_size is not None:
-        raise UsageError("recorded pictures are never resized: --image-size does not apply", fix="leave it out")
+        raise UsageError("recorded images are never resized: --image-size does not apply", fix="leave it out")
     with h5py.File(demos.path, "r") as file:
         recording = Recording(file, demos.group_names[0])
         cameras = match_views(recording, tuple(camera.view for camera in recipe.cameras))
@@ -156,7 +156,7 @@ def fit_to_recording(recipe: Recipe, demos: DemoFile, *, control_mode: str | Non
         if len(sizes) > 1:
             raise UsageError(f"the cameras {', '.join(cameras.values())} have different sizes: {sizes}", fix=replayed)
         if "video" in recipe.storages and any(length % 2 for size in sizes for length in size):
-            raise UsageError(f"videos need even sizes, the pictures are {sizes}", fix="add --storage image")
+            raise UsageError(f"videos need even sizes, the images are {sizes}", fix="add --storage image")
         if recipe.goal == "state" and recording.goal is None:
             raise UsageError("--goal state: the file holds no goal position (obs/extra/goal_pos)", fix=replayed)
         if recording.tcp_pose is None and layout.needs_tcp:

@@ -214,7 +214,7 @@ def _abort(writers: Mapping[str, ViewWriter]) -> None:
 def _black_views(histograms: Mapping[str, ImageHistogram]) -> list[str]:
     """Say which views show nothing: the commonest silent fault of a dataset is a wrist camera filled with zeros."""
     return [
-        f"the {view} pictures are black"
+        f"the {view} images are black"
         for view, histogram in histograms.items()
         if float(histogram.stats()["max"].max()) <= BLACK
     ]

@@ -141,7 +141,7 @@ class _Pool:
         if node.render_backend != self._first.render_backend:
             return SetupError(
                 f"node {node.name} renders on its {node.render_backend.upper()}, node {self._first.name} on its "
-                f"{self._first.render_backend.upper()}: their pictures differ",
+                f"{self._first.render_backend.upper()}: their images differ",
                 fix="use nodes of one kind; `mstool doctor` on a node says what it renders on and why",
             )
         return None

@@ -74,7 +74,7 @@ def export(
     if (version, chosen) == (dataset.version, dataset.storage) and dataset.is_current:
         other = "v2.1" if version == "v3.0" else "v3.0"
         raise UsageError(
-            f"{source} is {version} with pictures as {chosen} already: choose another --format or --storage",
+            f"{source} is {version} with images stored as {chosen} already: choose another --format or --storage",
             fix=shlex.join(["mstool", "export", str(source), "--format", other, "--output", str(root)]),
         )
     return _rebuild([dataset], root, {version: chosen}, exported_from=dataset.version, overwrite=overwrite)
@@ -180,9 +180,7 @@ def _notes(
     notes = []
     without = [dataset.root.name for dataset in datasets if not (dataset.root / HISTOGRAMS_FILE).is_file()]
     if without:
-        notes.append(
-            f"{', '.join(without)} kept no histograms: statistics of its pictures are those of the stored ones"
-        )
+        notes.append(f"{', '.join(without)} kept no histograms: statistics of its images are those of the stored ones")
     if "image" in formats.values() and datasets[0].storage == "video":
         notes.append(f"the images are decoded from H.264 video: {_difference(datasets)}")
     twice = sum(count - 1 for count in Counter(episode.mark.fingerprint for episode in episodes).values())

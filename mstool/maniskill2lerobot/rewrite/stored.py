@@ -66,7 +66,7 @@ class StoredDataset:
         """Name everything that keeps two datasets from being one; empty when they fit."""
         pairs: dict[str, tuple[object, object]] = {
             "format": (self.version, other.version),
-            "pictures stored as": (self.storage, other.storage),
+            "images stored as": (self.storage, other.storage),
             "fps": (self.fps, other.fps),
         }
         names: tuple[str, ...] = _ALIKE

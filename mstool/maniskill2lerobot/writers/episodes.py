@@ -44,7 +44,7 @@ def check_alike(episodes: Sequence[Episode]) -> None:
         pairs: dict[str, tuple[object, object]] = {
             "control mode": (first.recipe.control_mode, other.recipe.control_mode),
             "controller": (dict(first.mark.controller), dict(other.mark.controller)),
-            "picture size": (first.recipe.image_size, other.recipe.image_size),
+            "image size": (first.recipe.image_size, other.recipe.image_size),
             "goal": (first.recipe.goal, other.recipe.goal),
             "render detail": (first.recipe.render_detail, other.recipe.render_detail),
             "state": (first.recipe.layout.state, other.recipe.layout.state),

@@ -36,7 +36,7 @@ def read_histograms(root: Path, views: Sequence[str], episodes: int) -> dict[str
         with np.load(path) as file:
             counts = {view: np.asarray(file[view]) for view in views}
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is damaged: {error}", fix="remove it: the pictures are then decoded again") from error
+        raise DataError(f"{path} is damaged: {error}", fix="remove it: the images are then decoded again") from error
     if any(count.shape != (episodes, 3, 256) for count in counts.values()):
-        raise DataError(f"{path} is of another dataset", fix="remove it: the pictures are then decoded again")
+        raise DataError(f"{path} is of another dataset", fix="remove it: the images are then decoded again")
     return counts

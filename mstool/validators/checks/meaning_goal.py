@@ -30,7 +30,7 @@ class HiddenGoal(Check):
     code, family = "MS508", "meaning"
     title = "the goal can be seen, or is in the state"
     meaning = (
-        "ManiSkill hides PickCube's goal from every camera: no policy that sees pictures and the arm alone can solve it"
+        "ManiSkill hides PickCube's goal from every camera: no policy that sees images and the arm alone can solve it"
     )
     fix = "convert the demos again: mstool convert --goal visible draws the marker, --goal state stores its position"
 
@@ -67,7 +67,7 @@ class HiddenGoal(Check):
         if len(shown) < 0.5 * len(episodes):
             first = next(iter(films.values()))[0]
             yield Issue(
-                f"{task} hides its goal, and neither a picture nor the state shows it{ends}",
+                f"{task} hides its goal, and neither an image nor the state shows it{ends}",
                 "error" if data.record else "warning",
                 feature=next(iter(films)),
                 observed=f"green marker in {len(shown)} of {len(episodes)} episodes",

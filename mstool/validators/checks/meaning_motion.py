@@ -144,7 +144,7 @@ class PositionDirection(_Directions):
     code, family = "MS502", "meaning"
     kinds = (AxisKind.POSITION, AxisKind.JOINT)
     title = "a positive position or joint command moves the robot positively"
-    meaning = "the model learns to move away from where the pictures say; pretrained weights make it worse"
+    meaning = "the model learns to move away from where the images say; pretrained weights make it worse"
     fix = "write the actions in the frame of the state where they are made, as mstool convert does"
 
 

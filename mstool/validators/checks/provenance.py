@@ -112,7 +112,7 @@ class AgreesWithFeatures(Check):
         for camera, feature in data.cameras.items():
             if size and feature["shape"][:2] != size:
                 yield Issue(
-                    "pictures have another size than recorded",
+                    "images have another size than recorded",
                     feature=camera,
                     observed=str(feature["shape"][:2]),
                     expected=str(size),

@@ -111,7 +111,7 @@ def _problem(schema: pa.Schema, name: str, feature: dict[str, Any]) -> tuple[str
     kind = schema.field(name).type
     if feature["dtype"] == "image":
         if not (pa.types.is_struct(kind) and {field.name for field in kind} >= {"bytes", "path"}):
-            return "pictures must be a struct of bytes and path", str(kind), "struct<bytes, path>"
+            return "images must be a struct of bytes and path", str(kind), "struct<bytes, path>"
         return None
     size = None
     while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):

@@ -169,12 +169,12 @@ class FeatureTable(Check):
     def _image(self, name: str, shape: list[int], feature: dict[str, Any]) -> Iterator[Issue]:
         axes = feature.get("names")
         if len(shape) != 3:
-            yield Issue("a picture has three axes", feature=name, observed=str(shape))
+            yield Issue("an image has three axes", feature=name, observed=str(shape))
             return
         if not isinstance(axes, list) or tuple(axes) not in self.IMAGE_AXES:
             # LeRobot reads the order of the axes from these names.
             yield Issue(
-                "the axes of a picture are not named",
+                "the axes of an image are not named",
                 feature=name,
                 observed=repr(axes),
                 expected="height, width, channels",
@@ -182,4 +182,4 @@ class FeatureTable(Check):
             return
         channels = shape[2] if axes[0] == "height" else shape[0]
         if channels != 3 and not is_depth(feature):
-            yield Issue("pictures are not RGB", feature=name, observed=f"{channels} channels", expected="3")
+            yield Issue("images are not RGB", feature=name, observed=f"{channels} channels", expected="3")

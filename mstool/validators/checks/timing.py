@@ -131,7 +131,7 @@ class VideoSpans(Check):
     code, family = "MS204", "timing"
     title = "every episode's span within its video file matches its length"
     meaning = (
-        "pictures are fetched at from_timestamp + timestamp: a shifted span shows another moment, or another episode"
+        "images are fetched at from_timestamp + timestamp: a shifted span shows another moment, or another episode"
     )
     fix = "convert the demos again; spans must follow each other as lengths / fps"
 

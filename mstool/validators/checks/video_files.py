@@ -24,7 +24,7 @@ class PicturesOpen(Check):
 
     code, family = "MS301", "video"
     title = "every video or image can be decoded to its end"
-    meaning = "training stops, hours in, at the first picture that cannot be decoded"
+    meaning = "training stops, hours in, at the first image that cannot be decoded"
     fix = "download or encode the file again"
 
     def run(self, context: Context) -> Iterator[Issue]:
@@ -48,7 +48,7 @@ class PicturesOpen(Check):
                 try:
                     data.pictures(row, camera, [0, row.length - 1])
                 except Unavailable as why:
-                    yield Issue(f"a picture cannot be decoded: {why}", feature=camera, episode=row.index)
+                    yield Issue(f"an image cannot be decoded: {why}", feature=camera, episode=row.index)
 
     @staticmethod
     def _declared(context: Context, path: object, camera: str) -> int:
@@ -66,7 +66,7 @@ class FrameCounts(Check):
 
     code, family = "MS302", "video"
     title = "every video has as many frames as its episodes have rows"
-    meaning = "pictures and rows drift apart: the policy sees another moment than the one it acts in"
+    meaning = "images and rows drift apart: the policy sees another moment than the one it acts in"
     fix = "encode the video again from all frames, at the dataset's fps"
 
     def run(self, context: Context) -> Iterator[Issue]:
@@ -95,7 +95,7 @@ class PictureSize(Check):
     """MS303."""
 
     code, family = "MS303", "video"
-    title = "pictures have the declared height and width"
+    title = "images have the declared height and width"
     meaning = "a batch cannot be stacked, or height and width change places"
     fix = f"write the true size into {INFO_NAME}'s features: [height, width, 3]"
 
@@ -132,7 +132,7 @@ class PictureSize(Check):
         wanted = (axes.get("height", shape[0]), axes.get("width", shape[1] if len(shape) > 1 else 0))
         if wanted != (height, width):
             yield Issue(
-                "pictures have another size than declared",
+                "images have another size than declared",
                 feature=camera,
                 observed=f"{height}x{width}",
                 expected=f"{wanted[0]}x{wanted[1]}",

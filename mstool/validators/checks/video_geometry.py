@@ -107,7 +107,7 @@ class Upright(Check):
     meaning = (
         "raw OpenGL buffers are upside down (LIBERO turns them): pretrained weights have never seen the scene like that"
     )
-    fix = "turn or flip the pictures back before storing them"
+    fix = "turn or flip the images back before storing them"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Fit picture motion to the hand's: up must be up, and the camera must look down on the table."""
@@ -214,7 +214,7 @@ class PicturesOfTheirRows(Check):
     """MS311."""
 
     code, family = "MS311", "video"
-    title = "pictures show the motion of their own rows"
+    title = "images show the motion of their own rows"
     meaning = "videos of another episode, or some frames late: what the policy sees has nothing to do with what it does"
     fix = "convert the demos again; check the spans in the episode table and the order of the video files"
     LAGS = range(-6, 7)
@@ -241,11 +241,11 @@ class PicturesOfTheirRows(Check):
                 continue
             told = True
             yield Note(
-                f"{camera}: the hand explains {pooled[0]:.0%} of the picture's motion, best at a shift of {best} frames"
+                f"{camera}: the hand explains {pooled[0]:.0%} of the image's motion, best at a shift of {best} frames"
             )
             if abs(best) > 1 and pooled[best] > pooled[0] + 0.05:
                 yield Issue(
-                    f"pictures are {abs(best)} frames {'early' if best < 0 else 'late'}",
+                    f"images are {abs(best)} frames {'early' if best < 0 else 'late'}",
                     feature=camera,
                     observed=f"R² {pooled[best]:.2f} at a shift of {best}",
                     expected=f"best at 0, where it is {pooled[0]:.2f}",
@@ -253,7 +253,7 @@ class PicturesOfTheirRows(Check):
             if len(usable) > 2 and abs(best) <= 1:
                 yield from self._odd(camera, usable, films, scores[0])
         if not told:
-            raise Skip("the hand's motion explains too little of the pictures' to tell")
+            raise Skip("the hand's motion explains too little of the images' to tell")
 
     @staticmethod
     def _odd(camera: str, usable: list[Clip], films: Films, scores: list[float]) -> Iterator[Issue]:
@@ -263,7 +263,7 @@ class PicturesOfTheirRows(Check):
             if min(swapped[i] - scores[i], swapped[j] - scores[j]) > _SWAP_GAIN:
                 for a, b in ((i, j), (j, i)):
                     yield Issue(
-                        f"pictures show the motion of episode {usable[b].episode}",
+                        f"images show the motion of episode {usable[b].episode}",
                         feature=camera,
                         episode=usable[a].episode,
                         observed=f"R² {scores[a]:.2f} as stored, {swapped[a]:.2f} if both are swapped",
@@ -273,7 +273,7 @@ class PicturesOfTheirRows(Check):
         for clip, score in zip(usable, scores, strict=True):
             if films.by_task and typical > _LEAST_SEEN and score < 0.1:
                 yield Issue(
-                    "pictures do not show this episode's motion",
+                    "images do not show this episode's motion",
                     feature=camera,
                     episode=clip.episode,
                     observed=f"R² {score:.2f}",

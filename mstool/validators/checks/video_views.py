@@ -73,7 +73,7 @@ class Empty(Check):
     code, family = "MS304", "video"
     title = "no view is black or of one colour"
     meaning = (
-        "a script filled in zeros where the robot has no such camera: the policy waits for a picture that never comes"
+        "a script filled in zeros where the robot has no such camera: the policy waits for an image that never comes"
     )
     fix = "render the view (mstool convert mounts a wrist camera on the plain Panda), or leave the column out"
 
@@ -100,8 +100,8 @@ class Frozen(Check):
 
     code, family = "MS305", "video"
     title = "views move while the robot moves"
-    meaning = "the same picture in every frame: the policy is blind and does not know"
-    fix = "update the renderer before each picture (ManiSkill: scene.update_render), then convert the demos again"
+    meaning = "the same image in every frame: the policy is blind and does not know"
+    fix = "update the renderer before each image (ManiSkill: scene.update_render), then convert the demos again"
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Look for pixels that change by more than noise, anywhere, at any time."""
@@ -126,7 +126,7 @@ class Identical(Check):
     """MS306."""
 
     code, family = "MS306", "video"
-    title = "no two cameras show the same picture"
+    title = "no two cameras show the same image"
     meaning = "the second view adds nothing, and at run time a real second camera shows something else"
     fix = "render each camera by itself"
 
@@ -154,7 +154,7 @@ class CameraPlace(Check):
 
     code, family = "MS307", "video"
     title = "the wrist camera moves with the hand, and the others stand still"
-    meaning = "views that changed places: the pretrained model looks for the scene in the hand's picture"
+    meaning = "views that changed places: the pretrained model looks for the scene in the hand's image"
     fix = "swap the columns, or name them as they are"
 
     def run(self, context: Context) -> Iterator[Issue | Note]:
@@ -167,7 +167,7 @@ class CameraPlace(Check):
                 if moving.size >= 10:
                     changed[camera] = float(np.quantile(moving, 0.75))
         if not changed:
-            raise Skip("too little moves in the pictures")
+            raise Skip("too little moves in the images")
         yield Note("changing pixels: " + ", ".join(f"{camera} {share:.0%}" for camera, share in changed.items()))
         for camera, share in changed.items():
             wrist = is_wrist(context, camera)
@@ -199,7 +199,7 @@ class ChannelOrder(Check):
     """MS308."""
 
     code, family = "MS308", "video"
-    title = "pictures are RGB, not BGR"
+    title = "images are RGB, not BGR"
     meaning = (
         "red and blue change places (OpenCV reads and writes BGR): the instruction names a colour that is not there"
     )
@@ -261,7 +261,7 @@ class ChannelOrder(Check):
         blue = float(((b > 120) & (r < 90) & (g < 90)).mean())
         if blue > 0.001 and blue > 5 * red:
             yield Issue(
-                "the instruction names something red, and the picture shows blue but no red",
+                "the instruction names something red, and the image shows blue but no red",
                 "warning",
                 feature=camera,
                 observed=f"{red:.2%} red, {blue:.2%} blue",
@@ -284,7 +284,7 @@ class BlownUp(Check):
     """MS309."""
 
     code, family = "MS309", "video"
-    title = "pictures have the detail that their size promises"
+    title = "images have the detail that their size promises"
     meaning = "small renders blown up (128 px to 640x480) cost space and show the model nothing more"
     fix = "render at the size that is stored"
     LEAST = 0.55
@@ -298,7 +298,7 @@ class BlownUp(Check):
             yield Note(f"{camera}: finest octave has {ratio:.2f} of the next one's detail")
             if ratio < self.LEAST:
                 yield Issue(
-                    "pictures look blown up from a smaller size",
+                    "images look blown up from a smaller size",
                     "warning",
                     feature=camera,
                     observed=f"{ratio:.2f}",
