@@ -77,8 +77,8 @@ def main() -> int:
             facts = source.controller_facts()
             for demo in demos.read_many(range(len(demos))):
                 result = replay(source, demo, layout, horizon=horizon)
-                if result.failure:
-                    lost[layout.name, env_id, mode, result.failure] += 1
+                if result.dropped:
+                    lost[layout.name, env_id, mode, result.dropped] += 1
                     continue
                 actions = layout.decode_action(result.actions, facts, mode)
                 again, difference = execute(fresh, demo, actions, result.track.qpos)

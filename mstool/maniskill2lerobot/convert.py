@@ -179,7 +179,7 @@ def _finish(
 def _run(
     jobs: Sequence[ConvertJob], workers: int | None, executor: Executor, notify: Notify
 ) -> Generator[tuple[ConvertJob, EpisodeMark | str], None, None]:
-    """Do all jobs, showing progress in frames; yields each with its marker, or the reason for which it was lost."""
+    """Do all jobs, showing progress in frames; yields each with its marker, or the reason for which it is dropped."""
     done = dropped = 0
     hinted = False
     rendered = dict.fromkeys(jobs, 0)
@@ -197,7 +197,7 @@ def _run(
                 continue
             mark = event.mark
             if mark is None:
-                notify(f"episode {job.position} of {job.demos} failed twice:\n{event.failure}")
+                notify(f"episode {job.position} of {job.demos} failed twice:\n{event.dropped}")
             elif not hinted and mark.rendered_on == "cpu" and job.recipe.render_detail == "full":
                 notify(SPEED_HINT)
                 hinted = True
@@ -206,7 +206,7 @@ def _run(
             frames = mark.frames if mark else 0
             progress.note = f"{done} of {len(jobs)} episodes, {dropped} dropped"
             progress.update(frames - rendered[job], more=frames - job.steps)
-            yield job, mark or event.failure.strip().splitlines()[-1]
+            yield job, mark or event.dropped.strip().splitlines()[-1]
 
 
 def _nothing_kept(batches: Sequence[Batch], dropped: Mapping[str, int], work: Path) -> MstoolError:

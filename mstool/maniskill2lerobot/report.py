@@ -46,14 +46,14 @@ class ConvertReport:
 
     def text(self) -> str:
         """Return the report for a person: where the dataset is, what is in it, how to open it."""
-        lost = ", ".join(f"{count} x {reason}" for reason, count in self.dropped.items()) or "none"
+        dropped = ", ".join(f"{count} x {reason}" for reason, count in self.dropped.items()) or "none"
         quality = ", ".join(f"{view} {value['mean']:.1f} dB" for view, value in self.psnr_db.items())
         stored = ", ".join(f"{version} ({storage})" for version, storage in self.formats.items())
         root = self.root / "v3.0" if len(self.formats) > 1 else self.root
         lines = [
             f"dataset   {self.root}  ({self.size_bytes / 1e6:.1f} MB)  LeRobot {stored}",
             *(f"task      {instruction}" for instruction in self.instructions),
-            f"episodes  {self.converted} of {self.asked} demos, dropped: {lost}",
+            f"episodes  {self.converted} of {self.asked} demos, dropped: {dropped}",
             f"frames    {self.frames} at {self.fps} fps, {self.ms_per_frame:.0f} ms each",
             f"state     {', '.join(self.state_names)}",
             f"action    {', '.join(self.action_names)}",

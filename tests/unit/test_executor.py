@@ -20,8 +20,8 @@ def test_a_dying_worker_costs_its_episode_one_more_attempt(monkeypatch, jobs, tm
     assert sorted(done) == [0, 1, 2, 3, 4, 5, 7]
     assert all(done[p].mark for p in (0, 1, 3, 5, 7))
     assert done[2].mark is None
-    assert done[2].failure.endswith("ValueError: no good")
-    assert done[4].failure == "its worker died (signal 9)"
+    assert done[2].dropped.endswith("ValueError: no good")
+    assert done[4].dropped == "its worker died (signal 9)"
     tries = {p: len(list((tmp_path / str(p)).iterdir())) for p in done}
     assert tries == {0: 1, 1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 7: 2}
 

@@ -98,8 +98,8 @@ def test_a_dying_actor_costs_its_episode_one_more_attempt(run, workers, tmp_path
     done = run(ray, [0, 1, 2, 3, 4, 5, 7], workers)
     assert sorted(done) == [0, 1, 2, 3, 4, 5, 7]
     assert all(done[p].mark for p in (0, 1, 3, 5, 7))
-    assert done[2].failure.endswith("ValueError: no good")
-    assert done[4].failure == "its worker died (The actor died unexpectedly.)"
+    assert done[2].dropped.endswith("ValueError: no good")
+    assert done[4].dropped == "its worker died (The actor died unexpectedly.)"
     assert {p: ray.asked.count(p) for p in done} == {0: 1, 1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 7: 2}
     assert not ray.alive
     assert list(tmp_path.iterdir()) == []  # the token is gone

@@ -29,7 +29,7 @@ class GenerateReport:
     # Seed and length (control steps) of every kept episode, in the order of the files.
     seeds: tuple[int, ...]
     steps: tuple[int, ...]
-    # How many seeds failed, by reason (see `Outcome.failure`).
+    # How many seeds failed, by reason (see `Attempt.failure`).
     failures: dict[str, int]
     seconds: float
 

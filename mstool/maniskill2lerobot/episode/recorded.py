@@ -79,8 +79,8 @@ class RecordedSource:
                     )
             qpos, tcp, goal = recording.qpos, recording.tcp_pose, recording.goal
             assert qpos is not None
-            failure = TIMEOUT if steps > horizon else NOT_SUCCESSFUL if recording.success is False else ""
-            if not failure:
+            dropped = TIMEOUT if steps > horizon else NOT_SUCCESSFUL if recording.success is False else ""
+            if not dropped:
                 streams = {view: recording.frames(camera) for view, camera in cameras.items()}
                 for _ in range(steps):
                     on_frame({view: next(stream) for view, stream in streams.items()})
@@ -97,7 +97,7 @@ class RecordedSource:
             track=RobotTrack(qpos[:steps], nowhere if tcp is None else tcp[:steps]),
             actions=stored,
             goal=None if goal is None else goal[0],
-            failure=failure,
+            dropped=dropped,
             warnings=tuple(warnings),
         )
 

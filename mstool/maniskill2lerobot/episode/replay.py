@@ -24,14 +24,14 @@ type FrameSink = Callable[[dict[str, Array]], None]
 class Replay:
     """What an episode turned out to be.
 
-    `actions` is (T, D) float32 as the layout stores them; `goal` is (3,) m or None; `failure` is empty when the task
+    `actions` is (T, D) float32 as the layout stores them; `goal` is (3,) m or None; `dropped` is empty when the task
     was solved within the horizon, else the reason for which the episode must be dropped.
     """
 
     track: RobotTrack
     actions: Array
     goal: Array | None
-    failure: str
+    dropped: str
     # What could not be verified.
     warnings: tuple[str, ...] = ()
 
@@ -127,10 +127,10 @@ def replay(
         if on_frame is not None:
             on_frame(simulator.finish_pictures())
         actions.append(stored)
-    failure = "" if success or not simulator.judges else NOT_SUCCESSFUL
+    dropped = "" if success or not simulator.judges else NOT_SUCCESSFUL
     doubts = {UNJUDGED: not simulator.judges, BEGUN_ELSEWHERE: not simulator.begun_at_seed}
     warnings = tuple(text for text, holds in doubts.items() if holds)
-    return Replay(_track(qpos, tcp), np.concatenate(actions), goal, failure, warnings)
+    return Replay(_track(qpos, tcp), np.concatenate(actions), goal, dropped, warnings)
 
 
 def _track(qpos: list[Array], tcp: list[Array]) -> RobotTrack:

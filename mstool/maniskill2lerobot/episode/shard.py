@@ -166,14 +166,14 @@ def _convert(
     )
     try:
         result = source.play(demo, horizon=recipe.horizon, on_frame=on_frame)
-        if not result.failure:
+        if not result.dropped:
             quality = _close(writers)
     except BaseException:
         _abort(writers)
         raise
-    if result.failure:
+    if result.dropped:
         _abort(writers)
-        return replace(mark, dropped=result.failure)
+        return replace(mark, dropped=result.dropped)
     histograms = {view: writer.histogram for view, writer in writers.items()}
 
     rows = {

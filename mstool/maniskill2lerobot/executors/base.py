@@ -13,7 +13,7 @@ class Done:
 
     job: ConvertJob
     mark: EpisodeMark | None
-    failure: str = ""
+    dropped: str = ""
 
 
 @dataclass(frozen=True)

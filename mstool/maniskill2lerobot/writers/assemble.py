@@ -43,7 +43,7 @@ def assemble(
     formats
         {format: how pictures are stored}.
     demos, dropped
-        Where the demos come from and how many were lost for which reason, for the record.
+        Where the demos come from and how many were dropped for which reason, for the record.
     overwrite
         Replace a dataset at `root`.
     more
