@@ -5,6 +5,7 @@ drops them when it rewrites that file. Up to version 0.1.1 the record was such a
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,8 +13,7 @@ from typing import Any, get_args
 
 from mstool.atomic import replace_text
 from mstool.contract import ControllerFacts, Goal, Observations, RenderDetail
-from mstool.dataset.files import INFO_FILE, RECORD_FILE
-from mstool.errors import DataError
+from mstool.dataset.files import INFO_FILE, RECORD_FILE, read_object
 
 _INFO_ENTRY = "mstool"
 
@@ -102,28 +102,17 @@ def read_record(root: Path) -> Record:
         The record, or the file that may hold it, is not a JSON object.
 
     """
-    own = root / RECORD_FILE
+    fix = shlex.join(["mstool", "describe", str(root), "--from", "ORIGINAL", "--overwrite"])
+    own, info = root / RECORD_FILE, root / INFO_FILE
     if own.is_file():
-        return Record.from_json(_read(own))
-    info = root / INFO_FILE
-    entry = _read(info).get(_INFO_ENTRY) if info.is_file() else None
+        return Record.from_json(read_object(own, fix=fix))
+    entry = read_object(info, fix=fix).get(_INFO_ENTRY) if info.is_file() else None
     return Record.from_json(entry if isinstance(entry, dict) else {})
 
 
 def write_record(root: Path, record: Record) -> None:
     """Write the record of the dataset at `root`."""
     replace_text(root / RECORD_FILE, json.dumps(record.to_json(), indent=2))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    fix = f"mstool describe {path.parents[path.parts[::-1].index('meta')]} --from ORIGINAL --overwrite"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: {error}", fix=fix) from error
-    if not isinstance(data, dict):
-        raise DataError(f"{path}: not a JSON object", fix=fix)
-    return data
 
 
 def _is_text(value: object) -> bool:
