@@ -30,7 +30,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     )
     yield f"device      {plan.device}" + (f", {plan.device_bytes / _GIB:.0f} GiB" if plan.device_bytes else "")
     yield f"memory      {_memory(plan)}"
-    yield f"pictures    {_pictures(plan)}"
+    yield f"images      {_pictures(plan)}"
     yield f"checkpoints {_checkpoints(plan)}"
     yield ""
     yield from _table(plan.normalised(), ["column", "input", "shape", "normalisation"])

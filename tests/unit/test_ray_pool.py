@@ -191,5 +191,5 @@ def test_executor_that_does_not_exist():
 @pytest.mark.parametrize("address", ["junk", "ray://head:10001", "head:", ":6379"])
 def test_addresses_that_are_none(address):
     pytest.importorskip("ray")
-    with pytest.raises(UsageError, match="is no HOST:PORT"):
+    with pytest.raises(UsageError, match="is not HOST:PORT"):
         ray_cluster.connect(address)

@@ -171,7 +171,7 @@ def divergence(
         return rows, []
     said = (
         f"{len(steps)} of {len(rows)} rollouts from training seeds leave their stored episode by more than {DIVERGED} "
-        f"standard deviations, in the median at step {steps[len(steps) // 2]} (another way to the goal is no fault: "
+        f"standard deviations, in the median at step {steps[len(steps) // 2]} (another way to the goal is not a fault: "
         "compare the success there)"
     )
     return rows, [said]

@@ -60,7 +60,7 @@ def read_recipe(root: Path, horizon: int | None = None) -> OpenpiRecipe:
     _check_version(root, conventions)
     use = layout.openpi
     if use is None:
-        why = "is any robot's own" if layout.robot is None else "is none that openpi reads"
+        why = "is any robot's own" if layout.robot is None else "is not one that openpi reads"
         trained = " and ".join(_trained_on())
         raise UsageError(
             f"{root}: layout {layout.name!r} {why}; openpi's models are trained on layouts {trained}",

@@ -53,7 +53,7 @@ def _check_address(address: str) -> None:
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit() or "://" in address:
             raise UsageError(
-                f"--ray-address {address!r} is no HOST:PORT (mstool itself runs on a machine of the cluster)",
+                f"--ray-address {address!r} is not HOST:PORT (mstool itself runs on a machine of the cluster)",
                 fix="use --ray-address HOST:6379 with the head node's name, or --ray-address auto on one of its nodes",
             )
         try:

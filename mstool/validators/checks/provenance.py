@@ -55,7 +55,7 @@ class Declared(Check):
             )
         elif not layout.allows(record.control_mode):
             yield Issue(
-                "a control mode that the layout has not",
+                "a control mode that the layout does not have",
                 feature="record.control_mode",
                 observed=repr(record.control_mode),
                 expected=", ".join(layout.control_modes),

@@ -26,7 +26,7 @@ def _expected(context: Context, kind: str) -> Meaning:
         raise Skip(f"the state holds no {kind.removeprefix('eef_')} ({meaning.state} {meaning.said})")
     state = np.concatenate([state_of(context.data, rows) for rows in context.data.sample])
     if kind != "joints" and contradicts(meaning.state, state):
-        raise Skip(f"the state is no {meaning.state} (MS506)")
+        raise Skip(f"the state is not {meaning.state} (MS506)")
     return meaning
 
 
@@ -190,7 +190,7 @@ class Fingers(Check):
         if state.shape[1] != len(layout.state):
             raise Skip(f"the state does not have {len(layout.state)} dimensions")
         if contradicts(meaning.state, state):
-            raise Skip(f"the state is no {meaning.state} (MS506)")
+            raise Skip(f"the state is not {meaning.state} (MS506)")
         if layout.fingers is None:
             raise Skip(f"layout {layout.name!r} has no fingers in its state")
         for dim, (least, most) in layout.fingers.ranges.items():

@@ -309,7 +309,7 @@ def _camera(episode: int, camera: str, entry: Any) -> Iterator[Issue]:
         try:
             values = np.array(entry[name], dtype=np.float64)
         except (KeyError, TypeError, ValueError):
-            yield Issue(f"image {name} is missing or no numbers", feature=camera, episode=episode)
+            yield Issue(f"image {name} is missing or not numeric", feature=camera, episode=episode)
             return
         if values.shape != (3, 1, 1) or values.max() > 1.001 or values.min() < -0.001:
             yield Issue(
