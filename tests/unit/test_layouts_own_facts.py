@@ -210,7 +210,7 @@ def test_a_new_layout_is_trained_on_by_openpi_as_it_says(trained_on, monkeypatch
     assert recipe.name == "maniskill_pickcube_droid"
     assert (recipe.horizon, recipe.delta, recipe.plain, recipe.use) == (16, (), True, DROID_DATA)
     monkeypatch.setattr(DegreesLayout, "openpi", None)
-    with pytest.raises(UsageError, match=r"layout 'degrees' is not one that openpi reads.* on layouts libero and droid"):
+    with pytest.raises(UsageError, match=r"layout 'degrees' is not one that openpi reads.*libero and droid"):
         read_recipe(trained_on)
 
 
