@@ -152,7 +152,8 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
     Several get every demo `REPEATS` times and are timed from when each of them has finished its first episode to the
     complete dataset: in the end, when no episode is left, one of them waits for the other.
     """
-    from mstool.maniskill2lerobot.convert import Batch, convert
+    from mstool.maniskill2lerobot.batches import Batch, Part
+    from mstool.maniskill2lerobot.convert import convert
     from mstool.maniskill2lerobot.demos.source import open_demos
     from mstool.maniskill2lerobot.executors.base import Done
     from mstool.maniskill2lerobot.executors.job import ConvertJob, ConvertWorker
@@ -175,10 +176,8 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
         worker = ConvertWorker()
         worker.do(ConvertJob(source.demos.path, 0, recipe, scratch / "warm"))
     clock = Clock()
-    report = convert(
-        [Batch(source, recipe, episodes)],
-        root,
-        repo_id="local/bench",
+    (report,) = convert(
+        [Part([Batch(source, recipe, episodes)], root, "local/bench")],
         formats={"v3.0": "video"},
         workers=workers,
         executor=timed,

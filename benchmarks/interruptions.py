@@ -34,7 +34,8 @@ from mstool import processes
 from mstool.cli.output import table
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.target import work_folder
-from mstool.maniskill2lerobot.convert import Batch, convert
+from mstool.maniskill2lerobot.batches import Batch, Part
+from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.simulation.registry import env_ids
@@ -68,7 +69,7 @@ def run_forked(root: Path) -> int:
         processes.multiprocessing.get_context = lambda _: multiprocessing.context.ForkContext()
         source = open_demos(ENV, str(DEMOS), episodes=None, seed=0, notify=lambda _: None)
         batch = Batch(source, make_recipe(ENV, image_size=SIZE, cameras="base"))
-        convert([batch], root, repo_id="local/cut", formats={"v3.0": "video"}, workers=WORKERS)
+        convert([Part([batch], root, "local/cut")], formats={"v3.0": "video"}, workers=WORKERS)
         code = 0
     except BaseException:  # noqa: BLE001 - a forked process must not go on as its parent
         traceback.print_exc()

@@ -23,7 +23,8 @@ from PIL import Image, ImageDraw
 
 from mstool.cli.output import table
 from mstool.manifest import load_manifest
-from mstool.maniskill2lerobot.convert import Batch, convert
+from mstool.maniskill2lerobot.batches import Batch, Part
+from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos.generate import GenerateReport, generate_demos
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.options import make_recipe
@@ -39,17 +40,16 @@ LABEL = 18
 
 def generate(env_id: str, episodes: int, work: Path) -> GenerateReport:
     """Generate the demos of one task."""
-    return generate_demos(env_id, episodes=episodes, seed=0, out_dir=work / "demos" / env_id, progress=False)
+    return generate_demos(env_id, episodes=episodes, seed=0, out_dir=work / "demos" / env_id)
 
 
 def run(made: GenerateReport, episodes: int, workers: int | None, work: Path) -> dict[str, object]:
     """Convert one task's demos; returns its row."""
     env_id = made.env_id
     source = open_demos(env_id, str(work / "demos" / env_id), episodes=episodes, seed=0, notify=print)
-    report = convert(
-        [Batch(source, make_recipe(env_id), episodes)],
-        work / env_id,
-        repo_id=f"local/{env_id}",
+    part = Part([Batch(source, make_recipe(env_id), episodes)], work / env_id, f"local/{env_id}")
+    (report,) = convert(
+        [part],
         formats={"v3.0": "video"},
         workers=workers,
         overwrite=True,

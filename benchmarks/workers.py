@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 from mstool.cli.output import table
-from mstool.maniskill2lerobot.convert import Batch, convert
+from mstool.maniskill2lerobot.batches import Batch, Part
+from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos.generate import generate_demos
 from mstool.maniskill2lerobot.demos.source import open_demos
 from mstool.maniskill2lerobot.executors.local import run_local
@@ -34,10 +35,9 @@ def measure(env_id: str, demos: Path, episodes: int, workers: int, work: Path) -
             yield done
 
     source = open_demos(env_id, str(demos), episodes=episodes, seed=0, notify=print)
-    report = convert(
-        [Batch(source, make_recipe(env_id), episodes)],
-        work / f"w{workers}",
-        repo_id="local/workers",
+    part = Part([Batch(source, make_recipe(env_id), episodes)], work / f"w{workers}", "local/workers")
+    (report,) = convert(
+        [part],
         formats={"v3.0": "video"},
         workers=workers,
         executor=timed,

@@ -68,7 +68,7 @@ def locked(work: Path, *, kept: str) -> Iterator[None]:
 
     """
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as file:
+    with (work / "lock").open("a") as file:  # whoever is refused leaves everything as it was, its time too
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -98,11 +98,11 @@ def test_the_views_are_maniskills_own_pixels():
     ours.reset(3)
     np.testing.assert_array_equal(ours.images()["base"], expected)
     # The wrist view stands where `panda_wristcam` carries its camera.
-    from mstool.simulation.cameras import HAND_CAMERA_P, HAND_CAMERA_Q
+    from mstool.robots.panda import PANDA
 
     mounted = hand.inv() * camera
-    np.testing.assert_allclose(mounted.p, HAND_CAMERA_P, atol=1e-5)
-    np.testing.assert_allclose(np.abs(mounted.q @ np.array(HAND_CAMERA_Q)), 1, atol=1e-5)
+    np.testing.assert_allclose(mounted.p, PANDA.hand_camera.position, atol=1e-5)
+    np.testing.assert_allclose(np.abs(mounted.q @ np.array(PANDA.hand_camera.quaternion)), 1, atol=1e-5)
     ours.close()
 
 

@@ -217,7 +217,7 @@ def test_no_address(url):
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (b"\xc1", "no frame of openpi's protocol"),
+        (b"\xc1", "not a frame of openpi's protocol"),
         (pack([1]), "answers with a list"),
         ("Traceback: no such checkpoint", "reports an error of its own:\nTraceback: no such checkpoint"),
     ],
@@ -233,10 +233,10 @@ def test_the_first_frame_is_no_metadata(metadata, message):
         (pack({"actions": np.zeros((10, 32))}), r"actions of shape \(10, 32\), this dataset's are \(H, 7\)"),
         (pack({"actions": np.zeros((2, 10, 7))}), r"shape \(2, 10, 7\)"),
         (pack({"actions": np.full((1, 7), np.nan)}), "not finite"),
-        (pack({"actions": "no"}), "no numbers"),
+        (pack({"actions": "no"}), "not numbers"),
         (pack({"action": np.zeros((1, 7))}), "without actions: action"),
         (pack(3), "answers with a int"),
-        (b"\xc1\xc1", "no frame"),
+        (b"\xc1\xc1", "not a frame"),
     ],
 )
 def test_wrong_answers(answer, message):

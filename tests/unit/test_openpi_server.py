@@ -117,7 +117,7 @@ def test_pictures_resized_by_openpis_clients_are_turned_back():
     [
         (pack({"prompt": "x"}), "lacks observation/image, observation/wrist_image, observation/state"),
         (pack([1]), "this is a list"),
-        (b"\xc1", "no frame"),
+        (b"\xc1", "not a frame"),
         ("hello", "a text frame"),
         (pack(unpack(frame("observation_libero")) | {"observation/state": np.zeros(7)}), r"shape \(7,\)"),
         (pack(unpack(frame("observation_libero")) | {"observation/state": np.full(8, np.nan)}), "not finite"),

@@ -133,5 +133,5 @@ def test_other_dtypes_are_not_read(dtype):
     import msgpack
 
     bad = msgpack.packb({b"__ndarray__": True, b"data": b"\0" * 8, b"dtype": dtype, b"shape": [1]})
-    with pytest.raises(DataError, match="no frame"):
+    with pytest.raises(DataError, match="not a frame"):
         unpack(bad)

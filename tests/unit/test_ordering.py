@@ -4,18 +4,18 @@ import json
 
 import pytest
 from conftest import DEMOS
-from mstool.fingerprint import content_hash
-from mstool.maniskill2lerobot.target import locked, work_folder
 from support.demos import edit_json
 from support.shard_worker import make_shard
 
+from mstool.dataset.fingerprint import content_hash
+from mstool.dataset.target import locked, work_folder
 from mstool.errors import DataError
 from mstool.evaluation.outcomes import OutcomeLog
 from mstool.evaluation.plan import EvalTask
 from mstool.evaluation.play import play
 from mstool.evaluation.runner import Speed
 from mstool.maniskill2lerobot.executors.base import Done
-from mstool.maniskill2lerobot.plan import Wish, build, make_recipes
+from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
 from mstool.ordering import firsts_first
 
 ENVS = ("PickCube-v1", "StackCube-v1", "PushCube-v1")
@@ -23,11 +23,11 @@ V3 = {"v3.0": "video"}
 
 
 def run(root, executor, envs=ENVS, **more):
-    wish = Wish(demos=str(DEMOS), image_size="16")
+    request = ConvertRequest(demos=str(DEMOS), image_size="16")
     per_task = more.get("per_task", False)
     return build(
-        make_recipes(envs, wish, V3, per_task=per_task),
-        wish,
+        make_recipes(envs, request, V3, per_task=per_task),
+        request,
         root,
         repo_id="x/y",
         formats=V3,
@@ -117,7 +117,7 @@ def test_a_failed_run_leaves_a_work_folder_only_for_finished_episodes(tmp_path):
 
 
 def test_an_interrupted_run_leaves_no_empty_work_folder(tmp_path):
-    with pytest.raises(KeyboardInterrupt), locked(tmp_path / ".data.work"):
+    with pytest.raises(KeyboardInterrupt), locked(tmp_path / ".data.work", kept="*/episode.json"):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
 
