@@ -1,1 +1,21 @@
-"""Closed-loop evaluation in ManiSkill: policies behind one protocol, batched over parallel environments."""
+"""Closed-loop evaluation in ManiSkill: policies behind one protocol, batched over parallel environments.
+
+request, evaluate       what was asked, and the command's own logic
+plan                    tasks, seeds, sentences, horizons
+policy, policies/       what a policy is, and those there are
+openpi/                 openpi's protocol, from both sides
+scene, rollout          an environment in a dataset's terms, and one episode in it
+chunks                  from action chunks to single actions
+worker, runner, play    one process, all of them, and the episodes that are left
+configuration           what decides the outcomes, and its fingerprint
+outcomes, results       how episodes ended, and what follows
+statistics, compare     intervals, and two evaluations side by side
+markdown_report         the results as a page
+filmstrip               the results as images
+diagnose/               why a policy fails
+training_stats          what a policy was normalised with
+checkpoint_features     whether a checkpoint fits its conventions
+default_conventions     conventions for a policy that was trained on nothing
+needs                   what a checkpoint needs from elsewhere
+lerobot_env, gym_env    the same environment for LeRobot's commands
+"""

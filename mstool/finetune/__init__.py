@@ -1,1 +1,16 @@
-"""Fine-tuning: a validated dataset to a trained policy, by LeRobot's training or the user's openpi."""
+"""Fine-tuning: a validated dataset to a trained policy, by LeRobot's training or the user's openpi.
+
+options, arguments       what was asked, and what of it cannot be
+presets                  every value that is not LeRobot's default, and why
+prepare                  everything that is checked before anything starts: keys, weights, memory, machine, pictures,
+                         gate
+plan, plan_text          the whole plan, and how it is told
+config                   LeRobot's own config objects
+run, resume              the training, and going on with one
+hooks                    the one place that reaches into LeRobot's training, for batches, checkpoint_sidecar, interrupts,
+                         logs
+problems                 what goes wrong inside a training, in words
+frame_cache              every frame decoded once
+flow/                    the bundled policy
+openpi_engine, openpi/   a script for the user's own openpi
+"""

@@ -6,7 +6,9 @@ options       what a user asked for, and the command that asks for it again
 errors        what went wrong, in words that end with the command that fixes it
 gate          the validation report that a push demands
 inventory     files here and there: sizes, hashes, what differs
-card          the dataset's README; contact_sheet: the pictures in it
-push          plan, upload, commit once, verify, tag last
+identity      who we are there
+card          the dataset's README, of card_facts; contact_sheet: the images in it
+push          plan, upload, commit once, verify, tag last (tags); write_back notes it in the manifest
 pull          download with resume, verify, open, rename into place
+transfers     several at a time; sinks: where their bytes go
 """

@@ -1,1 +1,15 @@
-"""ManiSkill demos to LeRobot datasets: demos -> replay -> episode shards -> dataset on disk."""
+"""ManiSkill demos to LeRobot datasets: demos -> replay -> episode shards -> dataset on disk.
+
+demos/        where demos come from
+episode/      one episode, from a demo to a shard
+pictures/     images as they are stored
+executors/    who converts the episodes
+writers/      datasets from finished episodes
+rewrite/      existing datasets back into episodes: merge and export
+options       from what a user typed to a recipe
+plan          from environments to batches, and from batches to datasets
+batches       demos of one environment
+convert       the conversion itself
+resume        what an interrupted one left
+report        what was done
+"""

@@ -1,6 +1,7 @@
 """The import direction, and that the command line starts fast."""
 
 import ast
+import re
 import resource
 import subprocess
 import sys
@@ -23,6 +24,8 @@ IMPORTS = {
     "finetune": {"dataset", "layouts", "norm_stats", "validators"},
     "hub": {"dataset", "validators"},
 }
+# Packages of many modules of one kind, whose `__init__` says what they have in common.
+ONE_KIND = {"mstool", "cli", "checks", "targets", "layouts", "robots", "flow", "openpi", "planner", "show"}
 PACKAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
 
@@ -56,6 +59,17 @@ def test_import_direction():
     for package, expected in IMPORTS.items():
         used = set().union(*(imported(path) for path in (PACKAGE / package).rglob("*.py"))) & PACKAGES
         assert used - {package} == expected, package
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGE.rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_a_package_lists_what_is_in_it(package):
+    if package.parent.name in ONE_KIND:
+        return
+    text = ast.get_docstring(ast.parse(package.read_text())) or ""
+    inside = {path.stem for path in package.parent.glob("*.py")} | {
+        f.parent.name for f in package.parent.glob("*/__init__.py")
+    }
+    assert not {name for name in inside - {"__init__", "__main__"} if not re.search(rf"\b{name}\b", text)}
 
 
 def test_modules_beside_the_packages_import_none():

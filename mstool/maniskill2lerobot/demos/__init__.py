@@ -1,1 +1,8 @@
-"""Where demos come from: a file, the hub, or the planner."""
+"""Where demos come from: a file, the hub, or the planner.
+
+source      which of them
+hub         ManiSkill's official demos
+generate    demos made here
+reader      a file of trajectories; listing reads the `.json` beside it, hdf5 one trajectory's arrays
+recording   the observations that a file may hold
+"""
