@@ -7,7 +7,7 @@ prepare                  everything that is checked before anything starts: keys
 plan, plan_text          the whole plan, and how it is told
 config                   LeRobot's own config objects
 run, resume              the training, and going on with one
-hooks                    the one place that reaches into LeRobot's training, for batches, checkpoint_sidecar, interrupts,
+hooks                    the one place that reaches into LeRobot's training: batches, checkpoint_sidecar, interrupts,
                          logs
 problems                 what goes wrong inside a training, in words
 frame_cache              every frame decoded once

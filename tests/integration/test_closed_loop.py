@@ -31,7 +31,7 @@ def test_stored_actions_repeat_the_replay_to_the_bit(env_id, position, layout, m
     result = replay(simulator, demo, layout, horizon=300)
     facts = simulator.controller_facts()
     simulator.close()
-    assert not result.failure
+    assert not result.dropped
     assert not result.warnings
     assert result.actions.dtype == np.float32
     fresh = Simulator(SimulatorSpec(env_id, mode))
