@@ -11,7 +11,7 @@ from mstool.errors import UsageError
 from mstool.paths import writable_file
 
 if TYPE_CHECKING:
-    from mstool.validators.check import Replayer
+    from mstool.validators.check import ReplayDataset
     from mstool.validators.report import CheckResult, ValidationReport
 
 _SHOWN = 5
@@ -112,7 +112,7 @@ def _codes(text: str | None) -> list[str]:
     return [code.strip().upper() for code in (text or "").split(",") if code.strip()]
 
 
-def _replay(wanted: bool) -> "tuple[Replayer | None, str]":
+def _replay(wanted: bool) -> "tuple[ReplayDataset | None, str]":
     if not wanted:
         return None, "not asked for (--replay)"
     try:

@@ -14,7 +14,7 @@ from mstool.validators.targets import Target
 
 # Executes stored actions in a simulator: (the dataset's record, lines of the episode log, actions (T, D) of each)
 # to {episode: success}. Injected, so that no validator needs a simulator.
-type Replayer = Callable[[Record, Sequence[Mapping[str, Any]], Sequence[Array]], dict[int, bool]]
+type ReplayDataset = Callable[[Record, Sequence[Mapping[str, Any]], Sequence[Array]], dict[int, bool]]
 
 
 class Skip(Exception):  # noqa: N818
@@ -29,7 +29,7 @@ class Context:
     target: Target
     # openpi's statistics, if given or found.
     norm_stats: Path | None = None
-    replay: Replayer | None = None
+    replay: ReplayDataset | None = None
     # Why there is no replay.
     no_replay: str = "not asked for (--replay)"
 

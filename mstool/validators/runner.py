@@ -12,7 +12,7 @@ from mstool.dataset.files import NORM_STATS_FILE, Unavailable
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
 from mstool.progress import Progress
-from mstool.validators.check import CHECKS, Check, Context, Replayer, Skip
+from mstool.validators.check import CHECKS, Check, Context, ReplayDataset, Skip
 from mstool.validators.checks import load_checks
 from mstool.validators.report import CheckResult, Issue, Note, Status, ValidationReport
 from mstool.validators.sampling import PICTURES, SampledView
@@ -55,7 +55,7 @@ def validate(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     full: bool = False,
-    replay: Replayer | None = None,
+    replay: ReplayDataset | None = None,
     no_replay: str = "not asked for (--replay)",
 ) -> ValidationReport:
     """Check a dataset against what a consumer expects.

@@ -1,6 +1,7 @@
 """One episode, from a demo to a shard.
 
 recipe      everything that decides what a shard holds
+source      what an episode's source is, and what it hands out
 replay      observations from a simulator
 recorded    observations from the demo file itself
 shard       the episode's folder, its marker last

@@ -12,7 +12,7 @@ from mstool.manifest import find_task
 from mstool.maniskill2lerobot.demos.reader import Demo, DemoFile
 from mstool.maniskill2lerobot.demos.recording import Recording
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.episode.replay import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
+from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
 from mstool.robots import ROBOTS
 
 # `SimConfig.control_freq` in ManiSkill 3.0.1's `mani_skill/utils/structs/types.py`.

@@ -1,60 +1,18 @@
 """Execute a demo in the target control mode and hand out every frame as it happens."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
 from mstool.layouts import Layout
 from mstool.maniskill2lerobot.demos.reader import Demo
+from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
 from mstool.simulation.action_conversion import conversion
 from mstool.simulation.environment import Simulator
 
-TIMEOUT = "timeout"
-NOT_SUCCESSFUL = "not successful"
 UNJUDGED = "the environment does not say when its task is solved: kept unjudged"
 BEGUN_ELSEWHERE = "began in a state that its seed does not give here: from the seed, its actions may not solve the task"
-
-type FrameSink = Callable[[dict[str, Array]], None]
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What an episode turned out to be.
-
-    `actions` is (T, D) float32 as the layout stores them; `goal` is (3,) m or None; `dropped` is empty when the task
-    was solved within the horizon, else the reason for which the episode must be dropped.
-    """
-
-    track: RobotTrack
-    actions: Array
-    goal: Array | None
-    dropped: str
-    # What could not be verified.
-    warnings: tuple[str, ...] = ()
-
-
-class EpisodeSource(Protocol):
-    """Where an episode's observations come from: a simulator that replays it, or the demo file itself."""
-
-    @property
-    def robot(self) -> str:
-        """ManiSkill's name of the robot."""
-
-    @property
-    def rendered_on(self) -> str:
-        """What makes the pictures: `gpu`, `cpu`, or empty when they are made already."""
-
-    def robot_facts(self) -> RobotFacts:
-        """Return what the robot's numbers are called."""
-
-    def controller_facts(self) -> ControllerFacts:
-        """Return what one unit of each action dimension does."""
-
-    def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
-        """Go through the episode, handing out pictures one frame at a time."""
 
 
 @dataclass(frozen=True)

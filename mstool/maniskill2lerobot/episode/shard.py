@@ -22,7 +22,7 @@ from mstool.errors import UsageError
 from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.episode.replay import EpisodeSource
+from mstool.maniskill2lerobot.episode.source import EpisodeSource
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter
 from mstool.maniskill2lerobot.pictures.video import VideoWriter

@@ -20,8 +20,6 @@ from mstool.maniskill2lerobot.writers.features import camera_columns, features, 
 # What two datasets must agree on to be one. The words that a layout says of itself may change, what it is may not.
 _ALIKE = ("layout", "control_mode", "controller", "goal", "image_size", "render_detail")
 
-type Row = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class StoredDataset:
@@ -32,7 +30,7 @@ class StoredDataset:
     # What mstool wrote about the data.
     record: Record
     # One line per episode of the episode log.
-    log: Sequence[Row]
+    log: Sequence[Mapping[str, Any]]
     # By episode.
     rows: Sequence[EpisodeRow]
 
@@ -81,7 +79,7 @@ class StoredDataset:
         differing += [(name, *pair) for name, pair in columns.items() if pair[0] != pair[1]]
         return [f"{name}: {ours} and {theirs}" for name, ours, theirs in differing]
 
-    def _recipe(self, line: Row, row: EpisodeRow) -> Recipe:
+    def _recipe(self, line: Mapping[str, Any], row: EpisodeRow) -> Recipe:
         record = self.record
         env_id = str(line["env_id"])
         height, width = record.image_size
@@ -167,7 +165,7 @@ def video_path(dataset: StoredDataset, index: int, column: str) -> Path:
         return video_file(dataset.root, dataset.info.raw, dataset.rows[index].videos[column].place, column)
 
 
-def _shapes(features: Mapping[str, Row]) -> dict[str, object]:
+def _shapes(features: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
     # How pictures are stored is compared by itself.
     return {
         name: ("picture" if spec["dtype"] in {"image", "video"} else spec["dtype"], spec["shape"], spec.get("names"))

@@ -147,7 +147,7 @@ class Names(Check):
 
 
 @register
-class Units(Check):
+class DeclaredUnits(Check):
     """MS404."""
 
     code, family = "MS404", "state and actions"

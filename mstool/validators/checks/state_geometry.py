@@ -169,7 +169,7 @@ class JointLimits(Check):
 
 
 @register
-class Fingers(Check):
+class FingerRange(Check):
     """MS411."""
 
     code, family = "MS411", "state and actions"

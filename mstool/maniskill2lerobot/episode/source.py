@@ -1,0 +1,51 @@
+"""What an episode's source is, a simulator that replays it or the demo file itself, and what it hands out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
+from mstool.maniskill2lerobot.demos.reader import Demo
+
+# Why an episode is dropped.
+TIMEOUT = "timeout"
+NOT_SUCCESSFUL = "not successful"
+
+type FrameSink = Callable[[dict[str, Array]], None]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What an episode turned out to be.
+
+    `actions` is (T, D) float32 as the layout stores them; `goal` is (3,) m or None; `dropped` is empty when the task
+    was solved within the horizon, else the reason for which the episode must be dropped.
+    """
+
+    track: RobotTrack
+    actions: Array
+    goal: Array | None
+    dropped: str
+    # What could not be verified.
+    warnings: tuple[str, ...] = ()
+
+
+class EpisodeSource(Protocol):
+    """Where an episode's observations come from: a simulator that replays it, or the demo file itself."""
+
+    @property
+    def robot(self) -> str:
+        """ManiSkill's name of the robot."""
+
+    @property
+    def rendered_on(self) -> str:
+        """What makes the pictures: `gpu`, `cpu`, or empty when they are made already."""
+
+    def robot_facts(self) -> RobotFacts:
+        """Return what the robot's numbers are called."""
+
+    def controller_facts(self) -> ControllerFacts:
+        """Return what one unit of each action dimension does."""
+
+    def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
+        """Go through the episode, handing out pictures one frame at a time."""
