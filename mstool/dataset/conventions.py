@@ -19,6 +19,17 @@ from mstool.errors import DataError
 
 # The record's name in that file.
 _RECORD = "mstool"
+# What that file must hold.
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "dataset": str,
+    "fps": (int, float),
+    "features": dict,
+    _RECORD: dict,
+    "episodes": list,
+}
+_ANOTHER = "mstool finetune writes it beside every checkpoint: take another one"
+# Entries of the record without which no environment can be built as the dataset's was.
+_ESSENTIAL = ("layout", "control_mode", "controller", "views", "image_size")
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,13 @@ def load_conventions(path: Path) -> Conventions:
     """
     beside = path / CONVENTIONS_FILE
     if beside.is_file():
-        stored = read_object(beside, fix="mstool finetune writes it beside every checkpoint: take another one")
-        return Conventions(record=Record.from_json(stored.pop(_RECORD)), **stored)
+        stored = read_object(beside, fix=_ANOTHER)
+        wrong = [name for name, kind in _KINDS.items() if not isinstance(stored.get(name), kind)]
+        if wrong:
+            raise DataError(f"{beside}: {', '.join(wrong)} missing or malformed", fix=_ANOTHER)
+        return Conventions(
+            record=Record.from_json(stored[_RECORD]), **{name: stored[name] for name in _KINDS if name != _RECORD}
+        )
     info = read_info(path)
     record = read_record(path)
     if not record or not (path / EPISODE_LOG_FILE).is_file():
@@ -69,6 +85,12 @@ def load_conventions(path: Path) -> Conventions:
             f"{path} does not say what its numbers mean: no {missing}: it was not made by mstool convert, or another "
             "tool has rewritten it since",
             fix=f"mstool describe {path} --from ORIGINAL restores it, or convert again: mstool convert --env ENV",
+        )
+    wrong = [name for name in _ESSENTIAL if not getattr(record, name)]
+    if wrong:
+        raise DataError(
+            f"{path / RECORD_FILE}: {', '.join(wrong)} missing or malformed",
+            fix=f"mstool describe {path} --from ORIGINAL --overwrite restores it",
         )
     with needed(path):
         episodes = read_episode_log(path)

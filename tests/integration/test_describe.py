@@ -8,6 +8,7 @@ from support.lerobot_tools import edit
 from support.records import drop_record, edited_record, read_record
 
 from mstool.dataset.conventions import load_conventions
+from mstool.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +74,12 @@ def test_a_damaged_record_is_one_error(made, tmp_path, mstool, capsys):
     for words in (("stats", root), ("describe", root, "--from", made("pick_images"))):
         assert mstool(*words) == 1
         assert "not a JSON object" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("entry", "value"), [("controller", "x"), ("image_size", "big"), ("layout", ["libero"])])
+def test_a_record_that_was_damaged_by_hand_is_named(made, tmp_path, entry, value):
+    root = copied(made("pick") / "v3.0", tmp_path / "pick")
+    with edited_record(root) as record:
+        record[entry] = value
+    with pytest.raises(DataError, match=rf"record.json: {entry} missing or malformed"):
+        load_conventions(root)
