@@ -177,7 +177,7 @@ def test_a_signal_that_ends_a_data_loader_is_named(dataset, tmp_path, number, wo
                 subprocess.run(["kill", f"-{int(number)}", str(child.pid)], check=True)
 
     with pytest.raises(SetupError, match=words) as error:
-        train(options(dataset, tmp_path / "run", steps=100, num_workers=2, save_every=1, cache_frames="memory"), end_it)
+        train(options(dataset, tmp_path / "run", steps=20, num_workers=2, save_every=1, cache_frames="memory"), end_it)
     assert "--resume" in error.value.fix
     assert ("--num-workers 1" in error.value.fix) == (number != signal.SIGTERM)
 
