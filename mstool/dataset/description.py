@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstool.dataset.files import INFO_FILE, V2_DATA, v2_place
-from mstool.dataset.info import NOT_NUMERIC, VERSIONS, Feature, Info, read_info, unknown_version
+from mstool.dataset.info import NOT_NUMERIC, READABLE, Feature, Info, read_info, unknown_version
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 
@@ -69,7 +69,7 @@ def open_dataset(root: Path) -> Dataset:
 
     """
     info = read_info(root)
-    if info.codebase_version not in VERSIONS:
+    if info.codebase_version not in READABLE:
         raise unknown_version(root, info.codebase_version)
     record = read_record(root)
     features = {

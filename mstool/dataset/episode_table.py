@@ -68,6 +68,21 @@ def read_tasks(root: Path, version: str) -> list[tuple[int, str]]:
         raise Unavailable(f"{V3_TASKS}: {error}") from error
 
 
+def read_task_names(root: Path) -> list[str]:
+    """Read what LeRobot takes for the sentences of v3.0's task table: the index of pandas, in file order.
+
+    lerobot 0.6.1, datasets/io_utils.py, load_tasks. Without an index of its own the table gets numbers.
+    """
+    import pandas as pd
+
+    path = root / V3_TASKS
+    _parquet(path)
+    try:
+        return [str(name) for name in pd.read_parquet(path).index]
+    except Exception as error:  # pandas raises many kinds where its own metadata is damaged
+        raise Unavailable(f"{V3_TASKS}: pandas cannot read it ({str(error).splitlines()[0]})") from error
+
+
 def read_episodes(
     root: Path, info: Mapping[str, Any], cameras: Sequence[str], *, stats: bool = True
 ) -> list[EpisodeRow]:

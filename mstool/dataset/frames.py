@@ -1,6 +1,7 @@
 """Pictures of a dataset: video headers, and a few decoded frames, from mp4 files or PNGs in parquet."""
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,22 +19,30 @@ from mstool.dataset.files import Unavailable, data_file, video_file
 
 @dataclass(frozen=True)
 class VideoHeader:
-    """What a video file says of itself; `frames` counts its packets, which needs no decoding."""
+    """What a video file says of itself; its packets are read, which needs no decoding."""
 
-    frames: int
     width: int
     height: int
     rate: Fraction
+    # When each frame is shown, s, in order: float64 (n,).
+    times: Array
+
+    @property
+    def frames(self) -> int:
+        """How many there are."""
+        return len(self.times)
 
 
+# Files whose headers are kept: v2.1 has one for each episode and camera, and several checks ask for each.
+_KEPT = 100_000
 _headers: dict[tuple[Path, float], VideoHeader | None] = {}
 
 
 def video_header(path: Path) -> VideoHeader | None:
-    """Read a file's header and count its packets; None where it cannot be opened or breaks off."""
+    """Read a file's header and the times of its packets; None where it cannot be opened or breaks off."""
     key = (path, path.stat().st_mtime if path.exists() else 0.0)
     if key not in _headers:
-        if len(_headers) > 4096:
+        if len(_headers) >= _KEPT:
             _headers.clear()
         _headers[key] = _read_header(path)
     return _headers[key]
@@ -43,9 +52,14 @@ def _read_header(path: Path) -> VideoHeader | None:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            frames = sum(1 for packet in container.demux(stream) if packet.size)
-            rate = stream.average_rate or stream.base_rate or Fraction(0)
-            return VideoHeader(frames, stream.codec_context.width, stream.codec_context.height, Fraction(rate))
+            ticks = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
+            tick = stream.time_base or Fraction(1)
+            ticks.sort()
+            # By the packets: what the container says of the average leaves out that the last one's length is unknown.
+            length = (ticks[-1] - ticks[0]) * tick if ticks else Fraction(0)
+            rate = (len(ticks) - 1) / length if length else stream.average_rate or stream.base_rate or Fraction(0)
+            times = np.array(ticks, dtype=np.float64) * float(tick)
+            return VideoHeader(stream.codec_context.width, stream.codec_context.height, Fraction(rate), times)
     except (av.FFmpegError, OSError, IndexError, ValueError):
         return None
 
@@ -96,7 +110,8 @@ def _from_video(
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        rate = float(stream.average_rate or info["fps"])
+        header = video_header(path)
+        rate = float(header.rate if header and header.rate else info["fps"])
         # Frames of the file, by its own rate: the check of the rates reports one that is not the dataset's.
         first = round(span.start * rate)
         base = float(stream.time_base or 1)
@@ -142,7 +157,35 @@ def _decode(cell: dict[str, object], root: Path) -> Array:
     """Decode one image cell, stored bytes or a path within the dataset."""
     from PIL import Image
 
-    stored = cell["bytes"]
-    source = io.BytesIO(stored) if isinstance(stored, bytes) else root / str(cell["path"])
-    with Image.open(source) as image:
+    with Image.open(_source(cell, root)) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def _source(cell: Mapping[str, object], root: Path) -> io.BytesIO | Path:
+    stored = cell["bytes"]
+    return io.BytesIO(stored) if isinstance(stored, bytes) else root / str(cell["path"])
+
+
+def image_shapes(root: Path, path: Path, camera: str) -> Counter[tuple[int, int, int]]:
+    """Count the images of one data file by (height, width, channels), as their headers say; none is decoded.
+
+    A picture with a palette counts as one channel: LeRobot makes its numbers the pixels.
+
+    Raises
+    ------
+    Unavailable
+        The file or an image's header cannot be read.
+
+    """
+    from PIL import Image
+
+    found: Counter[tuple[int, int, int]] = Counter()
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64, columns=[camera]):
+                for cell in batch.column(0).to_pylist():
+                    with Image.open(_source(cell, root)) as image:
+                        found[image.height, image.width, len(image.getbands())] += 1
+    except Exception as error:  # arrow and Pillow raise many kinds
+        raise Unavailable(f"{camera} in {path.name}: {(str(error).splitlines() or [repr(error)])[0]}") from error
+    return found

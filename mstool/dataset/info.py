@@ -12,6 +12,8 @@ from mstool.dataset.locate import locate
 from mstool.errors import DataError
 
 VERSIONS = ("v2.1", "v3.0")
+# Those that statistics and validation read too: openpi's LeRobot takes v2.0, whose files are v2.1's, with a warning.
+READABLE = ("v2.0", *VERSIONS)
 # Pictures, text and what else is not countable; every other dtype is numbers.
 NOT_NUMERIC = frozenset({"image", "video", "string", "language"})
 # LeRobot's own number of episodes (v2.1) or files (v3.0) per folder.

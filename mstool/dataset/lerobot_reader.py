@@ -65,7 +65,7 @@ def _check_v21(root: Path, info: Info) -> dict[str, Any]:
         tasks = read_tasks(root, info.codebase_version)
     except Unavailable as error:
         problems.append(str(error))
-    if not (root / V2_EPISODES_STATS).is_file():
+    if info.codebase_version != "v2.0" and not (root / V2_EPISODES_STATS).is_file():
         problems.append(f"{V2_EPISODES_STATS}: missing")
     total, frames = info.total_episodes, info.total_frames
     if len(rows) != total:

@@ -90,8 +90,12 @@ class DatasetView:
 
     @property
     def cameras(self) -> dict[str, dict[str, Any]]:
-        """The camera columns' features; depth maps are measurements and not pictures."""
-        return {name: f for name, f in self.features.items() if f["dtype"] in {"image", "video"} and not is_depth(f)}
+        """The camera columns' features; depth maps, and what else has one channel, are no pictures."""
+        return {
+            name: f
+            for name, f in self.features.items()
+            if f["dtype"] in {"image", "video"} and not is_depth(f) and channels(f) != 1
+        }
 
     @cached_property
     def episodes(self) -> list[EpisodeRow]:
@@ -203,6 +207,13 @@ def is_depth(feature: Mapping[str, Any]) -> bool:
     """Whether a camera column holds depth maps, as LeRobot marks them."""
     info = feature.get("info")
     return isinstance(info, dict) and bool(info.get("is_depth_map") or info.get("video.is_depth_map"))
+
+
+def channels(feature: Mapping[str, Any]) -> int:
+    """How many numbers a pixel of a camera column has, by its shape and the names of its axes."""
+    shape, axes = feature["shape"], feature.get("names")
+    first = isinstance(axes, list) and bool(axes) and str(axes[0]).startswith("channel")
+    return int(shape[0 if first else -1])
 
 
 def _well_formed(feature: object) -> bool:

@@ -24,6 +24,8 @@ PICTURED_EPISODES = 6
 MOST_PICTURED = 24
 PICTURES = 8
 OPENED_FILES = 100
+# Data files with images that are read for the headers in them.
+MANY_BYTES = 1 << 30
 _SKIPPED = set(INDEX_COLUMNS) - {"timestamp", "episode_index"}
 
 
@@ -78,15 +80,21 @@ class SampledView(DatasetView):
         """Take at most `OPENED_FILES` of `files`, spread evenly; all of them with `full`."""
         return files if self.full else spread(files, OPENED_FILES)
 
+    def image_files(self) -> list[Path]:
+        """Return the data files whose images' headers are read: all, or on large datasets some, spread evenly."""
+        files = [path for path in self.some_files(self.data_files) if path in self.row_counts]
+        size = sum(path.stat().st_size for path in files)
+        return files if self.full or size <= MANY_BYTES else spread(files, max(len(files) * MANY_BYTES // size, 1))
+
     def video_files(self) -> Iterator[tuple[Path, str]]:
-        """Yield the video files to open, each with its camera: all, or some of each camera on large datasets."""
+        """Yield every video file that is there, with its camera: their headers and packets are read, no image."""
         for camera in (name for name, f in self.features.items() if f["dtype"] == "video"):
             files = [
                 video_file(self.root, self.info, row.videos[camera].place, camera)
                 for row in self.episodes
                 if camera in row.videos
             ]
-            for path in self.some_files(list(dict.fromkeys(files))):
+            for path in dict.fromkeys(files):
                 if path.is_file():
                     yield path, camera
 

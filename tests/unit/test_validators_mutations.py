@@ -204,6 +204,12 @@ def video_settings_are_texts(root):
     )
 
 
+@mutation("MS116")
+def sentences_are_a_column(root):
+    path = root / "meta/tasks.parquet"
+    pd.read_parquet(path).reset_index().to_parquet(path)
+
+
 # Timing
 
 
@@ -251,6 +257,18 @@ def video_span_of_another_episode(root):
             rows[0][a], rows[3][b] = rows[3][b], rows[0][a]
 
     edit_episodes(root, swap)
+
+
+@mutation("MS206")
+def spans_as_measured(root):
+    """Seconds by a clock, 3 ms too long for every episode."""
+
+    def drift(rows):
+        for row in rows:
+            for key in [key for key in row if key.endswith("_timestamp")]:
+                row[key] += 0.003 * (row["episode_index"] + key.endswith("to_timestamp"))
+
+    edit_episodes(root, drift)
 
 
 # Video

@@ -42,8 +42,9 @@ def exported(context: Context) -> str:
     data, target = context.data, context.target
     named = recognise(data.features)
     layout = data.record.layout or (named.layout.name if named else "")
-    wanted, *others = target.versions.value
-    if not layout or others or target.layout.value not in {"", layout} or data.version not in {"v2.1", "v3.0"}:
+    wanted, *_ = target.versions.value
+    several = len({version.split(".")[0] for version in target.versions.value}) > 1
+    if not layout or several or target.layout.value not in {"", layout} or data.version not in {"v2.1", "v3.0"}:
         return ""
     if data.version != wanted:
         restore = "" if data.record else f"{RESTORE}, then "

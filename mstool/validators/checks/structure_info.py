@@ -1,18 +1,20 @@
 """MS101 to MS104: what the dataset's description says."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from mstool.contract import INDEX_COLUMNS
 from mstool.dataset.files import INFO_FILE, INFO_NAME, Unavailable
-from mstool.dataset.view import is_depth
+from mstool.dataset.info import CHUNKS_SIZE, READABLE
+from mstool.dataset.view import channels, is_depth
 from mstool.validators.check import Check, Context, register
 from mstool.validators.report import Issue
 
-VERSIONS = ("v2.1", "v3.0")
 _COUNTS = ("total_episodes", "total_frames", "total_tasks")
 _V3_SIZES = ("chunks_size", "data_files_size_in_mb", "video_files_size_in_mb")
-_INDEX_DTYPES = {"timestamp": "float32"} | {name: "int64" for name in INDEX_COLUMNS if name != "timestamp"}
+# What readers make numbers of is fine in both precisions; what `convert` writes comes first.
+_INDEX_DTYPES = {"timestamp": ("float32", "float64")} | {n: ("int64",) for n in INDEX_COLUMNS if n != "timestamp"}
 _DTYPES = {"video", "image", "string", "bool", "language"} | {
     f"{k}{n}" for k in ("int", "uint") for n in (8, 16, 32, 64)
 }
@@ -47,12 +49,12 @@ class KnownVersion(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare."""
-        if context.data.version not in VERSIONS:
+        if context.data.version not in READABLE:
             yield Issue(
                 "unknown dataset version",
                 feature="codebase_version",
                 observed=repr(context.data.info.get("codebase_version")),
-                expected=" or ".join(VERSIONS),
+                expected=" or ".join(READABLE),
             )
 
 
@@ -73,11 +75,16 @@ class InfoFields(Check):
         yield from self._positive(info, "fps", whole=False)
         for name in _COUNTS:
             yield from self._positive(info, name, whole=True)
-        sizes = _V3_SIZES if context.data.version == "v3.0" else ("chunks_size",)
-        for name in sizes:
-            # lerobot 0.6.1 has a default for one that is missing, and refuses 0 (datasets/utils.py, DatasetInfo).
-            if name in info:
-                yield from self._positive(info, name, whole=name == "chunks_size")
+        if context.data.version.startswith("v2"):
+            # openpi's pin has no default for it: lerobot 0cf8648, common/datasets/lerobot_dataset.py, chunks_size.
+            advice = f'"chunks_size": {CHUNKS_SIZE} in {INFO_FILE}, or as many episodes as a chunk folder has'
+            for issue in self._positive(info, "chunks_size", whole=True):
+                yield replace(issue, fix="" if "chunks_size" in info else advice)
+        else:
+            for name in _V3_SIZES:
+                # lerobot 0.6.1 has a default for one that is missing, and refuses 0 (datasets/utils.py, DatasetInfo).
+                if name in info:
+                    yield from self._positive(info, name, whole=name == "chunks_size")
         patterns = ["data_path"]
         if any(feature["dtype"] == "video" for feature in context.data.features.values()):
             patterns.append("video_path")
@@ -140,11 +147,11 @@ class FeatureTable(Check):
             return
         for name, feature in table.items():
             yield from self._entry(name, feature)
-        for name, dtype in _INDEX_DTYPES.items():
-            feature = table.get(name)
+        for name, dtypes in _INDEX_DTYPES.items():
+            dtype, feature = dtypes[0], table.get(name)
             if not isinstance(feature, dict):
                 yield Issue("an index column is not declared", feature=name, expected=f"{dtype}, shape [1]")
-            elif (feature.get("dtype"), feature.get("shape")) != (dtype, [1]):
+            elif feature.get("dtype") not in dtypes or feature.get("shape") != [1]:
                 observed = f"{feature.get('dtype')}, shape {feature.get('shape')}"
                 yield Issue(
                     "an index column is declared otherwise",
@@ -180,6 +187,8 @@ class FeatureTable(Check):
                 expected="height, width, channels",
             )
             return
-        channels = shape[2] if axes[0] == "height" else shape[0]
-        if channels != 3 and not is_depth(feature):
-            yield Issue("images are not RGB", feature=name, observed=f"{channels} channels", expected="3")
+        # One channel is depth, or grey: LeRobot opens it, and which policy takes it is `finetune`'s business. A video
+        # that is not marked as depth is decoded to RGB whatever it holds.
+        count, fine = channels(feature), {1, 3} if feature["dtype"] == "image" else {3}
+        if count not in fine and not is_depth(feature):
+            yield Issue("images are not RGB", feature=name, observed=f"{count} channels", expected="3")

@@ -1,11 +1,12 @@
-"""MS110 to MS114: the episode table, the task table, and the index columns."""
+"""MS110 to MS114, MS116: the episode table, the task table, and the index columns."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from mstool.dataset.files import V3_EPISODES_FOLDER, Unavailable, data_file
+from mstool.dataset.episode_table import read_task_names
+from mstool.dataset.files import V3_EPISODES_FOLDER, V3_TASKS, Unavailable, data_file
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue
 
@@ -177,6 +178,39 @@ class TaskTable(Check):
 
 
 @register
+class TaskSentences(Check):
+    """MS116."""
+
+    code, family = "MS116", "structure"
+    title = "LeRobot finds the sentences of the task table"
+    meaning = 'LeRobot reads the index that pandas keeps in the file, whatever the columns: the prompt becomes "0"'
+    fix = (
+        'python -c "import pandas, sys; p = sys.argv[1]; '
+        f"pandas.read_parquet(p).reset_index().set_index('task')[['task_index']].to_parquet(p)\" DATASET/{V3_TASKS}"
+    )
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Compare the index with the sentences."""
+        data = context.data
+        if data.version != "v3.0":
+            raise Skip("v2.1 keeps its tasks in lines of JSON")
+        try:
+            names = read_task_names(data.root)
+        except Unavailable as why:
+            if data.tasks:  # else the table is broken itself: MS113
+                yield Issue(str(why), feature="meta/tasks")
+            return
+        for name, (index, task) in zip(names, data.tasks, strict=False):
+            if name != task:
+                yield Issue(
+                    "the sentence is no index of the table",
+                    feature="task",
+                    observed=f"task {index}: {name!r}",
+                    expected=repr(task),
+                )
+
+
+@register
 class TaskIndices(Check):
     """MS114."""
 
@@ -186,13 +220,14 @@ class TaskIndices(Check):
     fix = "write task_index as the position of the episode's sentence in the task table"
 
     def run(self, context: Context) -> Iterator[Issue]:
-        """Compare the column with both tables."""
+        """Compare the column with both tables; readers take the sentence of the task table alone."""
         data = context.data
         data.need_columns("task_index")
         names = dict(data.tasks)
         tasks = {row.index: row.tasks for row in data.episodes}
         if not names:
             raise Skip("the task table is empty")
+        known = set(names.values())
         for rows in data.rows():
             for value in np.unique(rows.columns["task_index"]):
                 name = names.get(int(value))
@@ -205,8 +240,11 @@ class TaskIndices(Check):
                         expected=f"0..{len(names) - 1}",
                     )
                 elif rows.episode in tasks and name not in tasks[rows.episode]:
+                    contradicted = not known.isdisjoint(tasks[rows.episode])
+                    more = "" if contradicted else ", which the task table lacks"
                     yield Issue(
-                        "the frames' task is not the episode's",
+                        f"the frames' task is not the episode's{more}",
+                        "error" if contradicted else "warning",
                         episode=rows.episode,
                         feature="task_index",
                         observed=name,

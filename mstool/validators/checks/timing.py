@@ -1,11 +1,15 @@
-"""MS201 to MS205: frames per second, timestamps, lengths."""
+"""MS201 to MS206: frames per second, timestamps, lengths."""
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
-from mstool.dataset.files import INFO_NAME
+from mstool.contract import Array
+from mstool.dataset.episode_table import EpisodeRow
+from mstool.dataset.files import INFO_NAME, video_file
+from mstool.dataset.frames import VideoHeader, video_header
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue, Note
 
@@ -179,8 +183,6 @@ class VideoRate(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare the declared rate and the files' own."""
-        from mstool.dataset.frames import video_header
-
         data = context.data
         videos = [name for name, f in data.features.items() if f["dtype"] == "video"]
         if not videos:
@@ -196,10 +198,73 @@ class VideoRate(Check):
                 )
         for path, camera in data.video_files():
             header = video_header(path)
-            if header is not None and abs(header.rate - Fraction(data.fps).limit_denominator(1000)) > Fraction(1, 100):
+            if header is not None and _other_rate(header, data.fps):
                 yield Issue(
                     "a video runs at another rate",
                     feature=camera,
                     observed=f"{float(header.rate):g} in {path.name}",
                     expected=f"{data.fps:g}",
                 )
+
+
+@register
+class PacketTimes(Check):
+    """MS206."""
+
+    code, family = "MS206", "timing"
+    title = "every row's image is in its video at the row's time"
+    meaning = f"LeRobot raises FrameTimestampError where no image is within {TOLERANCE_S:g} s, hours into a training"
+    fix = "encode the video again at the dataset's fps, the first image at 0 s"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Look every row's time up among the packets of its file, as lerobot 0.6.1, datasets/video_utils.py, does."""
+        data = context.data
+        placed: dict[Path, list[tuple[EpisodeRow, str]]] = {}
+        for row in data.episodes:
+            for camera, span in row.videos.items():
+                path = video_file(data.root, data.info, span.place, camera)
+                placed.setdefault(path, []).append((row, camera))
+        if not placed:
+            raise Skip("there are no videos")
+        for path, episodes in placed.items():
+            header = video_header(path) if path.is_file() else None
+            # Another rate, and other numbers of frames, are MS205's and MS302's.
+            if header is None or _other_rate(header, data.fps) or header.frames != sum(r.length for r, _ in episodes):
+                continue
+            for row, camera in episodes:
+                yield from self._episode(row, camera, header.times, data.fps, str(path.relative_to(data.root)))
+
+    @staticmethod
+    def _episode(row: EpisodeRow, camera: str, times: Array, fps: float, name: str) -> Iterator[Issue]:
+        # float32, as LeRobot compares them.
+        shown = times.astype(np.float32)
+        asked = (row.videos[camera].start + (np.arange(row.length) / fps).astype(np.float32)).astype(np.float32)
+        after = np.searchsorted(shown, asked).clip(1, max(len(shown) - 1, 1))
+        near = np.minimum(np.abs(asked - shown[after - 1]), np.abs(asked - shown[after % len(shown)]))
+        off = np.flatnonzero(~(near < TOLERANCE_S))
+        if not off.size:
+            return
+        at = int(off[0])
+        even = bool((np.abs(times - times[0] - np.arange(len(times)) / fps) < TOLERANCE_S).all())
+        what, fix = "no image is shown at the time of a row", ""
+        if not even:
+            what = f"{name} has a variable rate"
+        elif times[0] > TOLERANCE_S:
+            what = f"{name} starts {times[0]:.4f} s late"
+        else:
+            what = "the span's start is between two images"
+            fix = "write from_timestamp as the sum of the file's earlier episodes' lengths / fps, not of durations"
+        nearest = float(times[int(np.abs(times - float(asked[at])).argmin())])
+        yield Issue(
+            what,
+            episode=row.index,
+            frame=at,
+            feature=camera,
+            observed=f"{nearest:.4f} s",
+            expected=f"{float(asked[at]):.4f} s",
+            fix=fix,
+        )
+
+
+def _other_rate(header: VideoHeader, fps: float) -> bool:
+    return abs(header.rate - Fraction(fps).limit_denominator(1000)) > Fraction(1, 100)

@@ -1,13 +1,16 @@
 """MS301 to MS303: whether pictures open, are as many as the rows, and are of the declared size."""
 
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from mstool.dataset.files import INFO_NAME, Unavailable, video_file
-from mstool.dataset.frames import video_header
+from mstool.dataset.frames import image_shapes, video_header
+from mstool.dataset.view import channels
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.structure_files import short
 from mstool.validators.report import Issue
-from mstool.validators.sampling import SampledView
 
 
 def need_cameras(context: Context) -> list[str]:
@@ -45,10 +48,13 @@ class PicturesOpen(Check):
                     header = video_header(path)
                     if header is not None and self._declared(context, path, camera) > header.frames:
                         continue  # fewer frames than rows is MS302's
-                try:
-                    data.pictures(row, camera, [0, row.length - 1])
-                except Unavailable as why:
-                    yield Issue(f"an image cannot be decoded: {why}", feature=camera, episode=row.index)
+                # One at a time: images of several sizes are MS303's.
+                for position in (0, row.length - 1):
+                    try:
+                        data.pictures(row, camera, [position])
+                    except Unavailable as why:
+                        yield Issue(f"an image cannot be decoded: {why}", feature=camera, episode=row.index)
+                        break
 
     @staticmethod
     def _declared(context: Context, path: object, camera: str) -> int:
@@ -95,51 +101,67 @@ class PictureSize(Check):
     """MS303."""
 
     code, family = "MS303", "video"
-    title = "images have the declared height and width"
+    title = "images have the declared height, width and channels"
     meaning = "a batch cannot be stacked, or height and width change places"
     fix = f"write the true size into {INFO_NAME}'s features: [height, width, 3]"
+    ONE_SIZE = "write all images of a camera again in one size, the one declared"
+    RGB = 'write the images again as RGB (Pillow: image.convert("RGB"))'
 
     def run(self, context: Context) -> Iterator[Issue]:
-        """Compare headers, or decoded pictures, with the description."""
+        """Compare the headers of all videos, and of the images in data files, with the description."""
         data = context.data
-        need_cameras(context)
-        seen = set()
-        for path, camera in data.video_files():
-            header = video_header(path)
-            if header is not None and camera not in seen:
-                yield from self._compare(context, camera, header.height, header.width)
-                seen.add(camera)
-        for camera, feature in data.cameras.items():
-            if feature["dtype"] == "image":
-                for height, width in self._sizes(data, camera):
-                    yield from self._compare(context, camera, height, width)
+        images = [name for name, feature in data.features.items() if feature["dtype"] == "image"]
+        if not images:
+            need_cameras(context)
+        for camera in dict.fromkeys(camera for _, camera in data.video_files()):
+            sizes: dict[tuple[int, int], list[Path]] = {}
+            for path in (path for path, name in data.video_files() if name == camera):
+                if header := video_header(path):
+                    sizes.setdefault((header.height, header.width), []).append(path)
+            for size, paths in sizes.items():
+                yield from self._video(data.features[camera], camera, size, short(data, paths[0]), len(sizes) > 1)
+        for camera in images:
+            found = sum((image_shapes(data.root, path, camera) for path in data.image_files()), Counter())
+            yield from self._images(data.features[camera], camera, found)
 
-    @staticmethod
-    def _sizes(data: SampledView, camera: str) -> list[tuple[int, int]]:
-        """Return the sizes that occur among pictures at the ends and in the middle of episodes."""
-        sizes = {
-            data.pictures(row, camera, [position])[0].shape[:2]
-            for row in data.pictured
-            for position in {0, row.length // 2, row.length - 1}
-        }
-        return sorted((height, width) for height, width in sizes)
-
-    @staticmethod
-    def _compare(context: Context, camera: str, height: int, width: int) -> Iterator[Issue]:
-        feature = context.data.features[camera]
-        shape, names = feature["shape"], feature.get("names")
-        axes = dict(zip(names, shape, strict=False)) if isinstance(names, list) else {}
-        wanted = (axes.get("height", shape[0]), axes.get("width", shape[1] if len(shape) > 1 else 0))
-        if wanted != (height, width):
+    def _video(
+        self, feature: dict[str, Any], camera: str, size: tuple[int, int], name: str, mixed: bool
+    ) -> Iterator[Issue]:
+        wanted = _declared(feature)
+        if wanted[:2] != size:
             yield Issue(
-                "images have another size than declared",
+                f"{name} has another size than declared",
                 feature=camera,
-                observed=f"{height}x{width}",
-                expected=f"{wanted[0]}x{wanted[1]}",
+                observed="x".join(map(str, size)),
+                expected="x".join(map(str, wanted[:2])),
+                fix=self.ONE_SIZE if mixed else "",
             )
+            return
         info = feature.get("info") or {}
-        for name, value in (("video.height", height), ("video.width", width)):
-            if info.get(name) not in {None, value}:
+        for key, value in (("video.height", size[0]), ("video.width", size[1])):
+            if info.get(key) not in {None, value}:
                 yield Issue(
-                    f"{name} is not that of the file", feature=camera, observed=str(info[name]), expected=str(value)
+                    f"{key} is not that of the file", feature=camera, observed=str(info[key]), expected=str(value)
                 )
+
+    def _images(self, feature: dict[str, Any], camera: str, found: Counter[tuple[int, int, int]]) -> Iterator[Issue]:
+        wanted, total = _declared(feature), found.total()
+        for shape, count in found.items():
+            if shape == wanted:
+                continue
+            another = "size" if shape[:2] != wanted[:2] else "number of channels"
+            fix = self.RGB if another != "size" else self.ONE_SIZE if len(found) > 1 else ""
+            yield Issue(
+                f"{count} of {total} images have another {another} than declared",
+                feature=camera,
+                observed="x".join(map(str, shape)),
+                expected="x".join(map(str, wanted)),
+                fix=fix,
+            )
+
+
+def _declared(feature: dict[str, Any]) -> tuple[int, int, int]:
+    """Return (height, width, channels)."""
+    shape, names = feature["shape"], feature.get("names")
+    axes = dict(zip(names, shape, strict=False)) if isinstance(names, list) else {}
+    return axes.get("height", shape[0]), axes.get("width", shape[1]), channels(feature)

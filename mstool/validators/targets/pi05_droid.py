@@ -11,7 +11,10 @@ _POLICY = _OPENPI + "policies/droid_policy.py"
 PI05_DROID = Target(
     name="pi05_droid",
     summary="openpi, pi05_droid: joint state, joint velocity actions, LeRobot v2.1 with openpi's DROID keys",
-    versions=Expectation(("v2.1",), "openpi 15a9616, pyproject.toml pins lerobot 0cf8648, CODEBASE_VERSION v2.1"),
+    versions=Expectation(
+        ("v2.1", "v2.0"),
+        "openpi 15a9616, pyproject.toml pins lerobot 0cf8648: CODEBASE_VERSION v2.1, a warning alone for v2.0",
+    ),
     state=Expectation((("joint_position", "gripper_position"),), _REPACK),
     actions=Expectation((("actions",),), _REPACK),
     cameras=Expectation(("exterior_image_1_left", "exterior_image_2_left", "wrist_image_left"), _REPACK),

@@ -11,7 +11,10 @@ _POLICY = _OPENPI + "policies/libero_policy.py"
 PI05_LIBERO = Target(
     name="pi05_libero",
     summary="openpi, pi05_libero: eef state, eef delta actions, LeRobot v2.1 with openpi's keys",
-    versions=Expectation(("v2.1",), "openpi 15a9616, pyproject.toml pins lerobot 0cf8648, CODEBASE_VERSION v2.1"),
+    versions=Expectation(
+        ("v2.1", "v2.0"),
+        "openpi 15a9616, pyproject.toml pins lerobot 0cf8648: CODEBASE_VERSION v2.1, a warning alone for v2.0",
+    ),
     state=Expectation((("state",),), _REPACK),
     actions=Expectation((("actions",),), _REPACK + " and DataConfig.action_sequence_keys"),
     cameras=Expectation(("image", "wrist_image"), _REPACK),

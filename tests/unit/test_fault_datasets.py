@@ -1,0 +1,307 @@
+"""Datasets that LeRobot refuses or reads as something else fail, with the right cause; odd but valid ones do not.
+
+Each is a small dataset of real episodes with one change, named after what it is.
+"""
+
+import io
+import shutil
+from dataclasses import dataclass, field
+
+import av
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from support.edited import (
+    BASE,
+    DATA,
+    EPISODES,
+    GOLDEN,
+    WRIST,
+    edit_episodes,
+    edit_info,
+    undeclare,
+)
+
+from mstool.validators import validate
+
+CAMERA = "observation.images.image"
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 1234\n".format("0" * 64)
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    apply: object
+    # What fails, and what warns: no other check.
+    failed: set = field(default_factory=set)
+    warned: set = field(default_factory=set)
+    # A part of the first failing check's fix.
+    fix: str = ""
+    target: str = "lerobot_pi05"
+
+
+CASES: list[Case] = []
+
+
+def case(*failed, warned=(), fix="", target="lerobot_pi05"):
+    def add(function):
+        CASES.append(Case(function.__name__, function, set(failed), set(warned), fix, target))
+        return function
+
+    return add
+
+
+def faulty(*failed, **others):
+    assert failed
+    return case(*failed, **others)
+
+
+valid = case
+
+
+def spans(root, change):
+    """Change (start, end) of every episode's span in every video: `change(episode, start, end)`."""
+
+    def apply(rows):
+        for row in rows:
+            for key in [key.removesuffix("/from_timestamp") for key in row if key.endswith("/from_timestamp")]:
+                start, end = row[f"{key}/from_timestamp"], row[f"{key}/to_timestamp"]
+                row[f"{key}/from_timestamp"], row[f"{key}/to_timestamp"] = change(row["episode_index"], start, end)
+
+    edit_episodes(root, apply)
+
+
+def remux(path, late):
+    """Write the same packets again, frame n later by `late(n)` of the time between two."""
+    aside = path.with_suffix(".old.mp4")
+    path.rename(aside)
+    with av.open(str(aside)) as source, av.open(str(path), "w") as target:
+        old = source.streams.video[0]
+        new = target.add_stream_from_template(old)
+        packets = [packet for packet in source.demux(old) if packet.size]
+        tick = round(1 / (20 * old.time_base))
+        for packet in packets:
+            by = round(late(packet.pts // tick) * tick)
+            packet.pts, packet.dts = packet.pts + by, packet.dts + by
+            packet.stream = new
+            target.mux(packet)
+    aside.unlink()
+
+
+def as_images(root, draw, *, channels=3, size=(64, 64), mark=False):
+    """Store one camera as PNGs: `draw(rgb, n)` to a Pillow image."""
+    undeclare(root)
+    with av.open(str(root / BASE)) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    shutil.rmtree((root / BASE).parent.parent)
+    cells = []
+    for n, frame in enumerate(frames):
+        buffer = io.BytesIO()
+        draw(Image.fromarray(frame), n).save(buffer, "PNG")
+        cells.append({"bytes": buffer.getvalue(), "path": None})
+    table = pq.read_table(root / DATA)
+    column = pa.array(cells, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    pq.write_table(table.append_column(CAMERA, column), root / DATA)
+    episodes = pq.read_table(root / EPISODES)
+    kept = [name for name in episodes.column_names if not name.startswith(f"videos/{CAMERA}/")]
+    pq.write_table(episodes.select(kept), root / EPISODES)
+
+    def declare(info):
+        info["features"][CAMERA] = {
+            "dtype": "image",
+            "shape": [*size, channels],
+            "names": ["height", "width", "channels"],
+            **({"info": {"is_depth_map": True}} if mark else {}),
+        }
+
+    edit_info(root, declare)
+
+
+# Faulty
+
+
+@faulty("MS206", fix="from_timestamp as the sum")
+def span_drift_2ms(root):
+    spans(root, lambda episode, start, end: (start + 0.002 * episode, end + 0.002 * (episode + 1)))
+
+
+@faulty("MS206", fix="the first image at 0 s")
+def video_starts_late(root):
+    for path in (BASE, WRIST):
+        remux(root / path, lambda _n: 2)
+
+
+@faulty("MS206", fix="encode the video again")
+def variable_rate(root):
+    """The rate is right on average."""
+    remux(root / WRIST, lambda n: 1 / 3 if n % 7 == 2 else 0)
+
+
+@faulty("MS116", fix="set_index")
+def tasks_without_index(root):
+    path = root / "meta/tasks.parquet"
+    pd.read_parquet(path).reset_index().to_parquet(path)
+
+
+@faulty("MS116", fix="set_index")
+def tasks_without_pandas(root):
+    path = root / "meta/tasks.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+
+
+@faulty("MS303", fix="in one size")
+def second_video_other_size(root):
+    """Episodes 2 and 3 come from a second file, which is smaller."""
+    old = root / WRIST
+    with av.open(str(old)) as source:
+        frames = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)]
+    lengths = [row["length"] for row in pq.read_table(root / EPISODES).to_pylist()]
+    cut = sum(lengths[:2])
+    _encode(old, frames[:cut])
+    _encode(old.with_name("file-001.mp4"), [frame[::2, ::2] for frame in frames[cut:]])
+
+    def move(rows):
+        key = "videos/observation.images.image2"
+        for row in rows[2:]:
+            row[f"{key}/file_index"] = 1
+            row[f"{key}/from_timestamp"] -= cut / 20
+            row[f"{key}/to_timestamp"] -= cut / 20
+
+    edit_episodes(root, move)
+
+
+def _encode(path, frames):
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=20, options={"crf": "20", "g": "2", "bf": "0"})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv444p"
+        for image in frames:
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
+        target.mux(stream.encode())
+
+
+@faulty("MS303", fix="as RGB")
+def image_rgba(root):
+    as_images(root, lambda image, _n: image.convert("RGBA"))
+
+
+@faulty("MS303", fix="as RGB")
+def image_grey(root):
+    as_images(root, lambda image, _n: image.convert("L"))
+
+
+@faulty("MS303", fix="in one size")
+def image_sizes_mixed(root):
+    as_images(root, lambda image, n: image.resize((32, 32)) if n % 2 else image)
+
+
+@faulty("MS303", fix="write the true size")
+def image_size_declared_wrong(root):
+    as_images(root, lambda image, _n: image, size=(48, 48))
+
+
+@faulty("MS110", "MS113")
+def lfs_pointers(root):
+    for path in (DATA, EPISODES, "meta/tasks.parquet", BASE, WRIST):
+        (root / path).write_text(POINTER)
+
+
+@faulty("MS110")
+def meta_episodes_missing(root):
+    shutil.rmtree(root / "meta/episodes")
+
+
+@faulty("MS105")
+def video_folder_renamed(root):
+    (root / "videos").rename(root / "video")
+
+
+@faulty("MS114", fix="task_index")
+def frames_of_one_task_and_episodes_of_another(root):
+    """Both sentences are in the task table: one of the two is wrong."""
+    path = root / "meta/tasks.parquet"
+    table = pd.read_parquet(path)
+    table.loc["push the red cube to the left"] = [1]
+    table.to_parquet(path)
+    edit_info(root, lambda info: info.update(total_tasks=2))
+    edit_episodes(root, lambda rows: rows[1].update(tasks=["push the red cube to the left"]))
+
+
+# Valid
+
+
+@valid()
+def to_timestamp_short(root):
+    spans(root, lambda _episode, start, end: (start, end - 1 / 20))
+
+
+@valid()
+def float_file_sizes(root):
+    edit_info(root, lambda info: info.update(data_files_size_in_mb=100.0, video_files_size_in_mb=200.5))
+
+
+@valid()
+def timestamps_float64(root):
+    table = pq.read_table(root / DATA)
+    at = table.column_names.index("timestamp")
+    exact = pa.array([n / 20 for n in table["frame_index"].to_pylist()], pa.float64())
+    pq.write_table(table.set_column(at, "timestamp", exact), root / DATA)
+    edit_info(root, lambda info: info["features"]["timestamp"].update(dtype="float64"))
+
+
+@valid(target="maniskill")
+def depth_image(root):
+    """16-bit PNGs of one channel, marked as LeRobot marks depth."""
+    as_images(root, _depth, channels=1, mark=True)
+
+
+@valid(target="maniskill")
+def depth_image_unmarked(root):
+    as_images(root, _depth, channels=1)
+
+
+def _depth(image, _n):
+    return Image.fromarray(np.asarray(image)[..., 0].astype(np.uint16) * 13 + 400)
+
+
+@valid(warned={"MS114"})
+def episodes_say_another_task_than_the_table(root):
+    edit_episodes(root, lambda rows: [row.update(tasks=["t"]) for row in rows] and None)
+
+
+@pytest.mark.parametrize("given", CASES, ids=lambda given: given.name)
+def test_verdict_and_cause(given, tmp_path):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    given.apply(root)
+    report = validate(root, given.target)
+    assert not report.codes("error"), [result.reason for result in report.with_status("error")]
+    assert report.codes("failed") == given.failed
+    assert report.codes("warned") == given.warned
+    assert all(given.fix in result.fix for result in report.with_status("failed")[:1])
+
+
+def test_the_task_tables_fix_mends_it(tmp_path):
+    import shlex
+    import subprocess
+    import sys
+
+    root = tmp_path / "data set"
+    shutil.copytree(GOLDEN / "libero", root)
+    tasks_without_index(root)
+    fix = next(result.fix for result in validate(root, "lerobot_pi05").with_status("failed"))
+    words = shlex.split(fix)
+    subprocess.run([sys.executable, *words[1:]], check=True)
+    assert validate(root, "lerobot_pi05").valid
+
+
+def test_a_dataset_of_v21_says_how_many_episodes_a_folder_has(tmp_path):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    edit_info(root, lambda info: (info.update(codebase_version="v2.1"), info.pop("chunks_size")))
+    found = validate(root, "pi05_libero", select=["MS103"])
+    assert [issue.feature for issue in found.results[0].issues] == ["chunks_size"]
+    assert '"chunks_size": 1000' in found.results[0].fix
