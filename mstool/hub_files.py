@@ -4,13 +4,14 @@ The hub's own library tries again for minutes when nobody answers, which is righ
 """
 
 import functools
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mstool.json_files import load_json
 
 # How long a hub may take to answer at all, s.
 _PATIENCE = 5.0
@@ -77,7 +78,7 @@ def checkpoint_parts(folder: Path) -> list[HubFiles]:
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object, empty where there is none."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = load_json(path)
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

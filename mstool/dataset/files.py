@@ -3,7 +3,6 @@
 Nothing heavy is imported: the command line's help names these files too.
 """
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError
+from mstool.json_files import load_json, load_json_lines
 
 # LeRobot's, in both versions. `INFO_NAME` is for messages.
 INFO_NAME = "info.json"
@@ -66,7 +66,7 @@ def needed(root: Path) -> Iterator[None]:
 def read_json(path: Path) -> Any:
     """Read a JSON file; Unavailable says what is wrong with it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return load_json(path)
     except (OSError, ValueError) as error:
         raise Unavailable(f"{_short(path)}: {_why(error)}") from error
 
@@ -81,8 +81,8 @@ def read_object(path: Path, *, fix: str) -> dict[str, Any]:
 
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = load_json(path)
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {_why(error)}", fix=fix) from error
     if not isinstance(data, dict):
         raise DataError(f"{path} is not a JSON object", fix=fix)
@@ -92,8 +92,7 @@ def read_object(path: Path, *, fix: str) -> dict[str, Any]:
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read a file of one JSON object per line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines if line.strip()]
+        rows = load_json_lines(path)
     except (OSError, ValueError) as error:
         raise Unavailable(f"{_short(path)}: {_why(error)}") from error
     if not all(isinstance(row, dict) for row in rows):

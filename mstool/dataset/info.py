@@ -1,5 +1,6 @@
 """A dataset's description, `meta/info.json`: its version and sizes, its features, where its files are."""
 
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ READABLE = ("v2.0", *VERSIONS)
 NOT_NUMERIC = frozenset({"image", "video", "string", "language"})
 # LeRobot's own number of episodes (v2.1) or files (v3.0) per folder.
 CHUNKS_SIZE = 1000
+# Frames per second: beyond it a mistake.
+MOST_FPS = 1e6
+# Numbers that one feature of one frame holds; larger shapes are mistakes, and names for each would fill the memory.
+MOST_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def read_info(root: Path, *, prefer: str = "v3.0") -> Info:
     path = locate(root, prefer=prefer) / INFO_FILE
     fix = shlex.join(["mstool", "validate", str(root)])
     raw = read_object(path, fix=fix)
-    wrong = [name for name, kinds in _NEEDED.items() if not _is(raw.get(name), kinds)]
+    wrong = [name for name, kinds in _NEEDED.items() if not _is(raw.get(name), kinds) or not _possible(name, raw[name])]
     version = raw.get("codebase_version")
     if wrong and isinstance(version, str) and version not in VERSIONS:
         raise unknown_version(root, version)
@@ -161,12 +166,27 @@ def _is(value: object, kinds: tuple[type, ...]) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
+def _possible(name: str, value: Any) -> bool:
+    if name == "fps":
+        return bool(0 < value < MOST_FPS)
+    return value >= 0 if isinstance(value, int) else True
+
+
+def is_shape(shape: object) -> bool:
+    """Whether it is a list of lengths, of no more than `MOST_VALUES` numbers together."""
+    return (
+        isinstance(shape, list)
+        and all(_is(length, (int,)) and length > 0 for length in shape)
+        and math.prod(shape) <= MOST_VALUES
+    )
+
+
 def _feature(spec: object) -> Feature | None:
     """Return a feature; None where it is malformed. How large pictures are is only said of them."""
     if not isinstance(spec, dict) or not isinstance(spec.get("dtype"), str):
         return None
     shape, info = spec.get("shape"), spec.get("info")
-    sound = isinstance(shape, list) and all(_is(length, (int,)) for length in shape)
+    sound = is_shape(shape)
     if not sound and spec["dtype"] not in NOT_NUMERIC:
         return None
     names = tuple(flat_names(spec.get("names")))

@@ -15,7 +15,7 @@ from mstool.dataset.description import Dataset, open_dataset
 from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes, read_tasks
 from mstool.dataset.files import INFO_FILE, INFO_NAME, Unavailable, data_file
-from mstool.dataset.info import read_info_as_is
+from mstool.dataset.info import MOST_FPS, is_shape, read_info_as_is
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
 
@@ -60,7 +60,7 @@ class DatasetView:
     def fps(self) -> float:
         """Frames per second."""
         fps = self.info.get("fps")
-        if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < 1e6:
+        if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < MOST_FPS:
             raise Unavailable(f"{INFO_NAME}'s fps is {fps!r}")
         return float(fps)
 
@@ -220,8 +220,7 @@ def _well_formed(feature: object) -> bool:
     if not isinstance(feature, dict) or not isinstance(feature.get("dtype"), str):
         return False
     shape = feature.get("shape")
-    whole = isinstance(shape, list) and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape)
-    return whole and (len(shape or []) == 3 or feature["dtype"] not in {"image", "video"})
+    return is_shape(shape) and (len(shape or []) == 3 or feature["dtype"] not in {"image", "video"})
 
 
 def _tidy(feature: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """A dataset that does not validate is not trained on; the last thing to be looked at, as it may take minutes."""
 
 import contextlib
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from mstool.dataset.info import read_info
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.finetune.options import FinetuneOptions
+from mstool.json_files import load_json
 from mstool.progress import Notify
 from mstool.validators.targets import fitting_target
 
@@ -95,7 +95,7 @@ def _fix(fixes: set[str], root: Path, target: str) -> str:
 
 def _kept(root: Path, fingerprint: str) -> dict[str, Any]:
     try:
-        verdict = json.loads((root / VALIDATION_FILE).read_text(encoding="utf-8"))
+        verdict = load_json(root / VALIDATION_FILE)
     except (OSError, ValueError):
         return {}
     return verdict if isinstance(verdict, dict) and verdict.get("content_hash") == fingerprint else {}

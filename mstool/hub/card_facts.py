@@ -48,7 +48,8 @@ def vectors(root: Path, info: Info) -> list[VectorTable]:
     """Return the statistics of state and actions: LeRobot's, else openpi's."""
     stats = _json(root, root / STATS_FILE)
     if not stats:
-        norm = _json(root, root / NORM_STATS_FILE).get("norm_stats", {})
+        norm = _json(root, root / NORM_STATS_FILE).get("norm_stats")
+        norm = norm if isinstance(norm, dict) else {}
         stats = {
             next((n for n in names if n in info.features), key): norm[key]
             for key, names in _NORM_NAMES.items()
@@ -59,13 +60,20 @@ def vectors(root: Path, info: Info) -> list[VectorTable]:
         feature = info.features.get(name)
         if name in INDEX_COLUMNS or (feature and feature.is_camera):
             continue
-        columns = {key: [float(v) for v in values[key]] for key in _COLUMNS if isinstance(values.get(key), list)}
+        columns = _numbers(values)
         width = min((len(column) for column in columns.values()), default=0)
         names = feature.names if feature else ()
         labels = [names[i] if len(names) == width else str(i) for i in range(width)]
         if width:
             found.append(VectorTable(name, tuple(labels), columns))
     return found
+
+
+def _numbers(values: object) -> dict[str, list[float]]:
+    """Return those statistics of a vector that are lists of numbers; what else a file holds is left out."""
+    table = values if isinstance(values, dict) else {}
+    lists = {key: table[key] for key in _COLUMNS if isinstance(table.get(key), list)}
+    return {key: list(map(float, each)) for key, each in lists.items() if all(isinstance(v, int | float) for v in each)}
 
 
 def episode_log(root: Path) -> EpisodeOrigins:

@@ -1,6 +1,5 @@
 """The validation report that a push demands: there, made for this very content, and good."""
 
-import json
 import shlex
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from mstool.dataset.files import VALIDATION_FILE
 from mstool.dataset.info import Info
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
+from mstool.json_files import load_json
 
 
 def check_validation(root: Path, info: Info, content: str) -> str:
@@ -25,7 +25,7 @@ def check_validation(root: Path, info: Info, content: str) -> str:
     fitting = fitting_target(info.raw, read_record(root))
     fix = shlex.join(["mstool", "validate", str(root), "--against", fitting.target])
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = load_json(path)
     except FileNotFoundError as error:
         raise DataError(f"{root} was never validated (no {VALIDATION_FILE})", fix=fix) from error
     except (OSError, ValueError) as error:

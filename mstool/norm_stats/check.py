@@ -1,6 +1,5 @@
 """How far an existing statistics file is from the exact values."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mstool.errors import DataError, UsageError
+from mstool.json_files import load_json
 from mstool.norm_stats.compute import StatsResult
 from mstool.norm_stats.shape import EPSILON
 from mstool.norm_stats.summary import VectorStats
@@ -95,7 +95,7 @@ def read_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"--check {path}: no such file", fix="give a norm_stats.json or a LeRobot stats.json")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = load_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}", fix="the file is damaged: mstool stats writes a new one") from error
     if not isinstance(document, dict):

@@ -1,7 +1,6 @@
 """Where a LeRobot checkpoint is, what it was trained on, and what identifies it."""
 
 import hashlib
-import json
 import re
 import shlex
 from contextlib import nullcontext
@@ -12,6 +11,7 @@ from mstool.dataset.files import CONVENTIONS_FILE
 from mstool.dataset.locate import datasets_below, is_dataset
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.hub_files import find_files, hub_refusal, offline
+from mstool.json_files import load_json
 from mstool.nearest import nearest
 
 MODEL_FOLDER = "pretrained_model"
@@ -152,7 +152,7 @@ def _no_such(spec: str, command: str) -> UsageError:
 def _trained_on(model: Path) -> str:
     """Return the dataset that LeRobot's training noted, where it is still there."""
     try:
-        config = json.loads((model / "train_config.json").read_text(encoding="utf-8"))
+        config = load_json(model / "train_config.json")
         root = Path(config["dataset"]["root"])
     except (OSError, ValueError, KeyError, TypeError):
         return "DATASET"

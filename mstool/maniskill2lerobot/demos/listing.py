@@ -1,12 +1,12 @@
 """The `.json` beside a demo file: how its environment was made, and what every episode began from."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError
+from mstool.json_files import load_json
 
 # What numpy, and so ManiSkill, takes as a seed.
 LARGEST_SEED = 2**32 - 1
@@ -24,8 +24,8 @@ def read_listing(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"{path} is missing: ManiSkill keeps an episode's seed and control mode there")
     try:
-        listing = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        listing = load_json(path)
+    except ValueError as error:
         what = "is empty" if not path.stat().st_size else f"is not valid JSON: {error}"
         raise DataError(f"{path} {what}") from error
     if not isinstance(listing, dict):

@@ -202,7 +202,10 @@ class LeRobotStats(Check):
             for name in self.COMPARED:
                 if name not in entry:
                     continue
-                values = np.ravel(np.array(entry[name], dtype=np.float64))
+                try:
+                    values = np.ravel(np.array(entry[name], dtype=np.float64))
+                except (TypeError, ValueError):
+                    values = np.empty(0)  # words, or lists of several lengths
                 if values.shape != true[name].shape:
                     yield Issue(
                         f"{name} has another number of dimensions",

@@ -1,5 +1,6 @@
 """MS101 to MS104: what the dataset's description says."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -96,7 +97,8 @@ class InfoFields(Check):
     @staticmethod
     def _positive(info: dict[str, Any], name: str, *, whole: bool) -> Iterator[Issue]:
         value = info.get(name)
-        fine = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and value > 0
+        number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        fine = number and value is not None and 0 < value < math.inf
         if not fine:
             kind = "a whole number" if whole else "a number"
             yield Issue(f"{name} must be {kind} > 0", feature=name, observed=repr(value), expected="> 0")
