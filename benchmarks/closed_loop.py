@@ -24,9 +24,12 @@ from mstool.cli.output import table
 from mstool.contract import Array
 from mstool.layouts import LAYOUTS
 from mstool.manifest import load_manifest
-from mstool.maniskill2lerobot.demos.reader import Demo, DemoFile
 from mstool.maniskill2lerobot.episode.replay import replay
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.demos import Demo
+from mstool.simulators.maniskill.controller import ManiSkillController
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 HERE = Path(__file__).parent
 DEMOS = HERE.parent / "tests" / "data" / "demos"
@@ -37,7 +40,7 @@ NOTE = (
 )
 
 
-def execute(simulator: Simulator, demo: Demo, actions: Array, expected: Array) -> tuple[bool, float]:
+def execute(simulator: ManiSkillSimulator, demo: Demo, actions: Array, expected: Array) -> tuple[bool, float]:
     """Execute ManiSkill actions (T, A) from the demo's seed.
 
     Returns
@@ -73,14 +76,14 @@ def main() -> int:
         for layout, mode in pairs:
             spec = SimulatorSpec(env_id, mode)
             # A simulator of its own: nothing of the replay is left in it.
-            source, fresh = Simulator(spec), Simulator(spec)
-            facts = source.controller_facts()
+            source, fresh = ManiSkillSimulator(spec), ManiSkillSimulator(spec)
+            controller = ManiSkillController(source.controller_facts())
             for demo in demos.read_many(range(len(demos))):
                 result = replay(source, demo, layout, horizon=horizon)
                 if result.dropped:
                     lost[layout.name, env_id, mode, result.dropped] += 1
                     continue
-                actions = layout.decode_action(result.actions, facts, mode)
+                actions = layout.decode_action(result.actions, controller, mode)
                 again, difference = execute(fresh, demo, actions, result.track.qpos)
                 worst[layout.name, mode] = max(worst.get((layout.name, mode), 0.0), difference)
                 stored[layout.name, mode, env_id] += 1

@@ -36,11 +36,12 @@ FEATURES = {
 def converted() -> list[tuple[Any, np.ndarray]]:
     """Every demo with its actions in `pd_ee_delta_pose`, from a replay without pictures."""
     from mstool.layouts import get_layout
-    from mstool.maniskill2lerobot.demos.reader import DemoFile
     from mstool.maniskill2lerobot.episode.replay import replay
-    from mstool.simulation.environment import Simulator, SimulatorSpec
+    from mstool.simulators.base import SimulatorSpec
+    from mstool.simulators.maniskill.demos.reader import DemoFile
+    from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
-    simulator = Simulator(SimulatorSpec(ENV, "pd_ee_delta_pose"))
+    simulator = ManiSkillSimulator(SimulatorSpec(ENV, "pd_ee_delta_pose"))
     demos = [DemoFile(DEMOS).read(k) for k in range(EPISODES)]
     pairs = [(demo, replay(simulator, demo, get_layout("joint"), horizon=200).actions) for demo in demos]
     simulator.close()
@@ -92,9 +93,10 @@ def repeated(folder: Path, times: int) -> Path:
 
 def simulator(robot: str | None = None) -> Any:
     """Make a simulator with both views that has taken its first picture."""
-    from mstool.simulation.environment import Simulator, SimulatorSpec
+    from mstool.simulators.base import SimulatorSpec
+    from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
-    made = Simulator(SimulatorSpec(ENV, "pd_ee_delta_pose", robot, views=VIEWS))
+    made = ManiSkillSimulator(SimulatorSpec(ENV, "pd_ee_delta_pose", robot, views=VIEWS))
     made.reset(0)
     made.images()
     return made
@@ -154,7 +156,7 @@ def with_mstool(scratch: Path, workers: int, detail: str) -> dict[str, Any]:
     """
     from mstool.maniskill2lerobot.batches import Batch, Part
     from mstool.maniskill2lerobot.convert import convert
-    from mstool.maniskill2lerobot.demos.source import open_demos
+    from mstool.maniskill2lerobot.demos import open_demos
     from mstool.maniskill2lerobot.executors.base import Done
     from mstool.maniskill2lerobot.executors.job import ConvertJob, ConvertWorker
     from mstool.maniskill2lerobot.executors.local import run_local
@@ -244,7 +246,7 @@ def rss() -> int:
 
 
 def _backend() -> str:
-    from mstool.simulation.devices import render_backend
+    from mstool.simulators.maniskill.devices import render_backend
 
     return render_backend()
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from mstool.cli.output import table
 from mstool.contract import Storage, Version
-from mstool.maniskill2lerobot.demos.source import DemoSource, open_demos
+from mstool.maniskill2lerobot.demos import DemoSource, open_demos
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import shard_path
 from mstool.maniskill2lerobot.executors.job import ConvertJob, ConvertWorker

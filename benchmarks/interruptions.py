@@ -36,9 +36,9 @@ from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.target import work_folder
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
-from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.options import make_recipe
-from mstool.simulation.registry import env_ids
+from mstool.simulators.maniskill.registry import env_ids
 
 HERE = Path(__file__).parent
 ENV = "PushCube-v1"

@@ -23,8 +23,8 @@ from typing import Any
 from tqdm import tqdm
 
 from mstool.cli.output import table
-from mstool.simulation.planner.planner import Planner
-from mstool.simulation.solve import make_planning_env, solvable_envs, solve_episode
+from mstool.simulators.maniskill.planner.planner import Planner
+from mstool.simulators.maniskill.solve import make_planning_env, solvable_envs, solve_episode
 
 HERE = Path(__file__).parent
 REFERENCE = HERE.parent / "tests" / "data" / "mplib_seeds_0_49.json"

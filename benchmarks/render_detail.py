@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from mstool.cli.output import table
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.pictures.video import psnr_db
-from mstool.simulation.devices import render_backend
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.devices import render_backend
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 HERE = Path(__file__).parent
 DEMOS = HERE.parent / "tests" / "data" / "demos"
@@ -40,7 +41,7 @@ COLUMNS = (
 )
 
 
-def timed_step(simulator: Simulator, action: np.ndarray) -> float:
+def timed_step(simulator: ManiSkillSimulator, action: np.ndarray) -> float:
     """Return the seconds of one step and its pictures, one after the other."""
     started = time.perf_counter()
     simulator.images()
@@ -53,7 +54,7 @@ def likeness(env_id: str, every: int) -> dict[str, list[float]]:
     demo = DemoFile(DEMOS / env_id).read(0)
     pictures = {}
     for detail in DETAILS:
-        simulator = Simulator(SimulatorSpec(env_id, demo.control_mode, views=VIEWS, render_detail=detail))
+        simulator = ManiSkillSimulator(SimulatorSpec(env_id, demo.control_mode, views=VIEWS, render_detail=detail))
         simulator.reset(demo.seed, demo.reset_options, demo.first_state)
         seen = []
         for k, action in enumerate(demo.actions):
@@ -72,7 +73,9 @@ def speed(env_id: str) -> tuple[dict[str, float], str]:
     demo = DemoFile(DEMOS / env_id).read(0)
     both = {}
     for detail in DETAILS:
-        both[detail] = Simulator(SimulatorSpec(env_id, demo.control_mode, views=VIEWS[:2], render_detail=detail))
+        both[detail] = ManiSkillSimulator(
+            SimulatorSpec(env_id, demo.control_mode, views=VIEWS[:2], render_detail=detail)
+        )
         both[detail].reset(demo.seed, demo.reset_options, demo.first_state)
         both[detail].images()
     seconds: dict[str, list[float]] = {detail: [] for detail in DETAILS}

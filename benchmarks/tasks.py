@@ -25,11 +25,12 @@ from mstool.cli.output import table
 from mstool.manifest import load_manifest
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
-from mstool.maniskill2lerobot.demos.generate import GenerateReport, generate_demos
-from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.pictures.video import decode
-from mstool.simulation.devices import render_backend
+from mstool.simulators.demos import GenerateReport
+from mstool.simulators.maniskill.demos.generate import generate_demos
+from mstool.simulators.maniskill.devices import render_backend
 
 HERE = Path(__file__).parent
 COLUMNS = ("task", "seeds", "solved", "asked", "kept", "dropped", "frames", "ms/frame", "MB", "PSNR base", "PSNR wrist")

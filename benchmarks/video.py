@@ -16,10 +16,11 @@ import numpy as np
 
 from mstool.cli.output import table
 from mstool.layouts import get_layout
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.episode.replay import replay
 from mstool.maniskill2lerobot.pictures import video
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 HERE = Path(__file__).parent
 DEMOS = HERE.parent / "tests" / "data" / "demos" / "PickCube-v1"
@@ -65,7 +66,7 @@ PIX_FMT, OPTIONS = video.PIX_FMT, dict(video.OPTIONS)
 def main() -> None:
     """Run, print, write."""
     seen: dict[str, list[np.ndarray]] = {"base": [], "wrist": []}
-    simulator = Simulator(SimulatorSpec("PickCube-v1", "pd_ee_delta_pose", views=tuple(seen)))
+    simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", "pd_ee_delta_pose", views=tuple(seen)))
 
     def keep(images: dict[str, np.ndarray]) -> None:
         for view, image in images.items():

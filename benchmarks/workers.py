@@ -16,11 +16,11 @@ from pathlib import Path
 from mstool.cli.output import table
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
-from mstool.maniskill2lerobot.demos.generate import generate_demos
-from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.options import make_recipe
-from mstool.simulation.devices import render_backend
+from mstool.simulators.maniskill.demos.generate import generate_demos
+from mstool.simulators.maniskill.devices import render_backend
 
 COLUMNS = ("workers", "episodes", "frames", "seconds", "frames/s", "steady frames/s", "ratio to 1")
 

@@ -28,6 +28,8 @@ from typing import Any, Literal
 import numpy as np
 
 type Array = np.ndarray[Any, np.dtype[Any]]
+# An environment's state: {"actors": {name: (13,)}, "articulations": {name: (n,)}} in ManiSkill.
+type State = Mapping[str, Mapping[str, Array]]
 
 # What becomes of goal markers that ManiSkill hides from cameras: drawn, left out, or left out and stored as a column.
 Goal = Literal["visible", "hidden", "state"]

@@ -23,7 +23,7 @@ class Task:
     instruction: str
     # The most control steps an episode may take.
     horizon: int
-    # View names (`mstool.simulation.cameras`).
+    # View names (`mstool.simulators.maniskill.cameras`).
     cameras: tuple[str, ...] = ("base", "wrist")
     # ManiSkill's name of the goal marker that it hides from cameras, empty when there is none.
     hidden_goal: str = ""

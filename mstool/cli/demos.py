@@ -51,10 +51,10 @@ def generate(
 
         mstool demos generate --env StackCube-v1 --episodes 20 --seed 1000 --output demos/stack --json
     """
-    from mstool.maniskill2lerobot.demos.generate import generate_demos
+    from mstool.simulators.benchmarks import benchmark_of
 
     folder = output or Path("data/demos") / env / "motionplanning"
-    report = generate_demos(env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite)
+    report = benchmark_of(env).generate(env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite)
     if as_json:
         print_json(report.to_json())
         return

@@ -116,7 +116,7 @@ def _replay(wanted: bool) -> "tuple[ReplayDataset | None, str]":
     if not wanted:
         return None, "not asked for (--replay)"
     try:
-        from mstool.simulation.replay_dataset import replay_dataset
+        from mstool.evaluation.replay_dataset import replay_dataset
     except ImportError as error:
         return None, f"there is no simulator here ({error})"
 

@@ -85,7 +85,7 @@ def rendering_lines(*, draw: bool = True) -> list[Line]:
     """Return what Vulkan offers and, when asked to draw, what SAPIEN does with it."""
     lines = [_asked("vulkan", vulkan_line, "mstool.doctor.vulkan", VULKAN_SECONDS)]
     if draw:
-        lines.append(_asked("rendering", rendering_line, "mstool.simulation.probe", PROBE_SECONDS))
+        lines.append(_asked("rendering", rendering_line, "mstool.simulators.maniskill.probe", PROBE_SECONDS))
     return lines
 
 

@@ -1,10 +1,11 @@
-"""Closed-loop evaluation in ManiSkill: policies behind one protocol, batched over parallel environments.
+"""Closed-loop evaluation: policies behind one protocol, batched over parallel environments.
 
 request, evaluate       what was asked, and the command's own logic
 plan                    tasks, seeds, sentences, horizons
 policy, policies/       what a policy is, and those there are
 openpi/                 openpi's protocol, from both sides
 scene, rollout          an environment in a dataset's terms, and one episode in it
+replay_dataset          a dataset's stored actions, executed again
 chunks                  from action chunks to single actions
 worker, runner, play    one process, all of them, and the episodes that are left
 configuration           what decides the outcomes, and its fingerprint

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.record import Record
 from mstool.layouts import DEFAULT_LAYOUT, get_layout
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.benchmarks import build_simulator
 
 
 def plain_conventions(env_ids: Sequence[str], layout_name: str = DEFAULT_LAYOUT) -> Conventions:
@@ -23,7 +24,7 @@ def plain_conventions(env_ids: Sequence[str], layout_name: str = DEFAULT_LAYOUT)
     controller: dict[str, float] = {}
     fps = 0
     for env_id in env_ids:
-        simulator = Simulator(SimulatorSpec(env_id, mode))
+        simulator = build_simulator(SimulatorSpec(env_id, mode))
         try:
             layout.check_robot(simulator.robot_facts())
             robots[env_id], fps = simulator.robot, simulator.fps

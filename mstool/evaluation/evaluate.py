@@ -24,7 +24,7 @@ from mstool.evaluation.training_stats import TrainingStats
 from mstool.evaluation.worker import WorkerSetup
 from mstool.paths import writable_folder
 from mstool.progress import Notify
-from mstool.simulation.capacity import auto_workers
+from mstool.simulators.capacity import auto_workers
 
 # Episodes per task of a diagnosis.
 DIAGNOSED = 10

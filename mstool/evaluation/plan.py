@@ -10,7 +10,7 @@ from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.evaluation.rollout import EvalJob
 from mstool.manifest import find_task, load_manifest
-from mstool.simulation.registry import check_env_id
+from mstool.simulators.benchmarks import benchmark_of
 
 # The six tasks of ManiSkill that single-arm policies are compared on.
 SUITES = {
@@ -53,7 +53,7 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
         return list(SUITES[suite]) or list(load_manifest())
     if chosen:
         for env_id in chosen:
-            check_env_id(env_id)
+            benchmark_of(env_id).check_env_id(env_id)
         return chosen
     if conventions is None or not conventions.env_ids:
         raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}, or --suite seed6")

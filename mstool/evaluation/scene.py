@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotReading, RobotTrack
+from mstool.contract import Array, RobotReading, RobotTrack
 from mstool.dataset.conventions import Conventions
 from mstool.errors import DataError
 from mstool.installation import repair_command
 from mstool.layouts import Layout, get_layout
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.layouts.controller import Controller
+from mstool.simulators.base import Simulator, SimulatorSpec
+from mstool.simulators.benchmarks import benchmark_of, build_simulator
 
 # Relative difference of two controllers' units that float32 explains.
 SAME = 1e-6
@@ -46,9 +48,9 @@ def dataset_views(conventions: Conventions) -> tuple[str, ...]:
     return tuple(conventions.record.views.values())
 
 
-def facts_of(conventions: Conventions) -> ControllerFacts:
-    """Return what one unit of each of the dataset's actions does."""
-    return conventions.record.facts()
+def controller_of(conventions: Conventions, env_id: str) -> Controller:
+    """Return a task's controller, whose units are those that the dataset was made with."""
+    return benchmark_of(env_id).controller(conventions.record.facts())
 
 
 def layout_of(conventions: Conventions) -> Layout:
@@ -64,15 +66,15 @@ class Scene:
     DataError
         The simulator is not the one of the dataset: another robot, control frequency or controller.
     MstoolError
-        As `Simulator`.
+        As `build_simulator`.
 
     """
 
     def __init__(self, conventions: Conventions, env_id: str, views: tuple[str, ...] | None = None) -> None:
         self.conventions = conventions
         self.env_id = env_id
-        self.simulator = Simulator(simulator_spec(conventions, env_id, views))
-        self._facts = facts_of(conventions)
+        self.simulator = build_simulator(simulator_spec(conventions, env_id, views))
+        self._controller = controller_of(conventions, env_id)
         self._mode = conventions.record.control_mode
         self._stores_goal = conventions.record.goal == "state"
         _check_same(self.simulator, conventions, env_id)
@@ -86,7 +88,7 @@ class Scene:
 
     def step(self, action: Array) -> bool:
         """Execute one action (D,) of the layout; True when the task counts as solved afterwards."""
-        solved = self.simulator.step(self._layout.decode_action(action[None], self._facts, self._mode)[0])
+        solved = self.simulator.step(self._layout.decode_action(action[None], self._controller, self._mode)[0])
         self._track.append(self.simulator.reading())
         return solved
 
@@ -131,7 +133,8 @@ def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> 
         if not np.isclose(now[name], before, rtol=SAME, atol=0)
     ]
     if wrong:
+        name = benchmark_of(env_id).name
         raise DataError(
             f"{env_id} here is not what {conventions.dataset} was made in: {'; '.join(wrong)}",
-            fix=f"{repair_command()}  # the ManiSkill that mstool is made for; or convert and train again",
+            fix=f"{repair_command()}  # the {name} that mstool is made for; or convert and train again",
         )

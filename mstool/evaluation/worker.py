@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from mstool.contract import Array
 from mstool.dataset.conventions import Conventions
@@ -15,6 +14,8 @@ from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation
 from mstool.evaluation.rollout import EvalJob, roll_out
 from mstool.evaluation.scene import Scene
+from mstool.simulators.base import Planner
+from mstool.simulators.benchmarks import benchmark_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class EvalWorker:
         self._setup = setup
         self._pipe = pipe
         self._scene: Scene | None = None
-        self._planning: tuple[str, Any] | None = None
+        self._planning: tuple[str, Planner] | None = None
 
     def do(self, job: EvalJob) -> Finished:
         """Run one episode."""
@@ -88,16 +89,14 @@ class EvalWorker:
         return actions
 
     def _plan(self, job: EvalJob) -> Outcome:
-        """Let ManiSkill's own solution solve the episode: the upper bound of what demos of it can teach."""
+        """Let the benchmark's own planner solve the episode: the upper bound of what demos of it can teach."""
         import time
-
-        from mstool.simulation.solve import make_planning_env, solve_episode
 
         if self._planning is None or self._planning[0] != job.env_id:
             self.close()
-            self._planning = job.env_id, make_planning_env(job.env_id)
+            self._planning = job.env_id, benchmark_of(job.env_id).planner(job.env_id)
         started = time.monotonic()
-        solved = solve_episode(self._planning[1], job.env_id, job.seed)
+        solved = self._planning[1].solve(job.seed)
         return Outcome(
             env_id=job.env_id,
             seed=job.seed,

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
+from mstool.contract import Array, RobotFacts, RobotTrack
 from mstool.errors import UsageError
 from mstool.layouts.command import Command, Units
-from mstool.layouts.controller import actions_of, command_of, units_of
+from mstool.layouts.controller import Controller
 from mstool.layouts.facts import ActionFacts, Fingers, StateKind
 from mstool.layouts.openpi import OpenpiUse
 from mstool.robots import PANDA, Robot
@@ -20,7 +20,7 @@ from mstool.robots import PANDA, Robot
 class Camera:
     """One view and the names under which the two formats store it."""
 
-    view: str  # as in `mstool.simulation.cameras`
+    view: str  # `base` or `wrist`
     openpi: str
     lerobot: str
 
@@ -111,12 +111,12 @@ class Layout(ABC):
         """Return the state (T, S), float32, of a whole episode."""
 
     @abstractmethod
-    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
-        """Turn ManiSkill actions (T, A), clipped as the controller clips them, into the layout's (T, D), float32."""
+    def encode_action(self, actions: Array, controller: Controller, control_mode: str) -> Array:
+        """Turn a simulator's actions (T, A), clipped as it clips them, into the layout's (T, D), float32."""
 
     @abstractmethod
-    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
-        """Turn the layout's actions (T, D), taken as float32, back into ManiSkill's (T, A), float32."""
+    def decode_action(self, actions: Array, controller: Controller, control_mode: str) -> Array:
+        """Turn the layout's actions (T, D), taken as float32, back into the simulator's (T, A), float32."""
 
     def describe(self) -> dict[str, object]:
         """Return the whole declaration as plain JSON data."""
@@ -150,16 +150,16 @@ class PhysicalLayout(Layout):
     def command(self, actions: Array, units: Units, control_mode: str) -> Command:
         """Return the command, in `units`, that stored actions (T, D), float64, are."""
 
-    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
-        """Store what ManiSkill's controller does."""
+    def encode_action(self, actions: Array, controller: Controller, control_mode: str) -> Array:
+        """Store what the controller does."""
         self.check_control_mode(control_mode)
-        return self.store(command_of(actions, facts, self.action_facts(control_mode).kind), control_mode)
+        return self.store(controller.command(actions, self.action_facts(control_mode).kind), control_mode)
 
-    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:
-        """Have ManiSkill's controller do what is stored."""
+    def decode_action(self, actions: Array, controller: Controller, control_mode: str) -> Array:
+        """Have the controller do what is stored."""
         self.check_control_mode(control_mode)
         stored = np.asarray(actions, np.float32).astype(np.float64)
-        return actions_of(self.command(stored, units_of(facts), control_mode), facts)
+        return controller.actions(self.command(stored, controller.units, control_mode))
 
 
 # Measured on ManiSkill's Panda, steady motion in free space, for end effector and joint deltas alike.

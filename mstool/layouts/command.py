@@ -1,7 +1,7 @@
 """What one step asks of a robot, free of any simulator's signs and scales: what goes between a controller and a layout.
 
 A simulator says what its actions are as a `Command`, a layout stores that, and gives it back in the simulator's units.
-ManiSkill's side is `mstool.layouts.controller`; another simulator needs its own and nothing else.
+Each simulator has a `mstool.layouts.controller.Controller` of its own, and needs nothing else.
 """
 
 from dataclasses import dataclass

@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotTrack
+from mstool.contract import Array, RobotTrack
 from mstool.layouts.base import REACH, Camera, Layout, VectorMeaning, tcp_or_fail
+from mstool.layouts.controller import Controller
 from mstool.layouts.facts import ActionFacts, ActionKind, Gripper, OneFinger
 from mstool.layouts.openpi import LIBERO_DATA
 from mstool.layouts.rotations import continuous_quat
@@ -52,12 +53,12 @@ class _ManiSkillActions(Layout):
         sizes = {name: float(recorded.get(name) or known.get(name, 0.0)) for name in _SIZES}
         return ActionFacts(kind, Gripper(len(vector) - 1, open=1.0, closed=-1.0), **sizes)
 
-    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
+    def encode_action(self, actions: Array, controller: Controller, control_mode: str) -> Array:  # noqa: ARG002
         """Return the actions as they are."""
         self.check_control_mode(control_mode)
         return np.asarray(actions, np.float32)
 
-    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
+    def decode_action(self, actions: Array, controller: Controller, control_mode: str) -> Array:  # noqa: ARG002
         """Return the actions as they are."""
         self.check_control_mode(control_mode)
         return np.asarray(actions, np.float32)

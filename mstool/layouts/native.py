@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
+from mstool.contract import Array, RobotFacts, RobotTrack
 from mstool.errors import UsageError
 from mstool.layouts.base import Camera, Layout, VectorMeaning
+from mstool.layouts.controller import Controller
 from mstool.layouts.facts import ActionFacts
 
 
@@ -55,10 +56,10 @@ class NativeLayout(Layout):
         """Return qpos (T, J)."""
         return track.qpos.astype(np.float32)
 
-    def encode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
+    def encode_action(self, actions: Array, controller: Controller, control_mode: str) -> Array:  # noqa: ARG002
         """Return the actions as they are."""
         return np.asarray(actions, np.float32)
 
-    def decode_action(self, actions: Array, facts: ControllerFacts, control_mode: str) -> Array:  # noqa: ARG002
+    def decode_action(self, actions: Array, controller: Controller, control_mode: str) -> Array:  # noqa: ARG002
         """Return the actions as they are."""
         return np.asarray(actions, np.float32)

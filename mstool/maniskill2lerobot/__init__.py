@@ -1,11 +1,11 @@
 """ManiSkill demos to LeRobot datasets: demos -> replay -> episode shards -> dataset on disk.
 
-demos/        where demos come from
 episode/      one episode, from a demo to a shard
 pictures/     images as they are stored
 executors/    who converts the episodes
 writers/      datasets from finished episodes
 rewrite/      existing datasets back into episodes: merge and export
+demos         where an environment's demos come from
 options       from what a user typed to a recipe
 plan          from environments to batches, and from batches to datasets
 batches       demos of one environment

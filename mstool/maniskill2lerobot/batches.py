@@ -6,11 +6,11 @@ from itertools import islice
 from pathlib import Path
 
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.demos.source import DemoSource
+from mstool.maniskill2lerobot.demos import DemoSource
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import shard_path
 from mstool.maniskill2lerobot.executors.job import ConvertJob
-from mstool.simulation.solve import other_demos
+from mstool.simulators.benchmarks import benchmark_of
 
 # Damaged demos named one by one before the rest is counted.
 _NAMED = 10
@@ -57,11 +57,12 @@ class Batch:
             )
         problems = demos.problems(limit=len(self.positions))
         every = len(problems) == len(self.positions)
+        others = benchmark_of(self.recipe.env_id).other_demos(self.recipe.env_id)
         if problems and (every or not skip):
             raise DataError(
                 f"{len(problems)} of {len(self.positions)} demos cannot be used, in {demos.path} and its .json:"
                 f"{_listed(problems.values())}",
-                fix=other_demos(self.recipe.env_id) if every else "repair the file, or add --skip-invalid to drop them",
+                fix=others if every else "repair the file, or add --skip-invalid to drop them",
             )
         return problems
 

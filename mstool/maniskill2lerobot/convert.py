@@ -24,7 +24,7 @@ from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
 from mstool.maniskill2lerobot.writers.provenance import unverified
 from mstool.ordering import firsts_first
 from mstool.progress import Notify, Progress
-from mstool.simulation.solve import other_demos
+from mstool.simulators.benchmarks import benchmark_of
 
 # Measured by benchmarks/render_detail.py.
 SPEED_HINT = (
@@ -214,5 +214,5 @@ def _nothing_kept(batches: Sequence[Batch], dropped: Mapping[str, int], work: Pa
     reasons = ", ".join(f"{count} x {reason}" for reason, count in dropped.items())
     return MstoolError(
         f"none of the {sum(len(batch.positions) for batch in batches)} demos led to success: {reasons}",
-        fix=other_demos(batches[0].recipe.env_id),
+        fix=benchmark_of(batches[0].recipe.env_id).other_demos(batches[0].recipe.env_id),
     )

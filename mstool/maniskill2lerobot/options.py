@@ -7,7 +7,7 @@ from mstool.errors import UsageError
 from mstool.layouts import DEFAULT_LAYOUT, get_layout
 from mstool.manifest import Task, find_task, load_manifest
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.simulation.registry import check_env_id
+from mstool.simulators.benchmarks import benchmark_of
 
 # v3.0 as LeRobot records it; v2.1 as openpi's examples do.
 DEFAULT_STORAGE: dict[Version, Storage] = {"v3.0": "video", "v2.1": "image"}
@@ -40,7 +40,7 @@ def make_recipe(
     """
     task = task or find_task(env_id)
     if task is None:
-        check_env_id(env_id)
+        benchmark_of(env_id).check_env_id(env_id)
         if instruction is None:
             raise UsageError(
                 f"{env_id} has no sentence in the manifest, which knows {', '.join(load_manifest())}",

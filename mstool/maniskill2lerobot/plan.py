@@ -11,16 +11,16 @@ from mstool.layouts import DEFAULT_LAYOUT
 from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
-from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.episode.recorded import fit_to_recording
+from mstool.maniskill2lerobot.episode.recorded import fit_to_recording, recorded_file
 from mstool.maniskill2lerobot.executors.base import Executor
 from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.nearest import nearest
 from mstool.progress import Notify
+from mstool.simulators.demos import Demos
 
 
 @dataclass(frozen=True)
@@ -188,12 +188,14 @@ def build(
     )
 
 
-def _complete(recipe: Recipe, demos: DemoFile, request: ConvertRequest) -> Recipe:
+def _complete(recipe: Recipe, demos: Demos, request: ConvertRequest) -> Recipe:
     if recipe.observations == "recorded":
-        return fit_to_recording(recipe, demos, control_mode=request.control_mode, image_size=request.image_size)
+        return fit_to_recording(
+            recipe, recorded_file(demos), control_mode=request.control_mode, image_size=request.image_size
+        )
     demos.check_replayable()
     if recipe.control_mode:
         return recipe
     if not demos.control_mode:
-        raise DataError(f"{demos.path.with_suffix('.json')} names no control mode", fix="say it: --control-mode MODE")
+        raise DataError(f"{demos.json} names no control mode", fix="say it: --control-mode MODE")
     return replace(recipe, control_mode=demos.control_mode)

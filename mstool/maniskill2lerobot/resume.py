@@ -4,10 +4,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.episode.shard import read_mark
 from mstool.maniskill2lerobot.executors.job import ConvertJob
+from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.demos import Demos
 
 
 def clear(work: Path) -> None:
@@ -26,14 +27,14 @@ def check_finished(jobs: Sequence[ConvertJob], work: Path) -> None:
         Some are not: the error names what changed.
 
     """
-    opened: dict[Path, DemoFile] = {}
+    opened: dict[Path, Demos] = {}
     mismatches = []
     for job in jobs:
         mark = read_mark(job.shard)
         if mark is None:
             continue
         if job.demos not in opened:
-            opened[job.demos] = DemoFile(job.demos)
+            opened[job.demos] = benchmark_of(job.recipe.env_id).open_demos(job.demos)
         demo = opened[job.demos].read(job.position)
         if mark.fingerprint != job.recipe.fingerprint(demo):
             mismatches.append(Mismatch(demo.episode_id, mark.made_from, job.recipe.made_from(demo)))

@@ -3,8 +3,8 @@
 import pytest
 
 from mstool.errors import DataError, SetupError, UsageError
-from mstool.simulation.build import build_env
-from mstool.simulation.solve import other_demos
+from mstool.simulators.maniskill.build import build_env
+from mstool.simulators.maniskill.solve import other_demos
 
 
 @pytest.mark.parametrize(

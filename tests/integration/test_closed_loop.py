@@ -12,9 +12,11 @@ from scipy.spatial.transform import Rotation
 
 from mstool.contract import RobotTrack
 from mstool.layouts import LAYOUTS, get_layout
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.episode.replay import BEGUN_ELSEWHERE, replay
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.controller import ManiSkillController
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 PAIRS = [(layout, mode) for layout in LAYOUTS.values() for mode in layout.control_modes or ("pd_joint_pos",)]
 # A delta controller starts each step from where the arm is, not from its last target: this part of a command is done.
@@ -27,19 +29,19 @@ EPISODES = (("PushCube-v1", 0), ("PlaceSphere-v1", 3), ("StackCube-v1", 1))
 @pytest.mark.parametrize(("env_id", "position"), EPISODES)
 def test_stored_actions_repeat_the_replay_to_the_bit(env_id, position, layout, mode):
     demo = DemoFile(DEMOS / env_id).read(position)
-    simulator = Simulator(SimulatorSpec(env_id, mode))
+    simulator = ManiSkillSimulator(SimulatorSpec(env_id, mode))
     result = replay(simulator, demo, layout, horizon=300)
-    facts = simulator.controller_facts()
+    controller = ManiSkillController(simulator.controller_facts())
     simulator.close()
     assert not result.dropped
     assert not result.warnings
     assert result.actions.dtype == np.float32
-    fresh = Simulator(SimulatorSpec(env_id, mode))
+    fresh = ManiSkillSimulator(SimulatorSpec(env_id, mode))
     fresh.reset(demo.seed)
     solved = False
     for stored, qpos in zip(result.actions, result.track.qpos, strict=True):
         np.testing.assert_array_equal(fresh.reading().qpos, qpos)
-        solved = fresh.step(layout.decode_action(stored[None], facts, mode)[0])
+        solved = fresh.step(layout.decode_action(stored[None], controller, mode)[0])
     assert solved
     fresh.close()
 
@@ -49,7 +51,7 @@ def test_an_episode_that_does_not_begin_where_its_seed_does_says_so(moved, warni
     demo = DemoFile(DEMOS / "PushCube-v1").read(0)
     actors = dict(demo.first_state["actors"])
     actors["cube"] = actors["cube"] + np.float32([moved] + [0] * 12)
-    simulator = Simulator(SimulatorSpec("PushCube-v1", "pd_joint_pos"))
+    simulator = ManiSkillSimulator(SimulatorSpec("PushCube-v1", "pd_joint_pos"))
     begun = replace(demo, first_state={**demo.first_state, "actors": actors})
     assert replay(simulator, begun, get_layout("joint"), horizon=300).warnings == warnings
     simulator.close()
@@ -66,7 +68,7 @@ def rotation_of(layout, state):
 
 @pytest.fixture(scope="module")
 def ee_simulator():
-    simulator = Simulator(SimulatorSpec("PickCube-v1", "pd_ee_delta_pose"))
+    simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", "pd_ee_delta_pose"))
     yield simulator
     simulator.close()
 
@@ -97,7 +99,7 @@ def test_rotation_turns_the_way_the_layout_says(ee_simulator, axis, sign):
     for layout, mode in PAIRS:
         if mode != "pd_ee_delta_pose":
             continue
-        (stored,) = layout.encode_action(action[None], facts, mode)
+        (stored,) = layout.encode_action(action[None], ManiSkillController(facts), mode)
         first, last = layout.encode_state(track)
         if rotation_of(layout, first) is not None:
             shown = (rotation_of(layout, last) * rotation_of(layout, first).inv()).as_rotvec()
@@ -111,14 +113,14 @@ def test_rotation_turns_the_way_the_layout_says(ee_simulator, axis, sign):
 
 @pytest.mark.parametrize("joint", [0, 3, 6])
 def test_joint_velocity_turns_the_way_droid_says(joint):
-    simulator = Simulator(SimulatorSpec("PickCube-v1", "pd_joint_delta_pos"))
+    simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", "pd_joint_delta_pos"))
     simulator.reset(0)
-    droid, facts = get_layout("droid"), simulator.controller_facts()
+    droid, controller = get_layout("droid"), ManiSkillController(simulator.controller_facts())
     stored = np.zeros((1, 8), np.float32)
     stored[0, joint] = 0.3  # 0.9 rad/s
     before = simulator.reading()
     for _ in range(10):
-        simulator.step(droid.decode_action(stored, facts, "pd_joint_delta_pos")[0])
+        simulator.step(droid.decode_action(stored, controller, "pd_joint_delta_pos")[0])
     after = simulator.reading()
     track = RobotTrack(np.stack([before.qpos, after.qpos]), np.stack([before.tcp_pose, after.tcp_pose]))
     first, last = droid.encode_state(track)

@@ -11,10 +11,12 @@ from support.records import read_record
 
 from mstool.contract import ControllerFacts
 from mstool.layouts import get_layout
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.episode.replay import replay
 from mstool.maniskill2lerobot.pictures.video import decode
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.controller import ManiSkillController
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 
 def read_info(root):
@@ -94,7 +96,7 @@ def test_the_views_are_maniskills_own_pixels():
         image_size=(96, 96),
         goal_visible=False,
     )
-    ours = Simulator(spec)
+    ours = ManiSkillSimulator(spec)
     ours.reset(3)
     np.testing.assert_array_equal(ours.images()["base"], expected)
     # The wrist view stands where `panda_wristcam` carries its camera.
@@ -107,7 +109,9 @@ def test_the_views_are_maniskills_own_pixels():
 
 
 def test_pictures_show_the_moment_they_were_begun_at():
-    simulator = Simulator(SimulatorSpec("PickCube-v1", "pd_joint_pos", views=("base", "wrist"), image_size=(96, 96)))
+    simulator = ManiSkillSimulator(
+        SimulatorSpec("PickCube-v1", "pd_joint_pos", views=("base", "wrist"), image_size=(96, 96))
+    )
     demo = DemoFile(DEMOS / "PickCube-v1").read(0)
     simulator.reset(demo.seed)
     for action in demo.actions[:3]:
@@ -166,14 +170,14 @@ def test_state_and_action_mean_what_they_say(pickcube):
 
 def test_stored_actions_solve_the_task_again(pickcube):
     ours = read_record(pickcube / "v3.0")
-    facts = ControllerFacts(**ours["controller"])
+    controller = ManiSkillController(ControllerFacts(**ours["controller"]))
     rows = read_rows(pickcube / "v3.0")
     log = [json.loads(line) for line in (pickcube / "v3.0/meta/mstool/episodes.jsonl").read_text().splitlines()]
-    simulator = Simulator(SimulatorSpec("PickCube-v1", ours["control_mode"], ours["robot"]))
+    simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", ours["control_mode"], ours["robot"]))
     for episode in log:
         stored = np.stack(rows[rows["episode_index"] == episode["episode_index"]]["action"])
         simulator.reset(episode["seed"])
-        for action in get_layout(ours["layout"]).decode_action(stored, facts, ours["control_mode"]):
+        for action in get_layout(ours["layout"]).decode_action(stored, controller, ours["control_mode"]):
             success = simulator.step(action)
         assert success
     simulator.close()
@@ -206,7 +210,7 @@ def test_conversion_is_maniskills_bit_for_bit():
         for env in envs:
             env.reset(seed=demo.seed, options={"reconfigure": True})
         from_pd_joint_pos(mode, demo.actions, envs[0], Recorder(envs[1]))
-        simulator = Simulator(SimulatorSpec(demo.env_id, mode))
+        simulator = ManiSkillSimulator(SimulatorSpec(demo.env_id, mode))
         ours = replay(simulator, demo, get_layout("joint"), horizon=10_000)
         np.testing.assert_array_equal(ours.actions, np.stack(executed))
         assert len(ours.actions) > len(demo.actions)
@@ -217,7 +221,7 @@ def test_conversion_is_maniskills_bit_for_bit():
 
 def test_an_episode_depends_on_nothing_before_it():
     demos = DemoFile(DEMOS / "StackCube-v1")
-    fresh = Simulator(SimulatorSpec("StackCube-v1", "pd_ee_delta_pose"))
+    fresh = ManiSkillSimulator(SimulatorSpec("StackCube-v1", "pd_ee_delta_pose"))
     alone, _, again = (replay(fresh, demos.read(k), get_layout("libero"), horizon=200) for k in (1, 2, 1))
     np.testing.assert_array_equal(alone.track.qpos, again.track.qpos)
     np.testing.assert_array_equal(alone.actions, again.actions)

@@ -9,8 +9,8 @@ from hub_server.fixtures import hub, hub_environment  # noqa: F401
 from hub_server.server import User
 
 from mstool.errors import DataError, MstoolError
-from mstool.maniskill2lerobot.demos import hub as demos_hub
-from mstool.maniskill2lerobot.demos import source
+from mstool.maniskill2lerobot import demos as source
+from mstool.simulators.maniskill.demos import hub as demos_hub
 
 
 @pytest.fixture

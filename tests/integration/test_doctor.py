@@ -22,7 +22,7 @@ def test_both_encoders_work():
 
 @pytest.mark.sim
 def test_sapien_draws_a_picture():
-    line = rendering_line(*ask_module("mstool.simulation.probe", timeout=300))
+    line = rendering_line(*ask_module("mstool.simulators.maniskill.probe", timeout=300))
     assert line.status == "ok", line.found
     assert "ms per 256x256 frame" in line.found
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from mstool.errors import MstoolError, UsageError
-from mstool.maniskill2lerobot.demos import generate as module
-from mstool.maniskill2lerobot.demos.generate import FILES, generate_demos
-from mstool.simulation.record import DemoRecorder
-from mstool.simulation.solve import Attempt, load_solution, make_planning_env, solvable_envs, solve_episode
+from mstool.simulators.demos import Attempt
+from mstool.simulators.maniskill.demos import generate as module
+from mstool.simulators.maniskill.demos.generate import FILES, generate_demos
+from mstool.simulators.maniskill.record import DemoRecorder
+from mstool.simulators.maniskill.solve import load_solution, make_planning_env, solvable_envs, solve_episode
 
 DEMOS = Path(__file__).parents[1] / "data" / "demos"
 
@@ -272,7 +273,7 @@ def test_a_solver_that_stops_is_a_failure_with_a_name(
         print("noise")  # noqa: T201 -- as solutions do
         raise ValueError("no obb\nand more")
 
-    monkeypatch.setattr("mstool.simulation.solve.load_solution", lambda _: broken)
+    monkeypatch.setattr("mstool.simulators.maniskill.solve.load_solution", lambda _: broken)
     env = make_planning_env("PickCube-v1")
     env.reset(seed=0)
     outcome = solve_episode(env, "PickCube-v1", 4)

@@ -12,9 +12,10 @@ from support.records import read_record
 from mstool.contract import RobotFacts
 from mstool.errors import UsageError
 from mstool.layouts import LAYOUTS, get_layout
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.episode.replay import replay
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 
 def info(root):
@@ -49,7 +50,7 @@ def test_a_robot_without_tcp_in_a_task_without_success(tmp_path, mstool, capsys)
 
 def test_reinforcement_learning_demos_in_joint_deltas(tmp_path, mstool):
     demo = DemoFile(DEMOS / "PushCube-v1").read(2)
-    simulator = Simulator(SimulatorSpec("PushCube-v1", "pd_joint_delta_pos"))
+    simulator = ManiSkillSimulator(SimulatorSpec("PushCube-v1", "pd_joint_delta_pos"))
     actions = replay(simulator, demo, get_layout("native"), horizon=200).actions
     simulator.close()
     demos = write_demo(tmp_path / "demos", "PushCube-v1", actions, mode="pd_joint_delta_pos", seed=demo.seed)
@@ -65,7 +66,7 @@ def test_two_robots_each_get_their_own_actions(tmp_path):
     moving[:, 0] = 0.5
     keys = ("panda_wristcam-0", "panda_wristcam-1")
     demos = write_demo(tmp_path, "TwoRobotPickCube-v1", dict(zip(keys, (still, moving), strict=True)))
-    simulator = Simulator(SimulatorSpec("TwoRobotPickCube-v1", "pd_joint_delta_pos"))
+    simulator = ManiSkillSimulator(SimulatorSpec("TwoRobotPickCube-v1", "pd_joint_delta_pos"))
     result = replay(simulator, DemoFile(demos).read(0), get_layout("native"), horizon=10)
     facts = simulator.robot_facts()
     assert (simulator.action_size, simulator.robot) == (16, "panda_wristcam+panda_wristcam")
@@ -79,7 +80,9 @@ def test_two_robots_each_get_their_own_actions(tmp_path):
     assert np.isnan(result.track.tcp_pose).all()
     with pytest.raises(UsageError, match="made for a Panda"):
         LAYOUTS["libero"].check_robot(facts)
-    views = Simulator(SimulatorSpec("TwoRobotPickCube-v1", "pd_joint_delta_pos", views=("wrist",), image_size=(16, 16)))
+    views = ManiSkillSimulator(
+        SimulatorSpec("TwoRobotPickCube-v1", "pd_joint_delta_pos", views=("wrist",), image_size=(16, 16))
+    )
     with pytest.raises(UsageError, match="2 robots") as error:
         views.reset(0)
     assert error.value.fix == "add --cameras base"
@@ -92,7 +95,7 @@ def test_two_robots_each_get_their_own_actions(tmp_path):
 )
 def test_other_robots_name_their_joints(env_id, joints, width):
     mode = "pd_joint_pos" if "Humanoid" in env_id else "pd_joint_delta_pos"
-    simulator = Simulator(SimulatorSpec(env_id, mode))
+    simulator = ManiSkillSimulator(SimulatorSpec(env_id, mode))
     simulator.reset(0)
     facts, reading = simulator.robot_facts(), simulator.reading()
     assert len(facts.joints) == len(set(facts.joints)) == len(reading.qpos) == joints

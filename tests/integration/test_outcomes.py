@@ -13,7 +13,7 @@ from mstool.dataset.target import work_folder
 from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
-from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.executors import local as executor
 from mstool.maniskill2lerobot.executors.base import Done
 from mstool.maniskill2lerobot.options import make_recipe

@@ -12,11 +12,12 @@ from support.records import read_record
 
 from mstool.contract import ControllerFacts
 from mstool.layouts import get_layout
-from mstool.maniskill2lerobot.demos.reader import DemoFile
-from mstool.maniskill2lerobot.demos.recording import as_rgb
 from mstool.maniskill2lerobot.episode.replay import replay
 from mstool.robots import PANDA
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.demos.recording import as_rgb
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 SIZE = 32
 
@@ -29,7 +30,7 @@ def recorded(tmp_path_factory):
     from mani_skill.utils.wrappers import RecordEpisode
 
     demo = DemoFile(DEMOS / "PickCube-v1").read(2)
-    simulator = Simulator(SimulatorSpec("PickCube-v1", "pd_ee_delta_pose"))
+    simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", "pd_ee_delta_pose"))
     actions = replay(simulator, demo, get_layout("joint"), horizon=200).actions
     simulator.close()
     folder = tmp_path_factory.mktemp("recorded")
@@ -102,7 +103,7 @@ def test_readings_and_pictures_are_the_files_own(recorded, tmp_path, mstool, cap
 
 def test_known_controller_values_are_the_simulators():
     for mode, known in PANDA.controllers.items():
-        simulator = Simulator(SimulatorSpec("PickCube-v1", mode))
+        simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", mode))
         assert simulator.controller_facts().as_dict() == pytest.approx(ControllerFacts(fps=20, **known).as_dict())
         simulator.close()
 

@@ -5,9 +5,10 @@ import pytest
 from conftest import DEMOS
 from support.records import read_record
 
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.pictures.video import psnr_db
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 VIEWS = ("base", "wrist")
 
@@ -15,7 +16,7 @@ VIEWS = ("base", "wrist")
 def episode(env_id: str, detail: str, every: int = 20):
     """Joint positions of every step, and the pictures of some."""
     demo = DemoFile(DEMOS / env_id).read(0)
-    simulator = Simulator(SimulatorSpec(env_id, "pd_joint_pos", views=VIEWS, render_detail=detail))
+    simulator = ManiSkillSimulator(SimulatorSpec(env_id, "pd_joint_pos", views=VIEWS, render_detail=detail))
     simulator.reset(demo.seed, demo.reset_options, demo.first_state)
     qpos, images = [], []
     for k, action in enumerate(demo.actions):
@@ -28,7 +29,7 @@ def episode(env_id: str, detail: str, every: int = 20):
     return np.stack(qpos), images, count
 
 
-def triangles(simulator: Simulator) -> int:
+def triangles(simulator: ManiSkillSimulator) -> int:
     from sapien.render import RenderBodyComponent
 
     bodies = [e.find_component_by_type(RenderBodyComponent) for e in simulator._env.scene.sub_scenes[0].entities]

@@ -6,8 +6,8 @@ import shutil
 import signal
 from dataclasses import asdict, replace
 
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.episode.shard import MARKER, read_mark
+from mstool.simulators.maniskill.demos.reader import DemoFile
 from support.shards import make_episode
 
 CRASHES = 2

@@ -10,7 +10,7 @@ from conftest import DEMOS
 from mstool.dataset.fingerprint import content_hash
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
-from mstool.maniskill2lerobot.demos.source import open_demos
+from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.executors.base import Executor
 from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.options import make_recipe

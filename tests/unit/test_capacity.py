@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from mstool.cli.workers import count
-from mstool.simulation import capacity
+from mstool.simulators import capacity
 
 
 @pytest.fixture

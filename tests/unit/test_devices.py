@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mstool.simulation import devices
+from mstool.simulators.maniskill import devices
 
 
 @pytest.mark.parametrize(

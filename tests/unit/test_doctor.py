@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from mstool import installation
 from mstool.cli.doctor import doctor
 from mstool.doctor import hub, line, machine, rendering, versions, video
-from mstool.simulation.probe import device_name
+from mstool.simulators.maniskill.probe import device_name
 
 LAVAPIPE = {"name": "llvmpipe (LLVM 15.0.6, 256 bits)", "driver": "llvmpipe Mesa 25.0.7-2 (LLVM 15.0.6)"}
 SUMMARY = """\

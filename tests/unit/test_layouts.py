@@ -8,10 +8,12 @@ from scipy.spatial.transform import Rotation
 from mstool.contract import ControllerFacts, RobotTrack
 from mstool.errors import UsageError
 from mstool.layouts import LAYOUTS, get_layout
+from mstool.simulators.maniskill.controller import ManiSkillController
 
 FACTS = ControllerFacts(
     fps=20, position_m=0.1, rotation_rad=-0.1, joint_rad=0.1, finger_closed_m=-0.01, finger_open_m=0.04
 )
+CONTROLLER = ManiSkillController(FACTS)
 CASES = [(layout, mode) for layout in LAYOUTS.values() for mode in layout.control_modes]
 IDS = [f"{layout.name}-{mode}" for layout, mode in CASES]
 
@@ -29,15 +31,15 @@ def executable(layout, mode, values):
 @given(values=arrays(np.float64, (6, 8), elements=st.floats(-1, 1)))
 def test_maniskill_to_layout_and_back(layout, mode, values):
     actions = executable(layout, mode, values)
-    back = layout.decode_action(layout.encode_action(actions, FACTS, mode), FACTS, mode)
+    back = layout.decode_action(layout.encode_action(actions, CONTROLLER, mode), CONTROLLER, mode)
     np.testing.assert_allclose(back, actions, atol=1e-6)
 
 
 @pytest.mark.parametrize(("layout", "mode"), CASES, ids=IDS)
 @given(values=arrays(np.float64, (6, 8), elements=st.floats(-1, 1)))
 def test_layout_to_maniskill_and_back(layout, mode, values):
-    stored = layout.encode_action(executable(layout, mode, values), FACTS, mode)
-    again = layout.encode_action(layout.decode_action(stored, FACTS, mode), FACTS, mode)
+    stored = layout.encode_action(executable(layout, mode, values), CONTROLLER, mode)
+    again = layout.encode_action(layout.decode_action(stored, CONTROLLER, mode), CONTROLLER, mode)
     np.testing.assert_allclose(again, stored, atol=1e-6)
 
 
@@ -45,20 +47,20 @@ def test_layout_to_maniskill_and_back(layout, mode, values):
 @given(values=arrays(np.float32, (6, 8), elements=st.floats(-4, 4, width=32)))
 def test_what_conversion_executes_is_a_fixed_point(layout, mode, values):
     """Actions beyond the controller's range too: what decodes from the stored ones, encoded again, is the same."""
-    stored = layout.encode_action(values[:, : 7 if "ee" in mode else 8], FACTS, mode)
-    executed = layout.decode_action(stored, FACTS, mode)
-    again = layout.encode_action(executed, FACTS, mode)
+    stored = layout.encode_action(values[:, : 7 if "ee" in mode else 8], CONTROLLER, mode)
+    executed = layout.decode_action(stored, CONTROLLER, mode)
+    again = layout.encode_action(executed, CONTROLLER, mode)
     np.testing.assert_array_equal(again, stored)
-    assert layout.decode_action(again, FACTS, mode).tobytes() == executed.tobytes()
+    assert layout.decode_action(again, CONTROLLER, mode).tobytes() == executed.tobytes()
     # A reader may decode step by step, or from doubles.
-    one_by_one = [layout.decode_action(row[None].astype(np.float64), FACTS, mode) for row in stored]
+    one_by_one = [layout.decode_action(row[None].astype(np.float64), CONTROLLER, mode) for row in stored]
     assert np.concatenate(one_by_one).tobytes() == executed.tobytes()
 
 
 @pytest.mark.parametrize(("layout", "mode"), CASES, ids=IDS)
 def test_names_and_widths_agree(layout, mode):
     width = 7 if "ee" in mode else 8
-    encoded = layout.encode_action(np.zeros((3, width), np.float32), FACTS, mode)
+    encoded = layout.encode_action(np.zeros((3, width), np.float32), CONTROLLER, mode)
     assert encoded.shape == (3, len(layout.action(mode)))
     assert encoded.dtype == np.float32
     track = RobotTrack(np.full((3, 9), 0.02, np.float32), np.tile(np.float32([0, 0, 0.1, 0, 1, 0, 0]), (3, 1)))
@@ -73,7 +75,7 @@ def test_libero_units_and_signs():
     libero = get_layout("libero")
     # 0.1 m along x, a quarter of ManiSkill's unit about y, gripper open.
     action = np.float32([[1, 0, 0, 0, 0.25, 0, 1]])
-    (stored,) = libero.encode_action(action, FACTS, "pd_ee_delta_pose")
+    (stored,) = libero.encode_action(action, CONTROLLER, "pd_ee_delta_pose")
     assert stored[0] == pytest.approx(2.0)  # 0.1 m in units of 0.05 m
     assert stored[4] == pytest.approx(-0.025 / 0.5)  # ManiSkill turns negatively, LIBERO records the real turn
     assert stored[6] == -1  # LIBERO: -1 opens
@@ -82,7 +84,7 @@ def test_libero_units_and_signs():
 def test_libero_clips_what_the_controller_clips():
     libero = get_layout("libero")
     wild = np.float32([[3, -3, 0, 2, 2, 2, -5]])
-    (stored,) = libero.encode_action(wild, FACTS, "pd_ee_delta_pose")
+    (stored,) = libero.encode_action(wild, CONTROLLER, "pd_ee_delta_pose")
     np.testing.assert_allclose(stored[:2], [2, -2])
     turned = np.linalg.norm(stored[3:6]) * 0.5
     limit = Rotation.from_euler("XYZ", np.full(3, -0.1 / np.sqrt(3))).magnitude()
@@ -92,7 +94,7 @@ def test_libero_clips_what_the_controller_clips():
 
 def test_droid_units():
     droid = get_layout("droid")
-    (velocity,) = droid.encode_action(np.float32([[1, 0, 0, 0, 0, 0, 0, 1]]), FACTS, "pd_joint_delta_pos")
+    (velocity,) = droid.encode_action(np.float32([[1, 0, 0, 0, 0, 0, 0, 1]]), CONTROLLER, "pd_joint_delta_pos")
     # 0.1 rad in 1/20 s is 2 rad/s; DROID's 1.0 is 0.2 rad in 1/15 s, 3 rad/s.
     assert velocity[0] == pytest.approx(2 / 3)
     assert velocity[7] == 0  # open

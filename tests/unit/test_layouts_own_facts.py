@@ -23,6 +23,7 @@ from mstool.layouts.facts import ActionFacts, Closure, Gripper
 from mstool.layouts.openpi import DROID_DATA
 from mstool.norm_stats.compute import compute
 from mstool.robots import PANDA, ROBOTS, find_robot
+from mstool.simulators.maniskill.controller import ManiSkillController
 from mstool.validators import validate
 from mstool.validators.check import Context
 from mstool.validators.meanings import meaning_of
@@ -84,7 +85,7 @@ def test_facts_agree_with_names_and_units(layout):
 
 def test_another_simulator_feeds_the_same_layout():
     """A command in SI units is stored as the same ManiSkill step is."""
-    facts = ControllerFacts(fps=20, position_m=0.1, rotation_rad=-0.1, joint_rad=0.1)
+    controller = ManiSkillController(ControllerFacts(fps=20, position_m=0.1, rotation_rad=-0.1, joint_rad=0.1))
     libero, droid = get_layout("libero"), get_layout("droid")
     assert isinstance(libero, PhysicalLayout)
     assert isinstance(droid, PhysicalLayout)
@@ -92,7 +93,7 @@ def test_another_simulator_feeds_the_same_layout():
     command = Command(Units(20), np.array([[-1.0]]), np.array([[0.03, 0, 0]]), np.array([[0, 0, 0.05]]))
     action = np.float32([[0.3, 0, 0, 0, 0, -0.5, -1]])
     stored = libero.store(command, "pd_ee_delta_pose")
-    np.testing.assert_allclose(stored, libero.encode_action(action, facts, "pd_ee_delta_pose"), atol=1e-6)
+    np.testing.assert_allclose(stored, libero.encode_action(action, controller, "pd_ee_delta_pose"), atol=1e-6)
     back = libero.command(stored.astype(np.float64), Units(20), "pd_ee_delta_pose")
     np.testing.assert_allclose(back.position, command.position, atol=1e-7)
     np.testing.assert_allclose(back.turn, command.turn, atol=1e-7)
@@ -100,7 +101,7 @@ def test_another_simulator_feeds_the_same_layout():
     step = Command(Units(20), np.array([[1.0]]), joints=np.full((1, 7), 0.02))
     action = np.float32([[0.2] * 7 + [1]])
     mode = "pd_joint_delta_pos"
-    np.testing.assert_allclose(droid.store(step, mode), droid.encode_action(action, facts, mode), atol=1e-6)
+    np.testing.assert_allclose(droid.store(step, mode), droid.encode_action(action, controller, mode), atol=1e-6)
 
 
 class DegreesLayout(PhysicalLayout):
@@ -152,11 +153,11 @@ def degrees(monkeypatch):
 
 def test_a_new_layout_is_described_and_inverted(degrees):
     assert json.loads(json.dumps(get_layout("degrees").describe()))["actions"]["pd_joint_pos"]["units"][0] == "rad"
-    facts = ControllerFacts(fps=20, joint_rad=0.1)
+    controller = ManiSkillController(ControllerFacts(fps=20, joint_rad=0.1))
     action = np.float32([[0.5, -0.5, 0, 0, 0, 0, 1, -1]])
-    stored = degrees.encode_action(action, facts, "pd_joint_delta_pos")
+    stored = degrees.encode_action(action, controller, "pd_joint_delta_pos")
     assert stored[0, 0] == pytest.approx(np.rad2deg(0.05) / 3)
-    np.testing.assert_allclose(degrees.decode_action(stored, facts, "pd_joint_delta_pos"), action, atol=1e-6)
+    np.testing.assert_allclose(degrees.decode_action(stored, controller, "pd_joint_delta_pos"), action, atol=1e-6)
 
 
 @pytest.fixture

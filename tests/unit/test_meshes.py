@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mstool.simulation import mesh_cache, meshes
-from mstool.simulation.meshes import flattened, simplified
+from mstool.simulators.maniskill import mesh_cache, meshes
+from mstool.simulators.maniskill.meshes import flattened, simplified
 
 
 def soup(vertices, triangles):

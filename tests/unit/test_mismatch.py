@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mstool.errors import UsageError
-from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.maniskill2lerobot.episode import recipe as recipes
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import convert_episode, read_mark
+from mstool.simulators.demos import Demo
 
 RECIPE = Recipe("PickCube-v1", "pick", 10)
 STATE = {"actors": {"cube": np.zeros(13, np.float32)}}

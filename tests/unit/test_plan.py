@@ -6,8 +6,8 @@ from support.demos import write_demo
 
 from mstool.errors import DataError, UsageError
 from mstool.manifest import load_manifest
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, choose_envs, make_recipes, open_batches, tasks_of
+from mstool.simulators.maniskill.demos.reader import DemoFile
 
 V3 = {"v3.0": "video"}
 MANIFEST = """

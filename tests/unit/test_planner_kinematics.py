@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from mani_skill import PACKAGE_ASSET_DIR
 
 from mstool.errors import DataError
-from mstool.simulation.planner.kinematics import Chain
-from mstool.simulation.planner.rotations import transform_from_pose
-from mstool.simulation.planner.screw import twist_between
-from mstool.simulation.solve import make_planning_env
+from mstool.simulators.maniskill.planner.kinematics import Chain
+from mstool.simulators.maniskill.planner.rotations import transform_from_pose
+from mstool.simulators.maniskill.planner.screw import twist_between
+from mstool.simulators.maniskill.solve import make_planning_env
 
 ROBOTS = Path(PACKAGE_ASSET_DIR) / "robots" / "panda"
 ARM = [f"panda_joint{i}" for i in range(1, 8)]

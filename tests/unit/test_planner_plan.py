@@ -11,12 +11,12 @@ from mani_skill import PACKAGE_ASSET_DIR
 from transforms3d.quaternions import axangle2quat, qmult, quat2mat
 
 from mstool.errors import MstoolError
-from mstool.simulation.planner.inject import planner_as_mplib
-from mstool.simulation.planner.kinematics import Chain
-from mstool.simulation.planner.planner import Planner
-from mstool.simulation.planner.retime import retime
-from mstool.simulation.planner.rotations import matrix_from_quaternion, pose_in_frame, quaternion_from_matrix
-from mstool.simulation.planner.screw import screw_path
+from mstool.simulators.maniskill.planner.inject import planner_as_mplib
+from mstool.simulators.maniskill.planner.kinematics import Chain
+from mstool.simulators.maniskill.planner.planner import Planner
+from mstool.simulators.maniskill.planner.retime import retime
+from mstool.simulators.maniskill.planner.rotations import matrix_from_quaternion, pose_in_frame, quaternion_from_matrix
+from mstool.simulators.maniskill.planner.screw import screw_path
 
 ROBOTS = Path(PACKAGE_ASSET_DIR) / "robots" / "panda"
 ARM = [f"panda_joint{i}" for i in range(1, 8)]

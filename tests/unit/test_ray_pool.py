@@ -15,7 +15,7 @@ from mstool.maniskill2lerobot.executors import ray_cluster
 from mstool.maniskill2lerobot.executors.choose import choose_executor
 from mstool.maniskill2lerobot.executors.job import ConvertJob
 from mstool.maniskill2lerobot.executors.ray_worker import Node, RayWorker
-from mstool.simulation.capacity import WORKER_BYTES
+from mstool.simulators.capacity import WORKER_BYTES
 
 GOOD = Node("n", __version__, "cpu")
 

@@ -8,7 +8,7 @@ import pytest
 from support.demos import edit_json
 
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.demos.reader import DemoFile, find_h5
+from mstool.simulators.maniskill.demos.reader import DemoFile, find_h5
 
 
 def test_reads_a_real_demo(demo_copy):

@@ -13,7 +13,7 @@ from mstool.dataset.vectors import actions_of
 from mstool.dataset.view import DatasetView
 from mstool.errors import DataError, UsageError
 from mstool.evaluation.policy import Observation, Traits
-from mstool.evaluation.scene import facts_of, layout_of
+from mstool.evaluation.scene import controller_of, layout_of
 from mstool.evaluation.training_stats import dataset_stats
 
 # Actions that a random policy draws at a time.
@@ -39,7 +39,7 @@ class RandomPolicy:
 
     def __init__(self, conventions: Conventions, dataset: Path | None = None) -> None:
         self._layout, self._mode = layout_of(conventions), conventions.record.control_mode
-        self._facts = facts_of(conventions)
+        self._conventions = conventions
         self._width = _action_width(conventions)
         self._range: tuple[Array, Array] | None = None
         if dataset is not None:
@@ -69,7 +69,7 @@ class RandomPolicy:
             low, high = self._range
             return random.uniform(low, high, (_CHUNK, len(low))).astype(np.float32)
         drawn = random.uniform(-1, 1, (_CHUNK, self._width)).astype(np.float32)
-        return self._layout.encode_action(drawn, self._facts, self._mode)
+        return self._layout.encode_action(drawn, controller_of(self._conventions, seen.env_id), self._mode)
 
 
 class ReplayPolicy:

@@ -11,8 +11,8 @@ import numpy as np
 from mstool import __version__
 from mstool.contract import Array, Goal, Observations, RenderDetail, RobotFacts, Storage
 from mstool.layouts import DEFAULT_LAYOUT, Camera, Layout, get_layout
-from mstool.maniskill2lerobot.demos.reader import Demo
-from mstool.simulation.environment import SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.demos import Demo
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Conversion without simulation: the demo file already holds pictures and readings (`--observations recorded`)."""
+"""Conversion without simulation: a ManiSkill demo file that already holds images and readings.
+
+The one place of conversion that knows whose demos they are (`--observations recorded`).
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,11 +12,13 @@ import numpy as np
 from mstool.contract import ControllerFacts, RobotFacts, RobotTrack
 from mstool.errors import DataError, UsageError
 from mstool.manifest import find_task
-from mstool.maniskill2lerobot.demos.reader import Demo, DemoFile
-from mstool.maniskill2lerobot.demos.recording import Recording
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
 from mstool.robots import ROBOTS
+from mstool.simulators.demos import Demo, Demos
+from mstool.simulators.maniskill.controller import ManiSkillController
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.demos.recording import Recording
 
 # `SimConfig.control_freq` in ManiSkill 3.0.1's `mani_skill/utils/structs/types.py`.
 DEFAULT_FPS = 20
@@ -85,10 +90,11 @@ class RecordedSource:
                 for _ in range(steps):
                     on_frame({view: next(stream) for view, stream in streams.items()})
         nowhere = np.full((steps, 7), np.nan, np.float32)
-        layout, facts, mode = self.recipe.layout, self.controller_facts(), self.recipe.control_mode
-        stored = layout.encode_action(demo.actions, facts, mode)
+        layout, mode = self.recipe.layout, self.recipe.control_mode
+        controller = ManiSkillController(self.controller_facts())
+        stored = layout.encode_action(demo.actions, controller, mode)
         warnings = self._unverified(recording)
-        if not np.array_equal(layout.decode_action(stored, facts, mode), demo.actions):
+        if not np.array_equal(layout.decode_action(stored, controller, mode), demo.actions):
             warnings.append(
                 "recorded, not simulated: the stored actions decode to the recorded ones, clipped as the controller "
                 "clips them, up to rounding and not to the bit"
@@ -123,6 +129,15 @@ class RecordedSource:
             sizes = ["x".join(map(str, size)) for size in (self.recipe.image_size, self.recipe.layout.image_size)]
             found.append(f"images are {sizes[0]} as recorded (never resized), the layout's are {sizes[1]}")
         return found
+
+
+def recorded_file(demos: Demos) -> DemoFile:
+    """Return the demos as what they must be to hold observations; UsageError unless they are ManiSkill's."""
+    if not isinstance(demos, DemoFile):
+        raise UsageError(
+            f"--observations recorded reads ManiSkill's demo files, and {demos.path} is none", fix="leave it out"
+        )
+    return demos
 
 
 def fit_to_recording(recipe: Recipe, demos: DemoFile, *, control_mode: str | None, image_size: str | None) -> Recipe:

@@ -6,10 +6,10 @@ import numpy as np
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
 from mstool.layouts import Layout
-from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
-from mstool.simulation.action_conversion import conversion
-from mstool.simulation.environment import Simulator
+from mstool.simulators.base import Simulator
+from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.demos import Demo
 
 UNJUDGED = "the environment does not say when its task is solved: kept unjudged"
 BEGUN_ELSEWHERE = "began in a state that its seed does not give here: from the seed, its actions may not solve the task"
@@ -24,12 +24,12 @@ class Replayer:
 
     @property
     def robot(self) -> str:
-        """ManiSkill's name of the robot."""
+        """The simulator's name of the robot."""
         return self.simulator.robot
 
     @property
     def rendered_on(self) -> str:
-        """What SAPIEN renders on."""
+        """What it renders on."""
         return self.simulator.rendered_on
 
     def robot_facts(self) -> RobotFacts:
@@ -63,15 +63,14 @@ def replay(
 
     """
     mode = simulator.spec.control_mode
-    convert = conversion(demo.control_mode, mode)
     simulator.reset(demo.seed, demo.reset_options, demo.first_state)
-    facts = simulator.controller_facts()
+    controller = benchmark_of(demo.env_id).controller(simulator.controller_facts())
     goal = simulator.goal_position()
     qpos: list[Array] = []
     tcp: list[Array] = []
     actions: list[Array] = []
     success = False
-    for action in convert(simulator.agent, demo.actions):
+    for action in simulator.converted(demo.actions, demo.control_mode):
         if len(actions) == horizon:
             return Replay(_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
         reading = simulator.reading()
@@ -80,8 +79,8 @@ def replay(
         if on_frame is not None:
             simulator.start_pictures()
         # The layout, physics and the controller's inverse kinematics run while the renderer is at work.
-        stored = layout.encode_action(action[None], facts, mode)
-        success = simulator.step(layout.decode_action(stored, facts, mode)[0])
+        stored = layout.encode_action(action[None], controller, mode)
+        success = simulator.step(layout.decode_action(stored, controller, mode)[0])
         if on_frame is not None:
             on_frame(simulator.finish_pictures())
         actions.append(stored)

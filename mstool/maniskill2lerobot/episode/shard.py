@@ -19,7 +19,6 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import UsageError
-from mstool.maniskill2lerobot.demos.reader import Demo
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.source import EpisodeSource
@@ -27,6 +26,7 @@ from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
 from mstool.maniskill2lerobot.pictures.view_writer import PictureSink, ViewWriter
+from mstool.simulators.demos import Demo
 
 MARKER = "episode.json"
 # The brightest pixel of a picture that shows nothing, of 1.

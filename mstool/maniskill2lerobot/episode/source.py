@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
-from mstool.maniskill2lerobot.demos.reader import Demo
+from mstool.simulators.demos import Demo
 
 # Why an episode is dropped.
 TIMEOUT = "timeout"
@@ -35,7 +35,7 @@ class EpisodeSource(Protocol):
 
     @property
     def robot(self) -> str:
-        """ManiSkill's name of the robot."""
+        """The simulator's name of the robot."""
 
     @property
     def rendered_on(self) -> str:

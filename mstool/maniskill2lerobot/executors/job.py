@@ -8,12 +8,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from mstool.errors import MstoolError
-from mstool.maniskill2lerobot.demos.reader import DemoFile
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.episode.recorded import RecordedSource
+from mstool.maniskill2lerobot.episode.recorded import RecordedSource, recorded_file
 from mstool.maniskill2lerobot.episode.replay import Replayer
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, Tell, convert_episode, silent
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import Simulator, SimulatorSpec
+from mstool.simulators.benchmarks import benchmark_of, build_simulator
+from mstool.simulators.demos import Demos
 
 # How often a worker says how far it is within an episode, s.
 TELL_SECONDS = 0.5
@@ -41,17 +42,17 @@ class ConvertWorker:
 
     def __init__(self) -> None:
         self._simulator: tuple[SimulatorSpec, Simulator] | None = None
-        self._demos: DemoFile | None = None
+        self._demos: Demos | None = None
 
     def do(self, job: ConvertJob, tell: Tell = silent) -> EpisodeMark:
         """Convert one episode, or return its marker when that was done before; `tell` hears of every frame."""
         if self._demos is None or self._demos.path != job.demos:
-            self._demos = DemoFile(job.demos)
+            self._demos = benchmark_of(job.recipe.env_id).open_demos(job.demos)
         demo = self._demos.read(job.position)
         if job.recipe.observations == "recorded":
-            demos = self._demos
+            recorded = recorded_file(self._demos)
             return convert_episode(
-                lambda: RecordedSource(demos, job.position, job.recipe), job.recipe, demo, job.shard, tell
+                lambda: RecordedSource(recorded, job.position, job.recipe), job.recipe, demo, job.shard, tell
             )
         spec = job.recipe.simulator_spec(demo)
         return convert_episode(
@@ -67,7 +68,7 @@ class ConvertWorker:
     def _simulator_for(self, spec: SimulatorSpec) -> Simulator:
         if self._simulator is None or self._simulator[0] != spec:
             self.close()
-            self._simulator = (spec, Simulator(spec))
+            self._simulator = (spec, build_simulator(spec))
         return self._simulator[1]
 
 

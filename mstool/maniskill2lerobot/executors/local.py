@@ -10,7 +10,7 @@ from mstool.maniskill2lerobot.episode.shard import EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Done, Events, UnderWay
 from mstool.maniskill2lerobot.executors.job import ConvertJob, serve
 from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
-from mstool.simulation.capacity import auto_workers
+from mstool.simulators.capacity import auto_workers
 
 
 def run_local(jobs: Sequence[ConvertJob], workers: int | None = None) -> Events:

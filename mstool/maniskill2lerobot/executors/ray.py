@@ -16,7 +16,7 @@ from mstool.maniskill2lerobot.executors.job import ConvertJob
 from mstool.maniskill2lerobot.executors.ray_cluster import capacity, connect, gpu_share
 from mstool.maniskill2lerobot.executors.ray_worker import Node, RayWorker
 from mstool.processes import ATTEMPTS
-from mstool.simulation.capacity import WORKER_BYTES
+from mstool.simulators.capacity import WORKER_BYTES
 
 # How long the run waits for its first or next worker when none is at work: the cluster may be full, or growing.
 PATIENCE_SECONDS = 300.0
@@ -69,6 +69,7 @@ def _token(work: Path) -> Iterator[Path]:
 class _Pool:
     def __init__(self, ray: Any, jobs: Sequence[ConvertJob], workers: int, token: Path) -> None:
         self._ray = ray
+        self._env_id = jobs[0].recipe.env_id
         self._paths = [token, *dict.fromkeys(job.demos.absolute() for job in jobs)]
         share = gpu_share(ray.nodes(), workers)
         self._actor = ray.remote(num_cpus=1, num_gpus=share, memory=WORKER_BYTES, max_restarts=0)(RayWorker)
@@ -105,7 +106,7 @@ class _Pool:
 
     def _start_worker(self) -> None:
         actor = self._actor.remote()
-        self._starting[actor.look.remote(self._paths)] = actor
+        self._starting[actor.look.remote(self._env_id, self._paths)] = actor
 
     def _started(self, reference: Any) -> None:
         actor = self._starting.pop(reference)

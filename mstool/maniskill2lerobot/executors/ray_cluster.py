@@ -11,7 +11,7 @@ from typing import Any
 
 from mstool.errors import MstoolError, UsageError
 from mstool.installation import require
-from mstool.simulation.capacity import WORKER_BYTES
+from mstool.simulators.capacity import WORKER_BYTES
 
 # How long an address may take to answer at all, and Ray to say that it is healthy.
 ANSWER_SECONDS = 5.0

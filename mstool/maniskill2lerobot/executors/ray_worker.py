@@ -8,7 +8,7 @@ from pathlib import Path
 from mstool import __version__
 from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.executors.job import Answer, ConvertJob, ConvertWorker, attempt
-from mstool.simulation.devices import render_backend
+from mstool.simulators.benchmarks import benchmark_of
 
 # A network file system may show a new file late.
 SEEN_SECONDS = 10.0
@@ -32,13 +32,13 @@ class RayWorker:
     def __init__(self) -> None:
         self._worker = ConvertWorker()
 
-    def look(self, paths: list[Path]) -> Node | MstoolError:
-        """Say what the node is like and which of `paths` it lacks; an error when it cannot render."""
+    def look(self, env_id: str, paths: list[Path]) -> Node | MstoolError:
+        """Say what the node is like and which of `paths` it lacks; an error when it cannot render the environment."""
         end = time.monotonic() + SEEN_SECONDS
         while (missing := [path for path in paths if not path.exists()]) and time.monotonic() < end:
             time.sleep(0.5)
         try:
-            return Node(socket.gethostname(), __version__, render_backend(), tuple(missing))
+            return Node(socket.gethostname(), __version__, benchmark_of(env_id).render_backend(), tuple(missing))
         except MstoolError as error:
             return type(error)(f"node {socket.gethostname()}: {error.message}", fix=error.fix)
 

@@ -18,8 +18,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from mstool.contract import Array
-from mstool.simulation import meshes
-from mstool.simulation.meshes import Mesh
+from mstool.simulators.maniskill import meshes
+from mstool.simulators.maniskill.meshes import Mesh
 
 # Counts up when the code in `meshes` gives other results with the same settings.
 REVISION = 1

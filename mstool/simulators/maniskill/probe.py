@@ -1,4 +1,4 @@
-"""Does SAPIEN render here, and how fast? `python -m mstool.simulation.probe` prints the answer as JSON.
+"""Does SAPIEN render here, and how fast? `python -m mstool.simulators.maniskill.probe` prints the answer as JSON.
 
 A program of its own: a broken Vulkan driver may end the process that loads it.
 """
@@ -10,8 +10,9 @@ import time
 import numpy as np
 
 from mstool.errors import MstoolError
-from mstool.simulation.devices import render_backend
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.devices import render_backend
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 FRAMES = 20
 
@@ -28,7 +29,7 @@ def probe(frames: int = FRAMES) -> dict[str, object]:
     """
     try:
         backend = render_backend()
-        simulator = Simulator(SimulatorSpec("PickCube-v1", "pd_joint_delta_pos", views=("base",)))
+        simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", "pd_joint_delta_pos", views=("base",)))
     except MstoolError as error:
         return {"problem": error.message}
     simulator.reset(seed=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mstool.errors import DataError
-from mstool.simulation.planner.rotations import Array, Float64, matrix_from_rpy, quaternion_from_matrix
+from mstool.simulators.maniskill.planner.rotations import Array, Float64, matrix_from_rpy, quaternion_from_matrix
 
 MOVING_TYPES = ("revolute", "prismatic")
 

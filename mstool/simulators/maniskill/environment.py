@@ -1,19 +1,20 @@
 """One ManiSkill environment as conversion and evaluation need it: step, read the robot, take pictures."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RenderDetail, RobotFacts, RobotReading
+from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading, State
 from mstool.errors import DataError
-from mstool.simulation.build import build_env
-from mstool.simulation.cameras import finish_pictures, mount_cameras, start_pictures
-from mstool.simulation.devices import render_backend
-from mstool.simulation.registry import check_env_id
-from mstool.simulation.render_detail import apply_detail
-from mstool.simulation.robots import (
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.action_conversion import conversion
+from mstool.simulators.maniskill.build import build_env
+from mstool.simulators.maniskill.cameras import finish_pictures, mount_cameras, start_pictures
+from mstool.simulators.maniskill.devices import render_backend
+from mstool.simulators.maniskill.registry import check_env_id
+from mstool.simulators.maniskill.render_detail import apply_detail
+from mstool.simulators.maniskill.robots import (
     action_size,
     as_maniskill_action,
     controller_facts,
@@ -21,38 +22,13 @@ from mstool.simulation.robots import (
     read_robot,
     robot_facts,
 )
-from mstool.simulation.solve import other_demos
+from mstool.simulators.maniskill.solve import other_demos
 
 # Two states that differ by less are the same: another machine's rounding of positions (m) and quaternions.
 ROUNDING = 1e-6
 
-type State = Mapping[str, Mapping[str, Array]]
 
-
-@dataclass(frozen=True)
-class SimulatorSpec:
-    """Everything that decides what an episode looks like and how its actions are executed."""
-
-    env_id: str
-    # ManiSkill's name of the controller that executes the stored actions.
-    control_mode: str
-    # None takes the environment's own default robot.
-    robot: str | None = None
-    # View names, see `mstool.simulation.cameras`; empty for physics only.
-    views: tuple[str, ...] = ()
-    # (height, width) in pixels, the same for every view.
-    image_size: tuple[int, int] = (256, 256)
-    # Whether ManiSkill's hidden goal markers are drawn.
-    goal_visible: bool = True
-    # `fast` draws robot and floor with simplified meshes; physics is the same.
-    render_detail: RenderDetail = "full"
-    # Further arguments of the environment, as a demo's `.json` records them.
-    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    # The file that records them, for an error to name; the same environment, whichever it is.
-    env_kwargs_in: str = field(default="", compare=False)
-
-
-class Simulator:
+class ManiSkillSimulator:
     """A ManiSkill environment on PhysX's CPU back end, rebuilt at every reset.
 
     A scene that already ran an episode keeps solver state that `reset` does not clear: the same seed and actions
@@ -108,6 +84,17 @@ class Simulator:
         self.judges = "success" in info
         return bool(info["success"]) if self.judges else False
 
+    def converted(self, actions: Array, control_mode: str) -> Iterator[Array]:
+        """Yield a demo's actions (T, A') of another control mode as actions (A,) of this one, as ManiSkill does.
+
+        Raises
+        ------
+        UsageError
+            ManiSkill has no such conversion.
+
+        """
+        return conversion(control_mode, self.spec.control_mode)(self._env.agent, actions)
+
     def images(self) -> dict[str, Array]:
         """Take one picture per view: uint8 (H, W, 3) RGB, upright, not mirrored."""
         self.start_pictures()
@@ -149,11 +136,6 @@ class Simulator:
     def action_size(self) -> int:
         """Width A of the action that the control mode takes."""
         return action_size(self._env.agent)
-
-    @property
-    def agent(self) -> Any:
-        """ManiSkill's agent, for the conversion of actions between control modes."""
-        return self._env.agent
 
     def controller_facts(self) -> ControllerFacts:
         """Ask the controller what one unit of each action dimension does, instead of trusting a table."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from mstool.simulation.planner.planner import Planner
+from mstool.simulators.maniskill.planner.planner import Planner
 
 
 @contextmanager

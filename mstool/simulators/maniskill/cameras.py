@@ -9,7 +9,7 @@ import numpy as np
 from mstool.contract import Array
 from mstool.errors import UsageError
 from mstool.robots import ROBOTS
-from mstool.simulation.robots import robots
+from mstool.simulators.maniskill.robots import robots
 
 # The second exterior view: the base camera's pose turned by this angle about the world's vertical axis.
 BASE2_TURN_RAD = 0.7

@@ -2,16 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from mstool.contract import Array
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.demos.hdf5 import (
+from mstool.simulators.demos import Demo
+from mstool.simulators.maniskill.demos.hdf5 import (
     UNREADABLE,
     has_flat_states,
     read_actions,
@@ -19,35 +18,14 @@ from mstool.maniskill2lerobot.demos.hdf5 import (
     stamp,
     trajectories,
 )
-from mstool.maniskill2lerobot.demos.listing import read_listing, reset_options_of, seed_of
-from mstool.simulation.solve import other_demos
+from mstool.simulators.maniskill.demos.listing import read_listing, reset_options_of, seed_of
+from mstool.simulators.maniskill.solve import other_demos
 
 # Arguments of the environment that conversion decides itself; everything else in a demo's `env_kwargs` is kept.
 _OURS = {
     "obs_mode", "control_mode", "render_mode", "reward_mode", "sensor_configs", "human_render_camera_configs",
     "viewer_camera_configs", "sim_backend", "render_backend", "shader_dir", "num_envs", "max_episode_steps",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Demo:
-    """One demonstrated episode."""
-
-    env_id: str
-    # `episode_id` in the `.json`: the h5 group is `traj_<id>`.
-    episode_id: int
-    seed: int
-    control_mode: str
-    # (T, A) float32, as ManiSkill executed them.
-    actions: Array
-    # The environment's state before the first action: {"actors": {name: (13,)}, "articulations": {name: (n,)}}.
-    first_state: Mapping[str, Mapping[str, Array]] | None = None
-    reset_options: Mapping[str, Any] = field(default_factory=dict)
-    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    # Which recorded observations belong to it: "" for none, else the file's size and time of change.
-    observations: str = ""
-    # The `.json` that lists it, for an error to name.
-    listed_in: str = ""
 
 
 class DemoFile:

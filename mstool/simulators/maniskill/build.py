@@ -11,8 +11,8 @@ from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError, UsageError
 from mstool.installation import driver_command
-from mstool.simulation.devices import render_device
-from mstool.simulation.registry import load_maniskill
+from mstool.simulators.maniskill.devices import render_device
+from mstool.simulators.maniskill.registry import load_maniskill
 
 # What ManiSkill prints of files that it lacks, before it asks whether to download them.
 _LACKING = re.compile(r"(?:Could not find asset|Robot) (\S+) (?:definition file not found )?at (\S+)")
@@ -112,7 +112,7 @@ def _unbuildable(env_id: str, kwargs: Mapping[str, Any], said_in: str, cause: Ba
     if not given:
         return DataError(f"{env_id} cannot be built: {type(cause).__name__}: {cause}", fix="mstool doctor")
     # It builds its environments here.
-    from mstool.simulation.solve import other_demos
+    from mstool.simulators.maniskill.solve import other_demos
 
     where = f", as {said_in} says" if said_in else ""
     return DataError(

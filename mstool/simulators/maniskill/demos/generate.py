@@ -4,49 +4,18 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from mstool.errors import MstoolError, UsageError
 from mstool.paths import writable_folder
 from mstool.progress import Progress
-from mstool.simulation.record import DemoRecorder
-from mstool.simulation.solve import Attempt, check_solvable
+from mstool.simulators.demos import Attempt, GenerateReport
+from mstool.simulators.maniskill.record import DemoRecorder
+from mstool.simulators.maniskill.solve import check_solvable
 
 FILES = ("trajectory.h5", "trajectory.json")
 # Give up after this many failures in a row; the hardest task, PlaceSphere, solves half of its seeds.
 HOPELESS = 50
-
-
-@dataclass(frozen=True)
-class GenerateReport:
-    """What was made, and what it took."""
-
-    env_id: str
-    h5: Path
-    json: Path
-    # Seed and length (control steps) of every kept episode, in the order of the files.
-    seeds: tuple[int, ...]
-    steps: tuple[int, ...]
-    # How many seeds failed, by reason (see `Attempt.failure`).
-    failures: dict[str, int]
-    seconds: float
-
-    @property
-    def episodes(self) -> int:
-        """Number of episodes kept."""
-        return len(self.seeds)
-
-    @property
-    def attempts(self) -> int:
-        """Number of seeds tried."""
-        return self.episodes + sum(self.failures.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything above as JSON types."""
-        counts = {"episodes": self.episodes, "attempts": self.attempts}
-        return {**asdict(self), **counts, "h5": str(self.h5), "json": str(self.json)}
 
 
 def generate_demos(

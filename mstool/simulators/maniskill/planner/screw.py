@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mstool.simulation.planner.kinematics import Chain
-from mstool.simulation.planner.rotations import Array, Float64, transform_from_pose
+from mstool.simulators.maniskill.planner.kinematics import Chain
+from mstool.simulators.maniskill.planner.rotations import Array, Float64, transform_from_pose
 
 # Joint positions may exceed their limits by this much (rad or m).
 LIMIT_TOLERANCE = 1e-3

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mstool.errors import MstoolError
-from mstool.simulation.planner.kinematics import Chain
-from mstool.simulation.planner.retime import retime
-from mstool.simulation.planner.rotations import Array, Float64, pose_in_frame
-from mstool.simulation.planner.screw import screw_path
+from mstool.simulators.maniskill.planner.kinematics import Chain
+from mstool.simulators.maniskill.planner.retime import retime
+from mstool.simulators.maniskill.planner.rotations import Array, Float64, pose_in_frame
+from mstool.simulators.maniskill.planner.screw import screw_path
 
 Plan = dict[str, str | float | Float64]
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import RenderDetail
-from mstool.simulation.mesh_cache import cached
-from mstool.simulation.meshes import FEWEST, Mesh, flattened
-from mstool.simulation.robots import robots
+from mstool.simulators.maniskill.mesh_cache import cached
+from mstool.simulators.maniskill.meshes import FEWEST, Mesh, flattened
+from mstool.simulators.maniskill.robots import robots
 
 # Links with one of these in their name stay whole.
 WHOLE = ("hand", "finger", "gripper")

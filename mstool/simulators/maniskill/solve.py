@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -11,8 +10,9 @@ import gymnasium
 from mstool.errors import UsageError
 from mstool.nearest import nearest
 from mstool.robots import ROBOTS
-from mstool.simulation.build import build_env
-from mstool.simulation.registry import env_ids
+from mstool.simulators.demos import Attempt
+from mstool.simulators.maniskill.build import build_env
+from mstool.simulators.maniskill.registry import env_ids
 
 CONTROL_MODE = "pd_joint_pos"
 
@@ -21,19 +21,6 @@ _MODULES = {env_id: module for robot in ROBOTS for env_id, module in robot.solut
 
 # What a solution returns: the last step's (observation, reward, terminated, truncated, info), or -1.
 type Solution = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """How one attempt at one seed ended."""
-
-    seed: int
-    # Whether ManiSkill's task counts as solved when the solution has ended.
-    success: bool
-    # Control steps executed.
-    steps: int
-    # Empty on success; else "planner" (no motion was found), "not successful", or "solver error: ...".
-    failure: str = ""
 
 
 def solvable_envs() -> tuple[str, ...]:
@@ -73,7 +60,7 @@ def load_solution(env_id: str) -> Solution:
 
     """
     check_solvable(env_id)
-    from mstool.simulation.planner.inject import import_with_planner
+    from mstool.simulators.maniskill.planner.inject import import_with_planner
 
     solution: Solution = import_with_planner(_MODULES[env_id]).solve
     return solution

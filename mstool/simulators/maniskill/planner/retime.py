@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mstool.errors import MstoolError
-from mstool.simulation.planner.rotations import Array, Float64
+from mstool.simulators.maniskill.planner.rotations import Array, Float64
 
 with warnings.catch_warnings():
     # Its docstrings hold backslashes that CPython 3.12 warns about.

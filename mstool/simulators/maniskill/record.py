@@ -5,7 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mstool.simulation.solve import CONTROL_MODE, Attempt, make_planning_env, solve_episode
+from mstool.simulators.demos import Attempt
+from mstool.simulators.maniskill.solve import CONTROL_MODE, make_planning_env, solve_episode
 
 # How ManiSkill's own planner demos were made, so that whatever reads those reads ours. Our environment has no
 # renderer; a reader that replays a demo with pictures chooses one itself.

@@ -6,7 +6,7 @@ from functools import cache
 
 from mstool.errors import UsageError
 from mstool.nearest import nearest
-from mstool.simulation.devices import keep_renderer
+from mstool.simulators.maniskill.devices import keep_renderer
 
 
 @cache

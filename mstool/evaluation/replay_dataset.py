@@ -1,4 +1,4 @@
-"""Execute a dataset's stored actions in ManiSkill, through the layout that the dataset records."""
+"""Execute a dataset's stored actions in the simulator, through the layout that the dataset records."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,8 @@ from mstool.dataset.files import RECORD_FILE
 from mstool.dataset.record import Record
 from mstool.layouts import get_layout
 from mstool.progress import Progress
-from mstool.simulation.environment import Simulator, SimulatorSpec
+from mstool.simulators.base import Simulator, SimulatorSpec
+from mstool.simulators.benchmarks import benchmark_of, build_simulator
 
 
 def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], actions: Sequence[Array]) -> dict[int, bool]:
@@ -33,10 +34,10 @@ def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], action
     Raises
     ------
     MstoolError
-        As `Simulator`.
+        As `build_simulator`.
 
     """
-    layout, mode, facts = get_layout(record.layout), record.control_mode, record.facts()
+    layout, mode = get_layout(record.layout), record.control_mode
     outcome: dict[int, bool] = {}
     simulator: Simulator | None = None
     progress = Progress("replay", len(episodes), "episode")
@@ -54,10 +55,11 @@ def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], action
             if simulator is None or simulator.spec != spec:
                 if simulator is not None:
                     simulator.close()
-                simulator = Simulator(spec)
+                simulator = build_simulator(spec)
             simulator.reset(int(line["seed"]))
+            controller = benchmark_of(spec.env_id).controller(record.facts())
             solved = False
-            for action in layout.decode_action(stored, facts, mode):
+            for action in layout.decode_action(stored, controller, mode):
                 solved = simulator.step(action)
             outcome[int(line["episode_index"])] = solved
             progress.update()

@@ -11,7 +11,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError, UsageError
-from mstool.simulation.robots import action_size, control_mode
+from mstool.simulators.maniskill.robots import action_size, control_mode
 
 # ManiSkill tries up to this many target steps for one source action whose conversion had to be clipped.
 MAX_EE_STEPS = 4

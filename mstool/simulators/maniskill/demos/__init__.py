@@ -1,6 +1,5 @@
-"""Where demos come from: a file, the hub, or the planner.
+"""ManiSkill's demo files, and where they come from.
 
-source      which of them
 hub         ManiSkill's official demos
 generate    demos made here
 reader      a file of trajectories; listing reads the `.json` beside it, hdf5 one trajectory's arrays

@@ -9,7 +9,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from mstool.errors import DataError, MstoolError
-from mstool.maniskill2lerobot.demos.reader import find_h5
+from mstool.simulators.maniskill.demos.reader import find_h5
 
 REPO = "haosulab/ManiSkill_Demonstrations"
 # A demo archive is worth waiting for, but not a connection that does not open.

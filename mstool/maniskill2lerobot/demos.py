@@ -1,0 +1,112 @@
+"""Decide where an environment's demos come from, and bring them here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.errors import DataError
+from mstool.progress import Notify
+from mstool.simulators.base import Benchmark
+from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.demos import Demos
+
+CACHE = Path("data") / "demos"
+
+
+@dataclass(frozen=True)
+class DemoSource:
+    """An opened demo file and how it came here (`local`, `hub` or `generate`)."""
+
+    demos: Demos
+    origin: str
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the dataset's record says of it."""
+        return {"env_id": self.demos.env_id, "origin": self.origin, "env_kwargs": self.demos.env_kwargs}
+
+
+def open_demos(env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify) -> DemoSource:
+    """Open the demos of `env_id`.
+
+    Parameters
+    ----------
+    env_id
+        The environment they must be of.
+    where
+        A path, `hub`, `generate`, or None: the local cache if it holds enough, else the hub if it answers quickly,
+        else generate.
+    episodes
+        How many are wanted; None takes what there is (10 when they must be generated).
+    seed
+        First seed for generated demos.
+    notify
+        Called with one line on what was chosen.
+
+    Raises
+    ------
+    DataError
+        The demos are missing, damaged or of another environment.
+    UsageError
+        They would have to be generated, and there is no planner for the environment.
+
+    """
+    benchmark = benchmark_of(env_id)
+    origin, path = _resolve(benchmark, env_id, where, episodes=episodes, seed=seed, notify=notify)
+    try:
+        demos = benchmark.open_demos(path)
+    except DataError as error:
+        raise DataError(error.message, fix=error.fix or benchmark.other_demos(env_id)) from error
+    if demos.env_id != env_id:
+        known = demos.env_id in benchmark.env_ids()
+        raise DataError(
+            f"{demos.path} holds demos of {demos.env_id}"
+            + (f", not of {env_id}" if known else f", which this {benchmark.name} does not have"),
+            fix=f"mstool convert --env {demos.env_id} --demos {path}" if known else benchmark.other_demos(env_id),
+        )
+    return DemoSource(demos, origin)
+
+
+def _resolve(
+    benchmark: Benchmark, env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify
+) -> tuple[str, Path]:
+    if where == "generate":
+        return "generate", _generated(benchmark, env_id, episodes or 10, seed, notify)
+    if where == "hub":
+        notify(f"demos: {benchmark.official()}")
+        return "hub", benchmark.download(env_id, CACHE / env_id)
+    if where is not None:
+        return "local", Path(where)
+    ours = CACHE / env_id
+    for folder in (ours / "motionplanning", ours / "hub", *benchmark.demo_folders(env_id)):
+        if _holds(benchmark, folder, episodes):
+            notify(f"demos: {folder} (local cache)")
+            return "local", folder
+    if benchmark.reachable():
+        notify(f"demos: {benchmark.official()}")
+        try:
+            return "hub", benchmark.download(env_id, CACHE / env_id)
+        except DataError as error:
+            if env_id not in benchmark.solvable():
+                raise
+            notify(f"demos: {error.message}")
+    return "generate", _generated(benchmark, env_id, episodes or 10, seed, notify)
+
+
+def _generated(benchmark: Benchmark, env_id: str, episodes: int, seed: int, notify: Notify) -> Path:
+    folder = CACHE / env_id / f"generated-seed{seed}-n{episodes}"
+    if _holds(benchmark, folder, episodes):
+        notify(f"demos: {folder} (generated before)")
+    else:
+        notify(
+            f"demos: generating {episodes} with {benchmark.name}'s own motion planning, from seed {seed}, into {folder}"
+        )
+        benchmark.generate(env_id, episodes=episodes, seed=seed, out_dir=folder)
+    return folder
+
+
+def _holds(benchmark: Benchmark, folder: Path, episodes: int | None) -> bool:
+    """Tell whether `folder` holds one readable demo file with enough episodes."""
+    try:
+        return len(benchmark.open_demos(folder)) >= (episodes or 1)
+    except DataError:
+        return False

@@ -1,0 +1,8 @@
+"""Simulators, each behind the same small face. A folder is one of them, and nothing outside it imports its libraries.
+
+base         what a simulator and a benchmark are for everybody else
+demos        what a demo is, and a file of them
+benchmarks   those there are, and which of them has an environment
+capacity     how many simulators this machine bears
+maniskill/   ManiSkill on SAPIEN
+"""

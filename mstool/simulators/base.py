@@ -1,0 +1,171 @@
+"""What a simulator and a benchmark are for conversion and evaluation, whichever libraries are behind them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mstool.contract import Array, ControllerFacts, RenderDetail, RobotFacts, RobotReading, State
+from mstool.layouts.controller import Controller
+from mstool.simulators.demos import Attempt, Demos, GenerateReport
+
+
+@dataclass(frozen=True)
+class SimulatorSpec:
+    """Everything that decides what an episode looks like and how its actions are executed."""
+
+    env_id: str
+    # Name of the controller that executes the stored actions.
+    control_mode: str
+    # None takes the environment's own default robot.
+    robot: str | None = None
+    # View names, `base` and `wrist`; empty for physics only.
+    views: tuple[str, ...] = ()
+    # (height, width) in pixels, the same for every view.
+    image_size: tuple[int, int] = (256, 256)
+    # Whether hidden goal markers are drawn.
+    goal_visible: bool = True
+    # `fast` draws robot and floor with simplified meshes; physics is the same.
+    render_detail: RenderDetail = "full"
+    # Further arguments of the environment, as a demo's record has them.
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    # The file that records them, for an error to name; the same environment, whichever it is.
+    env_kwargs_in: str = field(default="", compare=False)
+
+
+class Simulator(Protocol):
+    """One environment: an episode is a function of its seed (or first state) and its actions alone."""
+
+    @property
+    def spec(self) -> SimulatorSpec:
+        """What it was built from."""
+
+    @property
+    def judges(self) -> bool:
+        """Whether the environment says when its task is solved; known after a step."""
+
+    @property
+    def begun_at_seed(self) -> bool:
+        """Whether the episode began where its seed begins."""
+
+    @property
+    def robot(self) -> str:
+        """The simulator's name of the robot."""
+
+    @property
+    def rendered_on(self) -> str:
+        """`gpu` or `cpu`; empty when there is nothing to render."""
+
+    @property
+    def fps(self) -> int:
+        """Control frequency in Hz: how many actions are executed per simulated second."""
+
+    @property
+    def action_size(self) -> int:
+        """Width A of the action that the control mode takes."""
+
+    def robot_facts(self) -> RobotFacts:
+        """Return what the robot's joints and its action's dimensions are called."""
+
+    def controller_facts(self) -> ControllerFacts:
+        """Return what one unit of each action dimension does."""
+
+    def reset(self, seed: int, options: Mapping[str, Any] | None = None, state: State | None = None) -> None:
+        """Start the episode of `seed`, in a demo's first `state` where the seed gives another one."""
+
+    def step(self, action: Array) -> bool:
+        """Execute one action, shape (A,), for one control period; True when the task counts as solved afterwards."""
+
+    def converted(self, actions: Array, control_mode: str) -> Iterator[Array]:
+        """Yield a demo's actions (T, A') of another control mode as actions (A,) of this one.
+
+        Each must have been executed before the next one is asked for: it depends on where the robot is.
+
+        Raises
+        ------
+        UsageError
+            There is no way from one mode to the other; raised before the first one is asked for.
+
+        """
+
+    def reading(self) -> RobotReading:
+        """Read the robot as it stands now."""
+
+    def goal_position(self) -> Array | None:
+        """Return where the task's goal marker stands, (3,) m in the world; None for a task without one."""
+
+    def images(self) -> dict[str, Array]:
+        """Take one image per view: uint8 (H, W, 3) RGB, upright, not mirrored."""
+
+    def start_pictures(self) -> None:
+        """Begin to take images of the scene as it stands now: `step` may run meanwhile."""
+
+    def finish_pictures(self) -> dict[str, Array]:
+        """Wait for the images that `start_pictures` began; they show the scene as it stood then."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+class Planner(Protocol):
+    """A scripted expert of one environment: the upper bound of what demos of it can teach."""
+
+    def solve(self, seed: int) -> Attempt:
+        """Try one seed."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+class Benchmark(Protocol):
+    """A family of environments: what they are called, how they are built, where demos of them come from."""
+
+    # As sentences name it.
+    name: str
+
+    def claims(self, env_id: str) -> bool:
+        """Tell by its form whether a name is meant for this benchmark; loads nothing."""
+
+    def env_ids(self) -> list[str]:
+        """Return every environment there is, sorted."""
+
+    def check_env_id(self, env_id: str) -> None:
+        """Raise UsageError, with the name that was meant, unless there is such an environment."""
+
+    def build(self, spec: SimulatorSpec) -> Simulator:
+        """Build an environment; MstoolError, with the cause, where it cannot be built."""
+
+    def render_backend(self) -> str:
+        """Return `gpu` or `cpu`; SetupError where this machine cannot render."""
+
+    def controller(self, facts: ControllerFacts) -> Controller:
+        """Return the sense in which its controllers take actions."""
+
+    def solvable(self) -> tuple[str, ...]:
+        """Return the environments that there is a planner for, sorted."""
+
+    def planner(self, env_id: str) -> Planner:
+        """Return the planner of an environment; UsageError where there is none."""
+
+    def generate(
+        self, env_id: str, *, episodes: int, seed: int, out_dir: Path, overwrite: bool = False
+    ) -> GenerateReport:
+        """Write demos of consecutive seeds, all that the planner solves; the same arguments give the same bits."""
+
+    def open_demos(self, path: Path) -> Demos:
+        """Open a file of demos, or the folder that holds exactly one; DataError where it is none."""
+
+    def official(self) -> str:
+        """Say where the official demos are."""
+
+    def reachable(self) -> bool:
+        """Tell quickly whether that answers."""
+
+    def download(self, env_id: str, folder: Path) -> Path:
+        """Bring the official demos into `folder`, once, and return their file."""
+
+    def demo_folders(self, env_id: str) -> tuple[Path, ...]:
+        """Return where the benchmark's own tools keep demos on this machine."""
+
+    def other_demos(self, env_id: str) -> str:
+        """Return the command that converts demos of the environment where those at hand are of no use."""

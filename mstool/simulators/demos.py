@@ -1,0 +1,118 @@
+"""What a demo is, whichever benchmark it is of, and what is asked of a file of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mstool.contract import Array, State
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One demonstrated episode."""
+
+    env_id: str
+    # Its number in the file that it comes from.
+    episode_id: int
+    seed: int
+    control_mode: str
+    # (T, A) float32, as the simulator executed them.
+    actions: Array
+    # The environment's state before the first action; None: what the seed gives.
+    first_state: State | None = None
+    reset_options: Mapping[str, Any] = field(default_factory=dict)
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    # Which recorded observations belong to it: "" for none, else the file's size and time of change.
+    observations: str = ""
+    # The file that lists it, for an error to name.
+    listed_in: str = ""
+
+
+class Demos(Protocol):
+    """A file of demos of one environment, checked when it is opened."""
+
+    @property
+    def path(self) -> Path:
+        """The file itself."""
+
+    @property
+    def json(self) -> Path:
+        """The file that lists the episodes: `path` itself, or one beside it."""
+
+    @property
+    def env_id(self) -> str:
+        """The environment of all its episodes."""
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """Arguments of the environment that they were recorded with."""
+
+    @property
+    def control_mode(self) -> str:
+        """The control mode of the first episode; empty when the file does not say."""
+
+    @property
+    def unlisted(self) -> list[str]:
+        """Names of trajectories of which nothing says seed and control mode."""
+
+    def __len__(self) -> int:
+        """Return the number of episodes."""
+
+    def steps(self, position: int) -> int:
+        """Return about how many steps an episode has, 0 where the file does not say; the actions decide."""
+
+    def problems(self, *, limit: int | None = None) -> dict[int, str]:
+        """Say what is wrong with each of the first `limit` episodes: {position: problem}, empty when all is well."""
+
+    def read(self, position: int) -> Demo:
+        """Read one episode."""
+
+    def read_many(self, positions: Sequence[int]) -> list[Demo]:
+        """Read several episodes, opening the file once."""
+
+    def check_replayable(self) -> None:
+        """Raise DataError unless an environment of this installation can begin where the episodes began."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a planner's attempt at one seed ended."""
+
+    seed: int
+    # Whether the task counts as solved when the planner has ended.
+    success: bool
+    # Control steps executed.
+    steps: int
+    # Empty on success; else "planner" (no motion was found), "not successful", or "solver error: ...".
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class GenerateReport:
+    """What demos were made, and what it took."""
+
+    env_id: str
+    h5: Path
+    json: Path
+    # Seed and length (control steps) of every kept episode, in the order of the files.
+    seeds: tuple[int, ...]
+    steps: tuple[int, ...]
+    # How many seeds failed, by reason (see `Attempt.failure`).
+    failures: dict[str, int]
+    seconds: float
+
+    @property
+    def episodes(self) -> int:
+        """Number of episodes kept."""
+        return len(self.seeds)
+
+    @property
+    def attempts(self) -> int:
+        """Number of seeds tried."""
+        return self.episodes + sum(self.failures.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything above as JSON types."""
+        counts = {"episodes": self.episodes, "attempts": self.attempts}
+        return {**asdict(self), **counts, "h5": str(self.h5), "json": str(self.json)}

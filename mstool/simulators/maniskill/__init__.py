@@ -1,0 +1,14 @@
+"""ManiSkill on SAPIEN.
+
+benchmark               its tasks, planners and demos, as `mstool.simulators.base.Benchmark` asks for them
+registry, build         ManiSkill loaded once, its environments built in one place
+environment             reset, step, read the robot, take images
+controller              what its actions are in metres and radians
+robots, cameras         what stands in a scene
+devices                 where it renders
+render_detail           fewer triangles: meshes makes them, mesh_cache keeps them
+action_conversion       demo actions in another control mode
+planner/, solve, record   ManiSkill's own solutions, and what they do written down
+demos/                  its files of demos, official or made here
+probe                   whether SAPIEN renders here
+"""

@@ -1,0 +1,101 @@
+"""ManiSkill as a benchmark among others."""
+
+import os
+from pathlib import Path
+
+from mstool.contract import ControllerFacts
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.demos import Attempt, GenerateReport
+from mstool.simulators.maniskill.controller import ManiSkillController
+from mstool.simulators.maniskill.demos import hub
+from mstool.simulators.maniskill.demos.generate import generate_demos
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.devices import render_backend
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
+from mstool.simulators.maniskill.registry import check_env_id, env_ids
+from mstool.simulators.maniskill.solve import make_planning_env, other_demos, solvable_envs, solve_episode
+
+
+class ManiSkillPlanner:
+    """ManiSkill's own motion-planning solution of one environment."""
+
+    def __init__(self, env_id: str) -> None:
+        self._env_id = env_id
+        self._env = make_planning_env(env_id)
+
+    def solve(self, seed: int) -> Attempt:
+        """Run the solution on one seed."""
+        return solve_episode(self._env, self._env_id, seed)
+
+    def close(self) -> None:
+        """Free the environment."""
+        self._env.close()
+
+
+class ManiSkill:
+    """Every environment that ManiSkill registers; see `mstool.simulators.base.Benchmark`."""
+
+    name = "ManiSkill"
+
+    def claims(self, env_id: str) -> bool:  # noqa: ARG002
+        """Any name that no other benchmark claims."""
+        return True
+
+    def env_ids(self) -> list[str]:
+        """Ask ManiSkill's registry."""
+        return env_ids()
+
+    def check_env_id(self, env_id: str) -> None:
+        """Raise UsageError unless ManiSkill registers it."""
+        check_env_id(env_id)
+
+    def build(self, spec: SimulatorSpec) -> ManiSkillSimulator:
+        """Build it on PhysX's CPU back end."""
+        return ManiSkillSimulator(spec)
+
+    def render_backend(self) -> str:
+        """Ask SAPIEN."""
+        return render_backend()
+
+    def controller(self, facts: ControllerFacts) -> ManiSkillController:
+        """Return ManiSkill's signs and scales."""
+        return ManiSkillController(facts)
+
+    def solvable(self) -> tuple[str, ...]:
+        """Return the environments with a solution for one of our robots."""
+        return solvable_envs()
+
+    def planner(self, env_id: str) -> ManiSkillPlanner:
+        """Return ManiSkill's solution, planning with our planner."""
+        return ManiSkillPlanner(env_id)
+
+    def generate(
+        self, env_id: str, *, episodes: int, seed: int, out_dir: Path, overwrite: bool = False
+    ) -> GenerateReport:
+        """Write `trajectory.h5` and `trajectory.json` as ManiSkill does."""
+        return generate_demos(env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite)
+
+    def open_demos(self, path: Path) -> DemoFile:
+        """Open a pair of `.h5` and `.json`."""
+        return DemoFile(path)
+
+    def official(self) -> str:
+        """Name ManiSkill's own dataset repository and the hub that is asked for it."""
+        return f"{hub.REPO} on {hub.endpoint()}"
+
+    def reachable(self) -> bool:
+        """Ask the hub for that repository."""
+        return hub.reachable()
+
+    def download(self, env_id: str, folder: Path) -> Path:
+        """Bring the motion-planning demos of ManiSkill's own dataset repository."""
+        return hub.download_demos(env_id, folder)
+
+    def demo_folders(self, env_id: str) -> tuple[Path, ...]:
+        """Return where `python -m mani_skill.utils.download_demo` puts them."""
+        assets = Path(os.environ.get("MS_ASSET_DIR") or Path.home() / ".maniskill")
+        return (assets / "demos" / env_id / "motionplanning",)
+
+    def other_demos(self, env_id: str) -> str:
+        """Have them generated, or take the official ones."""
+        return other_demos(env_id)
