@@ -11,6 +11,7 @@ column_names      which columns are the state and the actions
 columns           numeric columns, a chunk at a time
 vectors           the state and the actions of an episode
 description       the numeric features and data files that statistics are computed of
+formats/          datasets written, in every version of the format
 view              all of it, part by part, of a dataset that may be damaged
 training          what training must know
 record            what mstool says of a dataset, in a file of its own

@@ -3,14 +3,12 @@
 from typing import cast, get_args
 
 from mstool.contract import Goal, Observations, RenderDetail, Storage, Version
+from mstool.dataset.formats import FORMATS
 from mstool.errors import UsageError
 from mstool.layouts import DEFAULT_LAYOUT, get_layout
 from mstool.manifest import Task, find_task, load_manifest
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.simulators.benchmarks import benchmark_of
-
-# v3.0 as LeRobot records it; v2.1 as openpi's examples do.
-DEFAULT_STORAGE: dict[Version, Storage] = {"v3.0": "video", "v2.1": "image"}
 
 
 def make_recipe(
@@ -79,16 +77,17 @@ def parse_formats(text: str, storage: str | None) -> dict[Version, Storage]:
     """Read `--format` and `--storage`: {format: storage}; v3.0 keeps videos and v2.1 images unless told otherwise."""
     if storage not in {None, *get_args(Storage)}:
         raise UsageError(f"--storage {storage!r} is unknown", fix="choose --storage video or image")
-    chosen = {name: default for name, default in DEFAULT_STORAGE.items() if text in {name, "both"}}
+    storages = {each.version: each.storage for each in FORMATS.values()}
+    chosen = {name: default for name, default in storages.items() if text in {name, "both"}}
     if not chosen:
-        raise UsageError(f"--format {text!r} is unknown", fix="choose --format v3.0, v2.1 or both")
+        raise UsageError(f"--format {text!r} is unknown", fix=f"choose --format {', '.join(FORMATS)} or both")
     return {name: cast("Storage", storage) if storage else default for name, default in chosen.items()}
 
 
 def parse_version(version: str, storage: str | None) -> tuple[Version, Storage | None]:
     """Read `--format` and `--storage` of a command that writes one format; None keeps pictures as they are stored."""
-    if version not in DEFAULT_STORAGE:
-        raise UsageError(f"--format {version!r} is unknown", fix="choose --format v3.0 or v2.1")
+    if version not in FORMATS:
+        raise UsageError(f"--format {version!r} is unknown", fix=f"choose --format {' or '.join(FORMATS)}")
     if storage not in {None, *get_args(Storage)}:
         raise UsageError(f"--storage {storage!r} is unknown", fix="choose --storage video or image")
     return version, cast("Storage | None", storage)

@@ -19,7 +19,7 @@ from mstool.maniskill2lerobot.executors.job import disk_full
 from mstool.maniskill2lerobot.rewrite.extract import extract
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, open_stored
 from mstool.maniskill2lerobot.writers.assemble import assemble
-from mstool.maniskill2lerobot.writers.episodes import Episode, instructions
+from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.provenance import unverified
 
 
@@ -155,7 +155,7 @@ def _rebuild(
         formats=dict(formats),
         episodes=len(episodes),
         frames=sum(episode.mark.frames for episode in episodes),
-        instructions=tuple(instructions(episodes)),
+        instructions=tuple(dict.fromkeys(episode.recipe.instruction for episode in episodes)),
         size_bytes=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
         seconds=time.monotonic() - started,
         notes=notes,

@@ -10,6 +10,7 @@ from mstool.contract import RobotFacts, Storage, Version
 from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes
 from mstool.dataset.files import EPISODE_LOG_FILE, INFO_NAME, RECORD_FILE, data_file, needed, video_file
+from mstool.dataset.formats import FORMATS
 from mstool.dataset.info import VERSIONS, Info, read_info, unknown_version
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
@@ -102,7 +103,8 @@ class StoredDataset:
         if LAYOUTS[self.record.layout].control_modes:
             return None
         # `native` learns its names from the robot; here they are the columns'.
-        state, action = ("observation.state", "action") if self.version == "v3.0" else ("state", "actions")
+        lerobot = FORMATS[self.version].names == "lerobot"
+        state, action = ("observation.state", "action") if lerobot else ("state", "actions")
         features, units = self.info.features, self.record.units
         return RobotFacts(*map(tuple, (features[state].names, units[state], features[action].names, units[action])))
 

@@ -9,16 +9,13 @@ from typing import Any
 from mstool import __version__
 from mstool.contract import Storage, Version
 from mstool.dataset.episode_log import write_episode_log
+from mstool.dataset.formats import FORMATS
 from mstool.dataset.record import write_record
 from mstool.dataset.target import put_in_place
-from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
+from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike, content_of
 from mstool.maniskill2lerobot.writers.histograms import write_histograms
 from mstool.maniskill2lerobot.writers.provenance import episode_log, make_record
-from mstool.maniskill2lerobot.writers.v3 import write_v3
-from mstool.maniskill2lerobot.writers.v21 import write_v21
 from mstool.norm_stats.output import write_exact_stats
-
-WRITERS = {"v3.0": write_v3, "v2.1": write_v21}
 
 
 def assemble(
@@ -62,7 +59,7 @@ def assemble(
     for version, storage in formats.items():
         folder = built if len(formats) == 1 else built / version
         folder.mkdir(parents=True)
-        WRITERS[version](episodes, folder, storage=storage, fps=fps)
+        FORMATS[version].write(content_of(episodes, version, storage, fps), folder)
         record = make_record(episodes, version, demos, dropped, __version__)
         write_record(folder, replace(record, **(more or {})))
         write_episode_log(folder, episode_log(episodes))

@@ -1,18 +1,20 @@
 """Kept episodes on their way into a dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from mstool.contract import Array, RobotFacts, Version
+from mstool.contract import Array, RobotFacts, Storage, Version
+from mstool.dataset.formats.base import Content
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, read_rows
+from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import read_pngs
-from mstool.maniskill2lerobot.writers.features import Features, arrow_schema, vector_columns
+from mstool.maniskill2lerobot.pictures.video_parts import concatenate
+from mstool.maniskill2lerobot.writers.features import camera_columns, features, vector_columns
 from mstool.norm_stats.quantiles import NAMES, QUANTILES
 
 
@@ -59,54 +61,72 @@ def check_alike(episodes: Sequence[Episode]) -> None:
                 )
 
 
-def instructions(episodes: Sequence[Episode]) -> list[str]:
-    """Return the distinct instructions in order of first use: position is task index."""
-    return list(dict.fromkeys(episode.recipe.instruction for episode in episodes))
+@dataclass(frozen=True)
+class Columns:
+    """An episode under the names that its columns have in a format (`mstool.dataset.formats.base.EpisodeContent`)."""
+
+    episode: Episode
+    version: Version
+
+    @property
+    def instruction(self) -> str:
+        """The sentence that goes with every frame."""
+        return self.episode.recipe.instruction
+
+    @property
+    def frames(self) -> int:
+        """T."""
+        return self.episode.mark.frames
+
+    def vectors(self) -> dict[str, Array]:
+        """Return every vector column (T, D), float32."""
+        rows = read_rows(self.episode.shard)
+        columns: dict[str, Array] = {}
+        for column, (array, part) in vector_columns(self.episode.recipe, self.version).items():
+            values = rows[array]
+            # The goal stands still: one row is repeated for every frame.
+            goal = array == "goal"
+            columns[column] = np.broadcast_to(values, (self.frames, len(values))) if goal else values[:, part]
+        return columns
+
+    def video(self, column: str) -> Path:
+        """Return the mp4 of an image column."""
+        return self.episode.shard / f"{self._view(column)}.mp4"
+
+    def pngs(self, column: str) -> Iterator[bytes]:
+        """Return the T PNGs of an image column."""
+        return read_pngs(self.episode.shard / f"{self._view(column)}.parquet")
+
+    def image_stats(self, column: str) -> dict[str, Array]:
+        """Return an image column's statistics: (3, 1, 1) in [0, 1], and `count` (1,) frames."""
+        return self.histogram(column).stats()
+
+    def histogram(self, column: str) -> ImageHistogram:
+        """Return what the statistics of an image column are made of."""
+        return ImageHistogram(self.episode.mark.histograms[self._view(column)], self.frames)
+
+    def _view(self, column: str) -> str:
+        return camera_columns(self.episode.recipe, self.version)[column]
 
 
-def episode_arrays(
-    episode: Episode, version: Version, *, index: int, first_row: int, task_index: int, fps: int
-) -> dict[str, Array]:
-    """Return every numeric column of one episode: vectors (T, D) float32 and the five index columns (T,)."""
-    rows = read_rows(episode.shard)
-    length = episode.mark.frames
-    frame = np.arange(length, dtype=np.int64)
-    columns: dict[str, Array] = {}
-    for column, (array, part) in vector_columns(episode.recipe, version).items():
-        values = rows[array]
-        # The goal stands still: one row is repeated for every frame.
-        columns[column] = np.broadcast_to(values, (length, len(values))) if array == "goal" else values[:, part]
-    return {
-        **columns,
-        # In double precision first: |dt - 1/fps| must stay below 1e-4 s however long the episode.
-        "timestamp": (frame / fps).astype(np.float32),
-        "frame_index": frame,
-        "episode_index": np.full(length, index, np.int64),
-        "index": frame + first_row,
-        "task_index": np.full(length, task_index, np.int64),
-    }
-
-
-def episode_table(
-    episode: Episode, columns: dict[str, Array], table: Features, version: Version, views: dict[str, str]
-) -> pa.Table:
-    """Return one episode's parquet rows; pictures become PNG structs where the table stores images."""
-    schema = arrow_schema(table, version)
-    arrays = []
-    for field in schema:
-        if field.name in columns:
-            values = np.ascontiguousarray(columns[field.name])
-            flat = pa.array(values.ravel())
-            arrays.append(
-                flat
-                if len(flat) == len(values)
-                else pa.FixedSizeListArray.from_arrays(flat, values.shape[1]).cast(field.type)
-            )
-        else:
-            pngs = list(read_pngs(episode.shard / f"{views[field.name]}.parquet"))
-            names = [f"frame-{k:06d}.png" for k in range(len(pngs))]
-            arrays.append(pa.StructArray.from_arrays([pa.array(pngs, pa.binary()), pa.array(names)], ["bytes", "path"]))
-    return pa.table(arrays, schema=schema)
+def content_of(episodes: Sequence[Episode], version: Version, storage: Storage, fps: int) -> Content:
+    """Return what a format is to write: episodes that `check_alike` lets pass, in the order of the dataset."""
+    first = episodes[0]
+    columns = [Columns(episode, version) for episode in episodes]
+    images = tuple(camera_columns(first.recipe, version))
+    return Content(
+        episodes=columns,
+        features=features(first.recipe, version, storage, fps),
+        images=images,
+        storage=storage,
+        fps=fps,
+        robot_type=first.mark.robot,
+        column_stats=vector_stats,
+        image_stats={
+            column: sum((each.histogram(column) for each in columns), ImageHistogram()).stats() for column in images
+        },
+        join_videos=concatenate,
+    )
 
 
 def vector_stats(values: Array) -> dict[str, Array]:
