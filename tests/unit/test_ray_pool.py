@@ -49,7 +49,7 @@ class FakeRay:
         actor = Reference(None)
         self.alive.add(actor)
         look = self.looks.pop(0) if self.looks else GOOD
-        actor.look = SimpleNamespace(remote=lambda paths: Reference(look))
+        actor.look = SimpleNamespace(remote=lambda _env_id, _paths: Reference(look))
         actor.do = SimpleNamespace(remote=lambda job: self.ask(actor, job))
         return actor
 
@@ -150,8 +150,8 @@ def test_a_worker_sees_what_its_node_lacks(monkeypatch, tmp_path):
     from mstool.maniskill2lerobot.executors import ray_worker
 
     monkeypatch.setattr(ray_worker, "SEEN_SECONDS", 0.0)
-    monkeypatch.setattr(ray_worker, "render_backend", lambda: "cpu")
-    node = RayWorker().look([tmp_path, tmp_path / "absent"])
+    monkeypatch.setattr("mstool.simulators.maniskill.benchmark.render_backend", lambda: "cpu")
+    node = RayWorker().look("PickCube-v1", [tmp_path, tmp_path / "absent"])
     assert node.missing == (tmp_path / "absent",)
     assert node.version == __version__
 
