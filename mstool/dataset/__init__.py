@@ -1,6 +1,7 @@
 """LeRobot datasets on disk, v2.1 and v3.0: where their files are and what is in them. Nothing else reads or names them.
 
 files             the name of every file, LeRobot's and ours, and how the small ones are read
+unreadable        why a file cannot be read, and what to do
 locate            which folder a path means
 names             OWNER/NAME, what a dataset is called on a hub
 info              the description: version, sizes, features

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mstool.dataset.description import Dataset, NumericFeature
-from mstool.dataset.files import INFO_FILE
+from mstool.dataset.files import INFO_FILE, filled_fix
+from mstool.dataset.unreadable import unreadable_parquet
 from mstool.errors import DataError
 
 # Rows read at a time; a block holds the whole episodes among them.
@@ -106,10 +107,9 @@ class ColumnReader:
                                 for name in wanted
                             }
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-                raise DataError(
-                    f"{path}: unreadable parquet ({str(error).splitlines()[0]})",
-                    fix="the file was not closed by its writer (LeRobotDataset.finalize) or is damaged: write it again",
-                ) from error
+                reason = unreadable_parquet(path, error)
+                fix = filled_fix(reason.fix, self.dataset.root) or "the file is damaged: download or write it again"
+                raise DataError(f"{path}: {reason.what}", fix=fix) from error
 
 
 def _require(path: Path, wanted: Sequence[str], present: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from mstool.dataset.files import (
     v2_place,
 )
 from mstool.dataset.info import CHUNKS_SIZE
+from mstool.dataset.unreadable import FINALIZE, unreadable_parquet
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _read_v2(root: Path, info: Mapping[str, Any], cameras: Sequence[str], *, sta
 def _read_v3(root: Path, cameras: Sequence[str], *, stats: bool) -> list[EpisodeRow]:
     files = sorted((root / V3_EPISODES_FOLDER).glob("chunk-*/file-*.parquet"))
     if not files:
-        raise Unavailable(f"{V3_EPISODES_FOLDER} holds no parquet file")
+        raise Unavailable(f"{V3_EPISODES_FOLDER} holds no parquet file", FINALIZE)
     tables = (_parquet(path) for path in files)
     if not stats:
         tables = (table.select([n for n in table.column_names if not n.startswith("stats/")]) for table in tables)
@@ -183,5 +184,6 @@ def _parquet(path: Path) -> Any:
         table = pq.read_table(path)
         table.validate(full=True)
     except Exception as error:  # arrow raises many kinds for a damaged file
-        raise Unavailable(f"{name}: unreadable parquet ({str(error).splitlines()[0]})") from error
+        reason = unreadable_parquet(path, error)
+        raise Unavailable(f"{name}: {reason.what}", reason.fix) from error
     return table

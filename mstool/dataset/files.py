@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.unreadable import placeholder
 from mstool.errors import DataError
 from mstool.json_files import load_json, load_json_lines
 
@@ -16,6 +17,7 @@ from mstool.json_files import load_json, load_json_lines
 INFO_NAME = "info.json"
 INFO_FILE = f"meta/{INFO_NAME}"
 STATS_FILE = "meta/stats.json"
+DATA_FOLDER = "data"
 # LeRobot v3.0.
 V3_DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 V3_VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
@@ -46,6 +48,11 @@ CONVENTIONS_FILE = "mstool_conventions.json"
 class Unavailable(Exception):  # noqa: N818
     """A part of the dataset cannot be read: checks that need it are skipped for this reason."""
 
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        # What to do, where that is known; DATASET stands for the dataset's folder.
+        self.fix = fix
+
 
 @contextmanager
 def needed(root: Path) -> Iterator[None]:
@@ -60,7 +67,13 @@ def needed(root: Path) -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        raise DataError(f"{root}: {error}", fix=shlex.join(["mstool", "validate", str(root)])) from error
+        fix = filled_fix(error.fix, root) or shlex.join(["mstool", "validate", str(root)])
+        raise DataError(f"{root}: {error}", fix=fix) from error
+
+
+def filled_fix(fix: str, root: Path) -> str:
+    """Put a dataset's own folder into an advice, in place of the word DATASET."""
+    return fix.replace("DATASET", shlex.quote(str(root)))
 
 
 def read_json(path: Path) -> Any:
@@ -68,7 +81,7 @@ def read_json(path: Path) -> Any:
     try:
         return load_json(path)
     except (OSError, ValueError) as error:
-        raise Unavailable(f"{_short(path)}: {_why(error)}") from error
+        raise _unavailable(path, error) from error
 
 
 def read_object(path: Path, *, fix: str) -> dict[str, Any]:
@@ -83,6 +96,8 @@ def read_object(path: Path, *, fix: str) -> dict[str, Any]:
     try:
         data = load_json(path)
     except (OSError, ValueError) as error:
+        if found := placeholder(path):
+            raise DataError(f"{path} is {found.what}", fix=filled_fix(found.fix, path.parent)) from error
         raise DataError(f"{path} cannot be read: {_why(error)}", fix=fix) from error
     if not isinstance(data, dict):
         raise DataError(f"{path} is not a JSON object", fix=fix)
@@ -94,7 +109,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     try:
         rows = load_json_lines(path)
     except (OSError, ValueError) as error:
-        raise Unavailable(f"{_short(path)}: {_why(error)}") from error
+        raise _unavailable(path, error) from error
     if not all(isinstance(row, dict) for row in rows):
         raise Unavailable(f"{_short(path)}: a line is not a JSON object")
     return rows
@@ -122,6 +137,11 @@ def _filled(root: Path, pattern: str, fields: Mapping[str, Any]) -> Path:
         return root / pattern.format(**fields)
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise Unavailable(f"{INFO_NAME}'s path pattern {pattern!r} does not fit: {error!r}") from error
+
+
+def _unavailable(path: Path, error: Exception) -> Unavailable:
+    found = placeholder(path)
+    return Unavailable(f"{_short(path)}: {found.what if found else _why(error)}", found.fix if found else "")
 
 
 def _short(path: Path) -> str:

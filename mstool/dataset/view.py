@@ -14,7 +14,7 @@ from mstool.dataset.columns import ColumnReader
 from mstool.dataset.description import Dataset, open_dataset
 from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes, read_tasks
-from mstool.dataset.files import INFO_FILE, INFO_NAME, Unavailable, data_file
+from mstool.dataset.files import DATA_FOLDER, INFO_FILE, INFO_NAME, Unavailable, data_file
 from mstool.dataset.info import MOST_FPS, is_shape, read_info_as_is
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
@@ -194,13 +194,22 @@ class DatasetView:
     @cached_property
     def row_counts(self) -> dict[Path, int]:
         """Rows per data file, from the footers of all files that can be read."""
-        found = {}
-        for path in self.data_files:
-            try:
-                found[path] = pq.read_metadata(path).num_rows
-            except Exception:  # noqa: BLE001, S112  # arrow raises many kinds; the check of the files reports them
-                continue
-        return found
+        return _row_counts(self.data_files)
+
+    @cached_property
+    def unnamed_row_counts(self) -> dict[Path, int]:
+        """The same of the files that are there though the episode table names none of them."""
+        return _row_counts(sorted(set((self.root / DATA_FOLDER).rglob("*.parquet")) - set(self.data_files)))
+
+
+def _row_counts(paths: Sequence[Path]) -> dict[Path, int]:
+    found = {}
+    for path in paths:
+        try:
+            found[path] = pq.read_metadata(path).num_rows
+        except Exception:  # noqa: BLE001, S112  # arrow raises many kinds; the check of the files reports them
+            continue
+    return found
 
 
 def is_depth(feature: Mapping[str, Any]) -> bool:

@@ -1,6 +1,5 @@
 """Run checks over a dataset and collect a report."""
 
-import shlex
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -8,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.files import NORM_STATS_FILE, Unavailable
+from mstool.dataset.files import NORM_STATS_FILE, Unavailable, filled_fix
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
 from mstool.progress import Progress
@@ -161,7 +160,7 @@ def _fitting(data: SampledView) -> Fitting:
 
 def _filled(text: str, context: Context) -> str:
     """Put the dataset's own path into a command: `mstool stats DATASET`."""
-    return text.replace("DATASET", shlex.quote(str(context.data.root)))
+    return filled_fix(text, context.data.root)
 
 
 def _run(check: Check, context: Context) -> Iterator[Issue | Note]:

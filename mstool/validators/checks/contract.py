@@ -188,7 +188,7 @@ class Quantiles(Check):
         try:
             stored = read_json(context.data.root / STATS_FILE)
         except Unavailable as why:
-            yield Issue(f"{why} ({context.target.stats.source})", feature=STATS_FILE)
+            yield Issue(f"{why} ({context.target.stats.source})", feature=STATS_FILE, fix=why.fix)
             return
         for column in ("observation.state", "action"):
             if column not in context.data.features:

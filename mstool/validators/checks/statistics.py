@@ -72,7 +72,7 @@ class StatsThere(Check):
         try:
             entries = openpi_stats(context)
         except Unavailable as why:
-            yield Issue(str(why), feature=context.norm_stats.name)
+            yield Issue(str(why), feature=context.norm_stats.name, fix=why.fix)
             return
         for key in ("state", "actions"):
             for name in ("mean", "std", "q01", "q99"):
@@ -186,7 +186,7 @@ class LeRobotStats(Check):
         try:
             stored = read_json(data.root / STATS_FILE)
         except Unavailable as why:
-            yield Issue(str(why), feature=STATS_FILE)
+            yield Issue(str(why), feature=STATS_FILE, fix=why.fix)
             return
         result = exact(context)
         for column in dict.fromkeys((*state_columns(data), *action_columns(data))):

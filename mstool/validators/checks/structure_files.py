@@ -1,12 +1,14 @@
 """MS105 to MS109: the files, and the columns in them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mstool.dataset.files import INFO_FILE, INFO_NAME, video_file
+from mstool.dataset.unreadable import placeholder, unreadable_parquet
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue
 from mstool.validators.sampling import SampledView
@@ -30,15 +32,42 @@ class DataFilesThere(Check):
         """Look for each."""
         data = context.data
         for path in data.data_files:
-            if not path.is_file():
-                yield Issue("a data file is missing", feature=short(data, path))
+            yield from self._there(data, path, "data")
         seen = set()
         for row in data.episodes:
             for camera, span in row.videos.items():
                 path = video_file(data.root, data.info, span.place, camera)
-                if path not in seen and not path.is_file():
-                    yield Issue("a video file is missing", feature=short(data, path), episode=row.index)
+                if path not in seen:
+                    yield from self._there(data, path, "video", row.index)
                 seen.add(path)
+
+    @staticmethod
+    def _there(data: SampledView, path: Path, what: str, episode: int | None = None) -> Iterator[Issue]:
+        if not path.is_file():
+            elsewhere = _elsewhere(data.root, path)
+            rename = f"name the folder as {INFO_NAME} does, or change its path pattern to what is there"
+            yield Issue(
+                f"a {what} file is missing",
+                feature=short(data, path),
+                episode=episode,
+                observed=f"there is {elsewhere}" if elsewhere else None,
+                fix=rename if elsewhere else "",
+            )
+        elif found := placeholder(path):
+            yield Issue(f"a {what} file is {found.what}", feature=short(data, path), episode=episode, fix=found.fix)
+
+
+def _elsewhere(root: Path, path: Path) -> str:
+    """Return where a missing file is instead, if a folder on its way has another name; "" where nowhere."""
+    wanted = path.relative_to(root).parts
+    for i, name in enumerate(wanted[:-1]):
+        above = root.joinpath(*wanted[:i])
+        if (above / name).is_dir() or not above.is_dir():
+            continue
+        others = sorted(other.name for other in above.iterdir() if other.is_dir())
+        found = [other for other in others if above.joinpath(other, *wanted[i + 1 :]).is_file()]
+        return "/".join([*wanted[:i], found[0], *wanted[i + 1 :]]) if found else ""
+    return ""
 
 
 @register
@@ -53,16 +82,17 @@ class DataFilesReadable(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Read every footer, and the first rows."""
         data = context.data
-        files = [path for path in data.data_files if path.is_file()]
+        files = [path for path in data.data_files if path.is_file() and placeholder(path) is None]
         if not files:
-            raise Skip("there are no data files")
+            raise Skip("there are no data files (MS105)")
         for path in data.some_files(files):
             try:
                 with pq.ParquetFile(path) as file:
                     for _ in file.iter_batches(batch_size=1024, columns=file.schema_arrow.names[-1:]):
                         break
             except Exception as error:  # noqa: BLE001  # arrow raises many kinds
-                yield Issue(f"unreadable parquet: {str(error).splitlines()[0]}", feature=short(data, path))
+                reason = unreadable_parquet(path, error)
+                yield Issue(reason.what, feature=short(data, path), fix=reason.fix)
 
 
 @register
@@ -140,6 +170,10 @@ class Totals(Check):
         counted = {"total_episodes": len(data.episodes), "total_tasks": len(data.tasks)}
         if set(data.row_counts) == set(data.data_files):
             counted["total_frames"] = sum(data.row_counts.values())
+            # Readers load the rows of a file that the episode table does not name, too: that is MS110's.
+            everything = counted["total_frames"] + sum(data.unnamed_row_counts.values())
+            if data.info.get("total_frames") == everything:
+                counted["total_frames"] = everything
         for name, number in counted.items():
             if data.info.get(name) != number:
                 yield Issue(f"{name} is wrong", feature=name, observed=repr(data.info.get(name)), expected=str(number))

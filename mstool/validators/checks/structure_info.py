@@ -36,7 +36,7 @@ class InfoReadable(Check):
         try:
             _ = context.data.info
         except Unavailable as why:
-            yield Issue(str(why), feature=INFO_FILE)
+            yield Issue(str(why), feature=INFO_FILE, fix=why.fix)
 
 
 @register

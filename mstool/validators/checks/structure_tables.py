@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from mstool.dataset.episode_table import read_task_names
+from mstool.dataset.episode_table import EpisodeRow, read_task_names
 from mstool.dataset.files import V3_EPISODES_FOLDER, V3_TASKS, Unavailable, data_file
 from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.checks.structure_files import short
 from mstool.validators.report import Issue
 
 _EPISODES = "the episode table"
-# From dataset rows to the seconds of a video: half a frame is as far as a position may be off.
 
 
 @register
@@ -32,7 +33,7 @@ class EpisodeTable(Check):
         try:
             _ = data.episodes
         except Unavailable as why:
-            yield Issue(str(why), feature=V3_EPISODES_FOLDER)
+            yield Issue(str(why), feature=V3_EPISODES_FOLDER, fix=why.fix)
             return
         first = 0
         for position, row in enumerate(data.episodes):
@@ -59,20 +60,51 @@ class EpisodeTable(Check):
     @staticmethod
     def _lengths(context: Context) -> Iterator[Issue]:
         data = context.data
-        per_file: dict[Path, int] = {}
+        per_file: dict[Path, list[EpisodeRow]] = {}
         for row in data.episodes:
-            path = data_file(data.root, data.info, row.data)
-            per_file[path] = per_file.get(path, 0) + row.length
-        for path, length in per_file.items():
-            rows = data.row_counts.get(path)
-            if rows is not None and rows != length:
-                name = str(path).removeprefix(f"{data.root}/")
+            per_file.setdefault(data_file(data.root, data.info, row.data), []).append(row)
+        # {an episode: the file with its rows}, of the files that the table does not name.
+        stray = {_first_episode(path): path for path in data.unnamed_row_counts}
+        for episode in stray.keys() - {row.index for row in data.episodes}:
+            yield Issue(
+                f"{_EPISODES} names no episode for a data file, whose rows are loaded all the same",
+                "warning",
+                feature=short(data, stray[episode]),
+                observed=f"rows of episode {episode}",
+                fix="move the file away, or add its episodes to the table",
+            )
+        for path, episodes in per_file.items():
+            rows, length = data.row_counts.get(path), sum(row.length for row in episodes)
+            if rows is None or rows == length:
+                continue
+            moved = [row.index for row in episodes if row.index in stray]
+            for episode in moved:
+                yield Issue(
+                    "the episode table names another file than the one that the rows are in",
+                    feature="data/file_index",
+                    episode=episode,
+                    observed=short(data, path),
+                    expected=short(data, stray[episode]),
+                    fix=f"set the episode's data/chunk_index and data/file_index in {V3_EPISODES_FOLDER} to that file",
+                )
+            if not moved:
                 yield Issue(
                     "the lengths of a file's episodes do not add up to its rows",
-                    feature=name,
+                    feature=short(data, path),
                     observed=f"{length} by {_EPISODES}",
                     expected=f"{rows} rows",
                 )
+
+
+def _first_episode(path: Path) -> int | None:
+    """Return the episode of a file's first row; None where it cannot be read."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1, columns=["episode_index"]):
+                return int(batch.column(0)[0].as_py())
+    except Exception:  # noqa: BLE001  # arrow raises many kinds
+        return None
+    return None
 
 
 @register
@@ -159,7 +191,7 @@ class TaskTable(Check):
         try:
             tasks = context.data.tasks
         except Unavailable as why:
-            yield Issue(str(why), feature="meta/tasks")
+            yield Issue(str(why), feature="meta/tasks", fix=why.fix)
             return
         if not tasks:
             yield Issue("the task table is empty", feature="meta/tasks")
