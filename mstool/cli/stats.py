@@ -55,7 +55,8 @@ def stats(
     r"""Compute exact q01/q99, mean and std over what training sees, report what is wrong with them, and write them.
 
     Reads parquet columns only: seconds where openpi's script takes hours. Writes norm_stats.json for openpi and, for
-    v3.0 datasets, exact quantiles into LeRobot's {STATS_FILE}; image statistics stay.
+    v3.0 datasets, exact quantiles into LeRobot's {STATS_FILE}; image statistics stay, and
+    where LeRobot would miss them they are filled in from a sample of the images.
 
     Examples
     --------

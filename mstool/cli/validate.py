@@ -23,7 +23,7 @@ def validate(
     against: Annotated[
         str | None,
         typer.Option(
-            help="Who is to read it: pi05_libero, pi05_droid, lerobot_pi05 or maniskill.",
+            help="Who is to read it: pi05_libero, pi05_droid, lerobot_pi05, lerobot_smolvla, lerobot or maniskill.",
             show_default="what fits its format and layout",
         ),
     ] = None,
@@ -37,6 +37,9 @@ def validate(
     select: Annotated[str | None, typer.Option(metavar="CODES", help="Run these only: MS3,MS501.")] = None,
     ignore: Annotated[str | None, typer.Option(metavar="CODES", help="Leave these out.")] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Execute the stored actions in ManiSkill.")] = False,
+    open_it: Annotated[
+        bool, typer.Option("--open", help="Let LeRobot's own reader read some frames, as training does.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="Look at every episode and file, not at a sample.")] = False,
     keep: Annotated[
         bool, typer.Option("--record/--no-record", help="Keep the verdict in the dataset, where push looks for it.")
@@ -82,6 +85,7 @@ def validate(
         full=full,
         replay=replayer,
         no_replay=why,
+        open_it=open_it,
     )
     if html is not None:
         from mstool.validators.html import write_html

@@ -1,8 +1,9 @@
 """Open a dataset the way training will. The only module that imports LeRobot's dataset reader."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,57 @@ def _open_v30(root: Path) -> dict[str, Any]:
                 fix=f"mstool validate {root}",
             ) from error
     return {"reader": "lerobot", "episodes": dataset.num_episodes, "frames": dataset.num_frames}
+
+
+@dataclass(frozen=True)
+class FrameRead:
+    """What LeRobot made of one frame."""
+
+    # None: of the dataset as a whole.
+    frame: int | None
+    episode: int | None = None
+    # The sentence it gives to a policy; None where there is none.
+    prompt: str | None = None
+    # What it raised, "" where it read the frame.
+    error: str = ""
+
+
+def read_frames(root: Path, frames: Sequence[int]) -> Iterator[FrameRead]:
+    """Read frames of a v3.0 dataset as lerobot-train does: windows of actions, statistics of ImageNet, PyAV.
+
+    Every frame is put into a batch with the first one, which needs images of one size.
+    """
+    with _offline():
+        try:
+            from lerobot.configs.default import DatasetConfig
+            from lerobot.configs.train import TrainPipelineConfig
+            from lerobot.datasets.factory import make_dataset
+            from lerobot.policies.act.configuration_act import ACTConfig
+            from torch.utils.data import default_collate
+
+            # The policy says how many actions a window has, and nothing is made of it.
+            given = DatasetConfig(repo_id="local/dataset", root=str(root), video_backend="pyav")
+            policy = ACTConfig(device="cpu", push_to_hub=False)
+            dataset = make_dataset(TrainPipelineConfig(dataset=given, policy=policy))
+        except Exception as error:  # noqa: BLE001  # whatever LeRobot raises is the answer
+            yield FrameRead(None, error=_said(error))
+            return
+        first: Any = None
+        for frame in frames:
+            try:
+                item = dataset[frame]
+                first = first or item
+                default_collate([first, item])
+            except Exception as error:  # noqa: BLE001  # as above
+                yield FrameRead(frame, error=_said(error))
+            else:
+                yield FrameRead(frame, int(item["episode_index"]), item.get("task"))
+
+
+def _said(error: Exception) -> str:
+    """Return an error's kind and its first line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 
 def _check_v21(root: Path, info: Info) -> dict[str, Any]:

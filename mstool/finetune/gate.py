@@ -13,7 +13,7 @@ from mstool.errors import DataError
 from mstool.finetune.options import FinetuneOptions
 from mstool.json_files import load_json
 from mstool.progress import Notify
-from mstool.validators.targets import fitting_target
+from mstool.validators.targets import TARGETS, fitting_target
 
 _SHOWN = 6
 
@@ -59,19 +59,25 @@ def check(options: FinetuneOptions, target: str, fingerprint: str, notify: Notif
     """
     root = options.dataset
     kept = _kept(root, fingerprint)
-    if kept.get("target") == target and kept.get("valid") is True:
-        return Verdict(target, True, f"validated on {kept.get('created', 'an unknown day')}", fingerprint)
-    notify(f"validating {root} against {target}")
+    fits = choose_target(root)
+    # A target that asks for more comes first: `mstool push` takes that verdict too.
+    targets = [fits, target] if target in TARGETS[fits].includes else [target]
+    if kept.get("target") in targets and kept.get("valid") is True:
+        return Verdict(str(kept["target"]), True, f"validated on {kept.get('created', 'an unknown day')}", fingerprint)
     from mstool.validators import validate
     from mstool.validators.record import record
 
-    report = validate(root, target)
-    if not kept:
-        # A verdict about this content for another target is `mstool push`'s: it stays.
-        with contextlib.suppress(OSError):
-            record(report, root)
-    verdict = Verdict(target, report.valid, report.headline(), fingerprint)
-    if verdict.valid or options.force:
+    for one in targets if kept.get("target") != fits else targets[-1:]:
+        notify(f"validating {root} against {one}")
+        report = validate(root, one)
+        if not kept and one == targets[0]:
+            # A verdict about this content for another target is `mstool push`'s: it stays.
+            with contextlib.suppress(OSError):
+                record(report, root)
+        verdict = Verdict(one, report.valid, report.headline(), fingerprint)
+        if verdict.valid:
+            return verdict
+    if options.force:
         return verdict
     results = list(report.with_status("failed", "error"))
     failed = [

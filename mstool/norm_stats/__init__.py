@@ -8,5 +8,6 @@ quantiles            the definition
 findings             all problems, of which problems knows ranges, deltas and relation the actions
 check                an existing file beside the exact values
 writers, output      the files
+images               statistics of images where LeRobot's file lacks them
 report, plot         what a person sees
 """

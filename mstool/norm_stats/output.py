@@ -8,6 +8,7 @@ from mstool.atomic import replace_json
 from mstool.dataset.files import NORM_STATS_FILE
 from mstool.errors import DataError, UsageError
 from mstool.norm_stats.compute import StatsResult, compute
+from mstool.norm_stats.images import missing_views
 from mstool.norm_stats.problems import ERROR
 from mstool.norm_stats.summary import VectorStats
 from mstool.norm_stats.writers import lerobot_document, openpi_document, stats_path
@@ -92,7 +93,8 @@ def write(result: StatsResult, *, output: Path | None, asset_id: str | None, for
     for dataset, features in zip(result.datasets, result.features, strict=True) if output is None else ():
         # v2.1 keeps statistics per episode (episodes_stats.jsonl); they are right as they are.
         if dataset.version == "v3.0" and features:
-            documents[stats_path(dataset.root)] = lerobot_document(dataset, _finite(features))
+            document = lerobot_document(dataset, _finite(features))
+            documents[stats_path(dataset.root)] = document | missing_views(dataset.root, document)
     return replace(result, written=replace_json(documents))
 
 

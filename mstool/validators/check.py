@@ -30,6 +30,8 @@ class Context:
     # openpi's statistics, if given or found.
     norm_stats: Path | None = None
     replay: ReplayDataset | None = None
+    # Whether LeRobot's own reader is to read frames.
+    open_it: bool = False
     # Why there is no replay.
     no_replay: str = "not asked for (--replay)"
 

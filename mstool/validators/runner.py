@@ -56,6 +56,7 @@ def validate(
     full: bool = False,
     replay: ReplayDataset | None = None,
     no_replay: str = "not asked for (--replay)",
+    open_it: bool = False,
 ) -> ValidationReport:
     """Check a dataset against what a consumer expects.
 
@@ -77,6 +78,8 @@ def validate(
         Executes stored actions in a simulator.
     no_replay
         Why there is no `replay`.
+    open_it
+        Let LeRobot's own reader read some frames.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def validate(
     own = root / NORM_STATS_FILE
     if norm_stats is None and target.stats.value == own.name and own.is_file():
         norm_stats = own
-    context = Context(data, target, norm_stats, replay, no_replay)
+    context = Context(data, target, norm_stats, replay, open_it, no_replay)
     results = []
     with Progress("validate", len(checks), "check") as progress:
         for check in checks:

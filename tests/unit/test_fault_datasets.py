@@ -4,6 +4,7 @@ Each is a small dataset of real episodes with one change, named after what it is
 """
 
 import io
+import json
 import shutil
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ from support.edited import (
     undeclare,
 )
 
+from mstool.norm_stats.output import write_exact_stats
 from mstool.validators import validate
 
 CAMERA = "observation.images.image"
@@ -230,6 +232,27 @@ def frames_of_one_task_and_episodes_of_another(root):
     edit_episodes(root, lambda rows: rows[1].update(tasks=["push the red cube to the left"]))
 
 
+def edit_stats(root, change):
+    path = root / "meta/stats.json"
+    stats = json.loads(path.read_text())
+    change(stats)
+    path.write_text(json.dumps(stats))
+
+
+@faulty("MS607", fix="mstool stats")
+def no_image_stats(root):
+    edit_stats(root, lambda stats: [stats.pop(name) for name in list(stats) if "images" in name])
+
+
+@faulty("MS607", fix="remove the entry")
+def image_stats_divided_by_255_twice(root):
+    def divide(stats):
+        entry = stats[CAMERA]
+        entry.update({n: (np.array(entry[n]) / 255).tolist() for n in entry if n != "count"})
+
+    edit_stats(root, divide)
+
+
 # Valid
 
 
@@ -265,6 +288,20 @@ def depth_image_unmarked(root):
 
 def _depth(image, _n):
     return Image.fromarray(np.asarray(image)[..., 0].astype(np.uint16) * 13 + 400)
+
+
+@valid(target=None)
+def no_camera_and_no_instruction(root):
+    """A joint recording: no policy that looks is meant, so the target is one that need not."""
+    undeclare(root)
+    shutil.rmtree(root / "videos")
+    path = root / "meta/tasks.parquet"
+    episodes = pq.read_table(root / EPISODES)
+    kept = [name for name in episodes.column_names if "images" not in name]
+    pq.write_table(episodes.select(kept), root / EPISODES)
+    pd.DataFrame({"task_index": [0]}, index=pd.Index(["pick"], name="task")).to_parquet(path)
+    edit_episodes(root, lambda rows: [row.update(tasks=["pick"]) for row in rows] and None)
+    edit_info(root, lambda info: [info["features"].pop(n) for n in list(info["features"]) if "images" in n])
 
 
 @valid(warned={"MS114"})
@@ -305,3 +342,24 @@ def test_a_dataset_of_v21_says_how_many_episodes_a_folder_has(tmp_path):
     found = validate(root, "pi05_libero", select=["MS103"])
     assert [issue.feature for issue in found.results[0].issues] == ["chunks_size"]
     assert '"chunks_size": 1000' in found.results[0].fix
+
+
+@pytest.mark.parametrize("kept", ["statistics of episodes", "none"])
+def test_stats_fills_in_statistics_of_images(tmp_path, kept):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    before = json.loads((root / "meta/stats.json").read_text())
+    if kept == "none":
+        episodes = pq.read_table(root / EPISODES)
+        names = [name for name in episodes.column_names if not name.startswith(f"stats/{CAMERA}")]
+        pq.write_table(episodes.select(names), root / EPISODES)
+    no_image_stats(root)
+    write_exact_stats(root)
+    after = json.loads((root / "meta/stats.json").read_text())
+    assert set(after) == set(before)
+    for name in ("min", "max", "mean", "std"):
+        # A sample of 32 images does not see every extreme pixel.
+        off = np.abs(np.array(after[CAMERA][name]) - np.array(before[CAMERA][name]))
+        assert off.shape == (3, 1, 1)
+        assert off.max() < (1e-6 if kept != "none" else 0.02 if name in {"mean", "std"} else 0.2), name
+    assert "MS607" not in validate(root, "lerobot").codes("failed")

@@ -196,6 +196,22 @@ def test_a_kept_verdict_is_taken_for_its_target_and_content_alone(dataset):
     assert len(said) == 3
 
 
+def test_the_gate_asks_what_the_policy_needs(dataset):
+    """Quantiles are pi05's need alone; a dataset that is valid for pi05 is for the others, and is not looked at again."""
+    said = []
+    assert verdict(options(dataset=dataset), "lerobot", said.append).target == "lerobot_pi05"
+    assert verdict(options(dataset=dataset), "lerobot", said.append).summary.startswith("validated on")
+    path = dataset / "meta" / "stats.json"
+    stats = json.loads(path.read_text())
+    for column in ("observation.state", "action"):
+        del stats[column]["q01"]
+    path.write_text(json.dumps(stats))
+    assert verdict(options(dataset=dataset), "lerobot", said.append).target == "lerobot"
+    with pytest.raises(DataError, match="INVALID for lerobot_pi05"):
+        verdict(options(dataset=dataset), "lerobot_pi05", said.append)
+    assert [PRESETS[name].target for name in ("act", "smolvla")] == ["lerobot", "lerobot_smolvla"]
+
+
 def test_the_target_is_the_one_that_fits(pickcube):
     """The same that `validate` and `push` take, so that one verdict serves all; no simulator's rule is among them."""
     assert gate.choose_target(pickcube / "v3.0") == "lerobot_pi05"

@@ -585,6 +585,14 @@ def image_stats_in_bytes(root):
     edit_episodes(root, scale)
 
 
+@mutation("MS607")
+def image_stats_missing(root):
+    path = root / "meta/stats.json"
+    stats = json.loads(path.read_text())
+    del stats["observation.images.image2"]
+    path.write_text(json.dumps(stats))
+
+
 @mutation("MS705", target="lerobot_pi05")
 def no_quantiles(root):
     path = root / "meta/stats.json"

@@ -292,3 +292,15 @@ def test_dataset_of_a_private_script(tmp_path):
         "MS503",  # 0.1 rad per unit where 0.5 is expected
         "MS704",  # PickCube-v1 is no sentence
     }
+
+
+def test_openpis_version_v20_is_read(tmp_path):
+    """The layout of the official physical-intelligence/libero: openpi's LeRobot warns, and reads it."""
+    root = tmp_path / "dataset"
+    make_v21(GOLDEN / "libero", root, "image")
+    info = json.loads((root / "meta/info.json").read_text())
+    (root / "meta/info.json").write_text(json.dumps(info | {"codebase_version": "v2.0"}))
+    (root / "meta/episodes_stats.jsonl").unlink()
+    write_exact_stats(root)
+    report = validate(root, "pi05_libero")
+    assert report.codes("failed", "error") == set(), report.headline()

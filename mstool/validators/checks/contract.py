@@ -132,7 +132,7 @@ class Cameras(Check):
             )
         wrist = [camera for camera in found if is_wrist(context, camera)]
         yield Note(f"{len(found)} cameras, on the hand: {', '.join(wrist) or 'none that says so'}")
-        if context.target.name == "lerobot_pi05" and any(not name.startswith("observation.image") for name in found):
+        if context.target.stats.value == STATS_FILE and any(not name.startswith("observation.image") for name in found):
             odd = [name for name in found if not name.startswith("observation.image")]
             yield Issue(
                 "LeRobot's policies read observation.images.* only",
@@ -177,8 +177,10 @@ class Quantiles(Check):
     """MS705."""
 
     code, family = "MS705", "contract"
-    title = f"{STATS_FILE} holds q01 and q99 of state and actions"
-    meaning = "LeRobot's pi05 normalises by quantiles: without them it stops with a ValueError"
+    title = f"{STATS_FILE} holds what state and actions are normalised by"
+    meaning = (
+        "LeRobot's pi05 normalises by q01 and q99, others by mean and std: without them it stops with a ValueError"
+    )
     fix = "mstool stats DATASET"
 
     def run(self, context: Context) -> Iterator[Issue]:
@@ -194,7 +196,7 @@ class Quantiles(Check):
             if column not in context.data.features:
                 continue  # MS702
             entry = stored.get(column) if isinstance(stored, dict) else None
-            for name in ("q01", "q99"):
+            for name in context.target.stats_names.value:
                 if not isinstance(entry, dict) or entry.get(name) is None:
                     yield Issue(
                         f"{column} has no {name} ({context.target.stats.source})", feature=column, expected=name

@@ -16,7 +16,11 @@ from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue, Note
 from mstool.validators.sampling import MANY_FRAMES, SampledView
 
-_CONFIGS = {"pi05_libero": "pi05_libero", "pi05_droid": "pi05_droid_finetune", "lerobot_pi05": "lerobot"}
+_CONFIGS = {
+    "pi05_libero": "pi05_libero",
+    "pi05_droid": "pi05_droid_finetune",
+    **dict.fromkeys(("lerobot_pi05", "lerobot_smolvla", "lerobot"), "lerobot"),
+}
 # Exactly computed quantiles agree to rounding; aggregated or sampled ones do not.
 _RELATIVE = 1e-4
 _exact: WeakKeyDictionary[SampledView, dict[str, StatsResult]] = WeakKeyDictionary()

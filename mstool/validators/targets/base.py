@@ -41,6 +41,10 @@ class Target:
     state_in_prompt: Expectation[bool]
     # Where normalisation statistics are read: openpi's file, or LeRobot's.
     stats: Expectation[str]
+    # Those that it normalises state and actions by.
+    stats_names: Expectation[tuple[str, ...]] = Expectation((), "none is read")
+    # Targets that ask nothing more: a dataset that is valid for this one is for them.
+    includes: tuple[str, ...] = ()
     # Whether a language instruction is needed at all.
     needs_prompt: bool = True
     # (height, width) the model was trained on, None for any.

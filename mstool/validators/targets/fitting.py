@@ -7,6 +7,7 @@ from typing import Any
 from mstool.dataset.record import Record
 from mstool.layouts.recognise import recognise
 from mstool.validators.targets.base import Target
+from mstool.validators.targets.lerobot import LEROBOT
 from mstool.validators.targets.lerobot_pi05 import LEROBOT_PI05
 from mstool.validators.targets.maniskill import MANISKILL
 from mstool.validators.targets.pi05_droid import PI05_DROID
@@ -37,8 +38,12 @@ def fitting_target(info: Mapping[str, Any], record: Record) -> Fitting:
     features: Mapping[str, Any] = table if isinstance(table, Mapping) else {}
     if not version.startswith("v2"):
         widest = max(_width(features, name) for name in ("observation.state", "action"))
+        # What another robot recorded is no dataset for ManiSkill.
+        other = MANISKILL if record else LEROBOT
         if widest > LEROBOT_PI05.max_dims.value:
-            return Fitting(MANISKILL.name, f"{widest} dimensions are more than pi05 takes")
+            return Fitting(other.name, f"{widest} dimensions are more than pi05 takes")
+        if "observation.state" in features and not record and not _has_images(features):
+            return Fitting(LEROBOT.name, "there are no images, which pi05 needs")
         return Fitting(LEROBOT_PI05.name, f"it is LeRobot {version}")
     recognised = recognise(features)
     layout = record.layout or (recognised.layout.name if recognised else "")
@@ -56,6 +61,10 @@ def _reads(target: Target, features: Mapping[str, Any]) -> bool:
     """Whether every column that the target reads is there."""
     vectors = all(any(set(names) <= set(features) for names in each.value) for each in (target.state, target.actions))
     return vectors and set(target.cameras.value) <= set(features)
+
+
+def _has_images(features: Mapping[str, Any]) -> bool:
+    return any(isinstance(f, Mapping) and f.get("dtype") in {"image", "video"} for f in features.values())
 
 
 def _width(features: Mapping[str, Any], column: str) -> int:

@@ -22,5 +22,7 @@ LEROBOT_PI05 = Target(
     max_tokens=Expectation(200, _CONFIG + ", tokenizer_max_length"),
     state_in_prompt=Expectation(True, "lerobot 0.6.1, policies/pi05/processor_pi05.py"),
     stats=Expectation(STATS_FILE, _CONFIG + ", normalization_mapping: QUANTILES for state and action"),
+    stats_names=Expectation(("q01", "q99"), _CONFIG + ", normalization_mapping: QUANTILES for state and action"),
+    includes=("lerobot",),
     advice="mstool convert ... (v3.0 is the default format)",
 )
