@@ -8,6 +8,8 @@ info              the description: version, sizes, features
 episode_table     the rows of the episode table and of the task table
 episode_log       where each episode comes from
 frames            pictures, from videos or from parquet
+media             videos and images, opened within bounds
+parquet_files     parquet files, opened within bounds
 column_names      which columns are the state and the actions
 columns           numeric columns, a chunk at a time
 vectors           the state and the actions of an episode

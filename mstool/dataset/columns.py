@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mstool.dataset.description import Dataset, NumericFeature
 from mstool.dataset.files import INFO_FILE, filled_fix
+from mstool.dataset.parquet_files import open_parquet
 from mstool.dataset.unreadable import unreadable_parquet
 from mstool.errors import DataError
 
@@ -98,7 +98,7 @@ class ColumnReader:
         index = NumericFeature(_EPISODE, "int64", (1,), (_EPISODE,), ("",))
         for path in self.dataset.files:
             try:
-                with pq.ParquetFile(path) as file:
+                with open_parquet(path) as file:
                     _require(path, wanted, file.schema_arrow.names)
                     for batch in file.iter_batches(batch_size=ROWS, columns=wanted):
                         if batch.num_rows:

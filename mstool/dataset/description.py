@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mstool.dataset.files import INFO_FILE, V2_DATA, v2_place
+from mstool.dataset.files import data_file, needed, v2_place
 from mstool.dataset.info import NOT_NUMERIC, READABLE, Feature, Info, read_info, unknown_version
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
@@ -100,21 +100,20 @@ def _numeric(name: str, feature: Feature, units: Sequence[str]) -> NumericFeatur
 
 
 def _episode_files(root: Path, info: Info) -> tuple[Path, ...]:
-    pattern, episodes = info.data_path or V2_DATA, info.total_episodes
-    try:
-        files = tuple(root / pattern.format(**v2_place(i, info.chunks_size)) for i in range(episodes))
-    except (LookupError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{root}/{INFO_FILE}: data_path {pattern!r} is not a v2.1 pattern ({error})",
-            fix="convert the dataset again",
-        ) from error
-    missing = [path for path in files if not path.is_file()]
-    if missing:
-        raise DataError(
-            f"{root}: {len(missing)} of {episodes} episode files are missing, first {missing[0].relative_to(root)}",
-            fix="download or convert the dataset again",
-        )
-    return files
+    files: list[Path] = []
+    with needed(root):
+        # One by one: a description may announce any number of episodes.
+        for episode in range(info.total_episodes):
+            path = data_file(root, info.raw, v2_place(episode, info.chunks_size))
+            if not path.is_file():
+                lacks = max(info.total_episodes - sum(1 for _ in (root / "data").rglob("*.parquet")), 1)
+                raise DataError(
+                    f"{root}: {lacks} of {info.total_episodes} episode files are missing, "
+                    f"first {path.relative_to(root)}",
+                    fix="download or convert the dataset again",
+                )
+            files.append(path)
+    return tuple(files)
 
 
 def _data_files(root: Path) -> tuple[Path, ...]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mstool.dataset.info import Feature
+from mstool.dataset.parquet_files import open_parquet
 from mstool.errors import DataError
 
 _ROWS = 10_000
@@ -36,8 +36,9 @@ def episode_digests(root: Path, columns: Sequence[str]) -> list[str]:
     digests: dict[int, Any] = {}
     for path in sorted((root / "data").rglob("*.parquet")):
         try:
-            for batch in pq.ParquetFile(path).iter_batches(_ROWS, columns=["episode_index", *columns]):
-                _add(batch, columns, digests)
+            with open_parquet(path) as file:
+                for batch in file.iter_batches(_ROWS, columns=["episode_index", *columns]):
+                    _add(batch, columns, digests)
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             raise DataError(f"{path}: {error}", fix=f"mstool validate {root}") from error
     return [digests[episode].hexdigest() for episode in sorted(digests)]

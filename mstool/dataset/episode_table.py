@@ -174,14 +174,19 @@ def _row_v3(line: dict[str, Any], cameras: Sequence[str]) -> EpisodeRow:
     )
 
 
+# A table's rows become Python's objects, of many times the size.
+_SPARE_BYTES = 16 * 1024**2
+
+
 def _parquet(path: Path) -> Any:
-    import pyarrow.parquet as pq  # late: what only names datasets starts fast
+    from mstool.dataset.parquet_files import open_parquet  # late: what only names datasets starts fast
 
     name = "/".join(path.parts[path.parts.index("meta") :])
     if not path.is_file():
         raise Unavailable(f"{name}: no such file")
     try:
-        table = pq.read_table(path)
+        with open_parquet(path, spare=_SPARE_BYTES) as file:
+            table = file.read()
         table.validate(full=True)
     except Exception as error:  # arrow raises many kinds for a damaged file
         reason = unreadable_parquet(path, error)

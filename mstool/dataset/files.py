@@ -3,10 +3,12 @@
 Nothing heavy is imported: the command line's help names these files too.
 """
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from string import Formatter
 from typing import Any
 
 from mstool.dataset.unreadable import placeholder
@@ -43,6 +45,10 @@ CARD_FILE = "README.md"
 CONTACT_SHEET_FILE = "meta/mstool/contact_sheet.jpg"
 # Beside a checkpoint: the record and the episode log of what it was trained on.
 CONVENTIONS_FILE = "mstool_conventions.json"
+
+
+# How a field of a path pattern may be written: `03d`.
+_WIDTH = re.compile(r"(0?\d)?d?")
 
 
 class Unavailable(Exception):  # noqa: N818
@@ -132,11 +138,44 @@ def video_file(root: Path, info: Mapping[str, Any], place: Mapping[str, int], ca
     return _filled(root, str(info.get("video_path") or default), {**place, "video_key": camera})
 
 
+def path_of(pattern: str, info: Mapping[str, Any]) -> str:
+    """Return what a description's `data_path` or `video_path` gives for the first file; Unavailable where none fits."""
+    v2 = str(info.get("codebase_version")).startswith("v2")
+    place = v2_place(0, 1) if v2 else {"chunk_index": 0, "file_index": 0}
+    here = Path()
+    path = data_file(here, info, place) if pattern == "data_path" else video_file(here, info, place, "camera")
+    return path.as_posix()
+
+
 def _filled(root: Path, pattern: str, fields: Mapping[str, Any]) -> Path:
+    # `{x.attribute}` and `{x[0]}` reach into objects, and `{x:09999999999}` fills the memory.
     try:
-        return root / pattern.format(**fields)
-    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
-        raise Unavailable(f"{INFO_NAME}'s path pattern {pattern!r} does not fit: {error!r}") from error
+        used = [
+            (name, form, conversion) for _, name, form, conversion in Formatter().parse(pattern) if name is not None
+        ]
+        known = all(name in fields and not how and _WIDTH.fullmatch(form or "") for name, form, how in used)
+        filled = pattern.format(**fields) if known else None
+    except (KeyError, ValueError, IndexError) as error:
+        raise Unavailable(f"{INFO_NAME}'s path pattern {pattern[:100]!r} does not fit: {error}") from error
+    if filled is None:
+        fitting = ", ".join(fields)
+        raise Unavailable(f"{INFO_NAME}'s path pattern {pattern[:100]!r} does not fit: its fields can be {fitting}")
+    return inside(root, filled)
+
+
+def inside(root: Path, name: str) -> Path:
+    """Return the file that a dataset calls `name`.
+
+    Raises
+    ------
+    Unavailable
+        It would lie outside the dataset's folder. A link within it is the user's own, and is followed.
+
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+        raise Unavailable(f"the path {name[:100]!r} leads out of the dataset")
+    return root / name
 
 
 def _unavailable(path: Path, error: Exception) -> Unavailable:

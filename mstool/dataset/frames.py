@@ -1,6 +1,5 @@
 """Pictures of a dataset: video headers, and a few decoded frames, from mp4 files or PNGs in parquet."""
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +9,12 @@ from typing import Any
 
 import av
 import numpy as np
-import pyarrow.parquet as pq
 
 from mstool.contract import Array
 from mstool.dataset.episode_table import EpisodeRow
-from mstool.dataset.files import Unavailable, data_file, video_file
+from mstool.dataset.files import Unavailable, data_file, inside, video_file
+from mstool.dataset.media import open_image, open_video
+from mstool.dataset.parquet_files import batches, open_parquet
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def video_header(path: Path) -> VideoHeader | None:
 
 def _read_header(path: Path) -> VideoHeader | None:
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             stream = container.streams.video[0]
             ticks = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
             tick = stream.time_base or Fraction(1)
@@ -107,7 +107,7 @@ def _from_video(
     path = video_file(root, info, span.place, camera)
     wanted = sorted(set(positions))
     found: dict[int, Array] = {}
-    with av.open(str(path)) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         header = video_header(path)
@@ -140,30 +140,29 @@ def _from_parquet(
 ) -> list[Array]:
     wanted = {row.first + position for position in positions}
     found: dict[int, Array] = {}
-    with pq.ParquetFile(data_file(root, info, row.data)) as file:
+    with open_parquet(data_file(root, info, row.data)) as file:
         start = 0
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
-            inside = [i for i in wanted if start <= i < start + rows]
-            if inside:
-                cells = file.read_row_group(group, columns=[camera]).column(0)
-                for i in inside:
-                    found[i] = _decode(cells[i - start].as_py(), root)
-            start += rows
+            if wanted.isdisjoint(range(start, start + rows)):
+                start += rows
+                continue
+            for batch in batches(file, rows, [camera], [group]):
+                for i in wanted.intersection(range(start, start + len(batch))):
+                    found[i] = _decode(batch.column(0)[i - start].as_py(), root)
+                start += len(batch)
     return [found[row.first + position] for position in positions]
 
 
 def _decode(cell: dict[str, object], root: Path) -> Array:
     """Decode one image cell, stored bytes or a path within the dataset."""
-    from PIL import Image
-
-    with Image.open(_source(cell, root)) as image:
+    with open_image(_source(cell, root)) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def _source(cell: Mapping[str, object], root: Path) -> io.BytesIO | Path:
+def _source(cell: Mapping[str, object], root: Path) -> bytes | Path:
     stored = cell["bytes"]
-    return io.BytesIO(stored) if isinstance(stored, bytes) else root / str(cell["path"])
+    return stored if isinstance(stored, bytes) else inside(root, str(cell["path"]))
 
 
 def image_shapes(root: Path, path: Path, camera: str) -> Counter[tuple[int, int, int]]:
@@ -177,14 +176,12 @@ def image_shapes(root: Path, path: Path, camera: str) -> Counter[tuple[int, int,
         The file or an image's header cannot be read.
 
     """
-    from PIL import Image
-
     found: Counter[tuple[int, int, int]] = Counter()
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64, columns=[camera]):
+        with open_parquet(path) as file:
+            for batch in batches(file, 64, [camera], range(file.num_row_groups)):
                 for cell in batch.column(0).to_pylist():
-                    with Image.open(_source(cell, root)) as image:
+                    with open_image(_source(cell, root)) as image:
                         found[image.height, image.width, len(image.getbands())] += 1
     except Exception as error:  # arrow and Pillow raise many kinds
         raise Unavailable(f"{camera} in {path.name}: {(str(error).splitlines() or [repr(error)])[0]}") from error

@@ -207,11 +207,11 @@ def prepare_decoder() -> None:
 
 def _decode(clip: _Clip) -> None:
     """Decode one clip: the frames that LeRobot would give, found by their timestamps, each reduced at once."""
-    import av
+    from mstool.dataset.media import open_video
 
     cache = np.memmap(clip.cache, np.uint8, mode="r+", shape=clip.shape)
     height, width = clip.shape[2:]
-    with av.open(str(clip.video)) as container:
+    with open_video(clip.video) as container:
         stream = container.streams.video[0]
         # A frame is the one whose time is within half a frame of what is asked for.
         half = 0.5 / float(stream.average_rate)

@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mstool.hub.endpoint import Endpoint, use
+from mstool.hub.errors import HubError
 
 if TYPE_CHECKING:
     import httpx
@@ -20,7 +22,7 @@ def connect(endpoint: Endpoint) -> "HfApi":
     use(endpoint)
     from huggingface_hub import HfApi, set_client_factory
 
-    set_client_factory(_client)
+    set_client_factory(partial(_client, endpoint))
     return HfApi(endpoint=endpoint.url, library_name="mstool")
 
 
@@ -49,10 +51,29 @@ def quiet() -> Iterator[None]:
             enable_progress_bars()
 
 
-def _client() -> "httpx.Client":
+def _client(endpoint: Endpoint) -> "httpx.Client":
     import httpx
     from huggingface_hub.utils._http import default_client_factory
 
     client = default_client_factory()
     client.timeout = httpx.Timeout(connect=CONNECT, read=READ, write=WRITE, pool=None)
+    hooks = client.event_hooks
+    client.event_hooks = {
+        **hooks,
+        "request": [*hooks.get("request", []), partial(_check_receiver, httpx.URL(endpoint.url))],
+    }
     return client
+
+
+def _check_receiver(server: "httpx.URL", request: "httpx.Request") -> None:
+    """Refuse to send the token to another server: the next page's address is the answering server's to choose."""
+    there = request.url
+    if "Authorization" in request.headers and _origin(there) != _origin(server):
+        raise HubError(
+            f"{server} sends on to {there.scheme}://{there.netloc.decode()}, which must not get the token meant for it",
+            fix="name the server that holds the dataset with --endpoint, or unset HF_TOKEN for a public dataset",
+        )
+
+
+def _origin(url: "httpx.URL") -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port

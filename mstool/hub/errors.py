@@ -75,9 +75,24 @@ def explain(error: BaseException, asked: Asked) -> MstoolError | None:
             known = _not_accepted(_clean(str(cause)), asked)
         elif isinstance(cause, OSError):
             known = _system(cause, asked)
+        if known is None and _strange(cause):
+            known = HubError(
+                f"{asked.endpoint.url} answers as no hub does ({type(cause).__name__}: {_clean(str(cause))})",
+                fix=asked.again(endpoint="https://MIRROR"),
+            )
         if known is not None:
             return known
     return None
+
+
+def _strange(error: BaseException) -> bool:
+    """Whether the library failed over an answer that lacks what every hub says."""
+    if not isinstance(error, AttributeError | LookupError | TypeError | ValueError):
+        return False
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith("huggingface_hub")
 
 
 def _not_accepted(words: str, asked: Asked) -> MstoolError | None:

@@ -1,6 +1,8 @@
 """Files here and there: sizes, hashes, and what differs."""
 
 import hashlib
+import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,9 +13,11 @@ from mstool.errors import DataError
 from mstool.progress import Progress
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, RepoFile
 
 # A push may delete what is left of an older version of the dataset here, and nothing elsewhere in a repository.
+# Files of one revision that are listed; a server may go on naming them for ever.
+MOST_FILES = 2_000_000
 OURS = ("data/", "meta/", "videos/", "images/")
 
 
@@ -63,8 +67,23 @@ class FileDifference:
 
 
 def local_files(root: Path) -> dict[str, LocalFile]:
-    """Hash every file of the dataset: {path: file}."""
+    """Hash every file of the dataset: {path: file}.
+
+    Raises
+    ------
+    DataError
+        A link leads to a folder, or to a file outside the dataset: what is there may be anything.
+
+    """
     paths = dataset_files(root)
+    here = root.resolve()
+    links = [path for path in root.rglob("*") if path.is_symlink()]
+    outside = [path for path in links if path.is_dir() or not path.resolve().is_relative_to(here)]
+    if outside:
+        raise DataError(
+            f"{outside[0]} is a link to {outside[0].resolve()}: what links lead to is not pushed",
+            fix=f"{shlex.join(['cp', '-rL', str(root), f'{here}-whole'])} makes a copy without links",
+        )
     total = sum((root / path).stat().st_size for path in paths)
     with Progress("hash", total, "B") as progress:
         return {path: LocalFile(path, root / path, hash_file(root / path, progress.update)) for path in paths}
@@ -84,8 +103,10 @@ def remote_files(api: "HfApi", repo_id: str, revision: str) -> dict[str, RemoteF
     files = {}
     for entry in api.list_repo_tree(repo_id, repo_type="dataset", revision=revision, recursive=True):
         if isinstance(entry, RepoFile):
-            sha256 = entry.lfs.sha256 if entry.lfs else None
-            files[_safe(entry.path)] = RemoteFile(entry.path, entry.size, entry.blob_id, sha256)
+            file = _described(entry)
+            files[file.path] = file
+        if len(files) > MOST_FILES:
+            raise DataError(f"the server names more than {MOST_FILES} files", fix="pull from another --endpoint")
     return files
 
 
@@ -133,8 +154,26 @@ def git_sha1(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _safe(path: str) -> str:
+def _described(entry: "RepoFile") -> RemoteFile:
+    # The hashes name files here, so they must be nothing else.
+    path, size, sha256 = _safe(entry.path), entry.size, entry.lfs.sha256 if entry.lfs else None
+    sound = isinstance(size, int) and not isinstance(size, bool) and size >= 0 and _is_hash(entry.blob_id, 40)
+    if not sound or not (sha256 is None or _is_hash(sha256, 64)):
+        raise DataError(
+            f"the server describes {path} by size {size!r}, hash {(sha256 or entry.blob_id)!r}: no file has these",
+            fix="pull from another --endpoint",
+        )
+    return RemoteFile(path, size, entry.blob_id, sha256)
+
+
+def _is_hash(text: object, digits: int) -> bool:
+    return isinstance(text, str) and re.fullmatch(rf"[0-9a-f]{{{digits}}}", text) is not None
+
+
+def _safe(path: object) -> str:
+    if not isinstance(path, str):
+        raise DataError(f"the server names a file {path!r}, which is no name", fix="pull from another --endpoint")
     parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or any(ord(letter) < 32 for letter in path):
         raise DataError(f"the server names a file {path!r}, which no dataset has", fix="pull from another --endpoint")
     return path

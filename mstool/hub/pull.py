@@ -104,7 +104,7 @@ def pull(
     with explained(asked), quiet():
         report.asked_revision = options.revision or _default_revision(api, options.repo_id, say)
         info = api.repo_info(options.repo_id, repo_type="dataset", revision=report.asked_revision)
-        report.revision = info.sha or report.asked_revision
+        report.revision = str(info.sha or report.asked_revision)
         files = _wanted(api, asked, report.revision)
         report.files, report.bytes = len(files), sum(file.size for file in files.values())
         here = _same_files(options.root, files)

@@ -18,7 +18,8 @@ def refs(api: "HfApi", repo_id: str) -> dict[str, str] | None:
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
     try:
-        return {ref.name: ref.target_commit for ref in api.list_repo_refs(repo_id, repo_type="dataset").tags}
+        tags = api.list_repo_refs(repo_id, repo_type="dataset").tags
+        return {str(ref.name): str(ref.target_commit) for ref in tags}
     except RepositoryNotFoundError:
         raise
     except HfHubHTTPError as error:

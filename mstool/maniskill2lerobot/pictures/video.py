@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.media import open_video
 
 # g=2: a key frame at every other frame, so that training's random access decodes at most two frames.
 # No B-frames: presentation order is decoding order.
@@ -80,14 +81,14 @@ class VideoWriter:
 
 def decode(path: Path) -> Iterator[Array]:
     """Yield every frame of a video as uint8 (H, W, 3) RGB."""
-    with av.open(str(path)) as container:
+    with open_video(path) as container:
         for frame in container.decode(video=0):
             yield frame.to_ndarray(format="rgb24")
 
 
 def _decode_some(path: Path, wanted: set[int]) -> Iterator[tuple[int, Array]]:
     """Yield (index, frame) for the wanted frames, decoding only them and the key frames before them."""
-    with av.open(str(path)) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
         group = int(OPTIONS["g"])
         needed = {k for index in wanted for k in range(index - index % group, index + 1)}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 
+from mstool.dataset.media import open_video
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.pictures.video import CODEC_NAME, PIX_FMT, VideoWriter, decode
 
@@ -37,7 +38,7 @@ def concatenate(videos: Iterable[tuple[Path, int]], target: Path, fps: int) -> N
         stream = header = None
         shown = 0
         for path, frames in videos:
-            with av.open(str(path)) as source:
+            with open_video(path) as source:
                 template = source.streams.video[0]
                 if stream is None:
                     header = template.codec_context.extradata
@@ -86,8 +87,8 @@ def split(path: Path, parts: Parts, fps: int) -> bool:
     try:
         copied = _can_be_cut(path, parts)
         (_copy_parts if copied else _encode_parts)(path, parts, fps)
-    except (av.FFmpegError, OSError) as error:
-        if error.errno == errno.ENOSPC:
+    except (av.FFmpegError, OSError, IndexError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
         raise DataError(f"{path}: unreadable video ({error})", fix="convert or download the dataset again") from error
     return not copied
@@ -95,7 +96,7 @@ def split(path: Path, parts: Parts, fps: int) -> bool:
 
 def _can_be_cut(path: Path, parts: Parts) -> bool:
     begins = {sum(frames for _, frames in parts[:number]) for number in range(len(parts))}
-    with av.open(str(path)) as source:
+    with open_video(path) as source:
         stream = source.streams.video[0]
         return (stream.codec_context.name, stream.codec_context.pix_fmt) == (CODEC_NAME, PIX_FMT) and all(
             packet.pts == packet.dts and (packet.is_keyframe or k not in begins)
@@ -106,7 +107,7 @@ def _can_be_cut(path: Path, parts: Parts) -> bool:
 
 def _copy_parts(path: Path, parts: Parts, fps: int) -> None:
     step = Fraction(1, fps)
-    with av.open(str(path)) as source:
+    with open_video(path) as source:
         template = source.streams.video[0]
         packets = (packet for packet in source.demux(template) if packet.dts is not None)
         for target, frames in parts:

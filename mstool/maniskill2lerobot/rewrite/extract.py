@@ -3,7 +3,6 @@
 Only videos that another tool encoded, in a way in which packets cannot be cut and joined, are encoded once more.
 """
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from PIL import Image
 
 from mstool.contract import Array, Storage
+from mstool.dataset.media import open_image
+from mstool.dataset.parquet_files import open_parquet
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
@@ -98,7 +97,8 @@ def _extract_rows(dataset: StoredDataset, shards: Sequence[Path]) -> None:
     pictures = camera_columns(recipe, dataset.version) if dataset.storage == "image" else {}
     for path, members in groupby(range(len(shards)), key=lambda index: data_path(dataset, index)):
         try:
-            table = pq.read_table(path, columns=[*vectors, *pictures, "episode_index"])
+            with open_parquet(path) as file:
+                table = file.read(columns=[*vectors, *pictures, "episode_index"])
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{path}: unreadable ({error})", fix="convert or download the dataset again") from error
         of_episode = table.column("episode_index").to_numpy()
@@ -110,9 +110,10 @@ def _extract_rows(dataset: StoredDataset, shards: Sequence[Path]) -> None:
             own = table.slice(int(at[0]), length)
             np.savez(shards[index] / "rows.npz", **_arrays(own, vectors))  # type: ignore[arg-type]
             for column, view in pictures.items():
-                write_pngs(
-                    shards[index] / f"{view}.parquet", (cell["bytes"] for cell in own.column(column).to_pylist())
-                )
+                pngs = [cell["bytes"] for cell in own.column(column).to_pylist()]
+                if not all(isinstance(png, bytes) for png in pngs):
+                    raise DataError(f"{path}: images of {column} are not in it", fix="convert the dataset again")
+                write_pngs(shards[index] / f"{view}.parquet", pngs)
 
 
 def _arrays(table: pa.Table, vectors: dict[str, tuple[str, slice]]) -> dict[str, Array]:
@@ -162,6 +163,13 @@ def _count(shard: Path, view: str, storage: Storage) -> Array:
 
 
 def _decoded_pngs(shard: Path, view: str) -> Iterator[Array]:
-    for png in read_pngs(shard / f"{view}.parquet"):
-        with Image.open(io.BytesIO(png)) as picture:
-            yield np.asarray(picture.convert("RGB"))
+    for number, png in enumerate(read_pngs(shard / f"{view}.parquet")):
+        try:
+            with open_image(png) as picture:
+                image = np.asarray(picture.convert("RGB"))
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"image {number} of {view} in an episode cannot be read: {error}",
+                fix="convert or download the dataset again",
+            ) from error
+        yield image

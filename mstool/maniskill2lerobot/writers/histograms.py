@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -34,9 +36,20 @@ def read_histograms(root: Path, views: Sequence[str], episodes: int) -> dict[str
         return None
     try:
         with np.load(path) as file:
-            counts = {view: np.asarray(file[view]) for view in views}
-    except (OSError, ValueError, KeyError) as error:
+            # By the headers: an array is made as large as its header says before the first byte is read.
+            fits = all(_shape(file, view) == (episodes, 3, 256) for view in views)
+            counts = {view: np.asarray(file[view]) for view in views} if fits else {}
+    except (OSError, ValueError, KeyError, BadZipFile, EOFError) as error:
         raise DataError(f"{path} is damaged: {error}", fix="remove it: the images are then decoded again") from error
-    if any(count.shape != (episodes, 3, 256) for count in counts.values()):
+    if not fits:
         raise DataError(f"{path} is of another dataset", fix="remove it: the images are then decoded again")
     return counts
+
+
+def _shape(file: Any, view: str) -> tuple[int, ...]:
+    """Return the shape that an array's header says; () where its numbers are larger than counts are."""
+    with file.zip.open(f"{view}.npy") as entry:
+        form: Any = np.lib.format
+        read = form.read_array_header_1_0 if form.read_magic(entry) == (1, 0) else form.read_array_header_2_0
+        shape, _, kind = read(entry)
+    return tuple(shape) if kind.kind in "iu" and kind.itemsize <= 8 else ()

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mstool.dataset.files import INFO_FILE, INFO_NAME, video_file
+from mstool.dataset.parquet_files import open_parquet
 from mstool.dataset.unreadable import placeholder, unreadable_parquet
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue
@@ -87,7 +88,7 @@ class DataFilesReadable(Check):
             raise Skip("there are no data files (MS105)")
         for path in data.some_files(files):
             try:
-                with pq.ParquetFile(path) as file:
+                with open_parquet(path) as file:
                     for _ in file.iter_batches(batch_size=1024, columns=file.schema_arrow.names[-1:]):
                         break
             except Exception as error:  # noqa: BLE001  # arrow raises many kinds

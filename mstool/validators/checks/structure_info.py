@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from mstool.contract import INDEX_COLUMNS
-from mstool.dataset.files import INFO_FILE, INFO_NAME, Unavailable
+from mstool.dataset.files import INFO_FILE, INFO_NAME, Unavailable, path_of
 from mstool.dataset.info import CHUNKS_SIZE, READABLE
 from mstool.dataset.view import channels, is_depth
 from mstool.validators.check import Check, Context, register
@@ -92,6 +92,11 @@ class InfoFields(Check):
         for name in patterns:
             if not isinstance(info.get(name), str):
                 yield Issue("no path pattern", feature=name, observed=repr(info.get(name)), expected="text")
+                continue
+            try:
+                path_of(name, info)
+            except Unavailable as why:
+                yield Issue(str(why), feature=name)
         yield from self._splits(info)
 
     @staticmethod
