@@ -197,7 +197,7 @@ def test_a_kept_verdict_is_taken_for_its_target_and_content_alone(dataset):
 
 
 def test_the_gate_asks_what_the_policy_needs(dataset):
-    """Quantiles are pi05's need alone; a dataset that is valid for pi05 is for the others, and is not looked at again."""
+    """Quantiles are pi05's need alone; valid for pi05 is valid for the others, and is not looked at again."""
     said = []
     assert verdict(options(dataset=dataset), "lerobot", said.append).target == "lerobot_pi05"
     assert verdict(options(dataset=dataset), "lerobot", said.append).summary.startswith("validated on")
