@@ -8,6 +8,7 @@ from typing import Any
 
 from mstool.dataset.files import STATS_FILE
 from mstool.dataset.training import ACTION, IMAGES, STATE, Facts
+from mstool.dataset.view import channels
 from mstool.errors import DataError
 
 # What each of LeRobot's normalisation modes needs of a dataset's statistics, and what it does with it.
@@ -24,6 +25,8 @@ FORMULAS: Mapping[str, str] = {
     "MIN_MAX": "2 (x - min) / (max - min) - 1",
     "IDENTITY": "as it is",
 }
+# Depth and grey images open, and no policy here takes them.
+_CHANNELS = "the policy takes images of 3 channels"
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,11 @@ def check(
         wrong.append(f"{IMAGES}*: the dataset has no images")
     elif not any(key in keys.mapped for key in facts.cameras):
         wrong.append(f"{', '.join(facts.cameras)}: no camera fits an input of the policy ({', '.join(keys.empty)})")
+    wrong += [
+        f"{key}: {_CHANNELS}, of which it has {channels(facts.features[key])}"
+        for key in facts.cameras
+        if key in keys.mapped and channels(facts.features[key]) != 3
+    ]
     for key in (STATE, ACTION):
         if key not in facts.features:
             continue
@@ -128,4 +136,10 @@ def _missing_stats(facts: Facts, key: str, mode: str) -> list[str]:
 def _fix(wrong: Sequence[str], root: Path) -> str:
     if all(STATS_FILE in line for line in wrong):
         return shlex.join(["mstool", "stats", str(root)])
+    if all(_CHANNELS in line for line in wrong):
+        names = ", ".join(repr(line.split(":")[0]) for line in wrong)
+        words = ["lerobot-edit-dataset", "--repo_id", f"local/{root.resolve().name}", "--root", str(root.resolve())]
+        rgb = root.resolve().with_name(f"{root.resolve().name}-rgb")
+        words += ["--new_repo_id", f"local/{rgb.name}", "--new_root", str(rgb), "--operation.type", "remove_feature"]
+        return shlex.join([*words, "--operation.feature_names", f"[{names}]"])
     return "convert the dataset again with a layout that fits (mstool layouts), or start from other weights (--init)"

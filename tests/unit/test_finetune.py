@@ -77,6 +77,14 @@ def test_every_mismatch_is_named_at_once():
         keys.check(data, keys.from_scratch(data), {}, NORM, None)
 
 
+def test_a_camera_of_one_channel_is_refused_with_the_command_that_leaves_it_out():
+    data = facts(["observation.images.image", "observation.images.depth"])
+    data.features["observation.images.depth"]["shape"] = [128, 128, 1]
+    with pytest.raises(DataError, match=r"observation.images.depth: .* 3 channels, of which it has 1") as error:
+        keys.check(data, keys.from_scratch(data), {}, NORM, None)
+    assert "remove_feature --operation.feature_names '['\"'\"'observation.images.depth'\"'\"']'" in error.value.fix
+
+
 def test_missing_quantiles_are_computed_by_stats():
     data = facts(["observation.images.image"], stats={})
     with pytest.raises(DataError) as error:
