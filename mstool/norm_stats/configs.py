@@ -37,6 +37,8 @@ class TrainingConfig:
     actions: tuple[tuple[str, ...], ...]
     # Action dimensions that are a gripper, where the dataset does not name them.
     gripper: tuple[int, ...]
+    # Whether its actions are differences (or velocities), of the data or by `delta`; else what the data has will do.
+    differences: bool = True
 
     @property
     def layout(self) -> str:
@@ -72,7 +74,17 @@ CONFIGS = {
         _droid("pi0_droid", 10, quantiles=False),
         _droid("pi0_fast_droid", 10, quantiles=True),
         # LeRobot's own pi0 and pi05 policies: chunks of 50 actions, whatever the robot.
-        TrainingConfig("lerobot", 50, (), True, (("observation.state",), ("state",)), (("action",), ("actions",)), ()),
+        # They take targets as well as differences.
+        TrainingConfig(
+            "lerobot",
+            horizon=50,
+            delta=(),
+            quantiles=True,
+            state=(("observation.state",), ("state",)),
+            actions=(("action",), ("actions",)),
+            gripper=(),
+            differences=False,
+        ),
     )
 }
 # Known to openpi, but not computable from a LeRobot dataset's columns alone.

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from mstool.norm_stats.configs import Mask, TrainingConfig
-from mstool.norm_stats.problems import WARNING, WRONG, Problem
+from mstool.norm_stats.configs import Mask, TrainingConfig, format_mask
+from mstool.norm_stats.problems import WARNING, WRONG, Problem, StatsVector
 from mstool.norm_stats.relation import Relation
 
 
 def delta_problems(
-    relation: Relation, delta: Mask, names: tuple[str, ...], config: TrainingConfig, command: str
+    relation: Relation, delta: Mask, actions: StatsVector, config: TrainingConfig, command: str
 ) -> Iterator[Problem]:
     """Compare the mask in use with how actions relate to the state.
 
@@ -18,15 +18,16 @@ def delta_problems(
         Per paired dimension, whether the action follows the state.
     delta
         The mask in use; () for none.
-    names
-        The action dimensions' names.
+    actions
+        The actions; those that grip are absolute whatever the arm does.
     config
         The training config: its own mask is what its training does, right or wrong.
     command
         The user's command line without --delta, for the fix.
 
     """
-    dims = range(len(relation.absolute))
+    names = actions.names
+    dims = [dim for dim in range(len(relation.absolute)) if dim not in actions.gripper]
     masked = [dim for dim in dims if dim < len(delta) and delta[dim]]
     twice = [dim for dim in masked if relation.relative[dim]]
     missing = [dim for dim in dims if dim not in masked and relation.absolute[dim]]
@@ -45,9 +46,9 @@ def delta_problems(
             message + (note if own else ""),
             f"{command} --delta none",
         )
-    if missing and len(missing) > len(dims) / 2:
+    if config.differences and missing and len(missing) > len(dims) / 2:
         listed = ", ".join(names[dim] for dim in missing)
         message = f"delta missing: {listed} follow the state: absolute targets, where the config expects differences"
-        mask = f"{len(dims)},-{len(names) - len(dims)}" if len(names) > len(dims) else str(len(dims))
+        mask = format_mask(tuple(dim in dims for dim in range(len(names))))
         fix = f"{command} --delta {mask}   # and the same DeltaActions in the training config"
         yield Problem("NS109", WARNING, "actions", None, listed, message, fix)

@@ -15,6 +15,7 @@ from mstool.norm_stats.problems import (
     gripper_problems,
     nonfinite_problems,
     range_problems,
+    rounding_problems,
     size_problems,
     unit_problems,
 )
@@ -63,6 +64,10 @@ def find_problems(
             if name not in context.state + context.actions:
                 where = f" in {reader.dataset.root}; its statistics are left as they were"
                 yield from nonfinite_problems(name, reader.dataset.features[name].names, stat, where, WARNING)
+    for reader, stats in zip(context.readers, features, strict=True):
+        for name in dict.fromkeys(context.state + context.actions):
+            if name in stats:
+                yield from rounding_problems(name, reader.dataset.features[name].names, stats[name])
     for vector in vectors:
         yield from range_problems(vector)
         yield from gripper_problems(vector)
@@ -87,12 +92,12 @@ def _nonfinite(context: StatsContext, vector: StatsVector) -> Iterator[Problem]:
 
 
 def _deltas(context: StatsContext, state: StatsVector, actions: StatsVector) -> Iterator[Problem]:
-    # Pair only what a mask could cover: dimensions both have, up to the gripper.
-    dims = min([len(state.names), len(actions.names), *actions.gripper])
-    if dims:
+    # Pair only what a mask could cover: dimensions that both have; what grips stays absolute.
+    dims = min(len(state.names), len(actions.names))
+    if set(range(dims)) - set(actions.gripper):
         relation = relate(context.blocks, context.state, context.actions, dims)
         command = context.datasets_given + context.options
-        yield from delta_problems(relation, context.delta, actions.names, context.config, command)
+        yield from delta_problems(relation, context.delta, actions, context.config, command)
 
 
 def _layout(context: StatsContext) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ NS108 delta applied twice (wrong, unless the config itself does so)
 NS109 delta missing
 NS110 too few frames for 1 %   NS111 one-frame episodes
 NS112 config and layout differ (wrong)
+NS113 float64 values that float32, in which models train, cannot tell apart
 """
 
 import re
@@ -41,6 +42,9 @@ METRES = 5.0
 UNNAMED = 20.0
 _ANGLE = re.compile(r"roll|pitch|yaw|rot|axis.?angle|joint|qpos|(^|[_.])(rx|ry|rz|wx|wy|wz)($|[_.])")
 _LENGTH = re.compile(r"finger|position|pos($|[_.])|(^|[_.])(x|y|z|dx|dy|dz)($|[_.])")
+_OWN_UNIT = "leave it if it is the robot's own unit, as degrees are of LeRobot's SO-101: quantiles normalise any unit"
+# float32 steps of more than this share of a range coarsen it.
+_COARSE = 0.01
 # 1 % of a population means something from here on.
 FEW = 200
 
@@ -118,23 +122,41 @@ def gripper_problems(vector: StatsVector) -> Iterator[Problem]:
 
 def unit_problems(vector: StatsVector) -> Iterator[Problem]:
     """Check magnitudes against what radians and metres can be (NS106, NS107)."""
-    for dim, (name, unit) in enumerate(zip(vector.names, vector.units, strict=True)):
+    for dim, (shown, unit) in enumerate(zip(vector.names, vector.units, strict=True)):
         size = float(max(abs(vector.stats.q01[dim]), abs(vector.stats.q99[dim])))
+        # LeRobot calls any motor's position `.pos`, in whatever unit the robot has.
+        name = shown.removesuffix(".pos")
         angle = unit == "rad" or (not unit and _ANGLE.search(name.lower()) is not None)
         length = unit == "m" or (not unit and not angle and _LENGTH.search(name.lower()) is not None)
         unnamed = not unit and name == str(dim)
         if size > RADIANS and angle:
             message = f"reaches {size:.4g}, more than a joint turns in radians: these look like degrees"
-            yield Problem(
-                "NS106", WARNING, vector.key, dim, name, message, "multiply by pi / 180 before writing the dataset"
-            )
+            fix = "multiply by pi / 180 before writing the dataset" if unit else _OWN_UNIT
+            yield Problem("NS106", WARNING, vector.key, dim, shown, message, fix)
         elif size > METRES and length:
             message = f"reaches {size:.4g}, more than an arm's reach in metres: these look like millimetres"
-            yield Problem("NS107", WARNING, vector.key, dim, name, message, "divide by 1000 before writing the dataset")
+            fix = "divide by 1000 before writing the dataset" if unit else _OWN_UNIT
+            yield Problem("NS107", WARNING, vector.key, dim, shown, message, fix)
         elif size > UNNAMED and unnamed:
             message = f"reaches {size:.4g}: neither metres nor radians; degrees or millimetres?"
-            fix = f"convert to rad or m, and name the dimensions in {INFO_FILE}"
-            yield Problem("NS106", WARNING, vector.key, dim, name, message, fix)
+            fix = f"name the dimensions in {INFO_FILE}; {_OWN_UNIT}"
+            yield Problem("NS106", WARNING, vector.key, dim, shown, message, fix)
+
+
+def rounding_problems(key: str, names: Sequence[str], stats: VectorStats) -> Iterator[Problem]:
+    """Check that float32, in which models read the data, tells a feature's values apart (NS113)."""
+    for dim, name in enumerate(names):
+        reach, size = float(stats.max[dim] - stats.min[dim]), float(max(abs(stats.min[dim]), abs(stats.max[dim])))
+        if not np.isfinite(reach) or size > np.finfo(np.float32).max:
+            continue
+        step = float(np.spacing(np.float32(size)))
+        if reach > 0 and step > _COARSE * reach:
+            message = (
+                f"values range over {reach:.3g} about {stats.mean[dim]:.6g}, where float32 knows steps of {step:.3g}: "
+                "models read them rounded, and these statistics are of what models read"
+            )
+            fix = "subtract an origin where the dataset is made, so that values lie near 0"
+            yield Problem("NS113", WARNING, key, dim, name, message, fix)
 
 
 def nonfinite_problems(

@@ -13,6 +13,15 @@ Status = Literal["passed", "failed", "warned", "skipped", "error"]
 STATUSES: tuple[Status, ...] = ("failed", "error", "warned", "skipped", "passed")
 
 
+def apart(observed: float, expected: float, digits: int = 5) -> tuple[str, str]:
+    """Write two numbers with as many digits as tell them apart, and no fewer than `digits`."""
+    for enough in range(digits, 18):
+        texts = f"{observed:.{enough}g}", f"{expected:.{enough}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return repr(observed), repr(expected)
+
+
 @dataclass(frozen=True)
 class Picture:
     """An image that shows a problem: uint8 (H, W, 3) RGB."""

@@ -200,3 +200,52 @@ def test_rows_and_document(tmp_path):
     assert machine["horizon"] == 10
     assert machine["state"]["q01"][2] == machine["state"]["max"][2] == 0.25
     assert machine["problems"][0]["code"] == "NS102"
+
+
+ARM = ["waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", "gripper"]
+
+
+def two_arms(root: Path, **options) -> StatsResult:
+    """Two arms whose actions are targets: each has six joints and a gripper."""
+    rng = np.random.default_rng(4)
+    state = (np.cumsum(rng.normal(size=(FRAMES, 14)), axis=0) * 0.01).astype(np.float32)
+    state[:, [6, 13]] = (np.arange(FRAMES) % 100 < 50)[:, None]
+    names = [f"{side}_{name}" for side in ("left", "right") for name in ARM]
+    columns = {"observation.state": state, "action": np.roll(state, -1, axis=0)}
+    write_dataset(root, columns, [FRAMES], names=dict.fromkeys(columns, names))
+    return compute([root], features=False, **options)
+
+
+def test_both_grippers_of_two_arms_stay_absolute(tmp_path):
+    [problem] = [p for p in two_arms(tmp_path / "d", config="pi05_libero").problems if p.code == "NS109"]
+    assert "--delta 6,-1,6,-1 " in problem.fix
+    assert "right_wrist_rotate" in problem.message
+    assert "gripper" not in problem.message
+
+
+def test_a_config_that_takes_targets_misses_no_differences(tmp_path):
+    result = two_arms(tmp_path / "d", config="lerobot")
+    assert not any(code == "NS109" for code, _, _ in codes(result))
+
+
+def test_float64_that_float32_cannot_tell_apart(tmp_path):
+    columns = {"observation.state": np.random.default_rng(5).uniform(-1, 1, (FRAMES, 2)), "action": good()[1]}
+    columns["observation.state"][:, 1] = 1e8 + columns["observation.state"][:, 1] * 1e-3
+    root = write_dataset(tmp_path / "d", columns, [FRAMES])
+    result = compute([root])
+    [problem] = [p for p in result.problems if p.code == "NS113"]
+    assert (problem.key, problem.dim) == ("observation.state", 1)
+    assert "steps of 8" in problem.message
+    # What is written of the column itself keeps its digits.
+    stats = result.features[0]["observation.state"]
+    assert stats.std[1] == pytest.approx(columns["observation.state"][:, 1].std(), rel=1e-4)
+
+
+def test_a_unit_that_nothing_declares_is_not_to_be_changed(tmp_path):
+    names = [f"{name}.pos" for name in ("pan", "lift", "elbow", "wrist_flex", "wrist_roll", "gripper")]
+    degrees = np.random.default_rng(6).uniform(-90, 90, (FRAMES, 6)).astype(np.float32)
+    columns = {"observation.state": degrees, "action": degrees.copy()}
+    root = write_dataset(tmp_path / "d", columns, [FRAMES], names=dict.fromkeys(columns, names))
+    found = [p for p in compute([root], features=False).problems if p.code in {"NS106", "NS107"}]
+    assert {(p.code, p.name) for p in found} == {("NS106", "wrist_roll.pos")}
+    assert all(p.fix.startswith("leave it if it is the robot's own unit") for p in found)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.column_names import column_names
 from mstool.evaluation.diagnose.recorder import Trace
 from mstool.evaluation.training_stats import TrainingStats
 
@@ -31,8 +32,8 @@ def names_of(features: Mapping[str, Any], state: int, action: int) -> MotionName
     """Read the names from a dataset's feature table; numbers where it has none."""
 
     def find(columns: tuple[str, ...], width: int) -> list[str]:
-        names = [str(name) for column in columns for name in features.get(column, {}).get("names") or []]
-        return names if len(names) == width else [str(i) for i in range(width)]
+        names = column_names(features, (columns,))
+        return list(names) if len(names) == width else [str(i) for i in range(width)]
 
     states = find(("observation.state",), state)
     if states[0] == "0":

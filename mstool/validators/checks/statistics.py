@@ -13,7 +13,7 @@ from mstool.errors import MstoolError
 from mstool.norm_stats.check import compare
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.report import Issue, Note
+from mstool.validators.report import Issue, Note, apart
 from mstool.validators.sampling import MANY_FRAMES, SampledView
 
 _CONFIGS = {
@@ -130,13 +130,14 @@ class StatsExact(Check):
         yield Note(f"largest deviation {max(abs(d.off) for d in deviations):.2g} where the normalised range is 2")
         for deviation in deviations:
             if not deviation.fine:
+                observed, expected = apart(deviation.file, deviation.exact)
                 yield Issue(
                     f"{deviation.key} {deviation.name}: {deviation.worst} is off by {deviation.off:+.2g} of a "
                     "normalised range of 2",
                     feature=NORM_STATS_FILE,
                     dimension=deviation.dim,
-                    observed=f"{deviation.file:.5g}",
-                    expected=f"{deviation.exact:.5g}",
+                    observed=observed,
+                    expected=expected,
                 )
 
 
@@ -222,6 +223,7 @@ class LeRobotStats(Check):
                 dim = int(np.nanargmax(off))
                 if not off[dim] <= (0.01 if name in {"q01", "q99"} else _RELATIVE * 10):
                     averaged = _averaged(data, column, name, values)
+                    observed, expected = apart(float(values[dim]), float(true[name][dim]))
                     yield Issue(
                         f"{name} is off by {off[dim]:.1%} of the dimension's range"
                         + (": averaged over the episodes" if averaged else ""),
@@ -229,8 +231,8 @@ class LeRobotStats(Check):
                         "warning" if averaged else "error",
                         feature=column,
                         dimension=dim,
-                        observed=f"{values[dim]:.5g}",
-                        expected=f"{true[name][dim]:.5g}",
+                        observed=observed,
+                        expected=expected,
                     )
 
 
@@ -289,12 +291,15 @@ def _episode_column(episode: int, column: str, entry: Any, values: Any) -> Itera
             found = np.zeros(0)
         off = np.abs(found - wanted) if found.shape == wanted.shape else np.full(1, np.inf)
         if not off.max() <= 1e-3 * max(float(np.abs(wanted).max()), 1e-3):
+            dim = int(off.argmax()) if found.shape == wanted.shape else None
+            texts = apart(float(found[dim]), float(wanted[dim])) if dim is not None else None
             yield Issue(
                 f"{name} is not that of the episode",
                 feature=column,
                 episode=episode,
-                observed=np.array2string(found[:3], precision=3),
-                expected=np.array2string(wanted[:3], precision=3),
+                dimension=dim,
+                observed=texts[0] if texts else f"{found.size} numbers",
+                expected=texts[1] if texts else f"{wanted.size} numbers",
             )
             return
     count = np.ravel(np.array(entry.get("count", len(values))))

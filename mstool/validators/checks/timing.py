@@ -11,7 +11,8 @@ from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import INFO_NAME, video_file
 from mstool.dataset.frames import VideoHeader, video_header
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.report import Issue, Note
+from mstool.validators.origin import simulated
+from mstool.validators.report import Issue, Note, apart
 
 # LeRobot's `tolerance_s`, lerobot 0.6.1 datasets/lerobot_dataset.py.
 TOLERANCE_S = 1e-4
@@ -38,13 +39,14 @@ class Timestamps(Check):
             wrong = np.flatnonzero(~(off <= TOLERANCE_S + 1e-6 * np.abs(values)))
             if wrong.size:
                 at = int(wrong[0])
+                observed, expected = apart(values[at], at / fps)
                 yield Issue(
                     "a timestamp is not frame / fps",
                     episode=rows.episode,
                     frame=at,
                     feature="timestamp",
-                    observed=f"{values[at]:.4f} s",
-                    expected=f"{at / fps:.4f} s",
+                    observed=f"{observed} s",
+                    expected=f"{expected} s",
                 )
 
 
@@ -58,28 +60,29 @@ class ControlFrequency(Check):
     fix = "write the control frequency of the recording (ManiSkill: 20 Hz) as fps, and timestamps to match"
 
     def run(self, context: Context) -> Iterator[Issue]:
-        """Compare fps with the recorded controller and, for a simulator's target, with the simulator."""
+        """Compare fps with the simulator's, where it is known, or is the target's."""
         data = context.data
-        recorded = data.record.controller.get("fps")
-        if recorded is not None:
-            if recorded != data.fps:
-                yield Issue(
-                    "fps is not the recorded control frequency",
-                    feature="fps",
-                    observed=f"{data.fps:g}",
-                    expected=f"{recorded:g}",
-                )
-            return
-        expected = context.target.fps
-        if expected.value is None:
+        known, expected = simulated(context), context.target.fps
+        if known is None and expected.value is None:
             raise Skip("neither the dataset nor the target says what the control frequency was")
-        if data.fps != expected.value:
+        if known is not None and data.fps != known.fps:
+            observed, wanted = apart(data.fps, known.fps)
+            yield Issue(
+                f"fps is not the control frequency of the recording: {known.because}",
+                known.severity,
+                feature="fps",
+                observed=observed,
+                expected=wanted,
+            )
+        elif known is None and data.fps != expected.value:
+            observed, wanted = apart(data.fps, float(expected.value or 0))
             yield Issue(
                 f"fps is not ManiSkill's ({expected.source}); right only if the episodes were recorded elsewhere",
                 "warning",
                 feature="fps",
-                observed=f"{data.fps:g}",
-                expected=f"{expected.value:g}",
+                observed=observed,
+                expected=wanted,
+                fix="none if they were; else the control frequency (ManiSkill: 20 Hz) as fps, and timestamps to match",
             )
 
 
