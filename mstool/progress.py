@@ -1,6 +1,7 @@
 """How far a long run is: a bar on a terminal, elsewhere a plain line now and then; on stderr either way."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -18,14 +19,22 @@ CLOCK_SECONDS = 1.0
 # How many lines the rate is taken over.
 LINES_OF_RATE = 5
 _BYTES = "B"
+# All but tab and newline; and what reverses the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 # Told, in one line, what a person should know.
 type Notify = Callable[[str], object]
 
 
+def plain(text: str) -> str:
+    """Return text that is safe for a terminal: control characters of a stranger's words are shown, not obeyed."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text).encode(errors="backslashreplace").decode()
+
+
 def print_line(text: str) -> None:
     """Print a line for a person on stderr, above the bars that are there."""
+    text = plain(text)
     if "tqdm" in sys.modules:
         from tqdm import tqdm
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from mstool.cli.output import print_json, say, table
+from mstool.cli.output import out, print_json, say, table
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Make demonstrations, or list the tasks that have them."
@@ -25,7 +25,7 @@ def list_(as_json: bool = typer.Option(False, "--json", help="Print the tasks as
     if as_json:
         print_json(rows)
         return
-    print(table(rows, ["env_id", "horizon", "hidden_goal", "instruction"]))
+    out(table(rows, ["env_id", "horizon", "hidden_goal", "instruction"]))
 
 
 @app.command()
@@ -65,4 +65,4 @@ def generate(
     )
     for reason, count in report.failures.items():
         say(f"  failed: {count} x {reason}")
-    print(report.h5)
+    out(report.h5)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from mstool.cli.output import print_json, say, table
+from mstool.cli.output import out, print_json, say, table
 
 
 def doctor(
@@ -31,7 +31,7 @@ def doctor(
     if json:
         print_json({"ok": not missing, "lines": [line.as_dict() for line in lines]})
     else:
-        print(table([line.as_dict() for line in lines], ["name", "status", "found"]))
+        out(table([line.as_dict() for line in lines], ["name", "status", "found"]))
         for line in lines:
             if line.fix:
                 say(f"fix {line.name}: {line.fix}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstool.cli.output import print_json, say, table
+from mstool.cli.output import out, print_json, say, table
 from mstool.cli.workers import Workers
 from mstool.errors import UsageError
 
@@ -146,7 +146,7 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> None:
         print_json(comparison.to_json())
         return
     rows = comparison.rows()
-    print(table(rows, list(rows[0])))
+    out(table(rows, list(rows[0])))
     say(f"A: {comparison.names[0]}\nB: {comparison.names[1]}")
     for difference in comparison.differences:
         say(f"differs: {difference}")
@@ -156,7 +156,7 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> None:
 
 
 def _print(results: "Results") -> None:
-    print(table(results.rows(), results.columns()))
+    out(table(results.rows(), results.columns()))
     for note in results.notes:
         say(f"note: {note}")
     for task in results.tasks:
@@ -164,7 +164,7 @@ def _print(results: "Results") -> None:
             if outcome.crashed:
                 say(f"crashed: {outcome.env_id} seed {outcome.seed}: {outcome.reason}")
     if results.diagnosis is not None:
-        print("\ndiagnosis" + "".join(f"\n  * {finding}" for finding in results.diagnosis["findings"]))
+        out("\ndiagnosis" + "".join(f"\n  * {finding}" for finding in results.diagnosis["findings"]))
     timing = results.timing
     if timing["episodes"]:
         say(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mstool.cli.output import print_json, print_reports, say
+from mstool.cli.output import out, print_json, print_reports, say
 from mstool.errors import MstoolError
 
 
@@ -131,7 +131,7 @@ def finetune(
         if dry_run and as_json:
             print_json(plan.to_json())
         elif dry_run:
-            print(text(plan), flush=True)
+            out(text(plan), flush=True)
         else:
             notify(text(plan))
         if plan.obstacle:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstool.cli.output import print_json, table
+from mstool.cli.output import out, print_json, table
 
 if TYPE_CHECKING:
     from mstool.layouts.base import Layout
@@ -36,7 +36,7 @@ def layouts(
 
 
 def _print(layout: "Layout") -> None:
-    print(f"{layout.name}: {layout.summary}\n")
+    out(f"{layout.name}: {layout.summary}\n")
     rows: list[dict[str, object]] = [
         {"vector": "state", "dimension": name, "unit": unit}
         for name, unit in zip(layout.state.names, layout.state.units, strict=True)
@@ -48,10 +48,10 @@ def _print(layout: "Layout") -> None:
             for name, unit in zip(action.names, action.units, strict=True)
         ]
     own = "state and action: the robot's own, as it names them"
-    print(table(rows, ["vector", "dimension", "unit"]) if rows else own)
+    out(table(rows, ["vector", "dimension", "unit"]) if rows else own)
     height, width = layout.image_size
     cameras = ", ".join(f"{c.view} -> {c.openpi} / {c.lerobot}" for c in layout.cameras)
-    print(f"cameras ({height}x{width}): {cameras}")
+    out(f"cameras ({height}x{width}): {cameras}")
     for name, words in layout.conventions.items():
-        print(f"{name}: {words}")
-    print()
+        out(f"{name}: {words}")
+    out()

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mstool.errors import MstoolError, WrongWordError
-from mstool.progress import print_line
+from mstool.progress import plain, print_line
+
+
+def out(text: object = "", *, flush: bool = False) -> None:
+    """Print text on stdout, a stranger's control characters made visible."""
+    print(plain(str(text)), flush=flush)
 
 
 def print_json(data: object) -> None:
     """Print one JSON document on stdout."""
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    out(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 class Printable(Protocol):
@@ -32,7 +37,7 @@ def print_reports(reports: Sequence[Printable], *, as_json: bool) -> None:
         documents = [report.to_json() for report in reports]
         print_json(documents[0] if len(documents) == 1 else documents)
         return
-    print("\n\n".join(report.text() for report in reports))
+    out("\n\n".join(report.text() for report in reports))
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from mstool.cli.output import print_json, say, table
+from mstool.cli.output import out, print_json, say, table
 
 EXAMPLES = """
 
@@ -63,14 +63,14 @@ def pull(
         print_json(report.to_json())
         return
     if dry_run:
-        print(table(report.changes, ["change", "bytes", "path"]))
+        out(table(report.changes, ["change", "bytes", "path"]))
         say(f"would fetch {report.download_bytes} of {report.bytes} bytes in {report.files} files")
         return
     opened = report.opened or {}
     if opened:
         say(f"opened ({opened['reader']}): {opened['episodes']} episodes, {opened['frames']} frames")
     say(f"{report.verified} files verified, {report.repo_id} {report.asked_revision} {report.revision}")
-    print(report.root)
+    out(report.root)
 
 
 pull.__doc__ = (pull.__doc__ or "") + EXAMPLES

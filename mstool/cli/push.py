@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from mstool.cli.output import print_json, say, table
+from mstool.cli.output import out, print_json, say, table
 
 EXAMPLES = """
 
@@ -91,7 +91,7 @@ def push(
         print_json(report.to_json())
         return
     if report.changes:
-        print(table(report.changes, ["change", "bytes", "path"]))
+        out(table(report.changes, ["change", "bytes", "path"]))
     did = "would send" if dry_run else "sent"
     say(f"{did} {report.upload_bytes} of {report.bytes} bytes in {report.files} files to {report.endpoint}")
     if not dry_run:

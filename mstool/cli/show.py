@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mstool.cli.output import print_json, say, table
+from mstool.cli.output import out, print_json, say, table
 
 
 def show(
@@ -38,7 +38,7 @@ def show(
         return
     _print(shown.summary)
     for path in shown.files:
-        print(path)
+        out(path)
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -55,10 +55,10 @@ def _print(facts: dict[str, Any]) -> None:
         *({"": "task", "value": f"{count} x {task}"} for task, count in facts["tasks"].items()),
     ]
     for row in rows:
-        print(f"{row['']:<10}{row['value']}")
-    print()
+        out(f"{row['']:<10}{row['value']}")
+    out()
     numbers = ("min", "mean", "max")
     dimensions = [
         row | {key: "" if row[key] is None else f"{row[key]:.4g}" for key in numbers} for row in facts["dimensions"]
     ]
-    print(table(dimensions, ["column", "dim", "name", "unit", *numbers]))
+    out(table(dimensions, ["column", "dim", "name", "unit", *numbers]))

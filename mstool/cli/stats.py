@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstool.cli.output import print_json, say, table
+from mstool.cli.output import out, print_json, say, table
 from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE
 from mstool.errors import UsageError
 
@@ -104,7 +104,7 @@ def stats(
     else:
         say(headline(result))
         lines = rows(result) if check is None else deviation_rows(deviations)
-        print(table(lines, list(lines[0])))
+        out(table(lines, list(lines[0])))
     for line in [*problem_lines(result.problems), *(f"wrote {path}" for path in result.written)]:
         say(line)
     for line in differing_settings(check, result) if check is not None else []:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstool.cli.output import print_json, say, table
+from mstool.cli.output import out, print_json, say, table
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
 from mstool.paths import writable_file
@@ -129,7 +129,7 @@ def _replay(wanted: bool) -> "tuple[ReplayDataset | None, str]":
 
 def _print(report: "ValidationReport", *, verbose: bool) -> None:
     if report.chosen:
-        print(f"against {report.target}: {report.chosen} (--against names another)")
+        out(f"against {report.target}: {report.chosen} (--against names another)")
     if verbose:
         _print_table(report)
     for result in report.with_status("failed", "error", "warned"):
@@ -137,10 +137,10 @@ def _print(report: "ValidationReport", *, verbose: bool) -> None:
     if verbose:
         _print_skipped(report)
     facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
-    print(f"\n{report.root}: {facts}")
-    print(f"looked at {report.coverage}; {report.seconds:.1f} s")
+    out(f"\n{report.root}: {facts}")
+    out(f"looked at {report.coverage}; {report.seconds:.1f} s")
     more = "" if verbose else " (--verbose shows all)"
-    print(report.headline() + more)
+    out(report.headline() + more)
 
 
 def _print_table(report: "ValidationReport") -> None:
@@ -148,7 +148,7 @@ def _print_table(report: "ValidationReport") -> None:
         {"code": r.code, "family": r.family, "check": r.title, "result": r.status.upper() if r.issues else r.status}
         for r in report.results
     ]
-    print(table(rows, ["code", "family", "result", "check"]))
+    out(table(rows, ["code", "family", "result", "check"]))
 
 
 def _print_skipped(report: "ValidationReport") -> None:
@@ -156,25 +156,25 @@ def _print_skipped(report: "ValidationReport") -> None:
     for result in report.with_status("skipped"):
         skipped.setdefault(result.reason, []).append(result.code)
     if skipped:
-        print("\nskipped")
+        out("\nskipped")
         for reason, codes in skipped.items():
-            print(f"  {', '.join(codes)}: {reason}")
+            out(f"  {', '.join(codes)}: {reason}")
 
 
 def _print_problem(result: "CheckResult") -> None:
-    print(f"\n{result.status.upper()} {result.code} {result.title}")
+    out(f"\n{result.status.upper()} {result.code} {result.title}")
     if result.status == "error":
-        print(result.reason)
+        out(result.reason)
         return
     for issue in result.issues[:_SHOWN]:
         seen = f" (found {issue.observed}" if issue.observed else ""
         wanted = f"{', ' if seen else ' ('}expected {issue.expected}" if issue.expected else ""
         place = f"{issue.place}: " if issue.place else ""
-        print(f"  {place}{issue.message}{seen}{wanted}{')' if seen or wanted else ''}")
+        out(f"  {place}{issue.message}{seen}{wanted}{')' if seen or wanted else ''}")
     if result.found > _SHOWN:
-        print(f"  and {result.found - _SHOWN} more")
-    print(f"  why it matters: {result.meaning}")
-    print(f"  fix: {result.fix}")
+        out(f"  and {result.found - _SHOWN} more")
+    out(f"  why it matters: {result.meaning}")
+    out(f"  fix: {result.fix}")
 
 
 def _list(as_json: bool, checks: list) -> None:  # type: ignore[type-arg]
@@ -183,5 +183,5 @@ def _list(as_json: bool, checks: list) -> None:  # type: ignore[type-arg]
         print_json(rows)
         return
     for row in rows:
-        print(f"{row['code']}  {row['family']}: {row['title']}")
-        print(f"       matters: {row['meaning']}\n       fix: {row['fix']}")
+        out(f"{row['code']}  {row['family']}: {row['title']}")
+        out(f"       matters: {row['meaning']}\n       fix: {row['fix']}")
