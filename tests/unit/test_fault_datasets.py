@@ -338,7 +338,9 @@ def test_the_task_tables_fix_mends_it(tmp_path):
 def test_a_dataset_of_v21_says_how_many_episodes_a_folder_has(tmp_path):
     root = tmp_path / "dataset"
     shutil.copytree(GOLDEN / "libero", root)
-    edit_info(root, lambda info: (info.update(codebase_version="v2.1"), info.pop("chunks_size")))
+    episode = "chunk-{episode_chunk:03d}/episode_{episode_index:06d}"
+    paths = {"data_path": f"data/{episode}.parquet", "video_path": f"videos/{{video_key}}/{episode}.mp4"}
+    edit_info(root, lambda info: (info.update(codebase_version="v2.1", **paths), info.pop("chunks_size")))
     found = validate(root, "pi05_libero", select=["MS103"])
     assert [issue.feature for issue in found.results[0].issues] == ["chunks_size"]
     assert '"chunks_size": 1000' in found.results[0].fix
