@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.edited import DATA, EPISODES, GOLDEN, edit_episodes, edit_info, edit_rows, undeclare
 
+from mstool.dataset.files import STATS_FILE
 from mstool.validators import validate
 
 NAMES = ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper", "extra", "more"]
@@ -63,6 +64,10 @@ def a_hand_camera_by_name_that_sees_little_move(root):
     kept = [name for name in table.column_names if "image2" not in name]
     renamed = [name.replace("images.image/", "images.wrist/") for name in kept]
     pq.write_table(table.select(kept).rename_columns(renamed), root / EPISODES)
+    stats = json.loads((root / STATS_FILE).read_text())
+    stats.pop("observation.images.image2")
+    stats["observation.images.wrist"] = stats.pop("observation.images.image")
+    (root / STATS_FILE).write_text(json.dumps(stats))
 
 
 def averaged_quantiles(root):
