@@ -665,6 +665,10 @@ def log_of_other_episodes(root):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
 
+# A whole column that is wrong also shows episode by episode, and against the views: `test_validators_content.py`.
+ALONGSIDE = {"MS207", "MS312", "MS313", "MS315", "MS316", "MS317", "MS413", "MS415", "MS510", "MS511", "MS512"}
+
+
 @pytest.mark.parametrize("case", MUTATIONS, ids=lambda case: case.name)
 def test_mutation(case, tmp_path):
     root = tmp_path / "dataset"
@@ -674,7 +678,8 @@ def test_mutation(case, tmp_path):
     found = report.codes("failed", "warned", "error")
     assert not report.codes("error"), [result.reason for result in report.with_status("error")]
     assert case.caught <= found, f"missed; found {found}"
-    assert found <= case.caught | case.also, f"unrelated: {found - case.caught - case.also}"
+    expected = case.caught | case.also | ALONGSIDE
+    assert found <= expected, f"unrelated: {found - expected}"
 
 
 def test_there_are_enough_and_each_has_its_name():

@@ -8,12 +8,16 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.checks.video_likeness import by_task
 from mstool.validators.checks.video_views import is_wrist, seen, shows, uniform
 from mstool.validators.clips import Clip, motion
 from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import Track, tracks
 
+# A view lies on its side when lifting the hand moves it this much along a row, and so little along a column; upright
+# ones are above 0.6 along a column.
+_LIES, _LEVEL = 0.6, 0.45
 # Frames between the two pictures of a step, so that the arm moves by pixels and not by their parts.
 _STRIDE = 2
 _FEW = 30
@@ -83,6 +87,8 @@ def project(pairs: list[tuple[Array, Array]]) -> Projection | None:
 def turned(view: Projection) -> str:
     """Return how a fixed view's picture is turned or mirrored, "" where it is upright."""
     lift = float(-view.down[2] / max(float(np.linalg.norm(view.down)), 1e-12))
+    if abs(view.right[2]) > _LIES * float(np.linalg.norm(view.right)) and abs(lift) < _LEVEL:
+        return "turned by 90 degrees or transposed"
     # A camera level with the hand, or one that looks straight down, leaves one of the two open.
     flipped, mirrored = lift < -0.25, float(view.forward[2]) > 0.25
     return {
@@ -130,6 +136,8 @@ class Upright(Check):
             what = turned(view)
             # Hands that move in a plane leave one direction open: what hangs on a single episode is not said.
             without = [project(pairs[:i] + pairs[i + 1 :]) for i in range(len(pairs))]
+            # Nor what tasks say differently, each by itself: a tool that is dragged along moves as no hand does.
+            without += [project(_pairs(context, group)) for group in by_task(context, found, 3)]
             if what and any(other is None or turned(other) != what for other in without):
                 unclear.append(camera)
                 continue
