@@ -130,7 +130,7 @@ def span_drift_2ms(root):
     spans(root, lambda episode, start, end: (start + 0.002 * episode, end + 0.002 * (episode + 1)))
 
 
-@faulty("MS206", fix="the first image at 0 s")
+@faulty("MS206", "MS315", fix="the first image at 0 s")
 def video_starts_late(root):
     for path in (BASE, WRIST):
         remux(root / path, lambda _n: 2)

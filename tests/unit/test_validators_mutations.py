@@ -387,7 +387,7 @@ def fingers_filled_with_zeros(root):
     edit_rows(root, lambda c: c["observation.state"][:, 6:].__imul__(0))
 
 
-@mutation("MS406", also={"MS311"})
+@mutation("MS406", also={"MS209", "MS311"})
 def idle(root):
     def still(c):
         for episode in range(4):
@@ -631,7 +631,7 @@ def task_too_long(root):
     _task(root, "pick up the red cube and move it to the green sphere " * 15)
 
 
-@mutation("MS703", target="lerobot_pi05")
+@mutation("MS703", also={"MS607"}, target="lerobot_pi05")
 def camera_named_otherwise(root):
     old = "observation.images.image"
     edit_info(root, lambda info: info["features"].update(camera=info["features"].pop(old)))

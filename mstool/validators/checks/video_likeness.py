@@ -38,12 +38,11 @@ def severity_of(context: Context) -> Severity:
 
 
 def by_task(context: Context, found: list[Clip], least: int) -> Iterator[list[Clip]]:
-    """Yield the films of each task of which there are at least `least`."""
-    names = context.data.task_names
-    for task in sorted({names[clip.episode] for clip in found}):
-        group = [clip for clip in found if names[clip.episode] == task]
-        if len(group) >= least:
-            yield group
+    """Yield the films of each task, of one size, of which there are at least `least`."""
+    groups: dict[tuple[str, tuple[int, ...]], list[Clip]] = {}
+    for clip in found:
+        groups.setdefault((context.data.task_names[clip.episode], clip.film.shape[1:]), []).append(clip)
+    yield from (group for _, group in sorted(groups.items(), key=lambda item: item[0]) if len(group) >= least)
 
 
 @register
