@@ -1,8 +1,8 @@
 """Which faults of content `mstool validate` notices: every mutation of `tests/support/mutations`, on three datasets.
 
-    python benchmarks/validate_mutations.py --work FOLDER [--only WORD ...] [--base NAME ...] [--demos tests/data/demos]
+    python benchmarks/validate_mutations.py --work FOLDER [--only WORD ...] [--base NAME ...] [--demos FOLDER]
 
-The datasets are converted from real demos and kept below `--work`. Every mutation is written back by our own writers,
+The datasets are converted from generated demos (or those of a folder) and kept below `--work`. Every mutation is written back by our own writers,
 so files, counts and statistics fit: only the content is wrong. A run over all writes
 `benchmarks/results/validate_mutations.md`; broken off, it goes on where it stopped.
 """
@@ -43,12 +43,12 @@ BASES = {
 CONTENT = ("MS2", "MS3", "MS4", "MS5")
 
 
-def base(name: str, work: Path, demos: Path) -> Path:
+def base(name: str, work: Path, demos: str) -> Path:
     """Convert, once."""
     out = work / name
     if not out.is_dir():
         words, (version, _), _ = BASES[name]
-        line = [sys.executable, "-m", "mstool.cli", "convert", *words, "--demos", str(demos)]
+        line = [sys.executable, "-m", "mstool.cli", "convert", *words, "--demos", demos]
         line += ["--render-detail", "fast", "--storage", "image", "--format", version, "--output", str(out)]
         subprocess.run(line, check=True)
     return out
@@ -64,7 +64,7 @@ def main() -> None:
     """Run and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--demos", type=Path, default=ROOT / "tests/data/demos")
+    parser.add_argument("--demos", default="generate")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--base", nargs="*", default=list(BASES))
     parser.add_argument("--keep", type=Path, help="JSON of all outcomes, gone on with where it exists")
