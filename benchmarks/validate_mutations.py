@@ -2,7 +2,8 @@
 
     python benchmarks/validate_mutations.py --work FOLDER [--only WORD ...] [--base NAME ...] [--demos FOLDER]
 
-The datasets are converted from generated demos (or those of a folder) and kept below `--work`. Every mutation is written back by our own writers,
+The datasets are converted from generated demos, or those of a folder, and kept below `--work`. Every mutation is
+written back by our own writers,
 so files, counts and statistics fit: only the content is wrong. A run over all writes
 `benchmarks/results/validate_mutations.md`; broken off, it goes on where it stopped.
 """
