@@ -27,9 +27,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 type Notify = Callable[[str], object]
 
 
-def plain(text: str) -> str:
-    """Return text that is safe for a terminal: control characters of a stranger's words are shown, not obeyed."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text).encode(errors="backslashreplace").decode()
+def plain(text: str, shown: str = r"\x{:02x}") -> str:
+    """Return text that is safe for a terminal: control characters of a stranger's words are shown, not obeyed.
+
+    `shown` is the form that they are given, from the number of a character.
+    """
+    return _CONTROL.sub(lambda found: shown.format(ord(found[0])), text).encode(errors="backslashreplace").decode()
 
 
 def print_line(text: str) -> None:

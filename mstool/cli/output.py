@@ -18,7 +18,8 @@ def out(text: object = "", *, flush: bool = False) -> None:
 
 def print_json(data: object) -> None:
     """Print one JSON document on stdout."""
-    out(json.dumps(data, indent=2, ensure_ascii=False))
+    # As JSON escapes them, so that whoever reads it gets back what was there.
+    out(plain(json.dumps(data, indent=2, ensure_ascii=False), r"\u{:04x}"))
 
 
 class Printable(Protocol):

@@ -1,6 +1,8 @@
 """Words of strangers reach the terminal as text."""
 
-from mstool.cli.output import out, say
+import json
+
+from mstool.cli.output import out, print_json, say
 
 
 def test_control_characters_are_shown(capsys):
@@ -9,3 +11,11 @@ def test_control_characters_are_shown(capsys):
     told = capsys.readouterr()
     for text in (told.out, told.err):
         assert text == "pick \\x1b[2J\\x9b31m\\x0d\\x202e\\ud800 up\n\tthe cube \N{ROBOT FACE}\n"
+
+
+def test_json_stays_json(capsys):
+    data = {"task": "pick \x1b[2J\x7f\x9b31m\u202e up\n\tthe cube \N{ROBOT FACE}"}
+    print_json(data)
+    told = capsys.readouterr().out
+    assert json.loads(told) == data
+    assert not {"\x1b", "\x7f", "\x9b", "\u202e"} & set(told)
