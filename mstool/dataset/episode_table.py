@@ -74,12 +74,9 @@ def read_task_names(root: Path) -> list[str]:
 
     lerobot 0.6.1, datasets/io_utils.py, load_tasks. Without an index of its own the table gets numbers.
     """
-    import pandas as pd
-
-    path = root / V3_TASKS
-    _parquet(path)
+    table = _parquet(root / V3_TASKS)
     try:
-        return [str(name) for name in pd.read_parquet(path).index]
+        return [str(name) for name in table.to_pandas().index]
     except Exception as error:  # pandas raises many kinds where its own metadata is damaged
         raise Unavailable(f"{V3_TASKS}: pandas cannot read it ({str(error).splitlines()[0]})") from error
 

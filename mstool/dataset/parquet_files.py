@@ -40,6 +40,13 @@ def open_parquet(path: Path, *, spare: int = SPARE_BYTES) -> pq.ParquetFile:
     return file
 
 
+def read_footer(path: Path) -> pq.FileMetaData:
+    """Read how many rows a file has and their schema, and no row; OSError and pa.ArrowInvalid as `open_parquet`."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name}: no such file")
+    return pq.read_metadata(path)
+
+
 def batches(file: pq.ParquetFile, rows: int, columns: Sequence[str], groups: Sequence[int]) -> Iterator[pa.RecordBatch]:
     """Yield row groups in batches of at most `rows`, fewer where one value repeated in all of them is too large."""
     names = tuple(f"{name}." for name in columns)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from mstool.contract import Array
 from mstool.dataset.columns import ColumnReader
@@ -16,6 +15,7 @@ from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes, read_tasks
 from mstool.dataset.files import DATA_FOLDER, INFO_FILE, INFO_NAME, Unavailable, data_file
 from mstool.dataset.info import MOST_FPS, is_shape, read_info_as_is
+from mstool.dataset.parquet_files import read_footer
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
 
@@ -206,7 +206,7 @@ def _row_counts(paths: Sequence[Path]) -> dict[Path, int]:
     found = {}
     for path in paths:
         try:
-            found[path] = pq.read_metadata(path).num_rows
+            found[path] = read_footer(path).num_rows
         except Exception:  # noqa: BLE001, S112  # arrow raises many kinds; the check of the files reports them
             continue
     return found

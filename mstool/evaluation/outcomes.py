@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError
+from mstool.json_files import parse_json
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class OutcomeLog:
             if not line:
                 continue
             try:
-                outcome = Outcome(**json.loads(line))
+                outcome = Outcome(**parse_json(line.encode()))
             except (TypeError, ValueError) as error:
                 if number == len(lines):  # no newline after it: the run was killed while it wrote
                     continue

@@ -10,6 +10,7 @@ from mstool.atomic import replace_text
 from mstool.errors import DataError
 from mstool.evaluation.outcomes import Outcome, as_lines
 from mstool.evaluation.statistics import wilson
+from mstool.json_files import load_json
 
 RESULTS_FILE = "results.json"
 FORMAT = 1
@@ -157,7 +158,7 @@ def read_results(path: Path) -> dict[str, Any]:
     """
     path = path / RESULTS_FILE if path.is_dir() else path
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = load_json(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such results", fix="mstool eval --policy ... --output DIR  writes them") from error
     except ValueError as error:

@@ -10,6 +10,7 @@ from mstool.atomic import replace_texts
 from mstool.dataset.conventions import Conventions, save_conventions
 from mstool.dataset.files import NORM_STATS_FILE
 from mstool.dataset.training import ACTION, STATE, Facts
+from mstool.json_files import load_json
 
 RUN_FILE = "mstool_run.json"
 OPENPI_STATS_FILE = "openpi_norm_stats.json"
@@ -52,7 +53,7 @@ def collect(facts: Facts, conventions: Conventions | None, run: dict[str, Any]) 
 def read_run(folder: Path) -> dict[str, Any]:
     """Return the run that a checkpoint's `pretrained_model` belongs to, empty where it is not of ours."""
     try:
-        data = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        data = load_json(folder / RUN_FILE)
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -23,6 +23,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 from mstool.atomic import replace_text
 from mstool.contract import Array
 from mstool.errors import DataError, MstoolError
+from mstool.json_files import load_json
 from mstool.processes import end_with_parent
 from mstool.progress import Progress
 
@@ -153,7 +154,7 @@ def cached(dataset: Any, folder: Path, size: tuple[int, int] | None, *, processe
     caches = {camera: folder / f"{camera}.u8" for camera in cameras}
     wanted = {"shape": shape, "cameras": cameras, "episodes": dataset.episodes, "root": str(dataset.root)}
     done = folder / COMPLETE
-    if not done.is_file() or json.loads(done.read_text()) != json.loads(json.dumps(wanted)):
+    if not done.is_file() or load_json(done) != json.loads(json.dumps(wanted)):
         done.unlink(missing_ok=True)
         _fill(dataset, caches, shape, processes)
         replace_text(done, json.dumps(wanted))

@@ -1,10 +1,10 @@
 """Going on with a run: which checkpoint, and whether it belongs to this dataset and policy."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.files import read_object
 from mstool.errors import DataError, UsageError
 from mstool.finetune.checkpoint_sidecar import read_run
 from mstool.finetune.options import FinetuneOptions
@@ -92,7 +92,7 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     from lerobot.configs.train import TrainPipelineConfig
 
     adapter = checkpoint.model / "adapter_config.json"
-    if adapter.is_file() and not json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path"):
+    if adapter.is_file() and not read_object(adapter, fix="start from --init PATH").get("base_model_name_or_path"):
         raise UsageError(
             f"{checkpoint.folder} holds LoRA adapters on random weights, which are gone", fix="start from --init PATH"
         )

@@ -19,6 +19,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import UsageError
+from mstool.json_files import load_json
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.source import EpisodeSource
@@ -73,7 +74,7 @@ def shard_path(work: Path, position: int) -> Path:
 def read_mark(shard: Path) -> EpisodeMark | None:
     """Return what the shard's marker says, None when the shard is absent or was left unfinished."""
     try:
-        return EpisodeMark(**json.loads((shard / MARKER).read_text(encoding="utf-8")))
+        return EpisodeMark(**load_json(shard / MARKER))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mstool.contract import Array
+from mstool.dataset.parquet_files import open_parquet
 
 # Level 1: the PNG is a fifth larger than at the default level and takes a quarter of the time.
 COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -56,6 +57,6 @@ def write_pngs(path: Path, pngs: Iterable[bytes]) -> None:
 
 def read_pngs(path: Path) -> Iterator[bytes]:
     """Yield the PNG of every frame."""
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         for batch in file.iter_batches(_BATCH):
             yield from batch.column(0).to_pylist()

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mstool.json_files import load_json
 from mstool.simulators.demos import Attempt
 from mstool.simulators.maniskill.solve import CONTROL_MODE, make_planning_env, solve_episode
 
@@ -68,7 +69,7 @@ class DemoRecorder:
     def close(self) -> None:
         """Finish both files."""
         self._env.close()
-        document = json.loads(self._json.read_text())
+        document = load_json(self._json)
         document["env_info"]["env_kwargs"] = _ENV_KWARGS
         self._json.write_text(json.dumps(document, indent=2) + "\n")
 

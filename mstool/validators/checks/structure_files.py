@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mstool.dataset.files import INFO_FILE, INFO_NAME, video_file
-from mstool.dataset.parquet_files import open_parquet
+from mstool.dataset.parquet_files import open_parquet, read_footer
 from mstool.dataset.unreadable import placeholder, unreadable_parquet
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue
@@ -114,7 +113,7 @@ class ColumnsAsDeclared(Check):
             raise Skip("no data file can be read")
         odd: set[str] = set()
         for path in files:
-            schema = pq.read_schema(path)
+            schema = read_footer(path).schema.to_arrow_schema()
             for name, feature in wanted.items():
                 if name in odd:
                     continue
@@ -196,7 +195,7 @@ class ListMetadata(Check):
             raise Skip("LeRobot v3.0 is read with datasets >= 4")
         for path in data.data_files[:3]:
             if path in data.row_counts:
-                metadata = pq.read_schema(path).metadata or {}
+                metadata = read_footer(path).schema.to_arrow_schema().metadata or {}
                 if b'"List"' in metadata.get(b"huggingface", b""):
                     yield Issue(
                         "the type `List` is unknown to datasets 3.6",

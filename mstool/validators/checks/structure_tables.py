@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from mstool.dataset.episode_table import EpisodeRow, read_task_names
 from mstool.dataset.files import V3_EPISODES_FOLDER, V3_TASKS, Unavailable, data_file
+from mstool.dataset.parquet_files import open_parquet
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.structure_files import short
 from mstool.validators.report import Issue
@@ -99,7 +99,7 @@ class EpisodeTable(Check):
 def _first_episode(path: Path) -> int | None:
     """Return the episode of a file's first row; None where it cannot be read."""
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             for batch in file.iter_batches(batch_size=1, columns=["episode_index"]):
                 return int(batch.column(0)[0].as_py())
     except Exception:  # noqa: BLE001  # arrow raises many kinds
