@@ -4,15 +4,13 @@ import contextlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mstool.dataset.files import VALIDATION_FILE
 from mstool.dataset.info import read_info
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
 from mstool.finetune.options import FinetuneOptions
-from mstool.json_files import load_json
 from mstool.progress import Notify
+from mstool.validators.record import KeptVerdict, read_verdict, record
 from mstool.validators.targets import TARGETS, fitting_target
 
 _SHOWN = 6
@@ -62,12 +60,11 @@ def check(options: FinetuneOptions, target: str, fingerprint: str, notify: Notif
     fits = choose_target(root)
     # A target that asks for more comes first: `mstool push` takes that verdict too.
     targets = [fits, target] if target in TARGETS[fits].includes else [target]
-    if kept.get("target") in targets and kept.get("valid") is True:
-        return Verdict(str(kept["target"]), True, f"validated on {kept.get('created', 'an unknown day')}", fingerprint)
+    if kept and kept.valid and kept.target in targets:
+        return Verdict(kept.target, True, f"validated on {kept.created}", fingerprint)
     from mstool.validators import validate
-    from mstool.validators.record import record
 
-    for one in targets if kept.get("target") != fits else targets[-1:]:
+    for one in targets[-1:] if kept and kept.target == fits else targets:
         notify(f"validating {root} against {one}")
         report = validate(root, one)
         if not kept and one == targets[0]:
@@ -99,9 +96,9 @@ def _fix(fixes: set[str], root: Path, target: str) -> str:
     return f"mstool validate {there} --against {target} says what to change"
 
 
-def _kept(root: Path, fingerprint: str) -> dict[str, Any]:
+def _kept(root: Path, fingerprint: str) -> KeptVerdict | None:
     try:
-        verdict = load_json(root / VALIDATION_FILE)
+        verdict = read_verdict(root)
     except (OSError, ValueError):
-        return {}
-    return verdict if isinstance(verdict, dict) and verdict.get("content_hash") == fingerprint else {}
+        return None
+    return verdict if verdict.content_hash == fingerprint else None
