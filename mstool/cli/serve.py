@@ -60,13 +60,16 @@ serve.__doc__ = (serve.__doc__ or "") + EXAMPLES
 async def _until_interrupted(server: "PolicyServer", host: str, port: int) -> None:
     import asyncio
     import signal
+    from ipaddress import ip_address
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     about = server.metadata["mstool"]
 
-    def ready(chosen: int) -> None:
+    def ready(addresses: tuple[str, ...], chosen: int) -> None:
+        if not all(ip_address(address).is_loopback for address in addresses):
+            say(f"warning: there is no password: anyone who reaches port {chosen} of this machine can use the policy")
         say(f"serving {about['policy']} (layout {about['layout']}) at ws://{host}:{chosen}; Ctrl-C stops")
 
     await server.run(host, port, ready, stop)

@@ -76,7 +76,7 @@ def served(policy, ours, **options):
         box["loop"] = asyncio.get_running_loop()
         server = PolicyServer(policy, ours, notify=told.append, **options)
 
-        def ready(port):
+        def ready(_addresses, port):
             box["port"] = port
             started.set()
 

@@ -240,18 +240,61 @@ from unit_server import Echo
 checkpoint.find_checkpoint = lambda spec, *_: spec
 checkpoint.checkpoint_conventions = lambda *_: made(size=(2, 3))
 choose.CheckpointSource.open = lambda *a, **k: Echo()
-sys.argv = ["mstool", "serve", "somewhere", "--port", "0"]
+sys.argv = ["mstool", "serve", "somewhere", "--port", "0", *sys.argv[1:]]
 from mstool.cli.main import main
 main()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_until_it_is_interrupted(tmp_path, number):
+@pytest.fixture
+def command(tmp_path):
+    """Start `mstool serve` with an Echo and these words."""
     (tmp_path / "unit_server.py").write_bytes(Path(__file__).read_bytes())
     tests = str(Path(__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": f"{tests}:{tmp_path}"}
-    process = subprocess.Popen([sys.executable, "-c", COMMAND], stderr=subprocess.PIPE, text=True, env=environment)
+    started = []
+
+    def start(*words):
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", COMMAND, *words], stderr=subprocess.PIPE, text=True, env=environment
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def reached(address, port):
+    try:
+        socket.create_connection((address, port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_other_machines_are_let_in_by_a_word_alone_and_told_of(command):
+    """Another loopback address stands for another machine's way in."""
+    serving = r"serving echo \(layout libero\) at ws://%s:(\d+)"
+    line = command().stderr.readline()
+    port = int(re.search(serving % "127.0.0.1", line)[1])
+    assert reached("127.0.0.1", port)
+    assert not reached("127.0.0.2", port)
+    told = command("--host", "0.0.0.0").stderr
+    warning = told.readline()
+    port = int(re.search(serving % "0.0.0.0", told.readline())[1])
+    assert warning == (
+        f"warning: there is no password: anyone who reaches port {port} of this machine can use the policy\n"
+    )
+    assert reached("127.0.0.2", port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_it_is_interrupted(command, number):
+    process = command()
     try:
         line = process.stderr.readline()
         url = re.search(r"serving echo \(layout libero\) at (ws://127\.0\.0\.1:\d+)", line)[1]

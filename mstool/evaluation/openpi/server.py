@@ -72,8 +72,10 @@ class PolicyServer:
         self._count = 0
         self.metadata = {OURS: _about(policy, conventions, self._keys)}
 
-    async def run(self, host: str, port: int, ready: Callable[[int], None], stop: asyncio.Event) -> None:
-        """Serve until `stop` is set; `ready` is told the port (the system chooses one for port 0).
+    async def run(
+        self, host: str, port: int, ready: Callable[[tuple[str, ...], int], None], stop: asyncio.Event
+    ) -> None:
+        """Serve until `stop` is set; `ready` is told the addresses and the port (the system chooses one for port 0).
 
         Raises
         ------
@@ -92,7 +94,8 @@ class PolicyServer:
             ) from error
         worker = asyncio.create_task(self._work())
         async with server:
-            ready(next(iter(server.sockets)).getsockname()[1])
+            names = [socket.getsockname() for socket in server.sockets]
+            ready(tuple(name[0] for name in names), names[0][1])
             await stop.wait()
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
