@@ -9,6 +9,6 @@ inventory     files here and there: sizes, hashes, what differs
 identity      who we are there
 card          the dataset's README, of card_facts; contact_sheet: the images in it
 push          plan, upload, commit once, verify, tag last (tags); write_back notes it in the manifest
-pull          download with resume, verify, open, rename into place
+pull          download with resume, verify, open, rename into place; stale_tag: whether LeRobot would read the same
 transfers     several at a time; sinks: where their bytes go
 """

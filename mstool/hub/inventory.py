@@ -15,9 +15,9 @@ from mstool.progress import Progress
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, RepoFile
 
-# A push may delete what is left of an older version of the dataset here, and nothing elsewhere in a repository.
 # Files of one revision that are listed; a server may go on naming them for ever.
 MOST_FILES = 2_000_000
+# A push may delete what is left of an older version of the dataset here, and nothing elsewhere in a repository.
 OURS = ("data/", "meta/", "videos/", "images/")
 
 
@@ -108,6 +108,11 @@ def remote_files(api: "HfApi", repo_id: str, revision: str) -> dict[str, RemoteF
         if len(files) > MOST_FILES:
             raise DataError(f"the server names more than {MOST_FILES} files", fix="pull from another --endpoint")
     return files
+
+
+def dataset_part(files: Mapping[str, RemoteFile]) -> dict[str, RemoteFile]:
+    """Leave out git's own files: they are the repository's, not the dataset's."""
+    return {path: file for path, file in files.items() if not any(part.startswith(".") for part in path.split("/"))}
 
 
 def is_same(local: Path, size: int, sha256: str, remote: RemoteFile) -> bool:

@@ -57,7 +57,7 @@ class PullOptions:
     repo_id: str
     root: Path
     endpoint: str | None = None
-    # Branch, tag or commit; None: the newest version tag that LeRobot reads, else `main`.
+    # Branch, tag or commit; None: the version that LeRobot reads, else `main`.
     revision: str | None = None
     overwrite: bool = False
     # Open the result with LeRobot's reader at the end.

@@ -24,9 +24,10 @@ from mstool.hub.client import connect, quiet
 from mstool.hub.download import download
 from mstool.hub.endpoint import choose
 from mstool.hub.errors import Asked, HubError, explained
-from mstool.hub.inventory import RemoteFile, is_same, remote_files
+from mstool.hub.inventory import RemoteFile, dataset_part, is_same, remote_files
 from mstool.hub.options import PullOptions, check_revision
-from mstool.hub.tags import newest_version, refs
+from mstool.hub.stale_tag import BRANCH, find_stale_tag
+from mstool.hub.tags import Refs, refs, version_read
 from mstool.paths import writable_folder
 from mstool.progress import Notify
 
@@ -53,6 +54,8 @@ class PullReport:
     changes: list[dict[str, Any]] = field(default_factory=list)
     download_bytes: int = 0
     verified: int = 0
+    # {"tag", "tag_commit", "branch", "branch_commit", "files"}: LeRobot's version and the branch hold other files.
+    stale_tag: dict[str, Any] | None = None
     # {"reader": "lerobot" | "metadata", "episodes", "frames"}; None: not opened.
     opened: dict[str, Any] | None = None
     seconds: float = 0.0
@@ -102,11 +105,16 @@ def pull(
         say(f"warning: {server.url} is not https: a token and the data can be read on the way")
     report = PullReport(options.repo_id, server.url, str(options.root), dry_run)
     with explained(asked), quiet():
-        report.asked_revision = options.revision or _default_revision(api, options.repo_id, say)
+        known = refs(api, options.repo_id)
+        report.asked_revision = options.revision or _default_revision(known, options.repo_id, say)
         info = api.repo_info(options.repo_id, repo_type="dataset", revision=report.asked_revision)
         report.revision = str(info.sha or report.asked_revision)
         files = _wanted(api, asked, report.revision)
         report.files, report.bytes = len(files), sum(file.size for file in files.values())
+        stale = find_stale_tag(api, asked, known, report.asked_revision, files) if known else None
+        if stale is not None:
+            report.stale_tag = stale.to_json()
+            stale.tell(asked, report.asked_revision, say)
         here = _same_files(options.root, files)
         _describe(options.root, files, here, report)
         if dry_run:
@@ -144,19 +152,16 @@ def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: Pu
         _put_in_place(staging, options.root)
 
 
-def _default_revision(api: "HfApi", repo_id: str, say: Notify) -> str:
-    tags = refs(api, repo_id)
-    version = newest_version(tags) if tags else None
+def _default_revision(known: Refs | None, repo_id: str, say: Notify) -> str:
+    version = version_read(known.all) if known else None
     if version is None:
-        why = "the server keeps no refs" if tags is None else "it has no version tag"
-        say(f"warning: {repo_id}: {why}, so its branch main is pulled, which may be half a push")
-    return version or "main"
+        why = "the server keeps no refs" if known is None else "it has no version tag"
+        say(f"warning: {repo_id}: {why}, so its branch {BRANCH} is pulled, which may be half a push")
+    return version or BRANCH
 
 
 def _wanted(api: "HfApi", asked: Asked, revision: str) -> dict[str, RemoteFile]:
-    files = remote_files(api, asked.repo, revision)
-    # Git's own files are the repository's, not the dataset's.
-    files = {p: f for p, f in files.items() if not any(part.startswith(".") for part in p.split("/"))}
+    files = dataset_part(remote_files(api, asked.repo, revision))
     if INFO_FILE not in files:
         raise HubError(
             f"{asked.endpoint.url}: {asked.repo} is not a LeRobot dataset at {revision[:12]} (no {INFO_FILE})",

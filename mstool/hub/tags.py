@@ -1,25 +1,44 @@
 """The version tag by which LeRobot finds a dataset."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mstool.dataset.training import VERSION
 from mstool.hub.errors import Asked, HubError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-_VERSION = re.compile(r"v(\d+)\.(\d+)(?:\.\d+)?")
+_VERSION = re.compile(r"v(\d+)\.(\d+)(?:\.(\d+))?")
 # What a server without such an endpoint answers.
 _LACKS = frozenset({404, 405, 501})
 
 
-def refs(api: "HfApi", repo_id: str) -> dict[str, str] | None:
-    """Return {tag: commit}; None from a server that keeps no refs."""
+@dataclass(frozen=True)
+class Refs:
+    """The names of a repository's commits: {name: commit}."""
+
+    branches: dict[str, str]
+    tags: dict[str, str]
+
+    @property
+    def all(self) -> dict[str, str]:
+        """Return both; LeRobot looks for its version among both."""
+        return self.branches | self.tags
+
+
+def refs(api: "HfApi", repo_id: str) -> Refs | None:
+    """Ask for the branches and tags; None from a server that keeps no refs."""
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
     try:
-        tags = api.list_repo_refs(repo_id, repo_type="dataset").tags
-        return {str(ref.name): str(ref.target_commit) for ref in tags}
+        found = api.list_repo_refs(repo_id, repo_type="dataset")
+        branches, tags = (
+            {str(ref.name): str(ref.target_commit) for ref in kind} for kind in (found.branches, found.tags)
+        )
+        return Refs(branches, tags)
     except RepositoryNotFoundError:
         raise
     except HfHubHTTPError as error:
@@ -28,10 +47,25 @@ def refs(api: "HfApi", repo_id: str) -> dict[str, str] | None:
         raise
 
 
-def newest_version(tags: dict[str, str]) -> str | None:
-    """Return the highest version tag: v3.0 before v2.1."""
-    versions = {name: match for name in tags if (match := _VERSION.fullmatch(name))}
-    return max(versions, key=lambda name: (int(versions[name][1]), int(versions[name][2])), default=None)
+def version_read(names: Iterable[str]) -> str | None:
+    """Return the branch or tag that LeRobot reads; where it reads none, the newest version; None where there is none.
+
+    As lerobot 0.6.1 chooses, datasets/utils.py, get_safe_version: its own version, else the newest of the same major
+    number that is not newer. Older ones are openpi's (v2.1), newer ones those of a LeRobot to come.
+    """
+    versions = {name: _numbers(match) for name in names if (match := _VERSION.fullmatch(name))}
+    if VERSION in versions:
+        return VERSION
+    own = _VERSION.fullmatch(VERSION)
+    assert own is not None
+    major, minor, _ = _numbers(own)
+    fitting = [name for name, number in versions.items() if number[0] == major and number[1] <= minor]
+    older = [name for name, number in versions.items() if number[0] < major]
+    return max(fitting or older or versions, key=lambda name: versions[name], default=None)
+
+
+def _numbers(match: re.Match[str]) -> tuple[int, int, int]:
+    return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
 def move_tag(api: "HfApi", asked: Asked, tag: str, commit: str) -> None:
@@ -46,10 +80,10 @@ def move_tag(api: "HfApi", asked: Asked, tag: str, commit: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError
 
     known = refs(api, asked.repo)
-    if known is not None and known.get(tag) == commit:
+    if known is not None and known.tags.get(tag) == commit:
         return
     try:
-        if known is not None and tag in known:
+        if known is not None and tag in known.tags:
             api.delete_tag(asked.repo, tag=tag, repo_type="dataset")
         api.create_tag(asked.repo, tag=tag, revision=commit, repo_type="dataset", exist_ok=known is None)
     except HfHubHTTPError as error:
@@ -59,8 +93,8 @@ def move_tag(api: "HfApi", asked: Asked, tag: str, commit: str) -> None:
     now = refs(api, asked.repo)
     if now is None:
         raise _no_tags(asked, tag)
-    if now.get(tag) != commit:
-        raise HubError(f"{asked.endpoint.url} shows tag {tag} at {now.get(tag)}, not at {commit}", fix=asked.again())
+    if (there := now.tags.get(tag)) != commit:
+        raise HubError(f"{asked.endpoint.url} shows tag {tag} at {there}, not at {commit}", fix=asked.again())
 
 
 def _no_tags(asked: Asked, tag: str) -> HubError:

@@ -1,5 +1,6 @@
 """`pull` from a hub on loopback: verified, resumed, opened, there whole or not at all."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -25,6 +26,7 @@ from mstool.errors import DataError, MstoolError, UsageError
 from mstool.hub.options import PullOptions, PushOptions
 from mstool.hub.pull import pull
 from mstool.hub.push import push
+from mstool.hub.tags import version_read
 
 REPO = "me/cube"
 FRAMES = 148
@@ -135,6 +137,83 @@ def test_of_two_versions_the_newer_is_pulled(hub, dataset, dataset_v21, tmp_path
     assert content_hash(tmp_path / "got") == content_hash(dataset)
     assert pull(options(hub, tmp_path / "got21", revision="v2.1")).files > 0
     assert content_hash(tmp_path / "got21") == content_hash(dataset_v21)
+
+
+def left_behind(hub, dataset):  # noqa: F811
+    """Push other statistics to the branch, and leave the tag where it was."""
+    (dataset / "meta/stats.json").write_text("{}")
+    validate(dataset)
+    push(PushOptions(dataset=dataset, repo_id=REPO, endpoint=hub.endpoint, tag=False, force=True))
+    refs = hub.store.repo(REPO)
+    return refs["tags"]["v3.0"], refs["branches"]["main"]
+
+
+@pytest.mark.parametrize("asked", [None, "v3.0", "main"])
+def test_a_tag_that_was_left_behind(full, dataset, tmp_path, asked):  # noqa: F811
+    tag, head = left_behind(full, dataset)
+    said = []
+    report = pull(options(full, tmp_path / "got", revision=asked), say=said.append)
+    assert report.revision == (head if asked == "main" else tag)
+    assert report.stale_tag == {
+        "tag": "v3.0",
+        "tag_commit": tag,
+        "branch": "main",
+        "branch_commit": head,
+        "files": ["meta/stats.json"],
+    }
+    warning, fix = (line for line in said if line.startswith(("warning: ", "fix: ")))
+    assert f"LeRobot reads v3.0 (commit {tag[:12]})" in warning
+    assert f"main (commit {head[:12]}), and 1 files of the dataset differ, first meta/stats.json" in warning
+    assert warning.endswith("the branch is pulled" if asked == "main" else "the tag is pulled")
+    move = f"mstool push {tmp_path / 'got'} --repo-id {REPO}"
+    if asked == "main":
+        assert fix.startswith(f"fix: {move}  # moves the tag")
+        # The fix ends it.
+        validate(tmp_path / "got")
+        push(PushOptions(dataset=tmp_path / "got", repo_id=REPO, endpoint=full.endpoint, force=True))
+        said.clear()
+        assert pull(options(full, tmp_path / "again"), say=said.append).stale_tag is None
+        assert not [line for line in said if line.startswith("warning: ")]
+    else:
+        assert "--revision main" in fix
+        assert move in fix
+
+
+def test_a_tag_is_not_left_behind_by_a_card_or_by_another_branch(full, dataset, tmp_path):  # noqa: F811
+    full.store.commit(REPO, "main", {"README.md": b"# mine\n"}, {}, [], "a card")
+    refs = full.store.repo(REPO)
+    assert refs["tags"]["v3.0"] != refs["branches"]["main"]
+    assert pull(options(full, tmp_path / "card")).stale_tag is None
+    (dataset / "meta/stats.json").write_text("{}")
+    validate(dataset)
+    push(PushOptions(dataset=dataset, repo_id=REPO, endpoint=full.endpoint, revision="dev"))
+    for revision in (None, "dev"):
+        assert pull(options(full, tmp_path / f"{revision}", revision=revision)).stale_tag is None
+
+
+@pytest.mark.parametrize(
+    ("names", "ours", "lerobots"),
+    [
+        (["v3.0", "v2.1"], "v3.0", "v3.0"),
+        (["v3.0", "v3.1", "v4.0"], "v3.0", "v3.0"),
+        (["v3.0.2", "v3.0.1", "v2.1"], "v3.0.2", "v3.0.2"),
+        (["v2.0", "v2.1"], "v2.1", None),
+        (["v3.1"], "v3.1", None),
+        ([], None, None),
+    ],
+    ids=str,
+)
+def test_the_version_that_lerobot_reads(monkeypatch, names, ours, lerobots):
+    """LeRobot's own choice, where it makes one."""
+    from lerobot.datasets import utils
+    from packaging.version import parse
+
+    monkeypatch.setattr(utils, "get_repo_versions", lambda *_, **__: [parse(name) for name in names])
+    theirs = None
+    with contextlib.suppress(Exception):  # it refuses
+        theirs = utils.get_safe_version(REPO, "v3.0")
+    assert theirs == lerobots
+    assert version_read(["main", *names]) == ours
 
 
 def test_what_lerobot_cannot_open_does_not_appear(hub, dataset, tmp_path):  # noqa: F811
