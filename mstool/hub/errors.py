@@ -62,6 +62,8 @@ def explain(error: BaseException, asked: Asked) -> MstoolError | None:
     from huggingface_hub import errors as hf
 
     for cause in _causes(error):
+        if isinstance(cause, MstoolError):
+            return cause  # ours, raised below the library, which wraps what its uploads raise
         known: MstoolError | None = None
         if isinstance(cause, hf.OfflineModeIsEnabled):
             known = SetupError("HF_HUB_OFFLINE is set: no server is asked", fix=f"HF_HUB_OFFLINE=0 {asked.again()}")

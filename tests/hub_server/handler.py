@@ -64,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         # Noted before it is answered: what a test sees of one client must not come in late.
         self.noted = [self.command, self.route, 0]
         self.hub.log.append(self.noted)
+        if "Authorization" in self.headers:
+            self.hub.authorized.append(self.route)
         try:
             try:
                 self._answer()
@@ -294,13 +296,13 @@ class Handler(BaseHTTPRequestHandler):
             if not self.hub.store.lfs(oid).exists():
                 if self.hub.quota and self.hub.store.used() + size > self.hub.quota:
                     raise Refused(403, "", "Private repository storage limit reached, please upgrade your plan.")
-                verify = {"href": f"{self.hub.endpoint}/lfs/verify"}
+                verify = {"href": f"{self.hub.elsewhere.get('verify', self.hub.endpoint)}/lfs/verify"}
                 answer["actions"] = {"upload": self._upload_action(oid, size), "verify": verify}
             objects.append(answer)
         self.send_json({"transfer": "multipart" if self.hub.part_size else "basic", "objects": objects})
 
     def _upload_action(self, oid: str, size: int) -> dict[str, Any]:
-        base, part = self.hub.endpoint, self.hub.part_size
+        base, part = self.hub.elsewhere.get("upload", self.hub.endpoint), self.hub.part_size
         if not part or size <= part:
             return {"href": f"{base}/lfs/put/{oid}"}
         count = -(-size // part)

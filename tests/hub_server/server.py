@@ -52,6 +52,10 @@ class HubServer:
     port: int = 0
     # ["PUT", "/lfs/..", bytes of the body] per request.
     log: list[list[Any]] = field(default_factory=list)
+    # The paths that were asked for with a token.
+    authorized: list[str] = field(default_factory=list)
+    # {"upload" or "verify": the address of another server that does it}.
+    elsewhere: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = Store(self.root)
