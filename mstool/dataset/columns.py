@@ -156,9 +156,10 @@ def _matrix(path: Path, feature: NumericFeature, column: pa.Array) -> npt.NDArra
 
 
 def _check_lists(path: Path, feature: NumericFeature, column: pa.Array, depth: int) -> None:
-    lengths = np.unique(column.value_lengths().to_numpy(zero_copy_only=False))
-    if depth >= len(feature.shape) or lengths.tolist() != [feature.shape[depth]]:
-        raise _wrong_shape(path, feature, f"lengths {', '.join(map(str, lengths.tolist()))}")
+    lengths = column.value_lengths().to_numpy(zero_copy_only=False)
+    if depth >= len(feature.shape) or not lengths.size or (lengths != feature.shape[depth]).any():
+        found = ", ".join(map(str, np.unique(lengths).tolist()))
+        raise _wrong_shape(path, feature, f"lengths {found}")
 
 
 def _wrong_shape(path: Path, feature: NumericFeature, found: str) -> DataError:

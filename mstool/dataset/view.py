@@ -13,7 +13,7 @@ from mstool.dataset.columns import ColumnReader
 from mstool.dataset.description import Dataset, open_dataset
 from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes, read_tasks
-from mstool.dataset.files import DATA_FOLDER, INFO_FILE, INFO_NAME, Unavailable, data_file
+from mstool.dataset.files import DATA_FOLDER, INFO_FILE, INFO_NAME, Unavailable, data_file, video_file
 from mstool.dataset.info import MOST_FPS, is_shape, read_info_as_is
 from mstool.dataset.parquet_files import read_footer
 from mstool.dataset.record import Record, read_record
@@ -117,6 +117,16 @@ class DatasetView:
     def data_files(self) -> list[Path]:
         """Every parquet file that the episode table names, whether it is there or not, in order of first use."""
         return list(dict.fromkeys(data_file(self.root, self.info, row.data) for row in self.episodes))
+
+    @cached_property
+    def filmed(self) -> dict[Path, list[tuple[EpisodeRow, str]]]:
+        """Every video file that the episode table names, there or not, with the episodes in it and their camera."""
+        found: dict[Path, list[tuple[EpisodeRow, str]]] = {}
+        for row in self.episodes:
+            for camera, span in row.videos.items():
+                path = video_file(self.root, self.info, span.place, camera)
+                found.setdefault(path, []).append((row, camera))
+        return found
 
     def _open(self) -> Dataset:
         """Find the files whose rows are read."""

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+import cv2
 import numpy as np
 
 from mstool.contract import Array
@@ -70,9 +71,9 @@ def reduce(picture: Array, side: int = SIDE) -> Array:
     step = int(np.ceil(max(picture.shape[:2]) / side))
     if step <= 1:
         return picture
-    height, width = (n // step * step for n in picture.shape[:2])
-    blocks = picture[:height, :width].reshape(height // step, step, width // step, step, -1)
-    return blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+    height, width = (n // step for n in picture.shape[:2])
+    whole = np.ascontiguousarray(picture[: height * step, : width * step])
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
 
 
 @dataclass(frozen=True)

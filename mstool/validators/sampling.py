@@ -11,7 +11,7 @@ import numpy as np
 from mstool.contract import INDEX_COLUMNS
 from mstool.dataset.description import Dataset
 from mstool.dataset.episode_table import EpisodeRow
-from mstool.dataset.files import Unavailable, video_file
+from mstool.dataset.files import Unavailable
 from mstool.dataset.view import DatasetView, Rows
 
 # Above this many frames only some of the data files are read, unless everything is asked for.
@@ -89,13 +89,8 @@ class SampledView(DatasetView):
     def video_files(self) -> Iterator[tuple[Path, str]]:
         """Yield every video file that is there, with its camera: their headers and packets are read, no image."""
         for camera in (name for name, f in self.features.items() if f["dtype"] == "video"):
-            files = [
-                video_file(self.root, self.info, row.videos[camera].place, camera)
-                for row in self.episodes
-                if camera in row.videos
-            ]
-            for path in dict.fromkeys(files):
-                if path.is_file():
+            for path, episodes in self.filmed.items():
+                if any(of == camera for _, of in episodes) and path.is_file():
                     yield path, camera
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mstool.dataset.files import INFO_FILE, INFO_NAME, video_file
+from mstool.dataset.files import INFO_FILE, INFO_NAME
 from mstool.dataset.parquet_files import open_parquet, read_footer
 from mstool.dataset.unreadable import placeholder, unreadable_parquet
 from mstool.validators.check import Check, Context, Skip, register
@@ -33,13 +33,8 @@ class DataFilesThere(Check):
         data = context.data
         for path in data.data_files:
             yield from self._there(data, path, "data")
-        seen = set()
-        for row in data.episodes:
-            for camera, span in row.videos.items():
-                path = video_file(data.root, data.info, span.place, camera)
-                if path not in seen:
-                    yield from self._there(data, path, "video", row.index)
-                seen.add(path)
+        for path, episodes in data.filmed.items():
+            yield from self._there(data, path, "video", episodes[0][0].index)
 
     @staticmethod
     def _there(data: SampledView, path: Path, what: str, episode: int | None = None) -> Iterator[Issue]:

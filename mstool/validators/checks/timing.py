@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 
 from mstool.contract import Array
 from mstool.dataset.episode_table import EpisodeRow
-from mstool.dataset.files import INFO_NAME, video_file
+from mstool.dataset.files import INFO_NAME
 from mstool.dataset.frames import VideoHeader, video_header
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.origin import simulated
@@ -222,14 +221,9 @@ class PacketTimes(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Look every row's time up among the packets of its file, as lerobot 0.6.1, datasets/video_utils.py, does."""
         data = context.data
-        placed: dict[Path, list[tuple[EpisodeRow, str]]] = {}
-        for row in data.episodes:
-            for camera, span in row.videos.items():
-                path = video_file(data.root, data.info, span.place, camera)
-                placed.setdefault(path, []).append((row, camera))
-        if not placed:
+        if not data.filmed:
             raise Skip("there are no videos")
-        for path, episodes in placed.items():
+        for path, episodes in data.filmed.items():
             header = video_header(path) if path.is_file() else None
             # Another rate, and other numbers of frames, are MS205's and MS302's.
             if header is None or _other_rate(header, data.fps) or header.frames != sum(r.length for r, _ in episodes):

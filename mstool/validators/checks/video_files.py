@@ -46,7 +46,7 @@ class PicturesOpen(Check):
                     if path in broken or not path.is_file():
                         continue
                     header = video_header(path)
-                    if header is not None and self._declared(context, path, camera) > header.frames:
+                    if header is not None and _rows_in(context, path) > header.frames:
                         continue  # fewer frames than rows is MS302's
                 # One at a time: images of several sizes are MS303's.
                 for position in (0, row.length - 1):
@@ -55,15 +55,6 @@ class PicturesOpen(Check):
                     except Unavailable as why:
                         yield Issue(f"an image cannot be decoded: {why}", feature=camera, episode=row.index)
                         break
-
-    @staticmethod
-    def _declared(context: Context, path: object, camera: str) -> int:
-        data = context.data
-        return sum(
-            row.length
-            for row in data.episodes
-            if camera in row.videos and video_file(data.root, data.info, row.videos[camera].place, camera) == path
-        )
 
 
 @register
@@ -78,21 +69,16 @@ class FrameCounts(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Count packets against the episode table."""
         data = context.data
-        declared: dict[object, int] = {}
-        for row in data.episodes:
-            for camera, span in row.videos.items():
-                path = video_file(data.root, data.info, span.place, camera)
-                declared[path] = declared.get(path, 0) + row.length
-        if not declared:
+        if not data.filmed:
             raise Skip("there are no videos")
         for path, camera in data.video_files():
             header = video_header(path)
-            if header is not None and header.frames != declared[path]:
+            if header is not None and header.frames != (declared := _rows_in(context, path)):
                 yield Issue(
                     f"{short(data, path)} has another number of frames than its episodes have rows",
                     feature=camera,
                     observed=str(header.frames),
-                    expected=str(declared[path]),
+                    expected=str(declared),
                 )
 
 
@@ -158,6 +144,10 @@ class PictureSize(Check):
                 expected="x".join(map(str, wanted)),
                 fix=fix,
             )
+
+
+def _rows_in(context: Context, path: Path) -> int:
+    return sum(row.length for row, _ in context.data.filmed[path])
 
 
 def _declared(feature: dict[str, Any]) -> tuple[int, int, int]:
