@@ -1,3 +1,3 @@
 """mstool: ManiSkill3 demos to LeRobot datasets that Pi0.5 understands the first time."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -102,3 +102,22 @@ class ControllerFacts:
     def as_dict(self) -> dict[str, float]:
         """Return the fields for the dataset's record."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class CameraFacts:
+    """Where a camera is and how it projects, by OpenCV's axes: x to the picture's right, y down, z into the scene."""
+
+    # The robot's link that carries it; empty for one that stands still.
+    mount: str
+    # (3,) m, in the world or in the link's frame.
+    position: tuple[float, ...]
+    # (3, 3): columns are the camera's axes in the world, or in the link's frame.
+    rotation: tuple[tuple[float, ...], ...]
+    # Focal lengths and principal point (x, y), px.
+    focal_px: tuple[float, float]
+    centre_px: tuple[float, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields for the dataset's record."""
+        return asdict(self)

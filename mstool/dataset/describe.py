@@ -15,7 +15,7 @@ from mstool.errors import DataError, UsageError
 # What the originals of one dataset must agree on: a dataset has one meaning.
 _ONE = ("layout", "control_mode", "controller", "goal", "image_size", "units", "views")
 # Lists and tables of the record that hold something of each original.
-_LISTS, _TABLES = ("demos", "env_ids", "warnings"), ("horizon", "robots", "gripper_constant")
+_LISTS, _TABLES = ("demos", "env_ids", "warnings"), ("horizon", "robots", "gripper_constant", "cameras")
 
 
 @dataclass(frozen=True)

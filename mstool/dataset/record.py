@@ -51,6 +51,8 @@ class Record:
     views: Mapping[str, str] = field(default_factory=dict)
     # (height, width), pixels.
     image_size: Sequence[int] = ()
+    # {environment: {view: where its camera is}} (`CameraFacts`); an environment that is missing does not say.
+    cameras: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     # {environment: frames of the longest episode that was kept}.
     horizon: Mapping[str, int] = field(default_factory=dict)
     # {environment: whether its demos never move the gripper}.
@@ -140,6 +142,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("conventions", "maniskill", "robots", "views"), _table_of(_is_text)),
     **dict.fromkeys(("horizon", "dropped"), _table_of(lambda value: isinstance(value, int))),
     **dict.fromkeys(("controller", "psnr_db"), _table_of(_is_number)),
+    "cameras": _table_of(_table_of(lambda value: isinstance(value, dict))),
     "gripper_constant": _table_of(lambda value: isinstance(value, bool)),
     "units": _table_of(_list_of(_is_text)),
     "image_size": lambda value: isinstance(value, list) and len(value) == 2 and all(isinstance(n, int) for n in value),

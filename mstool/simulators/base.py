@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mstool.contract import Array, ControllerFacts, RenderDetail, RobotFacts, RobotReading, State
+from mstool.contract import Array, CameraFacts, ControllerFacts, RenderDetail, RobotFacts, RobotReading, State
 from mstool.layouts.controller import Controller
 from mstool.simulators.demos import Attempt, Demos, GenerateReport
 
@@ -69,6 +69,9 @@ class Simulator(Protocol):
 
     def controller_facts(self) -> ControllerFacts:
         """Return what one unit of each action dimension does."""
+
+    def camera_facts(self) -> dict[str, CameraFacts]:
+        """Return where each view's camera is, once the episode was reset."""
 
     def reset(self, seed: int, options: Mapping[str, Any] | None = None, state: State | None = None) -> None:
         """Start the episode of `seed`, in a demo's first `state` where the seed gives another one."""

@@ -8,7 +8,7 @@ sampling                 how much of a large dataset is looked at
 meanings                 what the vectors mean and who says so; classify tells it by numbers, axes names them
 origin                   whether it was recorded in ManiSkill
 tracks                   motion beside commands; poses and kinematics say where the hand is, regression how sure
-clips                    how images move
+clips                    how images move; ways, which way up they can be
 show/                    `mstool show`
 """
 

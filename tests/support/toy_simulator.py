@@ -55,6 +55,9 @@ class ToySimulator:
     def controller_facts(self):
         return ControllerFacts(self.fps, joint_rad=STEP_RAD, finger_closed_m=0.0, finger_open_m=0.04)
 
+    def camera_facts(self):
+        return {}
+
     def reset(self, seed, options=None, state=None):
         random = np.random.default_rng(seed)
         self._target = random.uniform(0.3, 0.6) * random.choice([-1, 1])

@@ -12,7 +12,7 @@ from mstool.dataset.files import EPISODE_LOG_FILE
 from mstool.dataset.record import Record
 from mstool.validators import validate
 from mstool.validators.check import Context, Skip
-from mstool.validators.checks import meaning_goal, meaning_kind, video_geometry, video_views
+from mstool.validators.checks import meaning_goal, meaning_kind, video_rows, video_upright, video_views
 from mstool.validators.clips import Clip
 from mstool.validators.meanings import Meaning
 from mstool.validators.regression import fit
@@ -183,9 +183,9 @@ def test_tasks_whose_hands_move_otherwise_in_the_picture_are_not_mixed(monkeypat
     projections = [first if task == "A-v1" else -0.8 * first for task in tasks]
     moves = [track(i, c, c) for i, c in enumerate(walk(rng) for _ in tasks)]
     films = [filmed(i, t.position, p) for i, (t, p) in enumerate(zip(moves, projections, strict=True))]
-    monkeypatch.setattr(video_geometry, "seen", lambda context: {"image": films})
-    monkeypatch.setattr(video_geometry, "tracks", lambda context: (MEANING, moves))
-    check, context = video_geometry.PicturesOfTheirRows(), Context(view_of(tasks), get_target("maniskill"))
+    monkeypatch.setattr(video_rows, "seen", lambda context: {"image": films})
+    monkeypatch.setattr(video_rows, "tracks", lambda context: (MEANING, moves))
+    check, context = video_rows.PicturesOfTheirRows(), Context(view_of(tasks), get_target("maniskill"))
     result = run_check(check, context)
     assert result.status == "passed", (result.reason, result.issues)
     moves[1], moves[7] = (track(e, moves[o].commanded, moves[o].moved) for e, o in ((1, 7), (7, 1)))
@@ -200,9 +200,9 @@ def test_a_view_is_not_called_mirrored_by_one_episode_alone(monkeypatch, odd, st
     moves = [track(i, commanded, commanded) for i, commanded in enumerate(steps)]
     views = [upright * ([[-1], [1]] if i < odd else 1) for i in range(3)]
     films = [filmed(t.episode, t.position, view) for t, view in zip(moves, views, strict=True)]
-    monkeypatch.setattr(video_geometry, "tracks", lambda context: (MEANING, moves))
-    monkeypatch.setattr(video_geometry, "seen", lambda context: {"image": films})
-    result = run_check(video_geometry.Upright(), Context(view_of(["A-v1"] * 3), get_target("maniskill")))
+    monkeypatch.setattr(video_upright, "tracks", lambda context: (MEANING, moves))
+    monkeypatch.setattr(video_upright, "seen", lambda context: {"image": films})
+    result = run_check(video_upright.Upright(), Context(view_of(["A-v1"] * 3), get_target("maniskill")))
     assert result.status == status, (result.notes, result.reason)
 
 

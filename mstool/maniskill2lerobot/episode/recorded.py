@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mstool.contract import ControllerFacts, RobotFacts, RobotTrack
+from mstool.contract import CameraFacts, ControllerFacts, RobotFacts, RobotTrack
 from mstool.errors import DataError, UsageError
 from mstool.manifest import find_task
 from mstool.maniskill2lerobot.episode.recipe import Recipe
@@ -61,6 +61,10 @@ class RecordedSource:
         return ControllerFacts(
             fps=int(frequency), **(robot.controllers.get(self.recipe.control_mode, {}) if robot else {})
         )
+
+    def camera_facts(self) -> dict[str, CameraFacts]:
+        """Nothing: a recording's cameras are taken as they come."""
+        return {}
 
     def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
         """Hand out the recorded pictures; the last observation, which has no action, is dropped.

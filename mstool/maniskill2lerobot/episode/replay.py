@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
+from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotTrack
 from mstool.layouts import Layout
 from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
 from mstool.simulators.base import Simulator
@@ -39,6 +39,10 @@ class Replayer:
     def controller_facts(self) -> ControllerFacts:
         """Ask the simulated controller."""
         return self.simulator.controller_facts()
+
+    def camera_facts(self) -> dict[str, CameraFacts]:
+        """Ask the simulated cameras."""
+        return self.simulator.camera_facts()
 
     def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
         """Replay and render."""

@@ -53,6 +53,8 @@ class EpisodeMark:
     # ManiSkill's robot and what its controller does per unit of action.
     robot: str = ""
     controller: Mapping[str, float] = field(default_factory=dict)
+    # {view: where its camera is} (`CameraFacts.as_dict`).
+    cameras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # Per view: histogram counts (3, 256), and the video's PSNR in dB where there is one.
     histograms: Mapping[str, list[list[int]]] = field(default_factory=dict)
     psnr_db: Mapping[str, dict[str, float]] = field(default_factory=dict)
@@ -192,6 +194,7 @@ def _convert(
         robot=source.robot,
         rendered_on=source.rendered_on,
         controller=facts.as_dict(),
+        cameras={view: camera.as_dict() for view, camera in source.camera_facts().items()},
         histograms={view: histogram.counts.tolist() for view, histogram in histograms.items()},
         psnr_db=quality,
         names=names.as_dict(),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mstool.contract import Array, ControllerFacts, RobotFacts, RobotTrack
+from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotTrack
 from mstool.simulators.demos import Demo
 
 # Why an episode is dropped.
@@ -46,6 +46,9 @@ class EpisodeSource(Protocol):
 
     def controller_facts(self) -> ControllerFacts:
         """Return what one unit of each action dimension does."""
+
+    def camera_facts(self) -> dict[str, CameraFacts]:
+        """Return where each view's camera was, once played; nothing where that is not known."""
 
     def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
         """Go through the episode, handing out pictures one frame at a time."""

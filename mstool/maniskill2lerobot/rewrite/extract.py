@@ -85,6 +85,7 @@ def _mark(
         frames=dataset.rows[index].length,
         robot=record.robots.get(str(line["env_id"]), record.robot),
         controller=record.controller,
+        cameras=record.cameras.get(str(line["env_id"]), {}),
         histograms=histograms,
         psnr_db=psnr,
         names=names.as_dict() if names else {},

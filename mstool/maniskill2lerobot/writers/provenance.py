@@ -44,6 +44,7 @@ def make_record(
         render_detail=recipe.render_detail,
         views=camera_columns(recipe, fmt),
         image_size=list(recipe.image_size),
+        cameras={e.recipe.env_id: dict(e.mark.cameras) for e in episodes if e.mark.cameras},
         horizon={episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
         gripper_constant={
             env_id: task is not None and task.gripper_constant for env_id in env_ids for task in [find_task(env_id)]

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mstool.contract import Array
+from mstool.contract import Array, CameraFacts
 from mstool.errors import UsageError
 from mstool.robots import ROBOTS
 from mstool.simulators.maniskill.robots import robots
@@ -83,6 +83,28 @@ def finish_pictures(cameras: Mapping[str, Any]) -> dict[str, Array]:
         view: cv2.cvtColor(camera._render_cameras[0].get_picture("Color"), cv2.COLOR_RGBA2RGB)
         for view, camera in cameras.items()
     }
+
+
+def camera_facts(cameras: Mapping[str, Any]) -> dict[str, CameraFacts]:
+    """Say where the mounted cameras are; SAPIEN's look along x, with y to the left and z up."""
+    return {view: _facts(camera._render_cameras[0], camera.mount) for view, camera in cameras.items()}
+
+
+def _facts(camera: Any, mount: Any) -> CameraFacts:
+    turned: Array = camera.local_pose.to_transformation_matrix()[:3, :3].astype(np.float64)
+    rotation = turned @ np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+    return CameraFacts(
+        mount=mount.name if mount is not None else "",
+        position=_rounded(camera.local_pose.p),
+        rotation=tuple(_rounded(row) for row in rotation),
+        focal_px=(float(camera.fx), float(camera.fy)),
+        centre_px=(float(camera.cx), float(camera.cy)),
+    )
+
+
+def _rounded(values: Array) -> tuple[float, ...]:
+    # Beyond single precision there is nothing; adding 0 makes -0 one.
+    return tuple(round(float(x), 6) + 0.0 for x in values)
 
 
 def _exterior_configs(env: Any) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from mstool.contract import Array, ControllerFacts, RobotFacts, RobotReading, State
+from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotReading, State
 from mstool.errors import DataError
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.maniskill.action_conversion import conversion
 from mstool.simulators.maniskill.build import build_env
-from mstool.simulators.maniskill.cameras import finish_pictures, mount_cameras, start_pictures
+from mstool.simulators.maniskill.cameras import camera_facts, finish_pictures, mount_cameras, start_pictures
 from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.registry import check_env_id
 from mstool.simulators.maniskill.render_detail import apply_detail
@@ -140,6 +140,10 @@ class ManiSkillSimulator:
     def controller_facts(self) -> ControllerFacts:
         """Ask the controller what one unit of each action dimension does, instead of trusting a table."""
         return controller_facts(self._env.agent, self.fps)
+
+    def camera_facts(self) -> dict[str, CameraFacts]:
+        """Ask the cameras where they are."""
+        return camera_facts(self._cameras)
 
     def robot_facts(self) -> RobotFacts:
         """Ask the robot what its joints and its action's dimensions are called."""

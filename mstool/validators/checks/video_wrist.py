@@ -16,22 +16,12 @@ from mstool.validators.meanings import Meaning
 from mstool.validators.poses import WXYZ, hand_pose
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import tracks
+from mstool.validators.ways import UPRIGHT, WAYS
 
 # Steps of the hand (m) that tell, and how many; shifts beyond this (pixels of a film) are mistaken ones.
 _MOVES_M, _FEW, _MOST_PX = 0.002, 60, 15.0
 # Share of the shifts that motion explains, and how much better another way up must fit than the mounted one.
 _LEAST_R2, _BETTER = 0.2, 1.8
-# How an image's right and down become those of the mounted camera.
-_WAYS = {
-    "upright": np.array([[1, 0], [0, 1]]),
-    "turned by 180 degrees": np.array([[-1, 0], [0, -1]]),
-    "mirrored left to right": np.array([[-1, 0], [0, 1]]),
-    "flipped upside down": np.array([[1, 0], [0, -1]]),
-    "turned by 90 degrees": np.array([[0, -1], [1, 0]]),
-    "turned by 270 degrees": np.array([[0, 1], [-1, 0]]),
-    "transposed": np.array([[0, 1], [1, 0]]),
-    "transposed and turned": np.array([[0, -1], [-1, 0]]),
-}
 
 
 def _rotated(vectors: Array, quat: Array, *, back: bool = False) -> Array:
@@ -94,13 +84,13 @@ class WristUpright(Check):
                 continue
             matrix, share = _fitted(moved, shifts)
             # What the camera moves to, the image moves from.
-            scores = {way: -float((turn * matrix).sum()) for way, turn in _WAYS.items()}
+            scores = {way: -float((turn * matrix).sum()) for way, turn in WAYS.items()}
             best = max(scores, key=lambda way: scores[way])
             yield Note(f"{camera}: {best}, R² {share:.2f}, {len(moved)} steps")
             if share < _LEAST_R2:
                 continue
             told = True
-            if best != "upright" and scores[best] > _BETTER * scores["upright"]:
+            if best != UPRIGHT and scores[best] > _BETTER * scores[UPRIGHT]:
                 yield Issue(
                     f"the view is {best} against the camera on the {meaning.robot.name}'s hand",
                     feature=camera,

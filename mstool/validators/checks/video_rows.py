@@ -1,4 +1,4 @@
-"""MS310, MS311: whether a picture is the right way up, and shows the motion of its own rows."""
+"""MS311: whether a fixed view shows the motion of its own rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,22 +8,13 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.checks.video_likeness import by_task
 from mstool.validators.checks.video_views import is_wrist, seen, shows, uniform
 from mstool.validators.clips import Clip, motion
-from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import Track, tracks
 
-# A view lies on its side when lifting the hand moves it this much along a row, and so little along a column; upright
-# ones are above 0.6 along a column.
-_LIES, _LEVEL = 0.6, 0.45
-_MIRRORED = "mirrored left to right"
-# Frames between the two pictures of a step, so that the arm moves by pixels and not by their parts.
-_STRIDE = 2
 _FEW = 30
 _FEWEST = 10
-_LEAST_R2 = 0.4
 # Share of the picture's motion that the hand must explain before anything is said of single episodes, and how much
 # better each of two episodes' pictures must fit the other's rows: measured +0.13 for swapped ones of a task and +0.4
 # of two tasks (medians), at most +0.015 for good ones.
@@ -31,137 +22,6 @@ _LEAST_SEEN = 0.35
 _SWAP_GAIN = 0.05
 # Episodes of a task that give it a projection of its own: tasks differ in camera, and in what else moves.
 _OWN_PROJECTION = 3
-
-
-@dataclass(frozen=True)
-class Projection:
-    """How a fixed camera shows the hand's motion: pixels per metre, linear."""
-
-    # World directions (3,) in which the picture's right and down grow, times pixels per metre.
-    right: Array
-    down: Array
-    # Share of the shifts that it explains, per picture axis.
-    r2: tuple[float, float]
-    n: int
-
-    @property
-    def forward(self) -> Array:
-        """Where the camera looks (3,), unit length: right x down, for a picture that is not mirrored."""
-        cross = np.cross(self.right, self.down)
-        result: Array = cross / max(float(np.linalg.norm(cross)), 1e-12)
-        return result
-
-
-def steps(clip: Clip, track: Track) -> tuple[Array, Array]:
-    """Return the hand's steps (n, 3) m and the picture's (n, 2) px for a film, where enough moves."""
-    film = clip.film[::_STRIDE]
-    shift = motion(film).shift
-    where = track.position[: len(clip.film)][::_STRIDE]
-    count = min(len(shift), len(where) - 1)
-    return np.diff(where, axis=0)[:count], shift[:count]
-
-
-def project(pairs: list[tuple[Array, Array]]) -> Projection | None:
-    """Fit a projection to hand and picture steps; None where too little moves."""
-    if not pairs:
-        return None
-    hand, picture = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    fine = np.isfinite(picture).all(axis=1)
-    hand, picture = hand[fine], picture[fine]
-    if len(hand) < _FEW:
-        return None
-    # Shifts of more than a quarter of the picture are not what this linear flow can see.
-    keep = np.abs(picture).max(axis=1) < 24
-    hand, picture = hand[keep], picture[keep]
-    weights = np.ones(len(hand))
-    matrix = np.zeros((3, 2))
-    for _ in range(6):
-        matrix = np.linalg.lstsq(hand * weights[:, None], picture * weights[:, None], rcond=None)[0]
-        off = np.linalg.norm(picture - hand @ matrix, axis=1)
-        weights = 1 / np.sqrt(np.maximum(1, off / (1.345 * 1.4826 * np.median(off) + 1e-9)))
-    left = (weights[:, None] * (picture - hand @ matrix)) ** 2
-    total = (weights[:, None] * picture) ** 2
-    r2 = 1 - left.sum(axis=0) / np.maximum(total.sum(axis=0), 1e-12)
-    return Projection(matrix[:, 0], matrix[:, 1], (float(r2[0]), float(r2[1])), len(hand))
-
-
-def turned(view: Projection) -> str:
-    """Return how a fixed view's picture is turned or mirrored, "" where it is upright."""
-    lift = float(-view.down[2] / max(float(np.linalg.norm(view.down)), 1e-12))
-    if abs(view.right[2]) > _LIES * float(np.linalg.norm(view.right)) and abs(lift) < _LEVEL:
-        return "turned by 90 degrees or transposed"
-    # A camera level with the hand, or one that looks straight down, leaves one of the two open.
-    flipped, mirrored = lift < -0.25, float(view.forward[2]) > 0.25
-    return {
-        (True, False): "turned by 180 degrees",
-        (True, True): "flipped upside down",
-        (False, True): _MIRRORED,
-    }.get((flipped, mirrored), "")
-
-
-def _pairs(context: Context, found: list[Clip]) -> list[tuple[Array, Array]]:
-    _, all_tracks = tracks(context)
-    by_episode = {track.episode: track for track in all_tracks}
-    return [steps(clip, by_episode[clip.episode]) for clip in found if clip.episode in by_episode]
-
-
-@register
-class Upright(Check):
-    """MS310."""
-
-    code, family = "MS310", "video"
-    title = "fixed views are upright and not mirrored"
-    meaning = (
-        "raw OpenGL buffers are upside down (LIBERO turns them): pretrained weights have never seen the scene like that"
-    )
-    fix = "turn or flip the images back before storing them"
-
-    def run(self, context: Context) -> Iterator[Issue | Note]:
-        """Fit picture motion to the hand's: up must be up, and the camera must look down on the table."""
-        fixed = {
-            c: found for c, found in seen(context).items() if is_wrist(context, c) is not True and not uniform(found)
-        }
-        if not fixed:
-            raise Skip("there is no fixed view")
-        meaning, _ = tracks(context)
-        unclear = []
-        for camera, found in fixed.items():
-            pairs = _pairs(context, found)
-            view = project(pairs)
-            if view is None or min(view.r2) < _LEAST_R2 or np.linalg.norm(view.down) < 1e-9:
-                unclear.append(camera)
-                continue
-            lift = float(-view.down[2] / np.linalg.norm(view.down))
-            look = float(view.forward[2])
-            certain = f"R² {view.r2[0]:.2f} right, {view.r2[1]:.2f} down, {view.n} steps"
-            what = turned(view)
-            # Hands that move in a plane leave one direction open: what hangs on a single episode is not said.
-            without = [project(pairs[:i] + pairs[i + 1 :]) for i in range(len(pairs))]
-            # Nor what tasks say differently, each by itself: a tool that is dragged along moves as no hand does.
-            without += [project(_pairs(context, group)) for group in by_task(context, found, 3)]
-            if what and any(other is None or turned(other) != what for other in without):
-                unclear.append(camera)
-                continue
-            yield Note(
-                f"{camera}: lifting the hand moves it {'up' if lift > 0 else 'down'} ({lift:+.2f}), the camera "
-                f"looks {'down' if look < 0 else 'up'} ({look:+.2f}); {certain}"
-            )
-            if what and meaning.source == "numbers":
-                raise Skip(
-                    f"nothing declares which way is up; if the state's third number is, {camera} is {what}; {SETTLE}"
-                )
-            if what:
-                yield Issue(
-                    f"the view is {what}: {certain}",
-                    # A good PlaceSphere's motion, mostly in one plane, looks as a mirrored PickCube's does.
-                    "warning" if what == _MIRRORED else "error",
-                    feature=camera,
-                    evidence=shows(found[0], camera),
-                    observed=f"up {lift:+.2f}, looks {look:+.2f}",
-                    expected="up above 0, looks below 0",
-                )
-        if len(unclear) == len(fixed):
-            raise Skip(f"the hand's motion in {', '.join(unclear)} is too small or too unlike its pixels' to tell")
 
 
 @dataclass(frozen=True)
