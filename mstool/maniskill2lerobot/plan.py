@@ -189,13 +189,15 @@ def build(
 
 
 def _complete(recipe: Recipe, demos: Demos, request: ConvertRequest) -> Recipe:
+    if not demos.control_mode:
+        raise DataError(
+            f"{demos.json} names no control mode",
+            fix=f'write the one they were recorded in into {demos.json}, as "control_mode" of each of its episodes '
+            "(pd_joint_pos for planner demos)",
+        )
     if recipe.observations == "recorded":
         return fit_to_recording(
             recipe, recorded_file(demos), control_mode=request.control_mode, image_size=request.image_size
         )
     demos.check_replayable()
-    if recipe.control_mode:
-        return recipe
-    if not demos.control_mode:
-        raise DataError(f"{demos.json} names no control mode", fix="say it: --control-mode MODE")
-    return replace(recipe, control_mode=demos.control_mode)
+    return recipe if recipe.control_mode else replace(recipe, control_mode=demos.control_mode)

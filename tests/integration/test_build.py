@@ -40,6 +40,36 @@ def test_a_control_mode_that_the_robot_does_not_have():
     assert error.value.fix == "choose one of these with --control-mode"
 
 
+def test_a_reward_mode_that_the_environment_supports():
+    env = build_env("DrawTriangle-v1", "pd_joint_pos", {}).unwrapped
+    assert env.reward_mode == "sparse"
+    env.reset(seed=0)
+    assert "success" in env.step(None)[4]
+    env.close()
+
+
+def test_an_environment_that_observes_pictures_alone_is_built_with_them(monkeypatch):
+    """As ManiSkill's environments of Bridge are, whose scenes are a download."""
+    from mani_skill.utils.registration import REGISTERED_ENVS
+
+    monkeypatch.setattr(REGISTERED_ENVS["PickCube-v1"].cls, "SUPPORTED_OBS_MODES", ["rgb+segmentation"])
+    env = build_env("PickCube-v1", "pd_joint_pos", {}).unwrapped
+    assert env.reset(seed=0)[0] == {}
+    env.close()
+
+
+def test_a_package_that_the_environment_lacks(monkeypatch):
+    from mani_skill.utils.registration import REGISTERED_ENVS
+
+    def lacking(*_):
+        raise ImportError("svgpathtools not installed. Install with pip install svgpathtools")
+
+    monkeypatch.setattr(REGISTERED_ENVS["PickCube-v1"].cls, "_load_scene", lacking)
+    with pytest.raises(SetupError, match="PickCube-v1 cannot be built: svgpathtools not installed") as error:
+        build_env("PickCube-v1", "pd_joint_pos", {})
+    assert error.value.fix == "pip install svgpathtools"
+
+
 def test_files_that_are_not_on_this_machine_are_not_asked_for(monkeypatch, capfd):
     from mani_skill.utils import assets
 

@@ -1,11 +1,11 @@
 """Bad input: a clear message, the command that mends it, the right exit code, and nothing left behind."""
 
-import json
 import os
 
 import h5py
 import numpy as np
 import pytest
+from support.demos import edit_json
 
 
 def contents(folder):
@@ -112,14 +112,16 @@ def test_damaged_demos_are_listed_before_any_work(mstool, tmp_path, demo_copy, c
     assert contents(tmp_path / "out") == []
 
 
-def test_control_mode_that_cannot_be_converted(mstool, tmp_path, demo_copy, capsys):
-    path = demo_copy / "trajectory.json"
-    data = json.loads(path.read_text())
-    for episode in data["episodes"]:
-        episode["control_mode"] = "pd_joint_vel"
-    path.write_text(json.dumps(data))
-    assert convert(mstool, tmp_path, demo_copy) == 2
-    assert "'pd_joint_vel' cannot be converted to 'pd_ee_delta_pose'" in capsys.readouterr().err
+def test_no_control_mode(mstool, tmp_path, demo_copy, capsys):
+    edit_json(demo_copy, lambda d: d["env_info"]["env_kwargs"].pop("control_mode"))
+    edit_json(demo_copy, lambda d: d["episodes"][2].pop("control_mode"))
+    assert convert(mstool, tmp_path, demo_copy) == 1
+    assert "episode 2 of trajectory.json has no control mode" in capsys.readouterr().err
+    edit_json(demo_copy, lambda d: d["episodes"][0].pop("control_mode"))
+    assert convert(mstool, tmp_path, demo_copy) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert "trajectory.json names no control mode" in error
+    assert f"fix: write the one they were recorded in into {demo_copy / 'trajectory.json'}" in error
     assert not (tmp_path / "out" / "data").exists()
 
 

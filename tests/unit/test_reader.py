@@ -175,13 +175,33 @@ def test_an_episode_id_as_text(demo_copy):
 
 
 def test_a_file_that_another_process_writes(demo_copy):
+    opened = DemoFile(demo_copy)
     code = "import h5py, sys; f = h5py.File(sys.argv[1], 'a'); print('open', flush=True); sys.stdin.read()"
     words = [sys.executable, "-c", code, str(demo_copy / "trajectory.h5")]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout.readline() == "open\n"
         with pytest.raises(DataError, match="is in use by another process"):
             DemoFile(demo_copy)
+        with pytest.raises(DataError, match="is in use by another process"):
+            opened.open()
         writer.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "number", "fix"),
+    [
+        ("unable to lock file, errno = 37, error message = 'No locks available'", 37, "HDF5_USE_FILE_LOCKING=FALSE"),
+        ("file is already open for write or SWMR write", 5, "h5clear -s"),
+    ],
+)
+def test_locks_that_nobody_holds(demo_copy, monkeypatch, said, number, fix):
+    def refuse(*_):
+        raise OSError(number, said)
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(DataError) as error:
+        DemoFile(demo_copy)
+    assert fix in error.value.fix
 
 
 def test_an_empty_h5(demo_copy):

@@ -6,7 +6,6 @@ The one place of conversion that knows whose demos they are (`--observations rec
 from dataclasses import dataclass, replace
 from typing import Any
 
-import h5py
 import numpy as np
 
 from mstool.contract import CameraFacts, ControllerFacts, RobotFacts, RobotTrack
@@ -39,7 +38,7 @@ class RecordedSource:
 
     def robot_facts(self) -> RobotFacts:
         """Names of a known robot's joints, recognised by their number; numbers for any other robot."""
-        with h5py.File(self.demos.path, "r") as file:
+        with self.demos.open() as file:
             recording = Recording(file, self.demos.group_names[self.position])
             assert recording.qpos is not None
             joints = recording.qpos.shape[1]
@@ -76,7 +75,7 @@ class RecordedSource:
 
         """
         steps = len(demo.actions)
-        with h5py.File(self.demos.path, "r") as file:
+        with self.demos.open() as file:
             recording = Recording(file, self.demos.group_names[self.position])
             recording.check_length(steps)
             cameras = match_views(recording, tuple(camera.view for camera in self.recipe.cameras))
@@ -168,7 +167,7 @@ def fit_to_recording(recipe: Recipe, demos: DemoFile, *, control_mode: str | Non
         raise UsageError(f"the recorded actions are in {demos.control_mode!r}, not in {control_mode!r}", fix=replayed)
     if image_size is not None:
         raise UsageError("recorded images are never resized: --image-size does not apply", fix="leave it out")
-    with h5py.File(demos.path, "r") as file:
+    with demos.open() as file:
         recording = Recording(file, demos.group_names[0])
         cameras = match_views(recording, tuple(camera.view for camera in recipe.cameras))
         sizes = {recording.cameras[camera] for camera in cameras.values()}

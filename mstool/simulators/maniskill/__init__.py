@@ -7,7 +7,7 @@ controller              what its actions are in metres and radians
 robots, cameras         what stands in a scene
 devices                 where it renders
 render_detail           fewer triangles: meshes makes them, mesh_cache keeps them
-action_conversion       demo actions in another control mode
+action_conversion       demo actions in another control mode, by way of the joint_targets of their own
 planner/, solve, record   ManiSkill's own solutions, and what they do written down
 demos/                  its files of demos, official or made here
 probe                   whether SAPIEN renders here

@@ -2,6 +2,7 @@
 
 ManiSkill steps a second environment to learn the source controller's targets. For `pd_joint_pos` the target *is* the
 action, so its forward kinematics are enough: one environment, the same actions (a test compares the two bit for bit).
+A demo in any other mode is first made one in `pd_joint_pos` (`joint_targets`).
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError, UsageError
+from mstool.simulators.maniskill.joint_targets import JOINT_POSITIONS, arm_of
 from mstool.simulators.maniskill.robots import action_size, control_mode
 
 # ManiSkill tries up to this many target steps for one source action whose conversion had to be clipped.
@@ -18,12 +20,15 @@ MAX_EE_STEPS = 4
 MAX_JOINT_STEPS = 2
 
 type Converter = Callable[[Any, Array], Iterator[Array]]
+# From the joint positions (n,) rad where an arm is to go, to its actions on the way, each from where the robot is.
+type Way = Callable[[Array], Iterator[Array]]
 
 
 def conversion(source: str, target: str) -> Converter:
     """Return a function of (agent, source actions) that yields target actions one by one.
 
-    Each yielded action must have been executed before the next one is asked for: it depends on where the robot is.
+    `source` is `target` itself or `pd_joint_pos`. Each yielded action must have been executed before the next one is
+    asked for: it depends on where the robot is.
 
     Raises
     ------
@@ -33,22 +38,30 @@ def conversion(source: str, target: str) -> Converter:
     """
     if source == target:
         return _identity
-    if target not in _CONVERSIONS.get(source, {}):
+    if target not in _WAYS:
         raise UsageError(
-            f"demos in control mode {source!r} cannot be converted to {target!r}: ManiSkill has no such conversion",
-            fix=f"use --control-mode {source} with a layout that allows it (mstool layouts)",
+            f"demos in control mode {source!r} cannot be converted to {target!r}, only to "
+            f"{', '.join([JOINT_POSITIONS, *_WAYS])}",
+            fix="choose one of these with --control-mode, or the demos' own with a layout that allows it "
+            "(mstool layouts)",
         )
-    convert = _CONVERSIONS[source][target]
 
-    def checked(agent: Any, actions: Array) -> Iterator[Array]:
-        # Every source mode above is one value per arm joint and one for the gripper.
-        _check_width(actions, len(agent.arm_joint_names) + 1, source)
-        yield from convert(agent, actions)
+    def converted(agent: Any, actions: Array) -> Iterator[Array]:
+        arm = arm_of(agent)
+        joints = len(arm.joints)
+        # The gripper's part, and what else there is, stays as it is.
+        others = action_size(agent) - int(arm.single_action_space.shape[0])
+        check_width(actions, joints + others, source)
+        way = _WAYS[target](agent, arm)
+        for action in actions:
+            for move in way(action[:joints]):
+                yield np.concatenate([move, action[joints:]]).astype(np.float32)
 
-    return checked
+    return converted
 
 
-def _check_width(actions: Array, expected: int, control_mode: str) -> None:
+def check_width(actions: Array, expected: int, control_mode: str) -> None:
+    """Raise DataError unless actions (T, A) are as wide as the control mode takes them."""
     if actions.shape[1] != expected:
         raise DataError(
             f"the demo's actions are {actions.shape[1]} wide, control mode {control_mode!r} takes {expected}: "
@@ -58,21 +71,21 @@ def _check_width(actions: Array, expected: int, control_mode: str) -> None:
 
 
 def _identity(agent: Any, actions: Array) -> Iterator[Array]:
-    _check_width(actions, action_size(agent), control_mode(agent))
+    check_width(actions, action_size(agent), control_mode(agent))
     yield from actions
 
 
-def _joint_pos_to_ee_delta(agent: Any, actions: Array) -> Iterator[Array]:
+def _by_the_hand(agent: Any, arm: Any) -> Way:
     import sapien
     from mani_skill.trajectory.utils.actions.conversion import delta_pose_to_pd_ee_delta
 
-    arm = agent.controller.controllers["arm"]
     pos_only = arm.config.frame == "root_translation"
     model = agent.robot.create_pinocchio_model()
     base = agent.robot.pose.sp
-    for source in actions:
+
+    def way(target: Array) -> Iterator[Array]:
         qpos = agent.robot.get_qpos()[0].numpy().copy()
-        qpos[arm.active_joint_indices.numpy()] = source[:-1]
+        qpos[arm.active_joint_indices.numpy()] = target
         model.compute_forward_kinematics(qpos)
         goal = base * model.get_link_pose(arm.ee_link.index)
         clipped = False
@@ -83,9 +96,11 @@ def _joint_pos_to_ee_delta(agent: Any, actions: Array) -> Iterator[Array]:
             move = delta_pose_to_pd_ee_delta(arm, delta, pos_only=pos_only)
             # Once cut off, ManiSkill uses up all its steps, even when one in between would have been enough.
             clipped = _clip_ee(move, pos_only=pos_only) or clipped
-            yield np.concatenate([move, source[-1:]]).astype(np.float32)
+            yield move
             if not clipped:
                 break
+
+    return way
 
 
 def _clip_ee(move: Array, *, pos_only: bool) -> bool:
@@ -99,35 +114,24 @@ def _clip_ee(move: Array, *, pos_only: bool) -> bool:
     return clipped
 
 
-def _joint_pos_to_joint_delta(agent: Any, actions: Array) -> Iterator[Array]:
+def _by_the_joints(agent: Any, arm: Any) -> Way:  # noqa: ARG001
     from mani_skill.trajectory.utils.actions.conversion import qpos_to_pd_joint_delta_pos
 
-    arm = agent.controller.controllers["arm"]
-    for source in actions:
+    def way(target: Array) -> Iterator[Array]:
         clipped = False
         for _ in range(MAX_JOINT_STEPS):
-            move = qpos_to_pd_joint_delta_pos(arm, source[:-1])
+            move = qpos_to_pd_joint_delta_pos(arm, target)
             clipped = bool(np.abs(move).max() > 1 + 1e-3) or clipped
-            yield np.concatenate([np.clip(move, -1, 1), source[-1:]]).astype(np.float32)
+            yield np.clip(move, -1, 1)
             if not clipped:
                 break
 
-
-def _joint_delta_to_joint_pos(agent: Any, actions: Array) -> Iterator[Array]:
-    arm = agent.controller.controllers["arm"]
-    # The source controller's range: +-0.1 rad per step on the Panda (`arm_pd_joint_delta_pos`).
-    source_arm = agent._controller_configs["pd_joint_delta_pos"]["arm"]
-    middle, half = (source_arm.upper + source_arm.lower) / 2, (source_arm.upper - source_arm.lower) / 2
-    for source in actions:
-        qpos = arm.qpos[0].numpy()
-        yield np.concatenate([qpos + middle + half * np.clip(source[:-1], -1, 1), source[-1:]]).astype(np.float32)
+    return way
 
 
-_CONVERSIONS: dict[str, dict[str, Converter]] = {
-    "pd_joint_pos": {
-        "pd_ee_delta_pose": _joint_pos_to_ee_delta,
-        "pd_ee_delta_pos": _joint_pos_to_ee_delta,
-        "pd_joint_delta_pos": _joint_pos_to_joint_delta,
-    },
-    "pd_joint_delta_pos": {"pd_joint_pos": _joint_delta_to_joint_pos},
+# {control mode: how an arm goes to joint positions in it}.
+_WAYS: dict[str, Callable[[Any, Any], Way]] = {
+    "pd_ee_delta_pose": _by_the_hand,
+    "pd_ee_delta_pos": _by_the_hand,
+    "pd_joint_delta_pos": _by_the_joints,
 }

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError, UsageError
@@ -16,6 +16,11 @@ from mstool.simulators.maniskill.registry import load_maniskill
 
 # What ManiSkill prints of files that it lacks, before it asks whether to download them.
 _LACKING = re.compile(r"(?:Could not find asset|Robot) (\S+) (?:definition file not found )?at (\S+)")
+
+# What a module says when a package of an environment of its own is missing.
+_PACKAGE = re.compile(r"pip install (\S+)")
+# Observation modes that need no device to render on.
+_WITHOUT_PICTURES = {"none", "state"}
 
 
 def build_env(
@@ -57,20 +62,28 @@ def build_env(
     import gymnasium
 
     load_maniskill()
+    from mani_skill.utils.registration import REGISTERED_ENVS
+
+    cls = REGISTERED_ENVS[env_id].cls
+    observes = _least(cls.SUPPORTED_OBS_MODES)
     kwargs = {name: tuple(v) if name == "robot_uids" and isinstance(v, list) else v for name, v in arguments.items()}
     said = io.StringIO()
     try:
         with _asking_nobody(said), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return gymnasium.make(
+            env = gymnasium.make(
                 env_id,
-                obs_mode="none",
+                obs_mode=observes,
+                reward_mode=_least(cls.SUPPORTED_REWARD_MODES),
                 control_mode=control_mode,
                 sim_backend="physx_cpu",
-                render_backend=render_device() if rendered else "none",
+                render_backend=render_device() if rendered or observes not in _WITHOUT_PICTURES else "none",
                 **ours,
                 **kwargs,
             )
+            # Some only know pictures as observations: they are built with these, and then asked for none.
+            env.unwrapped._obs_mode = "none"
+            return env
     except MstoolError:  # no device to render on
         raise
     except (EOFError, SystemExit) as error:
@@ -79,11 +92,19 @@ def build_env(
         cause = error.__cause__ or error  # gymnasium adds all arguments to the message
         if isinstance(cause, AssertionError) and "not in supported modes" in str(cause):
             raise UsageError(
-                f"{env_id} with control mode {control_mode!r}: {cause}", fix="choose one of these with --control-mode"
+                f"{env_id} with control mode {control_mode!r}: {cause}",
+                fix="choose one of these with --control-mode" + (f", or correct {said_in}" if said_in else ""),
             ) from error
         if isinstance(cause, RuntimeError) and rendered and "device" in str(cause).lower():
             raise SetupError(f"SAPIEN found no device to render on: {cause}", fix=driver_command()) from error
+        if isinstance(cause, ImportError) and (package := _PACKAGE.search(str(cause))):
+            raise SetupError(f"{env_id} cannot be built: {cause}", fix=package.group(0)) from error
         raise _unbuildable(env_id, kwargs, said_in, cause) from error
+
+
+def _least(supported: Sequence[str]) -> str:
+    """Return the cheapest of the modes that an environment supports, in which it observes or rewards."""
+    return next((mode for mode in ("none", "state") if mode in supported), supported[0])
 
 
 @contextlib.contextmanager

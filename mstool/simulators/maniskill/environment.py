@@ -1,17 +1,19 @@
 """One ManiSkill environment as conversion and evaluation need it: step, read the robot, take pictures."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotReading, State
-from mstool.errors import DataError
+from mstool.errors import DataError, UsageError
 from mstool.simulators.base import SimulatorSpec
-from mstool.simulators.maniskill.action_conversion import conversion
+from mstool.simulators.maniskill.action_conversion import check_width, conversion
 from mstool.simulators.maniskill.build import build_env
 from mstool.simulators.maniskill.cameras import camera_facts, finish_pictures, mount_cameras, start_pictures
 from mstool.simulators.maniskill.devices import render_backend
+from mstool.simulators.maniskill.joint_targets import JOINT_POSITIONS, joint_positions
 from mstool.simulators.maniskill.registry import check_env_id
 from mstool.simulators.maniskill.render_detail import apply_detail
 from mstool.simulators.maniskill.robots import (
@@ -53,10 +55,12 @@ class ManiSkillSimulator:
             {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})},
             said_in=spec.env_kwargs_in,
             rendered=bool(spec.views),
-            reward_mode="none",
             max_episode_steps=10**9,  # horizons are ours: ManiSkill's 50 is shorter than most demos
         ).unwrapped
         self._cameras: dict[str, Any] = {}
+        # How the episode began, and the environment that executes demos of another control mode.
+        self._begun: tuple[int, Mapping[str, Any] | None, State | None] = (0, None, None)
+        self._other: ManiSkillSimulator | None = None
         # Whether the environment says when its task is solved; known after a step.
         self.judges = True
         # Whether the episode began where its seed begins.
@@ -68,6 +72,7 @@ class ManiSkillSimulator:
         `state` (a demo's first environment state) replaces what the seed gives, unless the two differ by rounding only:
         then whoever starts from the seed, as evaluation does, starts where this episode did, to the bit.
         """
+        self._begun = seed, options, state
         self._env.reset(seed=seed, options={**(options or {}), "reconfigure": True})
         self.begun_at_seed = state is None or self._is_at(state)
         if state is not None and not self.begun_at_seed:
@@ -90,10 +95,40 @@ class ManiSkillSimulator:
         Raises
         ------
         UsageError
-            ManiSkill has no such conversion.
+            There is no way from one mode to the other.
+        DataError
+            The robot has no such control mode, or the actions are not as wide as it takes them.
 
         """
-        return conversion(control_mode, self.spec.control_mode)(self._env.agent, actions)
+        if control_mode in {self.spec.control_mode, JOINT_POSITIONS}:
+            return conversion(control_mode, self.spec.control_mode)(self._env.agent, actions)
+        convert = conversion(JOINT_POSITIONS, self.spec.control_mode)
+        return convert(self._env.agent, self._in(control_mode).joint_positions(actions))
+
+    def joint_positions(self, actions: Array) -> Array:
+        """Execute actions (T, A) of this control mode; return them as actions (T, A') of `pd_joint_pos`."""
+        agent = self._env.agent
+        check_width(actions, self.action_size, self.spec.control_mode)
+        return joint_positions(agent, actions, self.step)
+
+    def _in(self, control_mode: str) -> "ManiSkillSimulator":
+        """Return the same environment in another control mode, without pictures, begun as this one was."""
+        if self._other is None or self._other.spec.control_mode != control_mode:
+            self._close_other()
+            try:
+                self._other = ManiSkillSimulator(replace(self.spec, control_mode=control_mode, views=()))
+            except UsageError as error:
+                raise DataError(
+                    f"the demos' own control mode: {error.message}",
+                    fix=f"correct control_mode in {self.spec.env_kwargs_in or 'their .json'}",
+                ) from error
+        self._other.reset(*self._begun)
+        return self._other
+
+    def _close_other(self) -> None:
+        if self._other is not None:
+            self._other.close()
+            self._other = None
 
     def images(self) -> dict[str, Array]:
         """Take one picture per view: uint8 (H, W, 3) RGB, upright, not mirrored."""
@@ -153,6 +188,7 @@ class ManiSkillSimulator:
         """Free the scene and its cameras."""
         self._cameras = {}
         self._env.close()
+        self._close_other()
 
     def _is_at(self, state: State) -> bool:
         now = self._env.get_state_dict()

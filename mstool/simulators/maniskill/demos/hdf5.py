@@ -14,6 +14,35 @@ from mstool.errors import DataError
 UNREADABLE = (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError)
 
 
+def open_h5(path: Path) -> h5py.File:
+    """Open a file for reading.
+
+    Raises
+    ------
+    DataError
+        Another process writes it, it cannot be locked where it is, or it is no HDF5 file.
+
+    """
+    try:
+        return h5py.File(path, "r")
+    except BlockingIOError as error:
+        raise DataError(f"{path} is in use by another process", fix="wait until it is written") from error
+    except OSError as error:
+        text = str(error)
+        if "already open for write" in text:
+            raise DataError(
+                f"{path} is in use by another process, or one that wrote it was killed",
+                fix=f"wait until it is written; or: h5clear -s {path}",
+            ) from error
+        if "unable to lock file" in text:
+            raise DataError(
+                f"{path} cannot be locked: its file system has no locks", fix="export HDF5_USE_FILE_LOCKING=FALSE"
+            ) from error
+        if not path.stat().st_size:
+            raise DataError(f"{path} is empty") from error
+        raise DataError(f"{path} is not a readable HDF5 file (truncated, or not HDF5): {text}") from error
+
+
 def trajectories(file: h5py.File) -> set[str]:
     """Return the names of the groups that are trajectories and can be opened."""
     found = set()

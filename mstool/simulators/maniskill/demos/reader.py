@@ -13,6 +13,7 @@ from mstool.simulators.demos import Demo
 from mstool.simulators.maniskill.demos.hdf5 import (
     UNREADABLE,
     has_flat_states,
+    open_h5,
     read_actions,
     read_first_state,
     stamp,
@@ -51,7 +52,7 @@ class DemoFile:
         self.env_id = str(listing["env_info"]["env_id"])
         self.recorded_kwargs: dict[str, Any] = listing["env_info"].get("env_kwargs") or {}
         self.env_kwargs = {k: v for k, v in self.recorded_kwargs.items() if k not in _OURS}
-        with self._open() as file:
+        with self.open() as file:
             try:
                 self._groups = trajectories(file)
             except UNREADABLE as error:
@@ -88,7 +89,7 @@ class DemoFile:
         """Say what is wrong with each of the first `limit` episodes: {position: problem}, empty when all is well."""
         found: dict[int, str] = {}
         widths: dict[int, int] = {}
-        with self._open() as file:
+        with self.open() as file:
             for position in range(len(self.episodes[:limit])):
                 try:
                     widths[position] = self._read(file, position).actions.shape[1]
@@ -107,7 +108,7 @@ class DemoFile:
 
     def read_many(self, positions: Sequence[int]) -> list[Demo]:
         """Read several episodes, opening the file once."""
-        with self._open() as file:
+        with self.open() as file:
             return [self._read(file, position) for position in positions]
 
     def check_replayable(self) -> None:
@@ -126,10 +127,17 @@ class DemoFile:
                 fix=other_demos(self.env_id),
             )
 
+    def open(self) -> h5py.File:
+        """Open the file for reading; DataError with the cause where that cannot be done."""
+        return open_h5(self.path)
+
     def _read(self, file: h5py.File, position: int) -> Demo:
         episode = self.episodes[position]
         name = f"traj_{episode['episode_id']}"
         where = f"{name} in {self.path.name}"
+        mode = self._control_mode(episode)
+        if not mode:
+            raise DataError(f"episode {episode['episode_id']} of {self.json.name} has no control mode")
         if name not in self._groups:
             raise DataError(f"{name} is listed in {self.json.name} but missing in {self.path.name}")
         group = file[name]
@@ -151,7 +159,7 @@ class DemoFile:
             env_id=self.env_id,
             episode_id=int(episode["episode_id"]),
             seed=seed_of(episode),
-            control_mode=self._control_mode(episode),
+            control_mode=mode,
             actions=actions,
             first_state=first_state,
             reset_options=reset_options_of(episode),
@@ -171,16 +179,6 @@ class DemoFile:
                 "ManiSkill can only make all robots of an environment in one"
             )
         return str(next(iter(mode.values())))
-
-    def _open(self) -> h5py.File:
-        try:
-            return h5py.File(self.path, "r")
-        except OSError as error:
-            if "unable to lock file" in str(error):
-                raise DataError(f"{self.path} is in use by another process", fix="wait until it is written") from error
-            if not self.path.stat().st_size:
-                raise DataError(f"{self.path} is empty") from error
-            raise DataError(f"{self.path} is not a readable HDF5 file (truncated, or not HDF5): {error}") from error
 
 
 def find_h5(path: Path) -> Path:
