@@ -1,7 +1,12 @@
-"""Read the parts of one trajectory's HDF5 group."""
+"""Read one trajectory's HDF5 group within bounds: a demo file comes from a stranger.
 
-from collections.abc import Iterator
+A group's entry may be a link to another file of this machine, its numbers may lie in one, and a few bytes may announce
+terabytes. So nothing is taken by a path: `member` steps from a group to what lies in it, and `numbers` reads.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 
 import h5py
@@ -12,6 +17,68 @@ from mstool.errors import DataError
 
 # What h5py raises where a file is damaged within.
 UNREADABLE = (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError)
+# What is read at once may unpack to: a floor, and so many times the file's size. ManiSkill compresses images alone.
+SPARE_BYTES = 16 * 1024**2
+MOST_RATIO = 50
+# HDF5 unpacks a whole chunk, whatever is asked of it.
+MOST_CHUNK_BYTES = 128 * 1024**2
+_FIX = "take the demos from where they were first published, or: mstool demos generate --env ENV_ID"
+_LINKS = {h5py.h5l.TYPE_SOFT: "a link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}
+
+
+def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+    """Return what lies in a group under a name; None where nothing does.
+
+    Raises
+    ------
+    DataError
+        It is a link, or its numbers lie in another file: nothing outside this file is opened.
+
+    """
+    links, key = group.id.links, name.encode()
+    if not links.exists(key):
+        return None
+    kind = links.get_info(key).type
+    if kind != h5py.h5l.TYPE_HARD:
+        raise _elsewhere(group, name, f"is {_LINKS.get(kind, 'a link of an unknown kind')}")
+    item = group[name]
+    if isinstance(item, h5py.Dataset):
+        created = item.id.get_create_plist()
+        if created.get_layout() == h5py.h5d.VIRTUAL:
+            raise _elsewhere(group, name, "is put together from other data sets")
+        if created.get_external_count():
+            raise _elsewhere(group, name, "keeps its numbers in another file")
+    return item
+
+
+def numbers(items: Sequence[h5py.Dataset], rows: slice | int = slice(None)) -> list[Array]:
+    """Read the same rows of several data sets, after a look at what that takes.
+
+    Raises
+    ------
+    DataError
+        All of it unpacks to more than `SPARE_BYTES` and `MOST_RATIO` times the file's size.
+    TypeError
+        One holds something else than numbers.
+
+    """
+    most = SPARE_BYTES + MOST_RATIO * Path(items[0].file.filename).stat().st_size if items else 0
+    total = 0
+    for item in items:
+        kind, shape = item.dtype, item.shape
+        if kind.kind not in "fiub" or kind.itemsize > 8 or kind.subdtype or not shape:
+            raise TypeError(f"{item.name} holds {kind} of shape {shape}, not rows of numbers")
+        total += (
+            prod(shape[1:]) * kind.itemsize * (len(range(*rows.indices(shape[0]))) if isinstance(rows, slice) else 1)
+        )
+        chunk = prod(item.chunks or (0,)) * kind.itemsize
+        if total > most or chunk > MOST_CHUNK_BYTES:
+            raise DataError(
+                f"{item.name} in {Path(item.file.filename).name} announces {max(total, chunk) / 1e6:.0f} MB, more than "
+                "such a file holds",
+                fix=_FIX,
+            )
+    return [np.asarray(item[rows]) for item in items]
 
 
 def open_h5(path: Path) -> h5py.File:
@@ -44,20 +111,24 @@ def open_h5(path: Path) -> h5py.File:
 
 
 def trajectories(file: h5py.File) -> set[str]:
-    """Return the names of the groups that are trajectories and can be opened."""
+    """Return the names of the groups that are trajectories and can be opened; DataError where one is a link."""
     found = set()
     for name in file:
         with suppress(*UNREADABLE):
-            if name.startswith("traj_") and isinstance(file[name], h5py.Group):
+            if name.startswith("traj_") and isinstance(member(file, name), h5py.Group):
                 found.add(name)
     return found
 
 
-def read_actions(item: h5py.Dataset | h5py.Group, where: str) -> Array:
+def read_actions(group: h5py.Group, where: str) -> Array:
     """Return actions (T, A); those of several robots are put side by side, sorted by ManiSkill's key."""
+    item = member(group, "actions")
+    if item is None:
+        raise DataError(f"{where} has no actions")
     if isinstance(item, h5py.Dataset):
-        return np.asarray(item, np.float32)
-    parts = [np.asarray(item[key], np.float32) for key in sorted(item) if isinstance(item[key], h5py.Dataset)]
+        return np.asarray(numbers([item])[0], np.float32)
+    robots = [part for key in sorted(item) if isinstance(part := member(item, key), h5py.Dataset)]
+    parts = [np.asarray(part, np.float32) for part in numbers(robots)]
     if not parts or len(parts) != len(item) or {(part.ndim, len(part)) for part in parts} != {(2, len(parts[0]))}:
         raise DataError(f"{where} has dict-valued actions that are not one (steps, width) array per robot")
     return np.concatenate(parts, axis=1)
@@ -72,23 +143,30 @@ def stamp(path: Path) -> str:
 
 def read_first_state(group: h5py.Group) -> dict[str, dict[str, Array]] | None:
     """Return the environment's state before the first action; None where none was recorded body by body."""
-    if "env_states" not in group or has_flat_states(group):
+    states = member(group, "env_states")
+    if not isinstance(states, h5py.Group):
         return None
-    return {
-        kind: {name: np.asarray(states[0], np.float32) for name, states in _datasets(group["env_states"][kind])}
-        for kind in group["env_states"]
-    }
+    kinds = {kind: dict(_datasets(member(states, kind))) for kind in states}
+    rows = iter(numbers([item for bodies in kinds.values() for item in bodies.values()], 0))
+    return {kind: {name: np.asarray(next(rows), np.float32) for name in bodies} for kind, bodies in kinds.items()}
 
 
 def has_flat_states(group: h5py.Group) -> bool:
     """Tell whether the environment's states are one flat array, as ManiSkill2 recorded them."""
     try:
-        return isinstance(group.get("env_states"), h5py.Dataset)
+        return isinstance(member(group, "env_states"), h5py.Dataset)
     except UNREADABLE:
         return False
 
 
-def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
-    for name, item in group.items():
-        if isinstance(item, h5py.Dataset):
+def _datasets(group: h5py.Group | h5py.Dataset | None) -> Iterator[tuple[str, h5py.Dataset]]:
+    if not isinstance(group, h5py.Group):
+        raise TypeError("the states of a kind of body are not a group")
+    for name in group:
+        if isinstance(item := member(group, name), h5py.Dataset):
             yield name, item
+
+
+def _elsewhere(group: h5py.Group, name: str, what: str) -> DataError:
+    where = f"{group.name.rstrip('/')}/{name} in {Path(group.file.filename).name}"
+    return DataError(f"{where} {what}: only what is in the file itself is read", fix=_FIX)

@@ -9,6 +9,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from mstool.errors import DataError, MstoolError
+from mstool.simulators.maniskill.demos.hdf5 import MOST_RATIO, SPARE_BYTES
 from mstool.simulators.maniskill.demos.reader import find_h5
 
 REPO = "haosulab/ManiSkill_Demonstrations"
@@ -53,6 +54,12 @@ def download_demos(env_id: str, folder: Path) -> Path:
         aside = Path(tempfile.mkdtemp(prefix=".hub.", dir=folder))
         try:
             with zipfile.ZipFile(archive) as packed:
+                unpacked = sum(entry.file_size for entry in packed.infolist())
+                if unpacked > SPARE_BYTES + MOST_RATIO * archive.stat().st_size:
+                    raise DataError(
+                        f"{archive} announces {unpacked / 1e9:.1f} GB, more than an archive of its size holds",
+                        fix=f"mstool convert --env {env_id} --demos generate",
+                    )
                 packed.extractall(aside)
             aside.rename(target)
         except zipfile.BadZipFile as error:

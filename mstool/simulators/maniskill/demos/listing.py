@@ -1,5 +1,6 @@
 """The `.json` beside a demo file: how its environment was made, and what every episode began from."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,8 +71,8 @@ def _check_episodes(episodes: Any, path: Path) -> None:
     for i, episode in enumerate(episodes):
         if not isinstance(episode, dict) or "episode_id" not in episode:
             raise DataError(f"{path}: episode {i} has no episode_id")
-        if not str(episode["episode_id"]).isdecimal():
-            raise DataError(f"{path}: episode {i} has the episode_id {episode['episode_id']!r}, expected a number")
+        if not re.fullmatch(r"\d{1,18}", str(episode["episode_id"]), re.ASCII):
+            raise DataError(f"{path}: episode {i} has the episode_id {episode['episode_id']!r:.40}, expected a number")
     twice = [id_ for id_, count in Counter(str(episode["episode_id"]) for episode in episodes).items() if count > 1]
     if twice:
         raise DataError(f"{path} lists an episode more than once: {', '.join(twice[:10])}")

@@ -11,8 +11,11 @@ import numpy as np
 from mstool.errors import DataError
 from mstool.simulators.demos import Demo
 from mstool.simulators.maniskill.demos.hdf5 import (
+    MOST_RATIO,
+    SPARE_BYTES,
     UNREADABLE,
     has_flat_states,
+    member,
     open_h5,
     read_actions,
     read_first_state,
@@ -57,7 +60,7 @@ class DemoFile:
                 self._groups = trajectories(file)
             except UNREADABLE as error:
                 raise DataError(f"{self.path} cannot be read: {error}") from error
-            self._flat_states = any(has_flat_states(file[name]) for name in self._groups)
+            self._flat_states = any(has_flat_states(self._group(file, name)) for name in self._groups)
         if not self._groups:
             raise DataError(f"{self.path} holds no trajectory: it has no group named traj_0, traj_1, ...")
 
@@ -89,12 +92,20 @@ class DemoFile:
         """Say what is wrong with each of the first `limit` episodes: {position: problem}, empty when all is well."""
         found: dict[int, str] = {}
         widths: dict[int, int] = {}
+        # Many groups may share one array of zeros.
+        left = SPARE_BYTES + MOST_RATIO * self.path.stat().st_size
         with self.open() as file:
             for position in range(len(self.episodes[:limit])):
                 try:
-                    widths[position] = self._read(file, position).actions.shape[1]
+                    actions = self._read(file, position).actions
+                    widths[position], left = actions.shape[1], left - actions.nbytes
                 except DataError as error:
                     found[position] = error.message
+                if left < 0:
+                    raise DataError(
+                        f"{self.path} announces more actions than a file of its size holds",
+                        fix=other_demos(self.env_id),
+                    )
         usual = Counter(widths.values()).most_common(1)
         for position, width in widths.items():
             if width != usual[0][0]:
@@ -140,12 +151,11 @@ class DemoFile:
             raise DataError(f"episode {episode['episode_id']} of {self.json.name} has no control mode")
         if name not in self._groups:
             raise DataError(f"{name} is listed in {self.json.name} but missing in {self.path.name}")
-        group = file[name]
         try:
-            if "actions" not in group:
-                raise DataError(f"{where} has no actions")
-            actions = read_actions(group["actions"], where)
+            group = self._group(file, name)
+            actions = read_actions(group, where)
             first_state = read_first_state(group)
+            observed = member(group, "obs") is not None
         except UNREADABLE as error:
             raise DataError(f"{where} cannot be read: {error}") from error
         if actions.ndim != 2 or not len(actions):
@@ -164,9 +174,16 @@ class DemoFile:
             first_state=first_state,
             reset_options=reset_options_of(episode),
             env_kwargs=self.env_kwargs,
-            observations=stamp(self.path) if "obs" in group else "",
+            observations=stamp(self.path) if observed else "",
             listed_in=str(self.json),
         )
+
+    @staticmethod
+    def _group(file: h5py.File, name: str) -> h5py.Group:
+        group = member(file, name)
+        if not isinstance(group, h5py.Group):
+            raise TypeError(f"{name} is not a group")
+        return group
 
     def _control_mode(self, episode: Mapping[str, Any]) -> str:
         mode = episode.get("control_mode") or self.recorded_kwargs.get("control_mode", "")
@@ -189,7 +206,8 @@ def find_h5(path: Path) -> Path:
         if path.suffix == ".json":
             raise DataError(f"{path} goes with a .h5 file", fix=f"--demos {path.with_suffix('.h5')}")
         return path
-    found = sorted(path.rglob("*.h5"))
+    # A pipe of that name would never end.
+    found = sorted(each for each in path.rglob("*.h5") if each.is_file())
     if not found:
         raise DataError(f"{path} holds no .h5 file", fix="give --demos the .h5 file, `hub` or `generate`")
     if len(found) > 1:

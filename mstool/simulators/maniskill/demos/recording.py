@@ -4,13 +4,14 @@ Pictures come in two shapes: `rgb`, uint8 (T+1, H, W, 3), and the older `Color`,
 """
 
 from collections.abc import Iterator
-from typing import Any
+from math import prod
 
 import h5py
 import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
+from mstool.simulators.maniskill.demos.hdf5 import SPARE_BYTES, UNREADABLE, member, numbers
 
 _PICTURES = ("rgb", "Color")
 _FOLDERS = ("sensor_data", "image")  # ManiSkill3, ManiSkill2
@@ -29,9 +30,15 @@ class Recording:
 
     def __init__(self, file: h5py.File, name: str) -> None:
         self.name = name
-        group = file[name]
-        observations = group.get("obs")
-        if not isinstance(observations, h5py.Group):
+        try:
+            self._read(file, name)
+        except UNREADABLE as error:
+            raise DataError(f"{name} in {file.filename} cannot be read: {error}") from error
+
+    def _read(self, file: h5py.File, name: str) -> None:
+        group = member(file, name)
+        observations = member(group, "obs") if isinstance(group, h5py.Group) else None
+        if not isinstance(group, h5py.Group) or not isinstance(observations, h5py.Group):
             raise DataError(
                 f"{name} in {file.filename} holds no observations",
                 fix="leave out --observations recorded: the demo is then replayed and rendered",
@@ -43,14 +50,15 @@ class Recording:
                 f"{name} in {file.filename} holds no RGB images (obs/sensor_data/<camera>/rgb or Color)",
                 fix="leave out --observations recorded: the demo is then replayed and rendered",
             )
-        self.qpos = _numbers(observations.get("agent"), "qpos")
+        self.qpos = _readings(member(observations, "agent"), "qpos")
         if self.qpos is None:
             raise DataError(f"{name} in {file.filename} holds no joint positions (obs/agent/qpos)")
-        extra = observations.get("extra")
-        self.tcp_pose = _numbers(extra, "tcp_pose")
-        self.goal = _numbers(extra, "goal_pos")
-        success = group.get("success")
-        self.success: bool | None = bool(success[-1]) if isinstance(success, h5py.Dataset) and len(success) else None
+        extra = member(observations, "extra")
+        self.tcp_pose = _readings(extra, "tcp_pose")
+        self.goal = _readings(extra, "goal_pos")
+        success = member(group, "success")
+        solved = isinstance(success, h5py.Dataset) and len(success) > 0
+        self.success: bool | None = bool(numbers([success], -1)[0]) if solved else None
 
     @property
     def cameras(self) -> dict[str, tuple[int, int]]:
@@ -70,8 +78,14 @@ class Recording:
     def frames(self, camera: str) -> Iterator[Array]:
         """Yield every picture of a camera, uint8 (H, W, 3) RGB."""
         data = self._pictures[camera]
-        for start in range(0, len(data), _CHUNK):
-            for picture in data[start : start + _CHUNK]:
+        size = prod(data.shape[1:]) * data.dtype.itemsize
+        count = max(1, min(_CHUNK, SPARE_BYTES // max(size, 1)))
+        for start in range(0, len(data), count):
+            try:
+                pictures = numbers([data], slice(start, start + count))[0]
+            except UNREADABLE as error:
+                raise DataError(f"{data.name} cannot be read: {error}") from error
+            for picture in pictures:
                 yield as_rgb(picture)
 
 
@@ -88,21 +102,25 @@ def as_rgb(picture: Array) -> Array:
 def _find_pictures(observations: h5py.Group) -> dict[str, h5py.Dataset]:
     found: dict[str, h5py.Dataset] = {}
     for folder in _FOLDERS:
-        cameras = observations.get(folder)
-        for camera in cameras if isinstance(cameras, h5py.Group) else ():
+        cameras = member(observations, folder)
+        if not isinstance(cameras, h5py.Group):
+            continue
+        for camera in cameras:
+            parts = member(cameras, camera)
             for kind in _PICTURES:
-                data = cameras[camera].get(kind) if isinstance(cameras[camera], h5py.Group) else None
+                data = member(parts, kind) if isinstance(parts, h5py.Group) else None
                 if isinstance(data, h5py.Dataset) and data.ndim == 4 and data.shape[-1] in {3, 4}:
                     found.setdefault(camera, data)
     return found
 
 
-def _numbers(group: Any, name: str) -> Array | None:
+def _readings(group: h5py.Group | h5py.Dataset | None, name: str) -> Array | None:
     """Return (T+1, D) float32; of several robots side by side, sorted by ManiSkill's key."""
     if not isinstance(group, h5py.Group):
         return None
-    if isinstance(group.get(name), h5py.Dataset):
-        return np.asarray(group[name], np.float32)
-    parts = [_numbers(group[key], name) for key in sorted(group) if isinstance(group[key], h5py.Group)]
-    found = [part for part in parts if part is not None]
+    items = [member(group, name)]
+    if not isinstance(items[0], h5py.Dataset):
+        robots = [member(group, key) for key in sorted(group)]
+        items = [member(robot, name) for robot in robots if isinstance(robot, h5py.Group)]
+    found = [np.asarray(part, np.float32) for part in numbers([i for i in items if isinstance(i, h5py.Dataset)])]
     return np.concatenate(found, axis=1) if found else None
