@@ -14,6 +14,8 @@ Examples:
     mstool export data/PickCube-v1 --format v2.1 --output data/PickCube-v1-openpi
 
     mstool export data/PickCube-v1 --format v2.1 --storage image --output data/PickCube-v1-openpi --json
+
+    mstool export so101_v21 --format v3.0 --output so101
 """
 
 
@@ -27,7 +29,10 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Write a dataset in another LeRobot version, without simulation and without loss of statistics."""
+    """Write a dataset, ours or not, in another LeRobot version, without simulation and without loss of statistics.
+
+    One made elsewhere (v2.0, v2.1 or v3.0) keeps all its columns and its pictures as they are stored.
+    """
     from mstool.maniskill2lerobot.options import parse_version
     from mstool.maniskill2lerobot.rewrite.merge_export import export as run
 

@@ -1,4 +1,4 @@
-"""`mstool merge`: several datasets of one layout to one."""
+"""`mstool merge`: several datasets to one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,19 +14,33 @@ Examples:
     mstool merge data/PickCube-v1 data/StackCube-v1 --output data/two_tasks
 
     mstool merge data/part1 data/part2 --output data/all --overwrite --json
+
+    mstool merge so101_monday so101_friday --output so101 --drop operator --rename observation.pose=observation.state
 """
 
 
 def merge(
     datasets: Annotated[list[Path], typer.Argument(metavar="DATASET...", help="Folders of datasets, in order.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the result.")],
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", metavar="COLUMN", help="Leave a column out; repeatable.")
+    ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--rename", metavar="OLD=NEW", help="Give a column another name, where it is there; repeatable."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Join datasets of one layout and format, without simulation or encoding; statistics stay exact."""
+    """Join datasets, without simulation or encoding; statistics stay exact.
+
+    Ours must be of one layout and format. With datasets made elsewhere, all need the same columns, fps and robot.
+    """
+    from mstool.maniskill2lerobot.rewrite.elsewhere.source import parse_renames
     from mstool.maniskill2lerobot.rewrite.merge_export import merge as run
 
-    print_reports([run(datasets, output, overwrite=overwrite)], as_json=as_json)
+    renames = parse_renames(rename or [])
+    print_reports([run(datasets, output, drop=drop or [], rename=renames, overwrite=overwrite)], as_json=as_json)
 
 
 merge.__doc__ = (merge.__doc__ or "") + EXAMPLES

@@ -1,6 +1,6 @@
 """`describe`: the record of a dataset that another tool rewrote, restored from the datasets that it was made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,7 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
     sources = [_open_original(path) for path in originals]
     first = sources[0]
     for other in sources[1:]:
-        differing = [name for name, *_ in first.record.differences(other.record, _ONE)]
-        if differing:
+        if differing := record_differences(first.record, other.record):
             raise DataError(
                 f"{first.root} and {other.root} do not mean the same: {', '.join(differing)} differ",
                 fix="give the datasets that this one was made of",
@@ -86,7 +85,7 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
         reason = "no state or action column in common" if not columns else f"{info.fps} and {first.fps} fps"
         raise DataError(f"{root} was not made of {first.root}: {reason}", fix=_other(root))
     episodes = _match(root, sources, columns)
-    record = _join([source.record for source in sources], features, {str(line["env_id"]) for line in episodes})
+    record = join_records([source.record for source in sources], features, {str(line["env_id"]) for line in episodes})
     # The lines come first: a record without them would speak of episodes that nothing names.
     write_episode_log(root, episodes)
     write_record(root, record)
@@ -98,6 +97,11 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
         episodes=len(episodes),
         without=tuple(name for name in first.features if name not in features),
     )
+
+
+def record_differences(ours: Record, theirs: Record) -> list[str]:
+    """Name the entries in which the records of one dataset's parts must agree, and do not."""
+    return [name for name, *_ in ours.differences(theirs, _ONE)]
 
 
 def _match(root: Path, sources: Sequence[_Original], columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -120,7 +124,19 @@ def _match(root: Path, sources: Sequence[_Original], columns: Sequence[str]) -> 
     return lines
 
 
-def _join(records: Sequence[Record], features: Mapping[str, Feature], env_ids: set[str]) -> Record:
+def join_records(records: Sequence[Record], features: Collection[str], env_ids: set[str]) -> Record:
+    """Return the record of episodes of several datasets, whose records agree (`record_differences`).
+
+    Parameters
+    ----------
+    records
+        Of each.
+    features
+        The columns that the result has.
+    env_ids
+        The environments of the result's episodes.
+
+    """
     first = records[0]
     joined: dict[str, Any] = {}
     for name in _LISTS:

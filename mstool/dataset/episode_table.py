@@ -46,6 +46,8 @@ class EpisodeRow:
     stats: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Rows of its data file before its own.
     first: int = 0
+    # What a version of LeRobot's format does not know.
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 def read_tasks(root: Path, version: str) -> list[tuple[int, str]]:
@@ -130,7 +132,9 @@ def _read_v2(root: Path, info: Mapping[str, Any], cameras: Sequence[str], *, sta
         index, length = int(line["episode_index"]), int(line["length"])
         place = v2_place(index, size)
         videos = {camera: Span(place, 0.0, length / fps) for camera in cameras}
-        rows.append(EpisodeRow(index, length, tuple(line["tasks"]), place, None, videos, of_episodes.get(index, {})))
+        more = {name: value for name, value in line.items() if name not in {"episode_index", "tasks", "length"}}
+        own = of_episodes.get(index, {})
+        rows.append(EpisodeRow(index, length, tuple(line["tasks"]), place, None, videos, own, more=more))
     return rows
 
 
@@ -142,6 +146,9 @@ def _read_v3(root: Path, cameras: Sequence[str], *, stats: bool) -> list[Episode
     if not stats:
         tables = (table.select([n for n in table.column_names if not n.startswith("stats/")]) for table in tables)
     return [_row_v3(line, cameras) for table in tables for line in table.to_pylist()]
+
+
+_V3_NAMES = {"episode_index", "tasks", "length", "dataset_from_index", "dataset_to_index"}
 
 
 def _row_v3(line: dict[str, Any], cameras: Sequence[str]) -> EpisodeRow:
@@ -168,6 +175,7 @@ def _row_v3(line: dict[str, Any], cameras: Sequence[str]) -> EpisodeRow:
         rows=(int(line["dataset_from_index"]), int(line["dataset_to_index"])),
         videos=videos,
         stats=stats,
+        more={name: value for name, value in line.items() if "/" not in name and name not in _V3_NAMES},
     )
 
 

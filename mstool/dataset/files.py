@@ -40,12 +40,17 @@ RECORD_FILE = "meta/mstool/record.json"
 EPISODE_LOG_FILE = "meta/mstool/episodes.jsonl"
 HISTOGRAMS_FILE = "meta/mstool/image_histograms.npz"
 VALIDATION_FILE = "meta/mstool/validation.json"
+# Which datasets, made elsewhere, a dataset was carried over from.
+SOURCES_FILE = "meta/mstool/sources.json"
 # What a hub shows of a dataset.
 CARD_FILE = "README.md"
 CONTACT_SHEET_FILE = "meta/mstool/contact_sheet.jpg"
 # Beside a checkpoint: the record and the episode log of what it was trained on.
 CONVENTIONS_FILE = "mstool_conventions.json"
 
+
+# All of LeRobot's below `meta/`, in any version; what else lies there is the user's.
+_META = (INFO_FILE, STATS_FILE, V3_TASKS, V2_EPISODES, V2_EPISODES_STATS, V2_TASKS)
 
 # How a field of a path pattern may be written: `03d`.
 _WIDTH = re.compile(r"(0?\d)?d?")
@@ -145,6 +150,19 @@ def path_of(pattern: str, info: Mapping[str, Any]) -> str:
     here = Path()
     path = data_file(here, info, place) if pattern == "data_path" else video_file(here, info, place, "camera")
     return path.as_posix()
+
+
+def other_meta_files(root: Path) -> list[Path]:
+    """Return the regular files below `meta/` that are neither LeRobot's nor ours."""
+    own = (V3_EPISODES_FOLDER, PurePosixPath(RECORD_FILE).parent.as_posix())
+    return [
+        path
+        for path in sorted((root / PurePosixPath(INFO_FILE).parent).rglob("*"))
+        if path.is_file()
+        and not path.is_symlink()
+        and (name := path.relative_to(root).as_posix()) not in _META
+        and not name.startswith(tuple(f"{folder}/" for folder in own))
+    ]
 
 
 def _filled(root: Path, pattern: str, fields: Mapping[str, Any]) -> Path:

@@ -127,6 +127,20 @@ def compute(
     return StatsResult(datasets, chosen, window, mask, *vectors, each, problems)
 
 
+def feature_stats(root: Path) -> tuple[Dataset, Mapping[str, VectorStats]]:
+    """Compute exact statistics of every numeric feature of a dataset, whether it has a state and actions or not.
+
+    Raises
+    ------
+    DataError
+        It is damaged.
+
+    """
+    dataset = open_dataset(root)
+    with Progress("statistics", None, "frame") as progress:
+        return dataset, _feature_stats(ColumnReader(dataset, tuple(dataset.features)), progress)
+
+
 def _vectors(
     sweep: Sweep, state: Columns, actions: Columns, horizon: int, mask: Mask, gripper: tuple[int, ...]
 ) -> tuple[StatsVector, StatsVector]:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from mstool.atomic import replace_json
 from mstool.dataset.files import NORM_STATS_FILE
 from mstool.errors import DataError, UsageError
-from mstool.norm_stats.compute import StatsResult, compute
+from mstool.norm_stats.compute import StatsResult, compute, feature_stats
 from mstool.norm_stats.images import missing_views
 from mstool.norm_stats.problems import ERROR
 from mstool.norm_stats.summary import VectorStats
@@ -36,6 +36,19 @@ def write_exact_stats(root: Path) -> StatsResult:
 
     """
     return write(compute([root]), output=None, asset_id=None)
+
+
+def write_feature_stats(root: Path) -> None:
+    """Put exact statistics of every numeric feature into LeRobot's file of a v3.0 dataset, made by whomever.
+
+    Raises
+    ------
+    DataError
+        The dataset is damaged.
+
+    """
+    dataset, features = feature_stats(root)
+    replace_json({stats_path(root): lerobot_document(dataset, _finite(features))})
 
 
 def norm_stats_path(roots: tuple[Path, ...], output: Path | None, asset_id: str | None) -> Path:

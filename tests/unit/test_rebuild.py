@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
-from support.records import as_version_0_1_1, drop_record, edited_record, read_record
+from support.records import as_version_0_1_1, edited_record, read_record
 from support.shards import FACTS, make_dataset, make_episode
 
 from mstool.dataset.files import RECORD_FILE
@@ -159,13 +159,6 @@ def test_merge_names_every_difference(tmp_path):
     assert error.value.fix.startswith(f"mstool export {tmp_path / 'other'} --format v3.0 --storage video")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
-
-
-def test_a_dataset_made_elsewhere_is_refused(tmp_path):
-    root = dataset(tmp_path, "data", {"v3.0": "video"})
-    drop_record(root)
-    with pytest.raises(DataError, match="which layout its numbers follow"):
-        export(root, tmp_path / "out", version="v2.1")
 
 
 def test_a_folder_of_two_formats_says_which_to_give(tmp_path):

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from mstool.dataset.fingerprint import hash_file
+from mstool.dataset.formats.base import VideoPart
+from mstool.errors import DataError
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs
 from mstool.maniskill2lerobot.pictures.video import OPTIONS, VideoWriter, _decode_some, decode, psnr_db
-from mstool.maniskill2lerobot.pictures.video_parts import concatenate
+from mstool.maniskill2lerobot.pictures.video_joiner import VideoJoiner
 from mstool.norm_stats.quantiles import BY_NAME as QUANTILES
 
 
@@ -107,13 +109,17 @@ def test_what_memory_held_before_changes_no_byte(tmp_path):
     assert done.stdout.strip() == "1", done.stderr
 
 
+def whole(path, frames):
+    return VideoPart(path, 0.0, frames, path.stat().st_size, "h264", alone=True)
+
+
 def test_concatenation_copies_packets(tmp_path):
     parts = [scene(5, 1), scene(1, 2), scene(12, 3)]
     paths = []
     for i, images in enumerate(parts):
         write(tmp_path / f"{i}.mp4", images)
         paths.append((tmp_path / f"{i}.mp4", len(images)))
-    concatenate(paths, tmp_path / "all.mp4", 20)
+    VideoJoiner()([whole(*path) for path in paths], tmp_path / "all.mp4", 20)
     expected = np.concatenate([list(decode(path)) for path, _ in paths])
     np.testing.assert_array_equal(np.stack(list(decode(tmp_path / "all.mp4"))), expected)
     with av.open(str(tmp_path / "all.mp4")) as container:
@@ -121,10 +127,23 @@ def test_concatenation_copies_packets(tmp_path):
     assert times == [Fraction(k, 20) for k in range(18)]
 
 
+def test_a_rate_that_is_no_whole_number(tmp_path):
+    paths = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for path in paths:
+        writer = VideoWriter(path, 29.97)
+        for image in scene(40):
+            writer.add(image)
+        writer.close()
+    VideoJoiner()([whole(path, 40) for path in paths], tmp_path / "all.mp4", 29.97)
+    with av.open(str(tmp_path / "all.mp4")) as container:
+        times = [float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.pts is not None]
+    np.testing.assert_allclose(times, np.arange(80) / 29.97, atol=1e-5)
+
+
 def test_concatenation_refuses_a_short_video(tmp_path):
     write(tmp_path / "v.mp4", scene(4))
-    with pytest.raises(RuntimeError, match="holds 4 frames, its episode has 5"):
-        concatenate([(tmp_path / "v.mp4", 5)], tmp_path / "all.mp4", 20)
+    with pytest.raises(DataError, match=r"holds 4 frames .* its episode has 5"):
+        VideoJoiner()([whole(tmp_path / "v.mp4", 5)], tmp_path / "all.mp4", 20)
 
 
 def test_psnr_formula():

@@ -1,9 +1,11 @@
 """What a format of LeRobot's says of itself, and what it is given to write."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+import pyarrow as pa
 
 from mstool.contract import Array, Storage, Version
 
@@ -11,28 +13,45 @@ from mstool.contract import Array, Storage, Version
 type Features = dict[str, dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class VideoPart:
+    """An episode's pictures within a video file."""
+
+    path: Path
+    # When the first of them is shown, s.
+    start: float
+    frames: int
+    # Bytes that they take.
+    size: int
+    # How they were encoded: only parts that agree fit into one file.
+    encoding: str
+    # Whether the file holds nothing else: then its frames are the first ones, whenever they are shown.
+    alone: bool
+
+
 class EpisodeContent(Protocol):
     """One episode of T frames, under the names of the dataset's columns."""
 
     @property
-    def instruction(self) -> str:
-        """The sentence that goes with every frame."""
+    def tasks(self) -> Sequence[str]:
+        """The sentences that go with its frames."""
 
     @property
     def frames(self) -> int:
         """T."""
 
-    def vectors(self) -> dict[str, Array]:
-        """Return every vector column (T, D), float32."""
+    @property
+    def more(self) -> Mapping[str, Any]:
+        """What else the episode table says of it."""
 
-    def video(self, column: str) -> Path:
-        """Return the mp4 of an image column; only where images are stored as video."""
+    def columns(self) -> Mapping[str, pa.Array]:
+        """Return every column of T rows but videos and the indices `episode_index` and `index`."""
 
-    def pngs(self, column: str) -> Iterable[bytes]:
-        """Return the T PNGs of an image column; only where images are stored as such."""
+    def video(self, column: str) -> VideoPart:
+        """Return where the pictures of an image column are; only where these are stored as video."""
 
-    def image_stats(self, column: str) -> dict[str, Array]:
-        """Return an image column's statistics: (3, 1, 1) in [0, 1], and `count` (1,) frames."""
+    def image_stats(self, column: str) -> Mapping[str, Array]:
+        """Return an image column's statistics: (C, 1, 1), RGB in [0, 1], and `count` (1,) frames; empty if unknown."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +61,29 @@ class Content:
     # In the order in which they are stored.
     episodes: Sequence[EpisodeContent]
     features: Features
-    # The image columns.
-    images: tuple[str, ...]
-    storage: Storage
+    # The distinct sentences: position is task index.
+    tasks: Sequence[str]
     # Control frequency, Hz.
-    fps: int
-    robot_type: str
-    # Given a column (T,) or (T, D), LeRobot's statistics of one episode: arrays (1,) or (D,), `count` (1,).
+    fps: float
+    robot_type: str | None
+    # Given a column (T,) or (T, ...), LeRobot's statistics of one episode: arrays of a frame's shape, `count` (1,).
     column_stats: Callable[[Array], dict[str, Array]]
     # Statistics of every image column over the whole dataset.
     image_stats: Mapping[str, Mapping[str, Array]]
-    # Given (path, frames) of videos, a path and fps: writes them as one.
-    join_videos: Callable[[Iterable[tuple[Path, int]], Path, int], None]
+    # Given parts of videos, a path and fps: writes them as one.
+    join_videos: Callable[[Sequence[VideoPart], Path, float], None]
+    # What else the description says.
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def tasks(self) -> list[str]:
-        """The distinct instructions in order of first use: position is task index."""
-        return list(dict.fromkeys(episode.instruction for episode in self.episodes))
+    def videos(self) -> list[str]:
+        """The columns whose pictures are videos."""
+        return [name for name, feature in self.features.items() if feature["dtype"] == "video"]
+
+    @property
+    def images(self) -> list[str]:
+        """The columns of pictures."""
+        return [name for name, feature in self.features.items() if feature["dtype"] in {"image", "video"}]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mstool.dataset.files import INFO_FILE, STATS_FILE, V3_DATA, V3_EPISODES, V3_EPISODES_FOLDER, V3_TASKS, V3_VIDEO
-from mstool.dataset.formats.base import Content, Format
-from mstool.dataset.formats.rows import arrow_schema, episode_arrays, episode_table
+from mstool.dataset.formats.base import Content, Format, VideoPart
+from mstool.dataset.formats.rows import arrow_schema, episode_table, numbers
 from mstool.dataset.info import CHUNKS_SIZE
 from mstool.progress import Progress
 
@@ -26,15 +26,14 @@ type Row = dict[str, Any]
 def write_v3(content: Content, root: Path) -> None:
     """Write the dataset into the empty folder `root`."""
     rows: list[Row] = [
-        {"episode_index": i, "tasks": [episode.instruction], "length": episode.frames}
+        {**episode.more, "episode_index": i, "tasks": list(episode.tasks), "length": episode.frames}
         for i, episode in enumerate(content.episodes)
     ]
     with Progress("write rows", len(rows), "episode") as progress:
         _write_data(content, rows, root, progress)
-    if content.storage == "video":
-        for column in content.images:
-            with Progress(f"write videos of {column}", len(rows), "episode") as progress:
-                _write_videos(content, rows, root, column, progress)
+    for column in content.videos:
+        with Progress(f"write videos of {column}", len(rows), "episode") as progress:
+            _write_videos(content, rows, root, column, progress)
     _write_meta(content, rows, root)
     # Exact statistics of the images; those of the numeric columns are `mstool.norm_stats`' to add.
     stats = {column: {name: v.tolist() for name, v in each.items()} for column, each in content.image_stats.items()}
@@ -42,12 +41,10 @@ def write_v3(content: Content, root: Path) -> None:
 
 
 def _write_data(content: Content, rows: list[Row], root: Path, progress: Progress) -> None:
-    schema, tasks = arrow_schema(content.features, V3.list_type), content.tasks
+    schema = arrow_schema(content.features, V3.list_type)
     writer, path, number, first = None, root, -1, 0
     for i, episode in enumerate(content.episodes):
-        task_index = tasks.index(episode.instruction)
-        columns = episode_arrays(episode, index=i, first_row=first, task_index=task_index, fps=content.fps)
-        rows_of_episode = episode_table(episode, columns, schema)
+        rows_of_episode = episode_table(episode, schema, index=i, first_row=first)
         if writer is None or path.stat().st_size + rows_of_episode.nbytes > DATA_FILE_MB * _MB:
             if writer is not None:
                 writer.close()
@@ -59,6 +56,7 @@ def _write_data(content: Content, rows: list[Row], root: Path, progress: Progres
         length = episode.frames
         rows[i] |= {f"data/{name}": value for name, value in _place(number).items()}
         rows[i] |= {"dataset_from_index": first, "dataset_to_index": first + length}
+        columns = numbers(rows_of_episode, content.features)
         stats = {column: content.column_stats(values) for column, values in columns.items()}
         rows[i]["stats"] = stats | {column: episode.image_stats(column) for column in content.images}
         first += length
@@ -68,11 +66,11 @@ def _write_data(content: Content, rows: list[Row], root: Path, progress: Progres
 
 
 def _write_videos(content: Content, rows: list[Row], root: Path, column: str, progress: Progress) -> None:
-    paths, fps = [episode.video(column) for episode in content.episodes], content.fps
-    for number, members in enumerate(_by_size(paths, VIDEO_FILE_MB * _MB)):
+    parts, fps = [episode.video(column) for episode in content.episodes], content.fps
+    for number, members in enumerate(_by_size(parts, VIDEO_FILE_MB * _MB)):
         target = root / V3_VIDEO.format(video_key=column, **_place(number))
         target.parent.mkdir(parents=True, exist_ok=True)
-        content.join_videos([(paths[i], rows[i]["length"]) for i in members], target, fps)
+        content.join_videos([parts[i] for i in members], target, fps)
         shown = 0
         for i in members:
             end = shown + rows[i]["length"]
@@ -83,7 +81,7 @@ def _write_videos(content: Content, rows: list[Row], root: Path, column: str, pr
 
 
 def _write_meta(content: Content, rows: list[Row], root: Path) -> None:
-    tasks = content.tasks
+    tasks = list(content.tasks)
     (root / V3_TASKS).parent.mkdir(exist_ok=True)
     pd.DataFrame({"task_index": range(len(tasks))}, index=pd.Index(tasks, name="task")).to_parquet(root / V3_TASKS)
     path = root / V3_EPISODES.format(**_place(0))
@@ -101,8 +99,9 @@ def _write_meta(content: Content, rows: list[Row], root: Path) -> None:
         "fps": content.fps,
         "splits": {"train": f"0:{len(rows)}"},
         "data_path": V3_DATA,
-        "video_path": V3_VIDEO if content.storage == "video" else None,
+        "video_path": V3_VIDEO if content.videos else None,
         "features": content.features,
+        **content.more,
     }
     (root / INFO_FILE).write_text(json.dumps(info, indent=2), encoding="utf-8")
 
@@ -119,17 +118,16 @@ def _place(number: int) -> dict[str, int]:
     return {"chunk_index": number // CHUNKS_SIZE, "file_index": number % CHUNKS_SIZE}
 
 
-def _by_size(paths: list[Path], limit: int) -> Iterator[list[int]]:
-    """Group consecutive files whose sizes add up to at most `limit` bytes; one file alone may exceed it."""
+def _by_size(parts: list[VideoPart], limit: int) -> Iterator[list[int]]:
+    """Group consecutive parts of one encoding whose sizes add up to at most `limit` bytes; one alone may exceed it."""
     group: list[int] = []
     size = 0
-    for i, path in enumerate(paths):
-        own = path.stat().st_size
-        if group and size + own > limit:
+    for i, part in enumerate(parts):
+        if group and (size + part.size > limit or part.encoding != parts[group[-1]].encoding):
             yield group
             group, size = [], 0
         group.append(i)
-        size += own
+        size += part.size
     if group:
         yield group
 

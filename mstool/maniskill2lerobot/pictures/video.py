@@ -44,9 +44,9 @@ class VideoWriter:
     Frame k is shown at exactly k / fps. Memory holds one frame plus one in `PSNR_EVERY` for the quality check.
     """
 
-    def __init__(self, path: Path, fps: int) -> None:
+    def __init__(self, path: Path, fps: float) -> None:
         self._path = path
-        self._fps = fps
+        self._fps = Fraction(str(fps))
         self._container = av.open(str(path), "w", format="mp4")
         self._stream: av.VideoStream | None = None
         self._count = 0
@@ -62,7 +62,7 @@ class VideoWriter:
             self._samples[self._count] = image
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts = self._count
-        frame.time_base = Fraction(1, self._fps)
+        frame.time_base = 1 / self._fps
         self._container.mux(self._stream.encode(frame))
         self._count += 1
 

@@ -1,7 +1,7 @@
-"""Videos joined and cut, packet by packet where they are `VideoWriter`'s."""
+"""Videos cut into episodes, packet by packet where they are `VideoWriter`'s."""
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -13,52 +13,6 @@ from mstool.errors import DataError
 from mstool.maniskill2lerobot.pictures.video import CODEC_NAME, PIX_FMT, VideoWriter, decode
 
 type Parts = Sequence[tuple[Path, int]]
-
-
-def concatenate(videos: Iterable[tuple[Path, int]], target: Path, fps: int) -> None:
-    """Join videos that `VideoWriter` made, packet by packet: nothing is decoded or encoded.
-
-    Parameters
-    ----------
-    videos
-        (path, number of frames) in order. Frame k of the whole is shown at exactly k / fps.
-    target
-        The mp4 to write.
-    fps
-        Frames per second.
-
-    Raises
-    ------
-    RuntimeError
-        A video holds another number of frames than said.
-
-    """
-    step = Fraction(1, fps)
-    with av.open(str(target), "w", format="mp4") as out:
-        stream = header = None
-        shown = 0
-        for path, frames in videos:
-            with open_video(path) as source:
-                template = source.streams.video[0]
-                if stream is None:
-                    header = template.codec_context.extradata
-                    stream = out.add_stream_from_template(template)
-                    stream.time_base = step
-                elif template.codec_context.extradata != header:
-                    raise DataError(f"{path} was encoded otherwise than the videos before it: packets cannot be joined")
-                written = 0
-                for packet in source.demux(template):
-                    if packet.dts is None:  # the demuxer's closing packet is empty
-                        continue
-                    packet.stream = stream
-                    packet.time_base = step
-                    packet.pts = packet.dts = shown + written
-                    packet.duration = 1
-                    out.mux(packet)
-                    written += 1
-                if written != frames:
-                    raise RuntimeError(f"{path} holds {written} frames, its episode has {frames}")
-                shown += frames
 
 
 def split(path: Path, parts: Parts, fps: int) -> bool:

@@ -2,5 +2,7 @@
 
 stored         a dataset of ours as recipes, episodes, pictures
 extract        its episodes as shards
+elsewhere      datasets that mstool did not make, carried over as they are
 merge_export   the two commands
+report         what they tell
 """

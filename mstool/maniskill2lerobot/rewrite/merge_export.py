@@ -6,53 +6,23 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from mstool.contract import Storage, Version
 from mstool.dataset.files import HISTOGRAMS_FILE
+from mstool.dataset.info import read_info
+from mstool.dataset.record import read_record
 from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.episode.shard import MARKER
 from mstool.maniskill2lerobot.executors.job import disk_full
+from mstool.maniskill2lerobot.rewrite.elsewhere.commands import export_elsewhere, merge_elsewhere
 from mstool.maniskill2lerobot.rewrite.extract import extract
+from mstool.maniskill2lerobot.rewrite.report import RebuildReport
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, open_stored
 from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.provenance import unverified
-
-
-@dataclass(frozen=True)
-class RebuildReport:
-    """What was written from which datasets."""
-
-    root: Path
-    sources: tuple[Path, ...]
-    formats: Mapping[Version, Storage]
-    episodes: int
-    frames: int
-    instructions: tuple[str, ...]
-    size_bytes: int
-    seconds: float
-    # What a reader of the result should know.
-    notes: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as plain JSON data."""
-        return {**asdict(self), "root": str(self.root), "sources": [str(source) for source in self.sources]}
-
-    def text(self) -> str:
-        """Return the report for a person."""
-        stored = ", ".join(f"{version} ({storage})" for version, storage in self.formats.items())
-        lines = [
-            f"dataset   {self.root}  ({self.size_bytes / 1e6:.1f} MB)  LeRobot {stored}",
-            f"from      {', '.join(str(source) for source in self.sources)}",
-            *(f"task {i}    {instruction}" for i, instruction in enumerate(self.instructions)),
-            f"episodes  {self.episodes}, {self.frames} frames, in {self.seconds:.1f} s",
-            *(f"note      {note}" for note in self.notes),
-        ]
-        return "\n".join(lines)
 
 
 def export(
@@ -60,15 +30,19 @@ def export(
 ) -> RebuildReport:
     """Write a dataset in another format, with pictures stored in another way, or as this version writes it.
 
+    One that mstool did not make, or that has more columns than mstool gives, keeps every column under its name.
+
     Raises
     ------
     UsageError
         `root` exists and `overwrite` is False, or there is nothing to change.
     DataError
-        The dataset does not say what its numbers mean, or is damaged.
+        The dataset is damaged.
 
     """
     check_target(root, overwrite=overwrite)
+    if is_elsewhere(source):
+        return export_elsewhere(source, root, version, storage, overwrite=overwrite)
     dataset = open_stored(source)
     chosen: Storage = storage or dataset.storage
     if (version, chosen) == (dataset.version, dataset.storage) and dataset.is_current:
@@ -80,15 +54,36 @@ def export(
     return _rebuild([dataset], root, {version: chosen}, exported_from=dataset.version, overwrite=overwrite)
 
 
-def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> RebuildReport:
-    """Join datasets of one layout and format, in the order given; task indices follow first use.
+def merge(
+    sources: Sequence[Path],
+    root: Path,
+    *,
+    drop: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> RebuildReport:
+    """Join datasets in the order given; task indices follow first use.
+
+    Those that mstool made are of one layout and format. With one that it did not make, all need the same columns, fps
+    and robot.
+
+    Parameters
+    ----------
+    sources
+        Folders of datasets.
+    root
+        The result.
+    drop, rename
+        Columns to leave out, and {old name: new name}.
+    overwrite
+        Replace a dataset at `root`.
 
     Raises
     ------
     UsageError
         Fewer than two datasets, one of them twice, or `root` exists and `overwrite` is False.
     DataError
-        Datasets differ in what their numbers mean; every difference is named.
+        Datasets differ in what their numbers mean, or in their columns; every difference is named.
 
     """
     check_target(root, overwrite=overwrite)
@@ -97,6 +92,8 @@ def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> Re
         raise UsageError("merge joins at least two datasets", fix=shlex.join(words))
     if len({source.resolve() for source in sources}) < len(sources):
         raise UsageError("the same dataset is given twice", fix="name each dataset once")
+    if drop or rename or any(is_elsewhere(source) for source in sources):
+        return merge_elsewhere(sources, root, drop, rename or {}, overwrite=overwrite)
     datasets = [open_stored(source) for source in sources]
     first = datasets[0]
     problems = [f"{first.root} and {other.root}: {text}" for other in datasets[1:] for text in first.differences(other)]
@@ -108,6 +105,19 @@ def merge(sources: Sequence[Path], root: Path, *, overwrite: bool = False) -> Re
             fix="convert the demos with the same options" if other is None else _export_command(other.root, *kind),
         )
     return _rebuild(datasets, root, {first.version: first.storage}, overwrite=overwrite)
+
+
+def is_elsewhere(root: Path) -> bool:
+    """Tell whether a dataset is to be carried over as it is: mstool did not make it, or others have added columns.
+
+    Raises
+    ------
+    UsageError, DataError
+        As `open_stored`, of a dataset with a record.
+
+    """
+    read_info(root)
+    return not read_record(root) or bool(open_stored(root).added)
 
 
 def _export_command(source: Path, version: Version, storage: Storage) -> str:

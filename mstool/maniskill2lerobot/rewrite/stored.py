@@ -11,6 +11,7 @@ from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes
 from mstool.dataset.files import EPISODE_LOG_FILE, INFO_NAME, RECORD_FILE, data_file, needed, video_file
 from mstool.dataset.formats import FORMATS
+from mstool.dataset.formats.rows import INDEX
 from mstool.dataset.info import VERSIONS, Info, read_info, unknown_version
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError
@@ -55,6 +56,13 @@ class StoredDataset:
         """Whether its `meta/` is as this version writes it: up to 0.1.1, LeRobot's tools could not read all of it."""
         table = features(self.recipes[0], self.version, self.storage, self.fps)
         return self.info.raw["features"] == table and (self.root / RECORD_FILE).is_file()
+
+    @property
+    def added(self) -> list[str]:
+        """Columns beside those that mstool gives: somebody has added them."""
+        recipe = self.recipes[0]
+        given = {**camera_columns(recipe, self.version), **vector_columns(recipe, self.version), **INDEX}
+        return [name for name in self.info.features if name not in given]
 
     @cached_property
     def recipes(self) -> Sequence[Recipe]:
@@ -126,10 +134,8 @@ def open_stored(root: Path) -> StoredDataset:
     record = read_record(root)
     if record.layout not in LAYOUTS or not (root / EPISODE_LOG_FILE).is_file():
         raise DataError(
-            f"{root}: nothing in it says which layout its numbers follow (no {RECORD_FILE}): a dataset made elsewhere "
-            "cannot be rewritten without guessing",
-            fix=f"mstool describe {root} --from ORIGINAL, where another tool has rewritten a dataset of ours; for "
-            "others, the converter of the LeRobot release that wrote it",
+            f"{root}: its record ({RECORD_FILE}) names no layout that is known here, or its episode log is missing",
+            fix=f"mstool describe {root} --from ORIGINAL --overwrite",
         )
     with needed(root):
         lines = read_episode_log(root)

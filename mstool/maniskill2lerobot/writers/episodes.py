@@ -1,21 +1,27 @@
 """Kept episodes on their way into a dataset."""
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from mstool.contract import Array, RobotFacts, Storage, Version
-from mstool.dataset.formats.base import Content
+from mstool.dataset.formats.base import Content, VideoPart
+from mstool.dataset.formats.rows import number_column, png_column
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, read_rows
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import read_pngs
-from mstool.maniskill2lerobot.pictures.video_parts import concatenate
+from mstool.maniskill2lerobot.pictures.video import CODEC_NAME
+from mstool.maniskill2lerobot.pictures.video_joiner import VideoJoiner
 from mstool.maniskill2lerobot.writers.features import camera_columns, features, vector_columns
 from mstool.norm_stats.quantiles import NAMES, QUANTILES
+
+type Reduce = Callable[..., Array]
 
 
 @dataclass(frozen=True)
@@ -67,35 +73,49 @@ class Columns:
 
     episode: Episode
     version: Version
+    storage: Storage
+
+    # In the dataset.
+    task_index: int
 
     @property
-    def instruction(self) -> str:
+    def tasks(self) -> tuple[str]:
         """The sentence that goes with every frame."""
-        return self.episode.recipe.instruction
+        return (self.episode.recipe.instruction,)
 
     @property
     def frames(self) -> int:
         """T."""
         return self.episode.mark.frames
 
-    def vectors(self) -> dict[str, Array]:
-        """Return every vector column (T, D), float32."""
-        rows = read_rows(self.episode.shard)
-        columns: dict[str, Array] = {}
+    @property
+    def more(self) -> dict[str, object]:
+        """Nothing: where the episode comes from is in the episode log."""
+        return {}
+
+    def columns(self) -> dict[str, pa.Array]:
+        """Return vectors (T, D) float32, pictures that are stored as PNGs, time and task."""
+        rows, frame = read_rows(self.episode.shard), np.arange(self.frames, dtype=np.int64)
+        arrays: dict[str, Array] = {
+            # In double precision first: |dt - 1/fps| must stay below 1e-4 s however long the episode.
+            "timestamp": (frame / int(self.episode.mark.controller["fps"])).astype(np.float32),
+            "frame_index": frame,
+            "task_index": np.full(self.frames, self.task_index, np.int64),
+        }
         for column, (array, part) in vector_columns(self.episode.recipe, self.version).items():
             values = rows[array]
             # The goal stands still: one row is repeated for every frame.
             goal = array == "goal"
-            columns[column] = np.broadcast_to(values, (self.frames, len(values))) if goal else values[:, part]
+            arrays[column] = np.broadcast_to(values, (self.frames, len(values))) if goal else values[:, part]
+        columns = {name: number_column(values) for name, values in arrays.items()}
+        if self.storage == "image":
+            columns |= {column: png_column(list(self._pngs(column))) for column in self._views}
         return columns
 
-    def video(self, column: str) -> Path:
+    def video(self, column: str) -> VideoPart:
         """Return the mp4 of an image column."""
-        return self.episode.shard / f"{self._view(column)}.mp4"
-
-    def pngs(self, column: str) -> Iterator[bytes]:
-        """Return the T PNGs of an image column."""
-        return read_pngs(self.episode.shard / f"{self._view(column)}.parquet")
+        path = self.episode.shard / f"{self._views[column]}.mp4"
+        return VideoPart(path, 0.0, self.frames, path.stat().st_size, CODEC_NAME, alone=True)
 
     def image_stats(self, column: str) -> dict[str, Array]:
         """Return an image column's statistics: (3, 1, 1) in [0, 1], and `count` (1,) frames."""
@@ -103,40 +123,55 @@ class Columns:
 
     def histogram(self, column: str) -> ImageHistogram:
         """Return what the statistics of an image column are made of."""
-        return ImageHistogram(self.episode.mark.histograms[self._view(column)], self.frames)
+        return ImageHistogram(self.episode.mark.histograms[self._views[column]], self.frames)
 
-    def _view(self, column: str) -> str:
-        return camera_columns(self.episode.recipe, self.version)[column]
+    def _pngs(self, column: str) -> Iterator[bytes]:
+        return read_pngs(self.episode.shard / f"{self._views[column]}.parquet")
+
+    @property
+    def _views(self) -> dict[str, str]:
+        return camera_columns(self.episode.recipe, self.version)
 
 
 def content_of(episodes: Sequence[Episode], version: Version, storage: Storage, fps: int) -> Content:
     """Return what a format is to write: episodes that `check_alike` lets pass, in the order of the dataset."""
     first = episodes[0]
-    columns = [Columns(episode, version) for episode in episodes]
-    images = tuple(camera_columns(first.recipe, version))
+    tasks = list(dict.fromkeys(episode.recipe.instruction for episode in episodes))
+    columns = [Columns(episode, version, storage, tasks.index(episode.recipe.instruction)) for episode in episodes]
     return Content(
         episodes=columns,
         features=features(first.recipe, version, storage, fps),
-        images=images,
-        storage=storage,
+        tasks=tasks,
         fps=fps,
         robot_type=first.mark.robot,
         column_stats=vector_stats,
         image_stats={
-            column: sum((each.histogram(column) for each in columns), ImageHistogram()).stats() for column in images
+            column: sum((each.histogram(column) for each in columns), ImageHistogram()).stats()
+            for column in camera_columns(first.recipe, version)
         },
-        join_videos=concatenate,
+        join_videos=VideoJoiner(),
     )
 
 
 def vector_stats(values: Array) -> dict[str, Array]:
-    """Return LeRobot's statistics of one episode's column (T,) or (T, D): arrays (1,) or (D,), `count` (1,)."""
-    values = values.reshape(len(values), -1).astype(np.float64)
+    """Return LeRobot's statistics of one episode's column (T,) or (T, ...): of a frame's shape, `count` (1,).
+
+    NaN and infinity count as missing.
+    """
+    values = (values if values.ndim > 1 else values[:, None]).astype(np.float64)
+    values = np.where(np.isfinite(values), values, np.nan)
+    if np.isnan(values).any():
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # where nothing is left, NaN
+            return _stats(values, np.nanmin, np.nanmax, np.nanmean, np.nanstd, np.nanquantile)
+    return _stats(values, np.min, np.max, np.mean, np.std, np.quantile)
+
+
+def _stats(values: Array, low: Reduce, high: Reduce, mean: Reduce, std: Reduce, quantile: Reduce) -> dict[str, Array]:
     return {
-        "min": values.min(axis=0),
-        "max": values.max(axis=0),
-        "mean": values.mean(axis=0),
-        "std": values.std(axis=0),
-        **dict(zip(NAMES, np.quantile(values, QUANTILES, axis=0), strict=True)),
+        "min": low(values, axis=0),
+        "max": high(values, axis=0),
+        "mean": mean(values, axis=0),
+        "std": std(values, axis=0),
+        **dict(zip(NAMES, quantile(values, QUANTILES, axis=0), strict=True)),
         "count": np.array([len(values)]),
     }

@@ -43,7 +43,7 @@ def features(recipe: Recipe, version: Version, storage: Storage, fps: int) -> Fe
             "names": ["height", "width", FORMATS[version].channels],
         }
         if storage == "video":
-            table[column]["info"] = _video_info(height, width, version, fps)
+            table[column]["info"] = video_info(height, width, version, fps)
     for column, (array, part) in vector_columns(recipe, version).items():
         chosen = list(names[array][part])
         table[column] = {"dtype": "float32", "shape": [len(chosen)], "names": chosen}
@@ -59,7 +59,7 @@ def units(recipe: Recipe, version: Version) -> dict[str, list[str]]:
     return {column: list(table[array][part]) for column, (array, part) in vector_columns(recipe, version).items()}
 
 
-def _video_info(height: int, width: int, version: Version, fps: int) -> dict[str, Any]:
+def video_info(height: int, width: int, version: Version, fps: float) -> dict[str, Any]:
     """Return what LeRobot's `get_video_info` (0.6.1) says of our videos; it encodes edited ones by these numbers."""
     return {
         "video.height": height,

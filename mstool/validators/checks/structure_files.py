@@ -134,6 +134,8 @@ def _problem(schema: pa.Schema, name: str, feature: dict[str, Any]) -> tuple[str
     if name not in schema.names:
         return f"{INFO_NAME} declares a column that the data lacks", None, f"{feature['dtype']} {feature['shape']}"
     kind = schema.field(name).type
+    if isinstance(kind, pa.BaseExtensionType):  # of `datasets`' matrices, where that library is loaded
+        kind = kind.storage_type
     if feature["dtype"] == "image":
         if not (pa.types.is_struct(kind) and {field.name for field in kind} >= {"bytes", "path"}):
             return "images must be a struct of bytes and path", str(kind), "struct<bytes, path>"

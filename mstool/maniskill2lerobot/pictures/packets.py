@@ -1,0 +1,126 @@
+"""A video's packets: when each is shown, and which of them are an episode. Nothing is decoded."""
+
+import hashlib
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+from mstool.contract import Array
+from mstool.dataset.media import open_video
+from mstool.errors import DataError
+
+# Beyond it (s) a frame's time is not k / fps: LeRobot's reader would not find it.
+EXACT_S = 1e-4
+
+
+@dataclass(frozen=True)
+class PacketIndex:
+    """The packets of one video file, in the order in which they are stored."""
+
+    # When each is shown, s, float64 (n,); whether decoding can begin there, bool (n,); bytes, int64 (n,).
+    times: Array
+    keys: Array
+    sizes: Array
+    # Where each comes in the order in which they are shown, int64 (n,).
+    rank: Array
+    # How the file was encoded: packets of two files fit together when it is the same.
+    encoding: str
+
+
+@dataclass(frozen=True)
+class Packets:
+    """One episode's packets within a file."""
+
+    # The first of them in the order in which they are stored.
+    first: int
+    # Which frame of the episode each is, in that order, int64 (T,).
+    frames: Array
+    # How far a frame's time is from k / fps at most, s.
+    off: float
+    # Whether they can be taken out: they are stored together, and decoding can begin with the first.
+    apart: bool
+    # Bytes.
+    size: int
+
+
+def packet_index(path: Path) -> PacketIndex:
+    """Read where a video's packets are.
+
+    Raises
+    ------
+    DataError
+        It cannot be opened, or breaks off.
+
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", fix="convert or download the dataset again") from error
+    return _read(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _read(path: Path, _changed: int, _size: int) -> PacketIndex:
+    try:
+        with open_video(path) as source:
+            stream = source.streams.video[0]
+            codec, tick = stream.codec_context, stream.time_base or Fraction(1)
+            said = [str(codec.name), str(codec.width), str(codec.height), str(codec.pix_fmt)]
+            digest = hashlib.sha256(" ".join(said).encode() + (codec.extradata or b""))
+            # The demuxer's closing packet is empty.
+            found = [(p.pts, p.is_keyframe, p.size) for p in source.demux(stream) if p.size and p.pts is not None]
+    except (av.FFmpegError, OSError, IndexError, ValueError) as error:
+        raise DataError(f"{path}: unreadable video ({error})", fix="convert or download the dataset again") from error
+    ticks, keys, sizes = (np.array(column) for column in (zip(*found, strict=True) if found else ((), (), ())))
+    times = ticks.astype(np.float64) * float(tick)
+    rank = np.empty(len(times), np.int64)
+    rank[np.argsort(times, kind="stable")] = np.arange(len(times))
+    return PacketIndex(times, keys.astype(bool), sizes.astype(np.int64), rank, digest.hexdigest())
+
+
+def find_packets(path: Path, start: float, frames: int, fps: float, *, alone: bool) -> Packets:
+    """Find the packets of an episode.
+
+    Parameters
+    ----------
+    path
+        The video.
+    start
+        When the episode's first frame is shown, s.
+    frames
+        Its length.
+    fps
+        Frames per second.
+    alone
+        Whether the file holds this episode only: then its frames are the first ones, whenever they are shown.
+
+    Raises
+    ------
+    DataError
+        The file holds another number of frames in that time.
+
+    """
+    index = packet_index(path)
+    rank = index.rank
+    if alone:
+        inside = rank < frames
+    else:
+        position = (index.times - start) * fps
+        inside = (position >= -0.5) & (position < frames - 0.5)
+    (at,) = np.nonzero(inside)
+    if len(at) != frames or not frames:
+        until = start + frames / fps
+        raise DataError(
+            f"{path} holds {len(at)} frames from {start:.3f} to {until:.3f} s, its episode has {frames}",
+            fix="convert or download the dataset again; mstool validate says more",
+        )
+    shown = rank[at] - rank[at].min()
+    begin = index.times[at].min() if alone else start
+    off = float(np.abs(index.times[at] - (begin + shown / fps)).max())
+    together = bool(at[-1] - at[0] == frames - 1)
+    apart = together and bool(index.keys[at[0]]) and shown[0] == 0
+    return Packets(int(at[0]), shown, off, apart, int(index.sizes[at].sum()))

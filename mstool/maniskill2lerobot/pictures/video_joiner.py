@@ -1,0 +1,117 @@
+"""Parts of videos as one video, packet by packet."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from mstool.dataset.formats.base import VideoPart
+from mstool.dataset.media import open_video
+from mstool.errors import DataError
+from mstool.maniskill2lerobot.pictures.packets import EXACT_S, Packets, find_packets, packet_index
+from mstool.maniskill2lerobot.pictures.video import CODEC_NAME
+
+# Files that stay open between two calls: a dataset's cameras.
+_OPEN = 12
+
+
+@dataclass
+class _Reading:
+    """A file of which some packets have been read."""
+
+    container: Any
+    packets: Iterator[Any]
+    # Of the next packet.
+    position: int = 0
+
+
+class VideoJoiner:
+    """Writes parts of videos as one video, packet by packet: nothing is decoded or encoded.
+
+    Frame k of the whole is shown at exactly k / fps. Parts that are taken out of one file in its order cost one reading
+    of it, whatever the number of calls. B-frames keep their order: a packet is decoded as many steps before it is shown
+    as any of the parts needs.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Path, _Reading] = {}
+
+    def __call__(self, parts: Sequence[VideoPart], target: Path, fps: float) -> None:
+        """Write `parts`, of one encoding, to the mp4 `target`.
+
+        Raises
+        ------
+        DataError
+            A video is unreadable, holds another number of frames than said, or its packets cannot be taken out.
+
+        """
+        found = [_packets_of(part, fps) for part in parts]
+        if len(parts) == 1 and _is_whole(parts[0], found[0]):
+            shutil.copyfile(parts[0].path, target)
+            return
+        delay = max(int((np.arange(len(each.frames)) - each.frames).max()) for each in found)
+        step = 1 / Fraction(str(fps))
+        with av.open(str(target), "w", format="mp4") as out:
+            stream = header = None
+            shown = 0
+            for part, each in zip(parts, found, strict=True):
+                reading = self._at(part.path, each.first)
+                template = reading.container.streams.video[0]
+                if stream is None:
+                    header = packet_index(part.path).encoding
+                    # Opaque: no encoder of that codec is asked for; the header of ours has always come from one.
+                    ours = template.codec_context.name == CODEC_NAME
+                    stream = out.add_stream_from_template(template, opaque=not ours)
+                    stream.time_base = step
+                elif packet_index(part.path).encoding != header:
+                    raise DataError(
+                        f"{part.path} was encoded otherwise than the videos before it: packets cannot be joined"
+                    )
+                for number, frame in enumerate(each.frames.tolist()):
+                    packet = next(reading.packets)
+                    packet.stream = stream
+                    packet.time_base = step
+                    packet.pts, packet.dts = shown + frame, shown + number - delay
+                    packet.duration = 1
+                    out.mux(packet)
+                reading.position += part.frames
+                shown += part.frames
+                self._close_read(part.path)
+
+    def _at(self, path: Path, first: int) -> _Reading:
+        """Return the file, read up to packet `first`."""
+        reading = self._open.get(path)
+        if reading is None or reading.position > first:
+            if reading is not None:
+                self._open.pop(path).container.close()
+            while len(self._open) >= _OPEN:
+                self._open.pop(next(iter(self._open))).container.close()
+            container = open_video(path)
+            packets = (packet for packet in container.demux(container.streams.video[0]) if packet.size)
+            reading = self._open[path] = _Reading(container, packets)
+        for _ in islice(reading.packets, first - reading.position):
+            pass
+        reading.position = first
+        return reading
+
+    def _close_read(self, path: Path) -> None:
+        if self._open[path].position == len(packet_index(path).times):
+            self._open.pop(path).container.close()
+
+
+def _packets_of(part: VideoPart, fps: float) -> Packets:
+    found = find_packets(part.path, part.start, part.frames, fps, alone=part.alone)
+    if not found.apart:
+        raise DataError(f"{part.path}: the packets of its frames from {part.start:.3f} s on cannot be taken out")
+    return found
+
+
+def _is_whole(part: VideoPart, found: Packets) -> bool:
+    index = packet_index(part.path)
+    return len(index.times) == part.frames and found.off < EXACT_S and index.times.min() == 0

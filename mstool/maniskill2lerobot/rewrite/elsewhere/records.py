@@ -1,0 +1,36 @@
+"""The record of datasets that are carried over: kept where all parts have one and mean the same."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mstool.dataset.describe import join_records, record_differences
+from mstool.dataset.episode_log import read_episode_log, write_episode_log
+from mstool.dataset.files import EPISODE_LOG_FILE, needed
+from mstool.dataset.record import write_record
+from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
+
+
+def keep_record(sources: Sequence[Source], root: Path) -> list[str]:
+    """Write the record and the episode log of all parts to the dataset at `root`; return what a reader should know."""
+    described = [source for source in sources if source.record]
+    if not described:
+        return []
+    names = ", ".join(source.root.name for source in described)
+    if len(described) < len(sources):
+        others = ", ".join(source.root.name for source in sources if not source.record)
+        return [f"the record of {names} is left out: nothing says that {others} means the same"]
+    first = sources[0]
+    differing = sorted({name for other in sources[1:] for name in record_differences(first.record, other.record)})
+    renamed = any(old != new for source in sources for new, old in source.columns.items())
+    if differing or renamed:
+        why = f"they differ in {', '.join(differing)}" if differing else "columns have other names now"
+        return [f"the records of {names} are left out: {why}"]
+    lines = []
+    for source in sources:
+        if (source.root / EPISODE_LOG_FILE).is_file():
+            with needed(source.root):
+                lines += read_episode_log(source.root)
+    env_ids = {str(line["env_id"]) for line in lines} or set(first.record.env_ids)
+    write_episode_log(root, [{**line, "episode_index": index} for index, line in enumerate(lines)])
+    write_record(root, join_records([source.record for source in sources], list(first.columns), env_ids))
+    return []

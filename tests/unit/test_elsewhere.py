@@ -1,0 +1,148 @@
+"""What is asked of datasets made elsewhere before they are exported or merged."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from support.edited import DATA, edit_info
+from support.records import drop_record, read_record
+from support.shards import make_dataset, make_episode
+
+from mstool.dataset.files import RECORD_FILE, SOURCES_FILE
+from mstool.errors import DataError, UsageError
+from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.rewrite.elsewhere.image_stats import joined
+from mstool.maniskill2lerobot.rewrite.merge_export import export, merge
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    """A v3.0 dataset of ours, three episodes, without a simulator."""
+    folder = tmp_path_factory.mktemp("ours")
+    episodes = [make_episode(folder / "shards", seed=k, frames=5 + k, task=f"task {k % 2}") for k in range(3)]
+    return make_dataset(folder / "data", folder / "work", {"v3.0": "video"}, episodes)
+
+
+@pytest.fixture
+def elsewhere(ours, tmp_path):
+    """The same without the record: it could be anybody's."""
+    root = shutil.copytree(ours, tmp_path / "elsewhere")
+    drop_record(root)
+    return root
+
+
+def add_column(root, name):
+    table = pq.read_table(root / DATA)
+    pq.write_table(table.append_column(name, pa.array(np.arange(len(table), dtype=np.float32))), root / DATA)
+    spec = {"dtype": "float32", "shape": [1], "names": None}
+    edit_info(root, lambda info: info["features"].update({name: spec}))
+
+
+def test_without_a_record_columns_keep_their_names(elsewhere, tmp_path):
+    export(elsewhere, tmp_path / "old", version="v2.1")
+    export(tmp_path / "old", tmp_path / "new", version="v3.0")
+    before, after = (pq.read_table(root / DATA) for root in (elsewhere, tmp_path / "new"))
+    assert after.equals(before)
+    assert not (tmp_path / "new" / RECORD_FILE).exists()
+
+
+def test_a_column_that_somebody_added_to_ours_stays_and_so_does_the_record(ours, tmp_path):
+    root = shutil.copytree(ours, tmp_path / "more")
+    add_column(root, "torque")
+    export(root, tmp_path / "old", version="v2.1")
+    assert "torque" in json.loads((tmp_path / "old/meta/info.json").read_text())["features"]
+    assert read_record(tmp_path / "old") == read_record(root)
+    other = shutil.copytree(root, tmp_path / "other")
+    merge([root, other], tmp_path / "both")
+    assert read_record(tmp_path / "both")["layout"] == "libero"
+    assert len((tmp_path / "both/meta/mstool/episodes.jsonl").read_text().splitlines()) == 6
+
+
+def test_ours_and_one_made_elsewhere_lose_the_record_and_say_so(ours, elsewhere, tmp_path):
+    report = merge([ours, elsewhere], tmp_path / "both")
+    assert any("record of data is left out: nothing says that elsewhere means the same" in n for n in report.notes)
+    assert not (tmp_path / "both" / RECORD_FILE).exists()
+    sources = json.loads((tmp_path / "both" / SOURCES_FILE).read_text())["sources"]
+    assert [source["layout"] for source in sources] == ["libero", None]
+
+
+def test_every_difference_is_named_with_the_command_that_drops_it(elsewhere, tmp_path):
+    other = shutil.copytree(elsewhere, tmp_path / "other")
+    add_column(other, "torque")
+    add_column(elsewhere, "effort")
+    with pytest.raises(DataError) as error:
+        merge([elsewhere, other], tmp_path / "both")
+    for text in ("other has no column effort", "elsewhere has no column torque"):
+        assert text in error.value.message
+    assert "--drop effort --drop torque" in error.value.fix
+    merge([elsewhere, other], tmp_path / "both", drop=["effort", "torque"])
+    merge([elsewhere, other], tmp_path / "named", rename={"effort": "torque"})
+    assert "torque" in pq.read_schema(tmp_path / "named" / DATA).names
+
+
+def test_what_cannot_be_dropped_is_no_advice(elsewhere, tmp_path):
+    other = shutil.copytree(elsewhere, tmp_path / "other")
+
+    def change(info):
+        info.update(fps=30, robot_type="so101")
+        info["features"]["action"]["names"][0] = "x"
+
+    edit_info(other, change)
+    with pytest.raises(DataError) as error:
+        merge([elsewhere, other], tmp_path / "both")
+    for text in ("20 and 30 fps", "robot panda and so101", "column action is names"):
+        assert text in error.value.message
+    assert "--drop action" not in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"drop": ["actoin"]}, "has a column 'actoin'"),
+        ({"drop": ["timestamp"]}, "every dataset has timestamp"),
+        ({"rename": {"action": "observation.state"}}, "two columns observation.state"),
+    ],
+)
+def test_words_that_cannot_be(elsewhere, tmp_path, more, text):
+    other = shutil.copytree(elsewhere, tmp_path / "other")
+    with pytest.raises(UsageError, match=text):
+        merge([elsewhere, other], tmp_path / "both", **more)
+    assert not list(tmp_path.glob("*both*"))
+
+
+def test_renames_on_the_command_line(elsewhere, tmp_path, mstool, capsys):
+    assert mstool("merge", elsewhere, elsewhere.parent / "x", "-o", tmp_path / "o", "--rename", "action") == 2
+    assert "--rename 'action' is not OLD=NEW" in capsys.readouterr().err
+
+
+def test_nothing_to_change_and_pictures_stay_as_they_are(elsewhere, tmp_path):
+    with pytest.raises(UsageError, match=r"is v3\.0 already"):
+        export(elsewhere, tmp_path / "new", version="v3.0")
+    with pytest.raises(UsageError, match="stay as they are stored"):
+        export(elsewhere, tmp_path / "new", version="v2.1", storage="image")
+
+
+def test_a_rate_that_is_not_the_videos(elsewhere, tmp_path):
+    edit_info(elsewhere, lambda info: info.update(fps=29.97))
+    with pytest.raises(DataError, match="its episode has"):  # its videos are at 20 Hz
+        export(elsewhere, tmp_path / "old", version="v2.1")
+    assert not list(tmp_path.glob("*old*"))
+
+
+def test_joined_statistics_are_those_of_all_pictures():
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 256, (3, 8, 9, 3)).astype(np.uint8), random.integers(99, 130, (7, 8, 9, 3))]
+    parts = []
+    for each in pictures:
+        histogram = ImageHistogram()
+        for image in each:
+            histogram.add(image.astype(np.uint8))
+        parts.append(histogram.stats())
+    whole, pixels = joined(parts), np.concatenate(pictures) / 255
+    np.testing.assert_allclose(np.ravel(whole["std"]), pixels.std(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(np.ravel(whole["mean"]), pixels.mean(axis=(0, 1, 2)), rtol=1e-12)
+    assert whole["count"].tolist() == [10]
+    assert "q01" not in whole
