@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mstool.errors import MstoolError, WrongWordError
+from mstool.markup import one_line
 from mstool.progress import plain, print_line
 
 
@@ -71,7 +72,7 @@ def _replaced(word: str, error: WrongWordError) -> str:
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
     """Lay out rows as aligned text columns; a missing cell is empty."""
-    cells = [list(columns), *([str(row.get(name, "")) for name in columns] for row in rows)]
+    cells = [list(columns), *([one_line(str(row.get(name, ""))) for name in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mstool.cli.output import out, print_json, say, table
+from mstool.markup import one_line
 
 
 def show(
@@ -55,7 +56,7 @@ def _print(facts: dict[str, Any]) -> None:
         *({"": "task", "value": f"{count} x {task}"} for task, count in facts["tasks"].items()),
     ]
     for row in rows:
-        out(f"{row['']:<10}{row['value']}")
+        out(f"{row['']:<10}{one_line(row['value'])}")
     out()
     numbers = ("min", "mean", "max")
     dimensions = [

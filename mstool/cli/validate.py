@@ -8,6 +8,7 @@ import typer
 from mstool.cli.output import out, print_json, say, table
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
+from mstool.markup import one_line
 from mstool.paths import writable_file
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _print(report: "ValidationReport", *, verbose: bool) -> None:
     if verbose:
         _print_skipped(report)
     facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
-    out(f"\n{report.root}: {facts}")
+    out(f"\n{one_line(f'{report.root}: {facts}')}")
     out(f"looked at {report.coverage}; {report.seconds:.1f} s")
     more = "" if verbose else " (--verbose shows all)"
     out(report.headline() + more)
@@ -170,7 +171,7 @@ def _print_problem(result: "CheckResult") -> None:
         seen = f" (found {issue.observed}" if issue.observed else ""
         wanted = f"{', ' if seen else ' ('}expected {issue.expected}" if issue.expected else ""
         place = f"{issue.place}: " if issue.place else ""
-        out(f"  {place}{issue.message}{seen}{wanted}{')' if seen or wanted else ''}")
+        out(f"  {one_line(f'{place}{issue.message}{seen}{wanted}')}{')' if seen or wanted else ''}")
     if result.found > _SHOWN:
         out(f"  and {result.found - _SHOWN} more")
     out(f"  why it matters: {result.meaning}")

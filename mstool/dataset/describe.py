@@ -11,6 +11,7 @@ from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE, needed
 from mstool.dataset.info import Feature, read_info
 from mstool.dataset.record import Record, read_record, write_record
 from mstool.errors import DataError, UsageError
+from mstool.markup import one_line
 
 # What the originals of one dataset must agree on: a dataset has one meaning.
 _ONE = ("layout", "control_mode", "controller", "goal", "image_size", "units", "views")
@@ -40,7 +41,7 @@ class DescribeReport:
             f"dataset   {self.root}  (layout {self.layout}, {self.control_mode})",
             f"record    {RECORD_FILE} from {', '.join(str(path) for path in self.originals)}",
             f"episodes  {self.episodes}, each found there by its state and actions",
-            *([f"without   {', '.join(self.without)}"] if self.without else []),
+            *([one_line(f"without   {', '.join(self.without)}")] if self.without else []),
         ]
         return "\n".join(lines)
 

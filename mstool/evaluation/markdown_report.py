@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 from mstool.evaluation.results import Results, TaskResult
+from mstool.markup import markdown_block, markdown_text
 
 REPORT = "report.md"
 FILMS = "films"
@@ -15,17 +17,23 @@ _WHAT = (
 
 def write_page(results: Results, folder: Path) -> Path:
     """Write `report.md` into the results' folder."""
-    lines = [f"# {results.policy} in ManiSkill", "", _WHAT, "", *_table(results), ""]
-    lines += [f"* {note}" for note in results.notes]
+    lines = [f"# {markdown_text(results.policy)} in ManiSkill", "", _WHAT, "", *_table(results), ""]
+    lines += [f"* {markdown_text(note)}" for note in results.notes]
     timing = results.timing
     if timing.get("episodes"):
         speed = f"{timing['seconds']:.0f} s with {timing['workers']} workers: {timing['steps_per_second']:.0f} steps/s"
         lines += ["", f"{timing['episodes']} episodes in {speed}. {timing['kept_episodes']} more were finished before."]
     for task in results.tasks:
         lines += _section(task, folder)
-    lines += ["", "## Configuration", "", "```json", json.dumps(results.configuration, indent=1, default=str), "```"]
+    lines += ["", "## Configuration", ""]
+    lines += markdown_block(json.dumps(results.configuration, indent=1, default=str), "json")
     if results.diagnosis is not None:
-        lines += ["", "## Diagnosis", "", *[f"* {finding}" for finding in results.diagnosis.get("findings", [])]]
+        lines += [
+            "",
+            "## Diagnosis",
+            "",
+            *[f"* {markdown_text(finding)}" for finding in results.diagnosis.get("findings", [])],
+        ]
     path = folder / REPORT
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -33,7 +41,7 @@ def write_page(results: Results, folder: Path) -> Path:
 
 def _table(results: Results) -> list[str]:
     columns = results.columns()
-    rows = [[str(row.get(name, "")) for name in columns] for row in results.rows()]
+    rows = [[markdown_text(str(row.get(name, ""))) for name in columns] for row in results.rows()]
     return [
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
@@ -42,11 +50,16 @@ def _table(results: Results) -> list[str]:
 
 
 def _section(task: TaskResult, folder: Path) -> list[str]:
-    lines = ["", f"## {task.env_id}", "", f"> {task.prompt}" if task.prompt else "", ""]
+    lines = ["", f"## {markdown_text(task.env_id)}", "", f"> {markdown_text(task.prompt)}" if task.prompt else "", ""]
     for kind, word in (("success", "A success"), ("failure", "A failure")):
         for strip in sorted((folder / FILMS).glob(f"{task.env_id}_{kind}_*.png"))[:1]:
             seed = strip.stem.rpartition("_")[2]
-            lines += [f"{word}, seed {seed}:", "", f"![{task.env_id}, {kind}]({FILMS}/{strip.name})", ""]
+            lines += [
+                f"{word}, seed {seed}:",
+                "",
+                f"![{markdown_text(task.env_id)}, {kind}]({FILMS}/{quote(strip.name)})",
+                "",
+            ]
     failed = [outcome.seed for outcome in task.ran if not outcome.success_once]
     if failed:
         lines.append(f"Failed seeds: {', '.join(map(str, failed))}")

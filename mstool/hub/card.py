@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from mstool.dataset.files import CONTACT_SHEET_FILE
 from mstool.dataset.info import Info
 from mstool.dataset.record import Record
 from mstool.hub.card_facts import VectorTable, drops, episode_log, ranges, simulators, sources, tasks, vectors
+from mstool.markup import front_matter, markdown_code, markdown_text
 
 # A README with this line is ours to write again; any other is its author's and goes up as it is.
 MARK = "<!-- written by mstool push: edits are overwritten, remove this line to keep yours -->"
@@ -67,7 +66,7 @@ def _head(info: Info, own: Record, facts: CardFacts) -> str:
         "size_categories": [size],
         "configs": [{"config_name": "default", "data_files": "data/*/*.parquet"}],
     }
-    return f"---\n{yaml.safe_dump(head, sort_keys=False)}---"
+    return front_matter(head)
 
 
 def _summary(info: Info, own: Record, facts: CardFacts) -> str:
@@ -75,13 +74,14 @@ def _summary(info: Info, own: Record, facts: CardFacts) -> str:
     lines = [
         f"{info.total_episodes} episodes, {frames} frames at {fps} Hz"
         + (f" ({frames / fps / 60:.1f} minutes)" if fps else "")
-        + f", LeRobot {info.codebase_version}, robot `{info.robot_type or 'unknown'}`."
+        + f", LeRobot {info.codebase_version}, robot {markdown_code(info.robot_type or 'unknown')}."
     ]
     if own:
-        envs = ", ".join(f"`{name}`" for name in own.env_ids)
+        envs = ", ".join(markdown_code(name) for name in own.env_ids)
         how = "with the images that they hold" if own.observations == "recorded" else "replayed and rendered"
         lines.append(
-            f"Demonstrations of ManiSkill3's {envs}, {how}; layout `{own.layout}`, control mode `{own.control_mode}`."
+            f"Demonstrations of ManiSkill3's {envs}, {how}; layout {markdown_code(own.layout)}, control mode "
+            f"{markdown_code(own.control_mode)}."
         )
     if facts.target:
         lines.append(f"Valid for `{facts.target}` (`mstool validate`).")
@@ -92,7 +92,7 @@ def _summary(info: Info, own: Record, facts: CardFacts) -> str:
 
 def _tasks(root: Path, info: Info) -> str:
     found = tasks(root, info)
-    return "## Tasks\n\n" + "\n".join(f"- {task}" for task in found) if found else ""
+    return "## Tasks\n\n" + "\n".join(f"- {markdown_text(task)}" for task in found) if found else ""
 
 
 def _features(info: Info, own: Record) -> str:
@@ -100,55 +100,59 @@ def _features(info: Info, own: Record) -> str:
     for name, feature in info.features.items():
         shape = " x ".join(str(n) for n in feature.shape)
         if feature.is_camera:
-            means = f"camera `{own.views[name]}`" if name in own.views else "camera"
+            means = f"camera {markdown_code(own.views[name])}" if name in own.views else "camera"
         else:
             names, own_units = feature.names, own.units.get(name, ())
             fitting = own_units if len(own_units) == len(names) else [""] * len(names)
             pairs = zip(names, fitting, strict=True)
-            means = ", ".join(f"{n} ({u})" if u else str(n) for n, u in pairs)
-        rows.append((f"`{name}`", feature.dtype, shape, means))
+            means = markdown_text(", ".join(f"{n} ({u})" if u else str(n) for n, u in pairs))
+        rows.append((markdown_code(name), markdown_text(feature.dtype), shape, means))
     return "## Features\n\n" + _table(("feature", "dtype", "shape", "meaning"), rows)
 
 
 def _conventions(own: Record) -> str:
     if not own:
         return ""
-    rows = [(key.replace("_", " "), value) for key, value in own.conventions.items()]
-    rows += [("goal", f"{own.goal} (markers that ManiSkill hides from cameras)")] if own.goal else []
+    rows = [(markdown_text(key.replace("_", " ")), markdown_text(value)) for key, value in own.conventions.items()]
+    rows += [("goal", f"{markdown_text(own.goal)} (markers that ManiSkill hides from cameras)")] if own.goal else []
     rows += [("frame t", "the observation before action t; the last observation is dropped")]
     rows += [("images", "RGB, upright, not mirrored")]
-    return f"## Conventions of layout `{own.layout}`\n\n" + _table(("what", "how"), rows)
+    return f"## Conventions of layout {markdown_code(own.layout)}\n\n" + _table(("what", "how"), rows)
 
 
 def _statistics(root: Path, info: Info) -> str:
     blocks = []
     for vector in vectors(root, info):
         columns = ("dimension", *vector.columns)
-        blocks.append(f"`{vector.name}`\n\n" + _table(columns, _rows(vector)))
+        blocks.append(f"{markdown_code(vector.name)}\n\n" + _table(columns, _rows(vector)))
     return "## Statistics\n\n" + "\n\n".join(blocks) if blocks else ""
 
 
 def _rows(vector: VectorTable) -> Iterable[tuple[str, ...]]:
     for i, dimension in enumerate(vector.dimensions):
-        yield (dimension, *(f"{vector.columns[key][i]:.4g}" for key in vector.columns))
+        yield (markdown_text(dimension), *(f"{vector.columns[key][i]:.4g}" for key in vector.columns))
 
 
 def _making(root: Path, own: Record) -> str:
     if not own:
         return ""
     log = episode_log(root)
-    rows = [("tool", f"mstool {own.version}")]
-    rows += [(f"{env_id} demos", words) for env_id, words in sources(own.demos).items()]
-    rows += [(f"{env_id} simulator", words) for env_id, words in simulators(own.demos).items()]
+    rows = [("tool", f"mstool {markdown_text(own.version)}")]
+    rows += [(f"{markdown_text(env_id)} demos", words) for env_id, words in sources(own.demos).items()]
+    rows += [(f"{markdown_text(env_id)} simulator", words) for env_id, words in simulators(own.demos).items()]
     rows += [("robot and floor", "simplified meshes (`--render-detail fast`)")] if own.render_detail == "fast" else []
-    rows += [("rewritten", f"from LeRobot {own.exported_from} (`mstool export`)")] if own.exported_from else []
+    rows += (
+        [("rewritten", f"from LeRobot {markdown_text(own.exported_from)} (`mstool export`)")]
+        if own.exported_from
+        else []
+    )
     for env_id, entries in log.by_env.items():
-        rows.append((f"{env_id} seeds", ranges(entries)))
+        rows.append((f"{markdown_text(env_id)} seeds", ranges(entries)))
     rows += [("episodes' fingerprint", f"`{log.digest}` (recipe, demo content, tool version)")] if log.digest else []
-    rows.append(("dropped", drops(own.dropped)))
-    rows += [("note", text) for text in own.warnings]
+    rows.append(("dropped", markdown_text(drops(own.dropped))))
+    rows += [("note", markdown_text(text)) for text in own.warnings]
     if own.psnr_db:
-        worst = ", ".join(f"{view} {value} dB" for view, value in own.psnr_db.items())
+        worst = ", ".join(f"{markdown_text(view)} {value} dB" for view, value in own.psnr_db.items())
         rows.append(("video against the rendered frames, worst PSNR", worst))
     return "## How it was made\n\n" + _table(("what", "how"), rows)
 
@@ -179,7 +183,7 @@ def _loading(info: Info, own: Record, facts: CardFacts) -> str:
 
 
 def _license(facts: CardFacts, own: Record) -> str:
-    text = f"## License\n\n`{facts.license}`."
+    text = f"## License\n\n{markdown_code(facts.license)}."
     if own:
         text += (
             " ManiSkill's assets, which these images show, are under licenses of their own (see ManiSkill's README)."

@@ -13,6 +13,7 @@ from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import read_tasks
 from mstool.dataset.files import EPISODE_LOG_FILE, NORM_STATS_FILE, STATS_FILE, V2_TASKS, V3_TASKS, needed, read_object
 from mstool.dataset.info import Info
+from mstool.markup import markdown_code
 
 _COLUMNS = ("min", "q01", "mean", "std", "q99", "max")
 _ORIGINS = {"local": "files of the converting machine", "hub": "ManiSkill's own, from a hub", "generate": "generated"}
@@ -99,7 +100,7 @@ def sources(demos: Iterable[Any]) -> dict[str, str]:
 
 def simulators(demos: Iterable[Any]) -> dict[str, str]:
     """Return what each environment was built with beyond its defaults; those with nothing are left out."""
-    return _by_env(demos, lambda demo: f"`{json.dumps(demo['env_kwargs'])}`" if demo.get("env_kwargs") else "")
+    return _by_env(demos, lambda demo: markdown_code(json.dumps(demo["env_kwargs"])) if demo.get("env_kwargs") else "")
 
 
 def _by_env(demos: Iterable[Any], say: Callable[[Mapping[str, Any]], str]) -> dict[str, str]:

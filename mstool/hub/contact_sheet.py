@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mstool.dataset.files import Unavailable, needed
 from mstool.dataset.info import Info
+from mstool.markup import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,7 +67,7 @@ def _draw(rows: list[list[list["Image"]]], cameras: list[str], episodes: list[in
         draw.text((left, top + _HEIGHT + 2), f"episode {episodes[i]}", fill="black")
         for camera, cell, sizes in zip(cameras, row, widths, strict=True):
             if i == 0:
-                draw.text((left, 2), camera.removeprefix("observation.images."), fill="black")
+                draw.text((left, 2), one_line(camera.removeprefix("observation.images.")), fill="black")
             for picture, width in zip(cell, sizes, strict=True):
                 sheet.paste(picture.resize((width, _HEIGHT), Image.Resampling.LANCZOS), (left, top))
                 left += width + _GAP

@@ -7,6 +7,7 @@ import numpy as np
 
 from mstool.errors import DataError, UsageError
 from mstool.installation import require
+from mstool.markup import plot_text
 from mstool.norm_stats.compute import StatsResult
 from mstool.norm_stats.problems import StatsVector
 from mstool.norm_stats.shape import BINS
@@ -70,7 +71,8 @@ def _draw(axes: "Axes", vector: StatsVector, dim: int) -> None:
     low, high = float(stats.min[dim]), float(stats.max[dim])
     unit = f" [{vector.units[dim]}]" if vector.units[dim] else ""
     edge = f"q01 {stats.q01[dim]:.3g}, q99 {stats.q99[dim]:.3g}"
-    axes.set_title(f"{vector.key}[{dim}] {vector.names[dim]}{unit}\n{edge}", fontsize=8)
+    name = plot_text(f"{vector.key}[{dim}] {vector.names[dim]}{unit}")
+    axes.set_title(f"{name}\n{edge}", fontsize=8)
     axes.tick_params(labelsize=7)
     if not np.isfinite(low):
         return

@@ -1,7 +1,6 @@
 """A report as one HTML page that needs nothing else: pictures and plots are inside it."""
 
 import base64
-import html
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
+from mstool.markup import html_text as _e
 from mstool.validators.report import CheckResult, Curve, Issue, Picture, ValidationReport
 from mstool.validators.svg import plot
 
@@ -163,7 +163,3 @@ def _table(report: ValidationReport) -> Iterator[str]:
         yield f"<tr><td><code>{result.code}</code><td>{_e(result.family)}<td>{title}"
         yield f"<td class=s-{result.status}>{result.status}{why}</tr>"
     yield "</table>"
-
-
-def _e(text: str | None) -> str:
-    return html.escape(text or "")

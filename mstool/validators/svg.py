@@ -1,10 +1,9 @@
 """Small plots as SVG text, for a page that loads nothing."""
 
-import html
-
 import numpy as np
 
 from mstool.contract import Array
+from mstool.markup import html_text
 from mstool.validators.report import Curve
 
 _WIDTH, _HEIGHT = 380, 220
@@ -43,7 +42,7 @@ def plot(curve: Curve) -> str:
             parts.append(f"<polyline fill=none stroke={colour} stroke-width=1.5 points='{' '.join(points)}'/>")
         parts.append(
             f"<text x={_LEFT + 8 + 110 * (number % 3)} y={_TOP + 14 + 13 * (number // 3)} "
-            f"fill={colour}>{html.escape(name)}</text>"
+            f"fill={colour}>{html_text(name)}</text>"
         )
     parts += _axes(curve, x_range, y_range)
     return "".join([*parts, "</svg>"])
@@ -52,11 +51,11 @@ def plot(curve: Curve) -> str:
 def _axes(curve: Curve, x_range: tuple[float, float], y_range: tuple[float, float]) -> list[str]:
     bottom = _HEIGHT - _BOTTOM
     middle = (_TOP + bottom) / 2
-    y_label = html.escape(curve.y_label)
+    y_label = html_text(curve.y_label)
     return [
         f"<text x={_LEFT} y={bottom + 15}>{x_range[0]:.3g}</text>",
         f"<text x={_WIDTH - _RIGHT} y={bottom + 15} text-anchor=end>{x_range[1]:.3g}</text>",
-        f"<text x={(_LEFT + _WIDTH) / 2} y={bottom + 30} text-anchor=middle>{html.escape(curve.x_label)}</text>",
+        f"<text x={(_LEFT + _WIDTH) / 2} y={bottom + 30} text-anchor=middle>{html_text(curve.x_label)}</text>",
         f"<text x={_LEFT - 5} y={bottom} text-anchor=end>{y_range[0]:.3g}</text>",
         f"<text x={_LEFT - 5} y={_TOP + 10} text-anchor=end>{y_range[1]:.3g}</text>",
         f"<text x=14 y={middle} text-anchor=middle transform='rotate(-90 14 {middle})'>{y_label}</text>",

@@ -9,6 +9,7 @@ from mstool.contract import Array
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import action_columns, name_of, state_columns
+from mstool.markup import plot_text
 from mstool.validators.sampling import SampledView
 from mstool.validators.show.summary import unit_of
 from mstool.validators.svg import COLOURS
@@ -46,8 +47,8 @@ def draw_sheet(data: SampledView, row: EpisodeRow, path: Path) -> None:
             cell.imshow(picture)
             cell.set(xticks=[], yticks=[])
             cell.set_title(f"frame {moment}, {moment / data.fps:.2f} s", fontsize=8)
-        line[0].set_ylabel(camera, fontsize=8)
-    figure.suptitle(f"episode {row.index}: {', '.join(row.tasks)}", fontsize=10)
+        line[0].set_ylabel(plot_text(camera), fontsize=8)
+    figure.suptitle(f"episode {row.index}: {plot_text(', '.join(row.tasks))}", fontsize=10)
     figure.savefig(path, dpi=100)
 
 
@@ -68,8 +69,8 @@ def draw_curves(data: SampledView, row: EpisodeRow, what: Literal["state", "acti
         series = values[column][:, dim]
         cell.plot(np.arange(len(series)) / data.fps, series, color=COLOURS[number % len(COLOURS)])
         unit = unit_of(data, column, dim)
-        cell.set_title(f"{column}[{dim}] {name_of(data, column, dim)}", fontsize=8)
-        cell.set_ylabel(unit, fontsize=7)
+        cell.set_title(plot_text(f"{column}[{dim}] {name_of(data, column, dim)}"), fontsize=8)
+        cell.set_ylabel(plot_text(unit), fontsize=7)
         cell.tick_params(labelsize=7)
         cell.grid(alpha=0.3)
     figure.supxlabel("s", fontsize=8)

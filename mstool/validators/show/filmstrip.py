@@ -10,6 +10,7 @@ from mstool.contract import Array
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import name_of
+from mstool.markup import plot_text
 from mstool.validators.sampling import SampledView
 from mstool.validators.show.draw import columns_of, episode_columns
 from mstool.validators.svg import COLOURS
@@ -82,7 +83,7 @@ def _curves(data: SampledView, row: EpisodeRow, width: int) -> tuple[Array, list
         series = np.concatenate([values[c] for c in columns], axis=1)
         time = np.arange(len(series)) / data.fps
         for number, name in enumerate(names):
-            cell.plot(time, series[:, number], lw=1, color=COLOURS[number % len(COLOURS)], label=name)
+            cell.plot(time, series[:, number], lw=1, color=COLOURS[number % len(COLOURS)], label=plot_text(name))
         cell.set_xlim(0, max(time[-1], 1e-6))
         cell.set_title(f"{what}, s", fontsize=7)
         cell.tick_params(labelsize=6)
