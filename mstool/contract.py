@@ -33,8 +33,8 @@ type State = Mapping[str, Mapping[str, Array]]
 
 # What becomes of goal markers that ManiSkill hides from cameras: drawn, left out, or left out and stored as a column.
 Goal = Literal["visible", "hidden", "state"]
-# Whether pictures are rendered from the demo executed again, or taken from its file.
-Observations = Literal["replayed", "recorded"]
+# Whether pictures are rendered from the demo executed again, taken from its file, or rendered from its file's states.
+Observations = Literal["replayed", "recorded", "states"]
 # ManiSkill's own meshes, or a simplified robot and floor.
 RenderDetail = Literal["full", "fast"]
 # How pictures are kept: MP4 files, or PNGs in parquet.

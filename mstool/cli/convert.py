@@ -20,6 +20,8 @@ Examples:
 
     mstool convert --env PushCube-v1 --demos ~/.maniskill/demos/PushCube-v1/motionplanning --json
 
+    mstool convert --env PickCube-v1 --demos ~/.maniskill/demos/PickCube-v1/rl --from-states
+
     mstool convert --env PickCube-v1,StackCube-v1 --format both --output data/two_tasks
 
     mstool convert --all --per-task --episodes 50
@@ -47,6 +49,7 @@ def convert(
     instruction: Annotated[str | None, typer.Option(help="The task's sentence.", show_default="the manifest's")] = None,
     horizon: opt.Horizon = None,
     observations: opt.ObservationsFrom = "replayed",
+    from_states: opt.FromStates = False,
     render_detail: opt.RenderDetail = "full",
     version: opt.Format = "v3.0",
     storage: opt.StorageKind = None,
@@ -77,7 +80,7 @@ def convert(
         goal=goal,
         instruction=instruction,
         horizon=horizon,
-        observations=observations,
+        observations=opt.observations_from(observations, from_states=from_states),
         demos=demos,
         episodes=episodes,
         seed=seed,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mstool.errors import UsageError
+
 Demos = Annotated[
     str | None,
     typer.Option(
@@ -40,7 +42,16 @@ ObservationsFrom = Annotated[
     str,
     typer.Option(
         "--observations",
-        help="`replayed`: execute and render the demo. `recorded`: take the images the .h5 already holds.",
+        help="`replayed`: execute and render the demo. `recorded`: take the images the .h5 already holds. `states`: "
+        "render the states it holds.",
+    ),
+]
+FromStates = Annotated[
+    bool,
+    typer.Option(
+        "--from-states",
+        help="For demos that do not succeed when executed again, as a GPU simulation's: render the recorded states and "
+        "convert each action from its own; success is what the file says. Short for --observations states.",
     ),
 ]
 RenderDetail = Annotated[
@@ -69,3 +80,10 @@ SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Drop damaged 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the dataset.", show_default="data/NAME")]
+
+
+def observations_from(observations: str, *, from_states: bool) -> str:
+    """Return what `--observations` and `--from-states` say together; UsageError where they disagree."""
+    if from_states and observations == "recorded":
+        raise UsageError("--from-states renders what --observations recorded takes from the file", fix="leave one out")
+    return "states" if from_states else observations

@@ -78,7 +78,9 @@ def _summary(info: Info, own: Record, facts: CardFacts) -> str:
     ]
     if own:
         envs = ", ".join(markdown_code(name) for name in own.env_ids)
-        how = "with the images that they hold" if own.observations == "recorded" else "replayed and rendered"
+        how = {"recorded": "with the images that they hold", "states": "their recorded states rendered"}.get(
+            own.observations, "replayed and rendered"
+        )
         lines.append(
             f"Demonstrations of ManiSkill3's {envs}, {how}; layout {markdown_code(own.layout)}, control mode "
             f"{markdown_code(own.control_mode)}."

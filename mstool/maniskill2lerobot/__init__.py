@@ -10,6 +10,7 @@ options       from what a user typed to a recipe
 plan          from environments to batches, and from batches to datasets
 batches       demos of one environment
 convert       the conversion itself
+dropped       what is said of demos that are not kept
 resume        what an interrupted one left
 report        what was done
 """

@@ -11,6 +11,7 @@ from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import shard_path
 from mstool.maniskill2lerobot.executors.job import ConvertJob
 from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.demos import Demos
 
 # Damaged demos named one by one before the rest is counted.
 _NAMED = 10
@@ -56,15 +57,31 @@ class Batch:
                 fix="repair the file, or add --skip-invalid to leave them out",
             )
         problems = demos.problems(limit=len(self.positions))
+        executable = len(problems) < len(self.positions)
+        if self.recipe.observations == "states":
+            problems = {p: why for p in self.positions if (why := problems.get(p) or _lacking(demos, p))}
         every = len(problems) == len(self.positions)
         others = benchmark_of(self.recipe.env_id).other_demos(self.recipe.env_id)
         if problems and (every or not skip):
             raise DataError(
                 f"{len(problems)} of {len(self.positions)} demos cannot be used, in {demos.path} and its .json:"
                 f"{_listed(problems.values())}",
-                fix=others if every else "repair the file, or add --skip-invalid to drop them",
+                fix="repair the file, or add --skip-invalid to drop them"
+                if not every
+                else "leave out --from-states: the demos are then executed again"
+                if executable
+                else others,
             )
         return problems
+
+
+def _lacking(demos: Demos, position: int) -> str:
+    """Say what of an episode's states is not as it must be; empty when all is well."""
+    try:
+        demos.recorded_states(position)
+    except DataError as error:
+        return error.message
+    return ""
 
 
 def _listed(problems: Collection[str]) -> str:

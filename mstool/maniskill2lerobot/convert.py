@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target, locked, work_folder
-from mstool.errors import MstoolError
-from mstool.maniskill2lerobot.batches import Batch, Part
+from mstool.maniskill2lerobot.batches import Part
+from mstool.maniskill2lerobot.dropped import from_states, nothing_kept
 from mstool.maniskill2lerobot.episode.shard import MARKER, EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Executor, UnderWay
 from mstool.maniskill2lerobot.executors.job import ConvertJob, disk_full
@@ -24,7 +24,6 @@ from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
 from mstool.maniskill2lerobot.writers.provenance import unverified
 from mstool.ordering import firsts_first
 from mstool.progress import Notify, Progress
-from mstool.simulators.benchmarks import benchmark_of
 
 # Measured by benchmarks/render_detail.py.
 SPEED_HINT = (
@@ -148,8 +147,10 @@ def _finish(
     dropped = Counter(opened.dropped[job] for job in opened.jobs if job in opened.dropped)
     dropped += Counter({"invalid demo": opened.invalid})
     if not kept:
-        raise _nothing_kept(batches, dropped, opened.work)
+        shutil.rmtree(opened.work)
+        raise nothing_kept(batches, dropped)
     demos = [batch.source.describe() for batch in batches]
+    advice = from_states(batches, dropped)
     assemble(kept, part.root, opened.work, formats, demos, dict(dropped), overwrite=overwrite)
     shutil.rmtree(opened.work)
     recipe, own = kept[0].recipe, sum(episode.mark.frames for episode in kept)
@@ -172,7 +173,7 @@ def _finish(
         cameras=tuple(camera.view for camera in recipe.cameras),
         image_size=recipe.image_size,
         psnr_db=video_quality(kept),
-        warnings=tuple(unverified(kept)),
+        warnings=(*([f"most demos do not succeed when executed again: {advice}"] if advice else []), *unverified(kept)),
     )
 
 
@@ -207,12 +208,3 @@ def _run(
             progress.note = f"{done} of {len(jobs)} episodes, {dropped} dropped"
             progress.update(frames - rendered[job], more=frames - job.steps)
             yield job, mark or event.dropped.strip().splitlines()[-1]
-
-
-def _nothing_kept(batches: Sequence[Batch], dropped: Mapping[str, int], work: Path) -> MstoolError:
-    shutil.rmtree(work)
-    reasons = ", ".join(f"{count} x {reason}" for reason, count in dropped.items())
-    return MstoolError(
-        f"none of the {sum(len(batch.positions) for batch in batches)} demos led to success: {reasons}",
-        fix=benchmark_of(batches[0].recipe.env_id).other_demos(batches[0].recipe.env_id),
-    )

@@ -49,7 +49,7 @@ def make_recipe(
         raise UsageError(f"--goal {goal!r} is unknown", fix="choose --goal visible, hidden or state")
     if observations not in get_args(Observations):
         raise UsageError(
-            f"--observations {observations!r} is unknown", fix="choose --observations replayed or recorded"
+            f"--observations {observations!r} is unknown", fix="choose --observations replayed, recorded or states"
         )
     if render_detail not in get_args(RenderDetail):
         raise UsageError(f"--render-detail {render_detail!r} is unknown", fix="choose --render-detail full or fast")

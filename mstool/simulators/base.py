@@ -1,6 +1,6 @@
 """What a simulator and a benchmark are for conversion and evaluation, whichever libraries are behind them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -89,6 +89,12 @@ class Simulator(Protocol):
         UsageError
             There is no way from one mode to the other; raised before the first one is asked for.
 
+        """
+
+    def restored(self, states: Sequence[State], actions: Array, control_mode: str) -> Iterator[Array]:
+        """Put the scene in each of a demo's states (T) and yield the action (A,) of this mode that leads where its did.
+
+        Nothing is executed. Raises as `converted`.
         """
 
     def reading(self) -> RobotReading:

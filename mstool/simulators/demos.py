@@ -23,10 +23,21 @@ class Demo:
     first_state: State | None = None
     reset_options: Mapping[str, Any] = field(default_factory=dict)
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    # Which recorded observations belong to it: "" for none, else the file's size and time of change.
+    # Which recorded observations and states belong to it: "" for none, else the file's size and time of change.
     observations: str = ""
+    states: str = ""
     # The file that lists it, for an error to name.
     listed_in: str = ""
+
+
+@dataclass(frozen=True)
+class RecordedStates:
+    """What a file holds of one episode of T actions beside them."""
+
+    # T+1 states, before every action and after the last.
+    states: Sequence[State]
+    # Whether the task was solved at the end; None where the file does not say.
+    success: bool | None
 
 
 class Demos(Protocol):
@@ -70,6 +81,9 @@ class Demos(Protocol):
 
     def read_many(self, positions: Sequence[int]) -> list[Demo]:
         """Read several episodes, opening the file once."""
+
+    def recorded_states(self, position: int) -> RecordedStates:
+        """Read all states of one episode; DataError where the file holds none, or not one per action."""
 
     def check_replayable(self) -> None:
         """Raise DataError unless an environment of this installation can begin where the episodes began."""

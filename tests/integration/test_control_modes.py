@@ -1,7 +1,10 @@
 """Demos of other control modes than the planner's, recorded by ManiSkill, become what a layout stores."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from conftest import DEMOS
@@ -9,7 +12,9 @@ from conftest import DEMOS
 from benchmarks.control_modes import record
 from mstool.errors import DataError, UsageError
 from mstool.layouts import get_layout
-from mstool.maniskill2lerobot.episode.replay import replay
+from mstool.maniskill2lerobot.episode.from_states import AS_RECORDED, NOT_EXECUTED, UNSAID, StatesSource
+from mstool.maniskill2lerobot.episode.replay import BEGUN_ELSEWHERE, replay
+from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
@@ -92,3 +97,61 @@ def test_a_control_mode_that_nothing_is_converted_to(simulator, monkeypatch):
     monkeypatch.setattr(simulator, "spec", replace(simulator.spec, control_mode="pd_ee_pose"))
     with pytest.raises(UsageError, match="'pd_joint_pos' cannot be converted to 'pd_ee_pose', only to pd_joint_pos, "):
         simulator.converted(np.zeros((3, 8), np.float32), "pd_joint_delta_pos")
+
+
+@pytest.fixture
+def short(recorded, tmp_path):
+    """Six steps of a demo in joint steps, whose file says that they solve the task."""
+    folder = Path(shutil.copytree(recorded("pd_joint_delta_pos"), tmp_path / "short"))
+    with h5py.File(folder / "trajectory.h5", "a") as file:
+        for name, rows in (("actions", 6), ("success", 6)):
+            kept = file[f"traj_0/{name}"][:rows]
+            del file[f"traj_0/{name}"]
+            file[f"traj_0/{name}"] = kept
+        file["traj_0/success"][5] = True
+        for bodies in file["traj_0/env_states"].values():
+            for name in list(bodies):
+                kept = bodies[name][:7]
+                del bodies[name]
+                bodies[name] = kept
+    return folder
+
+
+def test_recorded_states_show_what_executing_shows(short):
+    """Of demos that this machine's physics repeats, the two ways give the same frames, readings and first actions."""
+    demos = DemoFile(short)
+    demo, layout = demos.read(0), get_layout("droid")
+    simulator = ManiSkillSimulator(
+        SimulatorSpec(ENV, "pd_joint_delta_pos", views=("base",), image_size=(32, 32), render_detail="fast")
+    )
+    executed, restored = [], []
+    replayed = replay(simulator, demo, layout, horizon=200, on_frame=lambda images: executed.append(images["base"]))
+    source = StatesSource(simulator, layout, demos.recorded_states(0))
+    found = source.play(demo, horizon=200, on_frame=lambda images: restored.append(images["base"]))
+    simulator.close()
+    assert replayed.dropped == NOT_SUCCESSFUL  # six steps push no cube
+    assert not found.dropped
+    assert found.warnings == (NOT_EXECUTED, AS_RECORDED)
+    np.testing.assert_array_equal(restored, executed)
+    np.testing.assert_array_equal(found.track.qpos, replayed.track.qpos)
+    np.testing.assert_allclose(found.track.tcp_pose, replayed.track.tcp_pose, atol=1e-6)
+    np.testing.assert_array_equal(found.actions, replayed.actions)
+
+
+def test_recorded_states_in_another_control_mode(short, simulator):
+    """A demo that begins where no seed does, as those of a GPU simulation."""
+    with h5py.File(short / "trajectory.h5", "a") as file:
+        file["traj_0/env_states/actors/cube"][:, 1] += 0.05
+    demos = DemoFile(short)
+    source = StatesSource(simulator, get_layout("libero"), demos.recorded_states(0))
+    found = source.play(demos.read(0), horizon=200)
+    assert BEGUN_ELSEWHERE in found.warnings
+    assert found.actions.shape == (6, 7)
+    cube = simulator._env.get_state_dict()["actors"]["cube"][0].numpy()
+    np.testing.assert_array_equal(cube, demos.recorded_states(0).states[5]["actors"]["cube"])
+    for success, dropped, warning in ((False, NOT_SUCCESSFUL, AS_RECORDED), (None, "", UNSAID)):
+        other = replace(source, recorded=replace(source.recorded, success=success))
+        found = other.play(demos.read(0), horizon=200)
+        assert found.dropped == dropped
+        assert warning in found.warnings
+    assert source.play(demos.read(0), horizon=5).dropped == TIMEOUT

@@ -35,7 +35,8 @@ class Recipe:
     goal: Goal = "visible"
     # How pictures are kept in a shard: H.264, PNG, or both for two formats from one replay.
     storages: tuple[Storage, ...] = ("video",)
-    # `replayed` executes the demo and renders it, `recorded` takes the pictures and readings that the demo file holds.
+    # `replayed` executes the demo and renders it, `recorded` takes the pictures and readings that the demo file holds,
+    # `states` renders the states that it holds.
     observations: Observations = "replayed"
     # `fast` draws robot and floor with a fraction of their triangles.
     render_detail: RenderDetail = "full"
@@ -94,6 +95,8 @@ class Recipe:
         }
         if self.observations == "recorded":
             of_demo["observations"] = demo.observations
+        if self.observations == "states":
+            of_demo["states"] = demo.states
         # The robot is the environment's default, or the one in the demo's `env_kwargs`; markers have always said so.
         made_from = {"tool_version": __version__, **asdict(self), "robot": None, "demo": of_demo}
         data: dict[str, Any] = json.loads(_canonical(made_from))

@@ -76,7 +76,7 @@ def replay(
     success = False
     for action in simulator.converted(demo.actions, demo.control_mode):
         if len(actions) == horizon:
-            return Replay(_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
+            return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
         reading = simulator.reading()
         qpos.append(reading.qpos)
         tcp.append(reading.tcp_pose)
@@ -91,8 +91,9 @@ def replay(
     dropped = "" if success or not simulator.judges else NOT_SUCCESSFUL
     doubts = {UNJUDGED: not simulator.judges, BEGUN_ELSEWHERE: not simulator.begun_at_seed}
     warnings = tuple(text for text, holds in doubts.items() if holds)
-    return Replay(_track(qpos, tcp), np.concatenate(actions), goal, dropped, warnings)
+    return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, dropped, warnings)
 
 
-def _track(qpos: list[Array], tcp: list[Array]) -> RobotTrack:
+def as_track(qpos: list[Array], tcp: list[Array]) -> RobotTrack:
+    """Put the readings of single frames, (J,) and (7,), together."""
     return RobotTrack(qpos=np.stack(qpos), tcp_pose=np.stack(tcp))

@@ -8,13 +8,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from mstool.errors import MstoolError
+from mstool.maniskill2lerobot.episode.from_states import StatesSource
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.recorded import RecordedSource, recorded_file
 from mstool.maniskill2lerobot.episode.replay import Replayer
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, Tell, convert_episode, silent
+from mstool.maniskill2lerobot.episode.source import EpisodeSource
 from mstool.simulators.base import Simulator, SimulatorSpec
 from mstool.simulators.benchmarks import benchmark_of, build_simulator
-from mstool.simulators.demos import Demos
+from mstool.simulators.demos import Demo, Demos
 
 # How often a worker says how far it is within an episode, s.
 TELL_SECONDS = 0.5
@@ -49,15 +51,17 @@ class ConvertWorker:
         if self._demos is None or self._demos.path != job.demos:
             self._demos = benchmark_of(job.recipe.env_id).open_demos(job.demos)
         demo = self._demos.read(job.position)
-        if job.recipe.observations == "recorded":
-            recorded = recorded_file(self._demos)
-            return convert_episode(
-                lambda: RecordedSource(recorded, job.position, job.recipe), job.recipe, demo, job.shard, tell
-            )
-        spec = job.recipe.simulator_spec(demo)
-        return convert_episode(
-            lambda: Replayer(self._simulator_for(spec), job.recipe.layout), job.recipe, demo, job.shard, tell
-        )
+        return convert_episode(lambda: self._source(job, demo), job.recipe, demo, job.shard, tell)
+
+    def _source(self, job: ConvertJob, demo: Demo) -> EpisodeSource:
+        assert self._demos is not None
+        recipe = job.recipe
+        if recipe.observations == "recorded":
+            return RecordedSource(recorded_file(self._demos), job.position, recipe)
+        simulator = self._simulator_for(recipe.simulator_spec(demo))
+        if recipe.observations == "states":
+            return StatesSource(simulator, recipe.layout, self._demos.recorded_states(job.position))
+        return Replayer(simulator, recipe.layout)
 
     def close(self) -> None:
         """Free the simulator."""

@@ -5,6 +5,7 @@ registry, build         ManiSkill loaded once, its environments built in one pla
 environment             reset, step, read the robot, take images
 controller              what its actions are in metres and radians
 robots, cameras         what stands in a scene
+states                  a scene put in a demo's state
 devices                 where it renders
 render_detail           fewer triangles: meshes makes them, mesh_cache keeps them
 action_conversion       demo actions in another control mode, by way of the joint_targets of their own

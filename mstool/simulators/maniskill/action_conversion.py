@@ -6,7 +6,8 @@ A demo in any other mode is first made one in `pd_joint_pos` (`joint_targets`).
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,16 +20,27 @@ from mstool.simulators.maniskill.robots import action_size, control_mode
 MAX_EE_STEPS = 4
 MAX_JOINT_STEPS = 2
 
-type Converter = Callable[[Any, Array], Iterator[Array]]
+# Puts the scene where a demo was before one of its steps.
+type Place = Callable[[int], None]
 # From the joint positions (n,) rad where an arm is to go, to its actions on the way, each from where the robot is.
 type Way = Callable[[Array], Iterator[Array]]
 
 
-def conversion(source: str, target: str) -> Converter:
-    """Return a function of (agent, source actions) that yields target actions one by one.
+class Converter(Protocol):
+    """Yields an agent's actions for those of a demo, one by one.
 
-    `source` is `target` itself or `pd_joint_pos`. Each yielded action must have been executed before the next one is
-    asked for: it depends on where the robot is.
+    Each must have been executed before the next one is asked for: it depends on where the robot is. Where `place` puts
+    the scene somewhere before every step, nothing needs to be executed, and each step has one action.
+    """
+
+    def __call__(self, agent: Any, actions: Array, place: Place | None = None) -> Iterator[Array]:
+        """Convert a demo's actions (T, A)."""
+
+
+def conversion(source: str, target: str) -> Converter:
+    """Return what turns a demo's actions in `source` into ones in `target`.
+
+    `source` is `target` itself or `pd_joint_pos`.
 
     Raises
     ------
@@ -46,15 +58,17 @@ def conversion(source: str, target: str) -> Converter:
             "(mstool layouts)",
         )
 
-    def converted(agent: Any, actions: Array) -> Iterator[Array]:
+    def converted(agent: Any, actions: Array, place: Place | None = None) -> Iterator[Array]:
         arm = arm_of(agent)
         joints = len(arm.joints)
         # The gripper's part, and what else there is, stays as it is.
         others = action_size(agent) - int(arm.single_action_space.shape[0])
         check_width(actions, joints + others, source)
         way = _WAYS[target](agent, arm)
-        for action in actions:
-            for move in way(action[:joints]):
+        for step, action in enumerate(actions):
+            if place is not None:
+                place(step)
+            for move in islice(way(action[:joints]), 1 if place else None):
                 yield np.concatenate([move, action[joints:]]).astype(np.float32)
 
     return converted
@@ -70,9 +84,12 @@ def check_width(actions: Array, expected: int, control_mode: str) -> None:
         )
 
 
-def _identity(agent: Any, actions: Array) -> Iterator[Array]:
+def _identity(agent: Any, actions: Array, place: Place | None = None) -> Iterator[Array]:
     check_width(actions, action_size(agent), control_mode(agent))
-    yield from actions
+    for step, action in enumerate(actions):
+        if place is not None:
+            place(step)
+        yield action
 
 
 def _by_the_hand(agent: Any, arm: Any) -> Way:

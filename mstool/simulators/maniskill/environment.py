@@ -1,6 +1,6 @@
 """One ManiSkill environment as conversion and evaluation need it: step, read the robot, take pictures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +23,9 @@ from mstool.simulators.maniskill.robots import (
     name_of,
     read_robot,
     robot_facts,
+    robots,
 )
-from mstool.simulators.maniskill.solve import other_demos
-
-# Two states that differ by less are the same: another machine's rounding of positions (m) and quaternions.
-ROUNDING = 1e-6
+from mstool.simulators.maniskill.states import command, is_at, put
 
 
 class ManiSkillSimulator:
@@ -74,9 +72,11 @@ class ManiSkillSimulator:
         """
         self._begun = seed, options, state
         self._env.reset(seed=seed, options={**(options or {}), "reconfigure": True})
-        self.begun_at_seed = state is None or self._is_at(state)
+        self.begun_at_seed = state is None or is_at(self._env, state)
         if state is not None and not self.begun_at_seed:
-            self._env.set_state_dict(_as_batched(state))
+            put(self._env, state)
+            for robot in robots(self._env.agent).values():
+                robot.controller.reset()  # those that add to their last target begin where the robot is
         for marker in self._env._hidden_objects:
             marker.show_visual() if self.spec.goal_visible else marker.hide_visual()
         if self.spec.views:
@@ -105,11 +105,30 @@ class ManiSkillSimulator:
         convert = conversion(JOINT_POSITIONS, self.spec.control_mode)
         return convert(self._env.agent, self._in(control_mode).joint_positions(actions))
 
-    def joint_positions(self, actions: Array) -> Array:
-        """Execute actions (T, A) of this control mode; return them as actions (T, A') of `pd_joint_pos`."""
-        agent = self._env.agent
+    def restored(self, states: Sequence[State], actions: Array, control_mode: str) -> Iterator[Array]:
+        """Put the scene in each of a demo's states (T) and yield the action (A,) of this mode that leads where its did.
+
+        Nothing is executed. Raises as `converted`.
+        """
+        convert = conversion(
+            control_mode if control_mode == self.spec.control_mode else JOINT_POSITIONS, self.spec.control_mode
+        )
+        if control_mode not in {self.spec.control_mode, JOINT_POSITIONS}:
+            actions = self._in(control_mode).joint_positions(actions, states)
+        return convert(self._env.agent, actions, place=lambda step: put(self._env, states[step]))
+
+    def joint_positions(self, actions: Array, states: Sequence[State] | None = None) -> Array:
+        """Return actions (T, A) of this control mode as actions (T, A') of `pd_joint_pos`.
+
+        They are executed one after the other; or, where there are `states`, each is commanded in its own.
+        """
         check_width(actions, self.action_size, self.spec.control_mode)
-        return joint_positions(agent, actions, self.step)
+        if states is None:
+            return joint_positions(self._env.agent, actions, self.step)
+        env = self._env
+        return joint_positions(
+            env.agent, actions, lambda action: command(env, action), place=lambda step: put(env, states[step])
+        )
 
     def _in(self, control_mode: str) -> "ManiSkillSimulator":
         """Return the same environment in another control mode, without pictures, begun as this one was."""
@@ -189,31 +208,3 @@ class ManiSkillSimulator:
         self._cameras = {}
         self._env.close()
         self._close_other()
-
-    def _is_at(self, state: State) -> bool:
-        now = self._env.get_state_dict()
-        for kind, bodies in state.items():
-            for name, value in bodies.items():
-                if name not in now.get(kind, {}):
-                    raise self._other_scene(f"{name!r}", f"has {', '.join(sorted(now.get(kind, {})))}")
-                here = now[kind][name][0].numpy()
-                if here.shape != value.shape:
-                    raise self._other_scene(f"{len(value)} numbers for {name!r}", f"has {len(here)}")
-                if not np.allclose(here, value, rtol=0, atol=ROUNDING):
-                    return False
-        return True
-
-    def _other_scene(self, recorded: str, here: str) -> DataError:
-        return DataError(
-            f"{self.spec.env_id}: the demo's state holds {recorded}, this ManiSkill's environment {here}",
-            fix=other_demos(self.spec.env_id),
-        )
-
-
-def _as_batched(state: State) -> dict[str, dict[str, Any]]:
-    import torch
-
-    return {
-        kind: {name: torch.from_numpy(np.asarray(value, np.float32)[None]) for name, value in bodies.items()}
-        for kind, bodies in state.items()
-    }

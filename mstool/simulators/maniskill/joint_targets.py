@@ -17,6 +17,10 @@ JOINT_POSITIONS = "pd_joint_pos"
 ARM = "arm"
 
 
+def nowhere(step: int) -> None:
+    """Leave the scene as it is."""
+
+
 def arm_of(agent: Any) -> Any:
     """Return ManiSkill's controller of the agent's arm; UsageError where it has no single one."""
     arm = getattr(getattr(agent, "controller", None), "controllers", {}).get(ARM)
@@ -28,7 +32,9 @@ def arm_of(agent: Any) -> Any:
     return arm
 
 
-def joint_positions(agent: Any, actions: Array, execute: Callable[[Array], object]) -> Array:
+def joint_positions(
+    agent: Any, actions: Array, execute: Callable[[Array], object], place: Callable[[int], None] = nowhere
+) -> Array:
     """Return a demo's actions (T, A) of the agent's control mode as actions (T, A') of `pd_joint_pos`, float32.
 
     Parameters
@@ -39,6 +45,8 @@ def joint_positions(agent: Any, actions: Array, execute: Callable[[Array], objec
         The demo's.
     execute
         Called with every action: has the controller set it.
+    place
+        Called with the number of every step before that: puts the scene where the demo was.
 
     Raises
     ------
@@ -50,7 +58,8 @@ def joint_positions(agent: Any, actions: Array, execute: Callable[[Array], objec
     stiffness = _stiffness(agent, len(arm.joints))
     parts = {name: slice(*ends) for name, ends in agent.controller.action_mapping.items()}
     found = []
-    for action in actions:
+    for step, action in enumerate(actions):
+        place(step)
         qpos = arm.qpos[0].numpy().astype(np.float64)
         execute(action)
         target = arm_target([joint._objs[0] for joint in arm.joints], stiffness, qpos)

@@ -4,7 +4,7 @@ A group's entry may be a link to another file of this machine, its numbers may l
 terabytes. So nothing is taken by a path: `member` steps from a group to what lies in it, and `numbers` reads.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from pathlib import Path
@@ -143,12 +143,35 @@ def stamp(path: Path) -> str:
 
 def read_first_state(group: h5py.Group) -> dict[str, dict[str, Array]] | None:
     """Return the environment's state before the first action; None where none was recorded body by body."""
-    states = member(group, "env_states")
-    if not isinstance(states, h5py.Group):
-        return None
-    kinds = {kind: dict(_datasets(member(states, kind))) for kind in states}
-    rows = iter(numbers([item for bodies in kinds.values() for item in bodies.values()], 0))
-    return {kind: {name: np.asarray(next(rows), np.float32) for name in bodies} for kind, bodies in kinds.items()}
+    bodies = _bodies(group)
+    return None if bodies is None else _by_kind(bodies, numbers(list(bodies.values()), 0))
+
+
+def read_states(group: h5py.Group, steps: int) -> list[dict[str, dict[str, Array]]]:
+    """Return the environment's states before each of `steps` actions and after the last one.
+
+    Raises
+    ------
+    DataError
+        There are none, or not as many.
+
+    """
+    bodies = _bodies(group)
+    if not bodies:
+        raise DataError(f"{group.name} in {group.file.filename} holds no states (env_states)")
+    found = numbers(list(bodies.values()))
+    for item, states in zip(bodies.values(), found, strict=True):
+        if states.ndim != 2 or len(states) != steps + 1:
+            raise DataError(f"{item.name} has shape {states.shape}, expected {steps + 1} rows for {steps} actions")
+        if not np.isfinite(states).all():
+            raise DataError(f"{item.name} has NaN or infinite numbers")
+    return [_by_kind(bodies, [states[step] for states in found]) for step in range(steps + 1)]
+
+
+def read_success(group: h5py.Group) -> bool | None:
+    """Return whether the task was solved after the last action; None where that was not recorded."""
+    flags = member(group, "success")
+    return bool(numbers([flags], -1)[0]) if isinstance(flags, h5py.Dataset) and len(flags) else None
 
 
 def has_flat_states(group: h5py.Group) -> bool:
@@ -157,6 +180,21 @@ def has_flat_states(group: h5py.Group) -> bool:
         return isinstance(member(group, "env_states"), h5py.Dataset)
     except UNREADABLE:
         return False
+
+
+def _bodies(group: h5py.Group) -> dict[tuple[str, str], h5py.Dataset] | None:
+    """Return the states of every body by its kind and name; None where none were recorded body by body."""
+    states = member(group, "env_states")
+    if not isinstance(states, h5py.Group):
+        return None
+    return {(kind, name): item for kind in states for name, item in _datasets(member(states, kind))}
+
+
+def _by_kind(bodies: Mapping[tuple[str, str], h5py.Dataset], rows: Sequence[Array]) -> dict[str, dict[str, Array]]:
+    state: dict[str, dict[str, Array]] = {kind: {} for kind, _ in bodies}
+    for (kind, name), row in zip(bodies, rows, strict=True):
+        state[kind][name] = np.asarray(row, np.float32)
+    return state
 
 
 def _datasets(group: h5py.Group | h5py.Dataset | None) -> Iterator[tuple[str, h5py.Dataset]]:

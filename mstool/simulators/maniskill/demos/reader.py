@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from mstool.errors import DataError
-from mstool.simulators.demos import Demo
+from mstool.simulators.demos import Demo, RecordedStates
 from mstool.simulators.maniskill.demos.hdf5 import (
     MOST_RATIO,
     SPARE_BYTES,
@@ -19,6 +19,8 @@ from mstool.simulators.maniskill.demos.hdf5 import (
     open_h5,
     read_actions,
     read_first_state,
+    read_states,
+    read_success,
     stamp,
     trajectories,
 )
@@ -122,6 +124,27 @@ class DemoFile:
         with self.open() as file:
             return [self._read(file, position) for position in positions]
 
+    def recorded_states(self, position: int) -> RecordedStates:
+        """Read all states of the episode at `position`, and whether it was solved at its end.
+
+        Raises
+        ------
+        DataError
+            The file holds none of it, or not one per action.
+
+        """
+        name = self.group_names[position]
+        with self.open() as file:
+            try:
+                group = self._group(file, name)
+                states = read_states(group, len(read_actions(group, name)))
+                success = read_success(group)
+            except UNREADABLE as error:
+                raise DataError(f"{name} in {self.path.name} cannot be read: {error}") from error
+        if success is None:
+            success = self.episodes[position].get("success")
+        return RecordedStates(states, None if success is None else bool(success))
+
     def check_replayable(self) -> None:
         """Check that an environment of this ManiSkill can begin where the episodes began.
 
@@ -175,6 +198,7 @@ class DemoFile:
             reset_options=reset_options_of(episode),
             env_kwargs=self.env_kwargs,
             observations=stamp(self.path) if observed else "",
+            states=stamp(self.path) if first_state else "",
             listed_in=str(self.json),
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
-from mstool.simulators.maniskill.demos.hdf5 import SPARE_BYTES, UNREADABLE, member, numbers
+from mstool.simulators.maniskill.demos.hdf5 import SPARE_BYTES, UNREADABLE, member, numbers, read_success
 
 _PICTURES = ("rgb", "Color")
 _FOLDERS = ("sensor_data", "image")  # ManiSkill3, ManiSkill2
@@ -56,9 +56,7 @@ class Recording:
         extra = member(observations, "extra")
         self.tcp_pose = _readings(extra, "tcp_pose")
         self.goal = _readings(extra, "goal_pos")
-        success = member(group, "success")
-        solved = isinstance(success, h5py.Dataset) and len(success) > 0
-        self.success: bool | None = bool(numbers([success], -1)[0]) if solved else None
+        self.success = read_success(group)
 
     @property
     def cameras(self) -> dict[str, tuple[int, int]]:
