@@ -42,11 +42,12 @@ class Robot:
     # Names of the finger joints, which follow the arm's in qpos; each is 0 closed and this far open, m.
     fingers: tuple[str, ...]
     finger_open_m: float
-    # The arm's links from the base, one per joint; then a turn, rad, and a way, m, along the last axis to the tool
-    # centre point.
+    # The arm's links from the base, one per joint; then a turn, rad, and a way, m, along the last axis to the hand's
+    # link and on to the tool centre point.
     links: tuple[Link, ...]
     tool_turn: float
-    tool_m: float
+    hand_m: float
+    tool_beyond_hand_m: float
     # None: the wrist view is the robot's own camera.
     hand_camera: HandCamera | None
     # Control mode: fields of `ControllerFacts`, what 1.0 of an action does where no simulator can be asked.
@@ -55,6 +56,13 @@ class Robot:
     gain: float
     # Environment: the module of ManiSkill's that solves it with this robot by planning.
     solutions: Mapping[str, str] = field(default_factory=dict)
+    # Where these begin: the tool centre point (3,) m in the world.
+    start_m: tuple[float, float, float] | None = None
+
+    @property
+    def tool_m(self) -> float:
+        """The way along the last axis to the tool centre point, m."""
+        return self.hand_m + self.tool_beyond_hand_m
 
     @property
     def qpos_names(self) -> tuple[str, ...]:

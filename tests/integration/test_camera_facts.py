@@ -46,3 +46,12 @@ def test_a_view_that_is_turned_against_its_camera_is_named(made, tmp_path, way):
     found = {result.code: result for result in validate(root, "lerobot_pi05").results}["MS310"]
     assert found.status == ("passed" if way == UPRIGHT else "failed"), (found.reason, found.notes)
     assert all(f"the view is {way} against" in issue.message for issue in found.issues)
+
+
+def test_frames_of_a_fixed_view_out_of_order_are_named(made, tmp_path):
+    root = copied(made("pick") / "v3.0", tmp_path / "dataset")
+    order = np.random.default_rng(0).permutation
+    edit_video(root / BASE, lambda frames: [frames[i] for i in order(len(frames))])
+    found = {result.code: result for result in validate(root, "lerobot_pi05").results}["MS311"]
+    assert found.status == "failed"
+    assert {issue.episode for issue in found.issues} == {0, 1, 2}

@@ -6,6 +6,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
+from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.episode_rows import longest_run
 from mstool.validators.meanings import meaning_of
@@ -124,16 +125,28 @@ class Rounded(Check):
             for sign in (1, -1):
                 side = sign * actions[:, dim]
                 share = float((side == side.max()).mean())
-                if share > max(_CLIPPED, 4 / len(side)) and side.max() > 0:
+                most = float(side.max())
+                if share > max(_CLIPPED, 4 / len(side)) and most > 0 and not _is_limit(context, dim, most):
                     column, index, name = dimension(data, action_columns(data), dim)
                     yield Issue(
-                        f"commands of {name} were cut off at {sign * side.max():.4g}",
+                        f"commands of {name} were cut off at {sign * most:.4g}",
                         "warning",
                         feature=column,
                         dimension=index,
                         observed=f"{share:.0%} of the frames have this value to the bit",
                     )
                     break
+
+
+def _is_limit(context: Context, dim: int, most: float) -> bool:
+    """Tell whether a command is the largest that the recorded controller takes: 1.0 of its own."""
+    meaning, controller = meaning_of(context), context.data.record.controller
+    size, limit = {
+        AxisKind.POSITION: (meaning.position_unit, controller.get("position_m", 0.0)),
+        AxisKind.ROTATION: (meaning.rotation_unit, controller.get("rotation_rad", 0.0)),
+        AxisKind.JOINT: (meaning.joint_unit, controller.get("joint_rad", 0.0)),
+    }[axes_of(meaning)[dim].kind]
+    return bool(np.isclose(most * size, abs(limit), rtol=1e-3, atol=0))
 
 
 @register

@@ -25,8 +25,8 @@ _LEAST_R2 = 0.4
 # The hand's steps (m) and the picture's (px) that tell; larger shifts than this are mistaken ones.
 _MOVES_M, _MOVES_PX, _MOST_PX = 1e-3, 0.02, 24.0
 # How well the picture's shifts must point where a camera of known pose says that the hand went, and how much better
-# another way up must fit than upright.
-_AGREE, _BETTER = 0.7, 0.06
+# another way up must fit than upright. Good data of ten tasks: 0.71 and more, and ahead by 0.12 of any other way.
+AGREE, _BETTER = 0.6, 0.06
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,14 @@ def _axes(context: Context, camera: str, clip: Clip) -> Array | None:
     return rotation[:, :2] if rotation.shape == (3, 3) and not of_view.get("mount") else None
 
 
-def agreement(context: Context, camera: str, found: list[Clip]) -> tuple[dict[str, float], int] | None:
+def agreement(context: Context, camera: str, found: list[Clip], few: int = _FEW) -> tuple[dict[str, float], int] | None:
     """Tell for every way up how well a picture's shifts point where the hand went before a camera of known pose.
 
     Returns
     -------
     tuple or None
         The mean cosine between the two for each of `WAYS`, weighted by how far the hand went, and the number of steps;
-        None where a film's camera is not known, or too little moves.
+        None where a film's camera is not known, or fewer than `few` steps move enough.
 
     """
     axes = [_axes(context, camera, clip) for clip in found]
@@ -133,7 +133,7 @@ def agreement(context: Context, camera: str, found: list[Clip]) -> tuple[dict[st
     far, length = np.linalg.norm(expected, axis=1), np.linalg.norm(shown, axis=1)
     # NaN, where too little moves, is beyond no bound.
     tell = (far > _MOVES_M) & (length > _MOVES_PX) & (length < _MOST_PX)
-    if tell.sum() < _FEW:
+    if tell.sum() < few:
         return None
     pointing = shown[tell] / length[tell, None]
     scores = {way: float((expected[tell] @ turn * pointing).sum() / far[tell].sum()) for way, turn in WAYS.items()}
@@ -172,7 +172,7 @@ class Upright(Check):
     @staticmethod
     def _known(camera: str, found: list[Clip], scores: dict[str, float], count: int) -> Iterator[Issue | Note]:
         best = max(scores, key=lambda way: scores[way])
-        if scores[best] < _AGREE:
+        if scores[best] < AGREE:
             return
         observed = f"{scores[UPRIGHT]:+.2f} as it is, {scores[best]:+.2f} {best}"
         yield Note(

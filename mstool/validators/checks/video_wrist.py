@@ -40,8 +40,7 @@ def camera_motion(robot: Robot, position: Array, quat: Array) -> Array:
     mounted = robot.hand_camera
     if mounted is None:
         raise Skip(f"where a {robot.name}'s hand has its camera is not known")
-    hand_to_tool = robot.tool_m - 0.107
-    offset = np.array(mounted.position) - [0.0, 0.0, hand_to_tool]
+    offset = np.array(mounted.position) - [0.0, 0.0, robot.tool_beyond_hand_m]
     where = position + _rotated(np.broadcast_to(offset, position.shape), quat)
     steps = _rotated(np.diff(where, axis=0), quat[:-1], back=True)
     own = _rotated(steps, np.broadcast_to(np.array(mounted.quaternion), (len(steps), 4)), back=True)
