@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -18,6 +20,7 @@ from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.demos.recording import as_rgb
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
+from mstool.validators import validate
 
 SIZE = 32
 
@@ -165,3 +168,13 @@ def test_goal_position_is_taken_from_the_file(copy, tmp_path, mstool):
     with h5py.File(copy / "trajectory.h5") as file:
         goal = file["traj_0/obs/extra/goal_pos"][0]
     np.testing.assert_array_equal(np.stack(rows(tmp_path / "out")["observation.environment_state"])[5], goal)
+
+
+def test_what_maniskills_own_converter_makes_of_the_file_is_told(recorded, tmp_path):
+    """It says 30 fps, a name for a sentence and a file size that LeRobot refuses: mani_skill 3.0.1."""
+    line = [sys.executable, "-m", "mani_skill.trajectory.convert_to_lerobot"]
+    line += ["--traj-path", str(next(recorded.glob("*.h5"))), "--output-dir", str(tmp_path / "theirs")]
+    subprocess.run(line, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    report = validate(tmp_path / "theirs", "lerobot_pi05")
+    assert not report.codes("error")
+    assert report.codes("failed") == {"MS103", "MS202", "MS704", "MS705"}

@@ -108,6 +108,13 @@ class EpisodeLengths(Check):
         yield Note(
             f"lengths {lengths.min()} to {lengths.max()}, median {int(np.median(lengths))}; action window {chunk}"
         )
+        if lengths.size == 1:
+            yield Issue(
+                "the dataset holds a single episode",
+                "warning",
+                observed="1 episode",
+                fix="convert more demos (mstool convert --episodes N): from one, a policy learns only to repeat it",
+            )
         for row in data.episodes:
             if row.length < max(2, chunk // 4):
                 yield Issue(
