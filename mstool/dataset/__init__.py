@@ -3,6 +3,7 @@
 files             the name of every file, LeRobot's and ours, and how the small ones are read
 unreadable        why a file cannot be read, and what to do
 locate            which folder a path means
+links             links that lead out of a dataset
 names             OWNER/NAME, what a dataset is called on a hub
 info              the description: version, sizes, features
 episode_table     the rows of the episode table and of the task table

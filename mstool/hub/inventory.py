@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mstool.dataset.fingerprint import FileHash, dataset_files, hash_file
+from mstool.dataset.links import links_outside, target
 from mstool.errors import DataError
 from mstool.progress import Progress
 
@@ -72,17 +73,14 @@ def local_files(root: Path) -> dict[str, LocalFile]:
     Raises
     ------
     DataError
-        A link leads to a folder, or to a file outside the dataset: what is there may be anything.
+        A link leads out of the dataset, to a folder or nowhere: what is there may be anything.
 
     """
     paths = dataset_files(root)
-    here = root.resolve()
-    links = [path for path in root.rglob("*") if path.is_symlink()]
-    outside = [path for path in links if path.is_dir() or not path.resolve().is_relative_to(here)]
-    if outside:
+    if outside := links_outside(root):
         raise DataError(
-            f"{outside[0]} is a link to {outside[0].resolve()}: what links lead to is not pushed",
-            fix=f"{shlex.join(['cp', '-rL', str(root), f'{here}-whole'])} makes a copy without links",
+            f"{outside[0]} is a link to {target(outside[0])}: what links lead to is not pushed",
+            fix=f"{shlex.join(['cp', '-rL', str(root), f'{target(root)}-whole'])} makes a copy without links",
         )
     total = sum((root / path).stat().st_size for path in paths)
     with Progress("hash", total, "B") as progress:

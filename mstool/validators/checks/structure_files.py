@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from mstool.dataset.files import INFO_FILE, INFO_NAME
+from mstool.dataset.links import links_outside, target
 from mstool.dataset.parquet_files import open_parquet, read_footer
 from mstool.dataset.unreadable import placeholder, unreadable_parquet
 from mstool.validators.check import Check, Context, Skip, register
@@ -29,8 +30,16 @@ class DataFilesThere(Check):
     fix = "download the dataset or convert the demos again"
 
     def run(self, context: Context) -> Iterator[Issue]:
-        """Look for each."""
+        """Look for each, and for links that lead elsewhere."""
         data = context.data
+        for link in links_outside(data.root):
+            yield Issue(
+                "a link leads out of the dataset, to a folder or nowhere: what is there is not pushed",
+                "warning",
+                feature=short(data, link),
+                observed=str(target(link)),
+                fix="cp -rL DATASET DATASET-whole makes a copy without links",
+            )
         for path in data.data_files:
             yield from self._there(data, path, "data")
         for path, episodes in data.filmed.items():
