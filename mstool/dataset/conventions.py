@@ -15,7 +15,7 @@ from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.files import CONVENTIONS_FILE, EPISODE_LOG_FILE, RECORD_FILE, needed, read_object
 from mstool.dataset.info import read_info
 from mstool.dataset.record import Record, read_record
-from mstool.errors import DataError
+from mstool.errors import DataError, UsageError
 
 # The record's name in that file.
 _RECORD = "mstool"
@@ -49,12 +49,21 @@ class Conventions:
 
     def seeds(self, env_id: str) -> frozenset[int]:
         """Return the seeds of an environment's training episodes."""
-        return frozenset(int(line["seed"]) for line in self.episodes if line["env_id"] == env_id)
+        return frozenset(int(line["seed"]) for line in self.episodes if line.get("env_id") == env_id and "seed" in line)
 
     @property
     def env_ids(self) -> tuple[str, ...]:
         """The environments trained on, in the order of their first episode."""
-        return tuple(dict.fromkeys(str(line["env_id"]) for line in self.episodes))
+        return tuple(dict.fromkeys(str(line["env_id"]) for line in self.episodes if "env_id" in line))
+
+    def need_seeds(self) -> None:
+        """Raise UsageError unless the episodes can be played again: their seeds are known."""
+        if not all("seed" in line for line in self.episodes):
+            raise UsageError(
+                f"{self.dataset} was described, not converted: nothing says which seeds its episodes began at, so they "
+                "cannot be played again",
+                fix="evaluate a policy in its environments instead: mstool eval --policy CHECKPOINT",
+            )
 
 
 def load_conventions(path: Path) -> Conventions:
@@ -84,7 +93,8 @@ def load_conventions(path: Path) -> Conventions:
         raise DataError(
             f"{path} does not say what its numbers mean: no {missing}: it was not made by mstool convert, or another "
             "tool has rewritten it since",
-            fix=f"mstool describe {path} --from ORIGINAL restores it, or convert again: mstool convert --env ENV",
+            fix=f"mstool describe {path} --from ORIGINAL restores it; of a dataset made elsewhere, "
+            f"mstool describe {path} --layout LAYOUT --env ENV says it",
         )
     wrong = [name for name in _ESSENTIAL if not getattr(record, name)]
     if wrong:

@@ -86,7 +86,7 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
         reason = "no state or action column in common" if not columns else f"{info.fps} and {first.fps} fps"
         raise DataError(f"{root} was not made of {first.root}: {reason}", fix=_other(root))
     episodes = _match(root, sources, columns)
-    record = join_records([source.record for source in sources], features, {str(line["env_id"]) for line in episodes})
+    record = join_records([source.record for source in sources], features, environments(episodes))
     # The lines come first: a record without them would speak of episodes that nothing names.
     write_episode_log(root, episodes)
     write_record(root, record)
@@ -103,6 +103,11 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
 def record_differences(ours: Record, theirs: Record) -> list[str]:
     """Name the entries in which the records of one dataset's parts must agree, and do not."""
     return [name for name, *_ in ours.differences(theirs, _ONE)]
+
+
+def environments(lines: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the environments that the episode log names; datasets that a person described may name none."""
+    return {str(line["env_id"]) for line in lines if line.get("env_id")}
 
 
 def _match(root: Path, sources: Sequence[_Original], columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -147,6 +152,11 @@ def join_records(records: Sequence[Record], features: Collection[str], env_ids: 
         tables = [getattr(record, name) for record in records]
         joined[name] = {env: value for table in tables for env, value in table.items() if env in env_ids}
     joined["env_ids"] = [env for env in joined["env_ids"] if env in env_ids]
+    claims = dict.fromkeys(claim for record in records for claim in record.stated)
+    joined["stated"] = {
+        claim: "; ".join(dict.fromkeys(record.stated.get(claim, "not stated") for record in records))
+        for claim in claims
+    }
     for name in ("units", "views"):
         joined[name] = {column: value for column, value in getattr(first, name).items() if column in features}
     return replace(first, **joined)

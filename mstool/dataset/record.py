@@ -64,12 +64,19 @@ class Record:
     warnings: Sequence[str] = ()
     # {view: lowest PSNR of any frame to what was rendered, dB}.
     psnr_db: Mapping[str, float] = field(default_factory=dict)
+    # {what a person said of the dataset: what the data say to it}, where a person did.
+    stated: Mapping[str, str] = field(default_factory=dict)
     # The LeRobot version that `mstool export` read.
     exported_from: str = ""
 
     def __bool__(self) -> bool:
         """Whether there is a record."""
         return self != Record()
+
+    @property
+    def converted(self) -> bool:
+        """Whether mstool made the dataset, and knows more of it than what a person said."""
+        return bool(self) and not self.stated
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Record":
@@ -79,7 +86,8 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data, in the order of the fields."""
         entries = asdict(self)
-        return entries if self.exported_from else {name: entries[name] for name in entries if name != "exported_from"}
+        rare = ("exported_from", "stated")
+        return {name: value for name, value in entries.items() if value or name not in rare}
 
     def differences(self, other: "Record", names: Iterable[str]) -> list[tuple[str, object, object]]:
         """Return (name, own value, other's value) of each of the entries `names` in which two records differ."""
@@ -139,7 +147,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     **{name: get_args(words).__contains__ for name, words in _WORDS.items()},
     "robot_uids": lambda value: value is None or isinstance(value, str),
     **dict.fromkeys(("env_ids", "warnings"), _list_of(_is_text)),
-    **dict.fromkeys(("conventions", "maniskill", "robots", "views"), _table_of(_is_text)),
+    **dict.fromkeys(("conventions", "maniskill", "robots", "views", "stated"), _table_of(_is_text)),
     **dict.fromkeys(("horizon", "dropped"), _table_of(lambda value: isinstance(value, int))),
     **dict.fromkeys(("controller", "psnr_db"), _table_of(_is_number)),
     "cameras": _table_of(_table_of(lambda value: isinstance(value, dict))),

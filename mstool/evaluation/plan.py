@@ -94,9 +94,10 @@ def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | N
     Raises
     ------
     UsageError
-        The dataset has no episode of a task.
+        The dataset has no episode of a task, or does not know their seeds.
 
     """
+    conventions.need_seeds()
     tasks = []
     for env_id in envs:
         seeds = [int(line["seed"]) for line in conventions.episodes if line["env_id"] == env_id]
@@ -119,7 +120,7 @@ def dataset_prompts(root: Path, conventions: Conventions) -> dict[str, str]:
     return {
         str(line["env_id"]): rows[int(line["episode_index"])].tasks[0]
         for line in reversed(conventions.episodes)
-        if int(line["episode_index"]) in rows
+        if int(line["episode_index"]) in rows and "env_id" in line
     }
 
 

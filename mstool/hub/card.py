@@ -58,7 +58,7 @@ def is_ours(text: str) -> bool:
 def _head(info: Info, own: Record, facts: CardFacts) -> str:
     frames = info.total_frames
     size = next((name for limit, name in _SIZES if frames < limit), "1M<n<10M")
-    tags = ["LeRobot", "mstool", *(["ManiSkill", *own.env_ids] if own else [])]
+    tags = ["LeRobot", "mstool", *(["ManiSkill", *own.env_ids] if own.env_ids else [])]
     head = {
         "license": facts.license,
         "task_categories": ["robotics"],
@@ -76,7 +76,13 @@ def _summary(info: Info, own: Record, facts: CardFacts) -> str:
         + (f" ({frames / fps / 60:.1f} minutes)" if fps else "")
         + f", LeRobot {info.codebase_version}, robot {markdown_code(info.robot_type or 'unknown')}."
     ]
-    if own:
+    if own.stated:
+        envs = "".join(f" in ManiSkill3's {markdown_code(name)}" for name in own.env_ids)
+        lines.append(
+            f"Recorded{envs} with layout {markdown_code(own.layout)}, control mode "
+            f"{markdown_code(own.control_mode)}, as its owner says."
+        )
+    elif own:
         envs = ", ".join(markdown_code(name) for name in own.env_ids)
         how = {"recorded": "with the images that they hold", "states": "their recorded states rendered"}.get(
             own.observations, "replayed and rendered"

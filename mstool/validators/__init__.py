@@ -9,6 +9,7 @@ meanings                 what the vectors mean and who says so; classify tells i
 origin                   whether it was recorded in ManiSkill
 tracks                   motion beside commands; poses and kinematics say where the hand is, regression how sure
 clips                    how images move; ways, which way up they can be
+claims                   what a person says of a dataset, tested before it is believed; claimed_record is its record
 show/                    `mstool show`
 """
 

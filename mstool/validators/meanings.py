@@ -7,7 +7,7 @@ dataset.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ Source = Literal["record", "names", "target", "numbers"]
 
 # What settles a convention that nothing declares.
 RESTORE = "mstool describe DATASET --from ORIGINAL"
-SETTLE = f"to settle it: {RESTORE} if mstool made it, else name the dimensions as a layout does (mstool layouts)"
+SETTLE = f"to settle it: {RESTORE} if mstool made it, else mstool describe DATASET --layout LAYOUT (mstool layouts)"
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,9 @@ def meaning_of(context: Context) -> Meaning:
     if name and (declared is None or declared.state_kind is None):
         raise Skip(f"the declared layout {name!r} says nothing about single dimensions")
     if declared and mode in declared.control_modes:
-        return _meaning("record", declared, mode, data.fps, data.record.controller)
+        found = _meaning("record", declared, mode, data.fps, data.record.controller)
+        # Whose controller executed what a person describes is known where he names the environment.
+        return found if data.record.converted or data.record.env_ids else replace(found, gain=None)
     named = recognise(data.features)
     wanted = (target.layout.value, target.control_mode)
     if named and (named.layout.name, named.control_mode) != wanted:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from support.converted import copied
+from support.edited import undeclare
 from support.lerobot_tools import edit
 from support.records import drop_record, edited_record, read_record
 
@@ -50,6 +51,22 @@ def test_several_originals(made, tmp_path, mstool):
     assert load_conventions(root).episodes == lines
     assert sorted(after["env_ids"]) == sorted(before["env_ids"])
     assert after["horizon"] == before["horizon"]
+
+
+def test_a_dataset_of_somebody_else_is_described_evaluated_and_trained_on(made, tmp_path, mstool, capsys):
+    root = copied(made("pick") / "v3.0", tmp_path / "mine")
+    undeclare(root)
+    assert mstool("eval", "--policy", "random", "--dataset", root, "-n", "1", "--output", tmp_path / "no") != 0
+    assert mstool("describe", root, "--layout", "libero", "--env", "PickCube-v1") == 0
+    assert "gripper                 holds" in capsys.readouterr().out
+    words = ("--dataset", root, "-n", "1", "--horizon", "2", "--workers", "1", "--output", tmp_path / "out", "--json")
+    assert mstool("eval", "--policy", "random", *words) == 0
+    (task,) = json.loads(capsys.readouterr().out)["tasks"]
+    assert task["env_id"] == "PickCube-v1"
+    assert mstool("eval", "--policy", f"replay:{root}", "--output", tmp_path / "played") == 2
+    assert "was described, not converted" in capsys.readouterr().err
+    assert mstool("validate", root, "--no-record", "--against", "lerobot") == 0
+    assert mstool("finetune", root, "--policy", "act", "--dry-run", "--output", tmp_path / "run") == 0
 
 
 def test_what_is_refused(edited, made, tmp_path, mstool, capsys):

@@ -57,6 +57,7 @@ def read_stored(root: Path, trained_on: Conventions, envs: Sequence[str]) -> lis
 
     """
     own = load_conventions(root)
+    own.need_seeds()
     prompts = dataset_prompts(root, own)
     data = DatasetView(root)
     wanted = [

@@ -84,6 +84,7 @@ class ReplayPolicy:
 
     def __init__(self, root: Path, conventions: Conventions) -> None:
         own = load_conventions(root)
+        own.need_seeds()
         for what, stored, wanted in own.record.differences(
             conventions.record, ("layout", "control_mode", "controller")
         ):

@@ -117,7 +117,7 @@ def is_elsewhere(root: Path) -> bool:
 
     """
     read_info(root)
-    return not read_record(root) or bool(open_stored(root).added)
+    return not read_record(root).converted or bool(open_stored(root).added)
 
 
 def _export_command(source: Path, version: Version, storage: Storage) -> str:

@@ -39,7 +39,7 @@ class RecordedOnce(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Look up every moving row of the sampled episodes in those before."""
         seen: dict[bytes, int] = {}
-        severity: Severity = "error" if context.data.record else "warning"
+        severity: Severity = "error" if context.data.record.converted else "warning"
         for episode, state in states(context).items():
             # Rows that stand still are alike in any episode that waits.
             moving = np.flatnonzero(np.abs(np.diff(state, axis=0)).max(axis=1) > 0)
@@ -117,7 +117,7 @@ class Whole(Check):
             if gap < _FOLLOWS * step and usual > _ELSEWHERE * step:
                 yield Issue(
                     f"the episode begins where episode {episode - 1} ends, and not where others begin",
-                    "error" if context.data.record else "warning",
+                    "error" if context.data.record.converted else "warning",
                     episode=episode,
                     feature="+".join(state_columns(context.data)),
                     observed=f"{gap:.3g} from that end, {usual:.3g} from the usual beginning",
@@ -145,7 +145,7 @@ class Held(Check):
                 same = bool((np.diff(both[run[0] : run[0] + run[1] + 1], axis=0) == 0).all())
                 yield Issue(
                     "a frame is repeated" if same else "the state is repeated while actions go on",
-                    "error" if data.record else "warning",
+                    "error" if data.record.converted else "warning",
                     episode=rows.episode,
                     frame=run[0] + 1,
                     feature="+".join(state_columns(data)),

@@ -68,7 +68,7 @@ class HiddenGoal(Check):
             first = next(iter(films.values()))[0]
             yield Issue(
                 f"{task} hides its goal, and neither an image nor the state shows it{ends}",
-                "error" if data.record else "warning",
+                "error" if data.record.converted else "warning",
                 feature=next(iter(films)),
                 observed=f"green marker in {len(shown)} of {len(episodes)} episodes",
                 expected="in most",

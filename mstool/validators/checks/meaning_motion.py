@@ -112,6 +112,8 @@ class _Directions(Check):
             told.append(text if certain else f"{axes[axis].name}: unclear")
             if certain and result.gain < 0:
                 opposite.append((axis, text))
+        if not any("gain" in text for text in told):
+            raise Skip("motion and commands go together too loosely to tell a sign")
         if meaning.source == "numbers" and opposite:
             raise Skip(f"nothing declares the axes' frame; by the numbers {'; '.join(told)}; {SETTLE}")
         for axis, text in opposite:

@@ -55,8 +55,8 @@ class Stopped(Check):
         reach = 0.02 * (high - low)
         # A simulator's dimensions change in every frame; of others only those that do so elsewhere are asked.
         steady = np.mean([(np.diff(s, axis=0) == 0).mean(axis=0) for _, s in sample if len(s) > 2], axis=0)
-        free = np.flatnonzero((high - low > 1e-3) & ((steady < 0.5) | bool(data.record)))
-        severity: Severity = "error" if data.record else "warning"
+        free = np.flatnonzero((high - low > 1e-3) & ((steady < 0.5) | data.record.converted))
+        severity: Severity = "error" if data.record.converted else "warning"
         for episode, state in sample:
             if len(state) < 2 * _STOPPED:
                 continue

@@ -1,11 +1,13 @@
 """MS801 to MS804 and MS901: what the dataset says of itself, and whether the simulator agrees."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 from mstool.contract import ControllerFacts
 from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE, Unavailable
 from mstool.dataset.record import Record
 from mstool.dataset.vectors import actions_of, names_of
+from mstool.dataset.view import DatasetView
 from mstool.errors import MstoolError, SetupError
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
@@ -76,6 +78,10 @@ class Declared(Check):
             )
 
 
+def _width(data: DatasetView, column: str) -> int:
+    return math.prod(data.features[column]["shape"])
+
+
 def _same_sense(stored: Mapping[str, str], declared: Mapping[str, str]) -> bool:
     # What else a layout says of itself is words: a version may find better ones, or more.
     return stored.get(_SIGN) == declared.get(_SIGN)
@@ -94,12 +100,12 @@ class AgreesWithFeatures(Check):
         """Compare units, views and picture size."""
         data, record = context.data, _record(context)
         for column, each in record.units.items():
-            if column in data.features and len(each) != len(names_of(data, column)):
+            if column in data.features and len(each) != (len(names_of(data, column)) or _width(data, column)):
                 yield Issue(
                     "there is not one unit per dimension",
                     feature=column,
                     observed=str(len(each)),
-                    expected=str(len(names_of(data, column))),
+                    expected=str(len(names_of(data, column)) or _width(data, column)),
                 )
         if record.views and len(record.views) != len(data.cameras):
             yield Issue(
@@ -157,7 +163,7 @@ class EpisodeLog(Check):
                         expected=str(wanted),
                     )
             source = (line.get("env_id"), line.get("source_episode"), line.get("seed"))
-            if source in seen:
+            if source in seen and line.get("seed") is not None:
                 yield Issue(
                     f"the same demo as episode {seen[source]}",
                     "warning",

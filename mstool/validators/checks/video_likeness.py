@@ -34,7 +34,7 @@ _TURNS: dict[str, Callable[[Array], Array]] = {
 
 def severity_of(context: Context) -> Severity:
     """Return how grave it is that episodes differ: a record declares one simulator, elsewhere lamps may be switched."""
-    return "error" if context.data.record else "warning"
+    return "error" if context.data.record.converted else "warning"
 
 
 def by_task(context: Context, found: list[Clip], least: int) -> Iterator[list[Clip]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mstool.dataset.describe import join_records, record_differences
+from mstool.dataset.describe import environments, join_records, record_differences
 from mstool.dataset.episode_log import read_episode_log, write_episode_log
 from mstool.dataset.files import EPISODE_LOG_FILE, needed
 from mstool.dataset.record import write_record
@@ -30,7 +30,6 @@ def keep_record(sources: Sequence[Source], root: Path) -> list[str]:
         if (source.root / EPISODE_LOG_FILE).is_file():
             with needed(source.root):
                 lines += read_episode_log(source.root)
-    env_ids = {str(line["env_id"]) for line in lines} or set(first.record.env_ids)
     write_episode_log(root, [{**line, "episode_index": index} for index, line in enumerate(lines)])
-    write_record(root, join_records([source.record for source in sources], list(first.columns), env_ids))
+    write_record(root, join_records([source.record for source in sources], list(first.columns), environments(lines)))
     return []

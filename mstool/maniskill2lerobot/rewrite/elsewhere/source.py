@@ -118,9 +118,11 @@ def _check_kinds(root: Path, info: Info, columns: Mapping[str, str]) -> None:
 
 def without_columns(root: Path, columns: Sequence[str]) -> str:
     """Return LeRobot's own command that leaves columns out of a dataset."""
-    words = ["lerobot-edit-dataset", f"--repo_id=local/{root.name}", f"--root={root}", f"--new_root={root}-less"]
-    names = str(list(columns))
-    return shlex.join([*words, "--operation.type", "remove_feature", "--operation.feature_names", names])
+    here = root.resolve()
+    less = here.with_name(f"{here.name}-less")
+    words = ["lerobot-edit-dataset", f"--repo_id=local/{here.name}", f"--root={here}"]
+    words += [f"--new_repo_id=local/{less.name}", f"--new_root={less}", "--operation.type", "remove_feature"]
+    return shlex.join([*words, "--operation.feature_names", str(list(columns))])
 
 
 def check_names(roots: Sequence[Path], drop: Sequence[str], rename: Mapping[str, str]) -> None:
