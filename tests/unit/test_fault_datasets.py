@@ -211,6 +211,23 @@ def lfs_pointers(root):
         (root / path).write_text(POINTER)
 
 
+@faulty("MS110", fix="set the episode's data/chunk_index and data/file_index in meta/episodes to that file")
+def stale_file_index(root):
+    """Rows in a file each, of which the table gives one episode another's."""
+    table = pq.read_table(root / DATA)
+    episodes = np.array(table["episode_index"])
+    for episode in np.unique(episodes):
+        path = (root / DATA).with_name(f"file-{episode:03d}.parquet")
+        pq.write_table(table.filter(pa.array(episodes == episode)), path)
+
+    def number(rows):
+        for row in rows:
+            row["data/file_index"] = row["episode_index"]
+        rows[2]["data/file_index"] = 1
+
+    edit_episodes(root, number)
+
+
 @faulty("MS110")
 def meta_episodes_missing(root):
     shutil.rmtree(root / "meta/episodes")
@@ -290,6 +307,110 @@ def _depth(image, _n):
     return Image.fromarray(np.asarray(image)[..., 0].astype(np.uint16) * 13 + 400)
 
 
+@valid(target="maniskill")
+def depth_video(root):
+    """A second video, 12 bits of grey, marked as LeRobot marks depth."""
+    undeclare(root)
+    camera, path = "observation.images.depth", root / BASE.replace("images.image/", "images.depth/")
+    with av.open(str(root / BASE)) as source:
+        frames = [frame.to_ndarray(format="gray") for frame in source.decode(video=0)]
+    path.parent.mkdir(parents=True)
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx265", rate=20, options={"x265-params": "log-level=none:bframes=0:keyint=2"})
+        stream.height, stream.width = frames[0].shape
+        stream.pix_fmt = "gray12le"
+        for image in frames:
+            video = av.VideoFrame.from_ndarray(image.astype(np.uint16) * 16, format="gray12le")
+            target.mux(stream.encode(video))
+        target.mux(stream.encode())
+
+    episodes = pq.read_table(root / EPISODES)
+    for name in [name for name in episodes.column_names if name.startswith(f"videos/{CAMERA}/")]:
+        episodes = episodes.append_column(name.replace(CAMERA, camera), episodes[name])
+    pq.write_table(episodes, root / EPISODES)
+
+    def declare(info):
+        feature = json.loads(json.dumps(info["features"][CAMERA]))
+        feature["shape"][-1] = 1
+        feature["info"] |= {"video.is_depth_map": True, "video.pix_fmt": "gray12le", "video.codec": "hevc"}
+        feature["info"] |= {"video.channels": 1}
+        info["features"][camera] = feature
+
+    edit_info(root, declare)
+
+
+SO101 = [
+    f"{name}.pos" for name in ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
+]
+ALOHA = [
+    f"{side}_{name}"
+    for side in ("left", "right")
+    for name in ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", "gripper")
+]
+
+
+def another_arm(root, names, robot, *, form=list, scale=1.0, still=None):
+    """Store another arm's joints, which move smoothly, and absolute targets: the joints a moment later."""
+    undeclare(root)
+    random = np.random.default_rng(0)
+    table = pq.read_table(root / DATA)
+    width = len(names)
+    state = []
+    for length in np.unique(np.array(table["episode_index"]), return_counts=True)[1]:
+        time = np.linspace(0, 1, length)[:, None]
+        speed, phase = random.uniform(0.4, 1.2, width), random.uniform(0, 6, width)
+        state.append(scale * np.sin(2 * np.pi * speed * time + phase))
+    values = np.concatenate(state).astype(np.float32)
+    if still is not None:
+        values[:, still] = 1.57 + random.normal(0, 2e-4, len(values))
+    ends = np.cumsum([len(each) for each in state]) - 1
+    later = np.minimum(np.arange(len(values)) + 1, ends[np.searchsorted(ends, np.arange(len(values)))])
+    for column, rows in (("observation.state", values), ("action", values[later])):
+        at = table.column_names.index(column)
+        table = table.set_column(at, column, pa.array(rows.tolist(), pa.list_(pa.float32())))
+    pq.write_table(table.replace_schema_metadata(None), root / DATA)
+
+    def declare(info):
+        info["robot_type"] = robot
+        for column in ("observation.state", "action"):
+            info["features"][column].update(shape=[width], names=form(names))
+
+    edit_info(root, declare)
+    episodes = pq.read_table(root / EPISODES)
+    for column in ("observation.state", "action"):
+        parts = np.split(np.array(table[column].to_pylist(), np.float64), ends[:-1] + 1)
+        for name in [name for name in episodes.column_names if name.startswith(f"stats/{column}/")]:
+            if (what := name.rpartition("/")[2]) == "count":
+                continue
+            made = [np.quantile(p, int(what[1:]) / 100, 0) if what[0] == "q" else getattr(p, what)(0) for p in parts]
+            new = pa.array([each.tolist() for each in made], pa.list_(pa.float64()))
+            episodes = episodes.set_column(episodes.column_names.index(name), name, new)
+    pq.write_table(episodes, root / EPISODES)
+    write_exact_stats(root)
+
+
+@valid()
+def so101_degrees(root):
+    """LeRobot's own unit for this arm: no advice to change it."""
+    another_arm(root, SO101, "so101_follower", scale=60.0)
+
+
+@valid()
+def names_nested_list(root):
+    """As an older LeRobot wrote them."""
+    another_arm(root, SO101, "so101_follower", form=lambda names: [names], scale=60.0)
+
+
+@valid()
+def bimanual_two_grippers(root):
+    another_arm(root, ALOHA, "aloha", form=lambda names: {"motors": names})
+
+
+@valid(warned={"MS405"}, fix="write the joint's resting value")
+def noise_only_joint(root):
+    another_arm(root, [f"joint_{i}" for i in range(7)], "r", still=4)
+
+
 @valid(target=None)
 def no_camera_and_no_instruction(root):
     """A joint recording: no policy that looks is meant, so the target is one that need not."""
@@ -318,7 +439,42 @@ def test_verdict_and_cause(given, tmp_path):
     assert not report.codes("error"), [result.reason for result in report.with_status("error")]
     assert report.codes("failed") == given.failed
     assert report.codes("warned") == given.warned
-    assert all(given.fix in result.fix for result in report.with_status("failed")[:1])
+    assert all(given.fix in result.fix for result in report.with_status("failed", "warned")[:1])
+
+
+def test_where_an_episodes_rows_are_is_said(tmp_path):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    stale_file_index(root)
+    (issue,) = validate(root, "lerobot_pi05", select=["MS110"]).results[0].issues
+    assert (issue.episode, issue.feature) == (2, "data/file_index")
+    assert issue.message == "the episode table names another file than the one that the rows are in"
+    assert (issue.observed, issue.expected) == ("data/chunk-000/file-001.parquet", "data/chunk-000/file-002.parquet")
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "delta"),
+    [(names_nested_list, SO101, "5,-1"), (bimanual_two_grippers, ALOHA, "6,-1,6,-1")],
+    ids=["nested", "bimanual"],
+)
+def test_names_and_grippers_of_other_arms_are_understood(tmp_path, mstool, capsys, make, names, delta):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    make(root)
+    assert mstool("stats", root, "--dry-run", "--json", "--config", "pi05_libero") == 0
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    assert report["state"]["names"] == names
+    assert f"mstool stats {root} --config pi05_libero --delta {delta} " in told.err
+
+
+def test_the_joint_that_is_noise_is_named(tmp_path):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    noise_only_joint(root)
+    (issue,) = validate(root, "lerobot_pi05", select=["MS405"]).results[0].issues
+    assert (issue.feature, issue.dimension, issue.severity) == ("observation.state", 4, "warning")
+    assert issue.message == "joint_4 stands still but for noise, which normalisation blows up to the whole range"
 
 
 def test_the_task_tables_fix_mends_it(tmp_path):

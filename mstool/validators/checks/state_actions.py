@@ -1,7 +1,7 @@
 """MS401 to MS406: dimensions, finite numbers, names, units, constants, idle frames."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from mstool.manifest import load_manifest
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Curve, Issue, Note
+from mstool.validators.sampling import SampledView
 
 # Larger than any arm's workspace in metres, or any turn in radians.
 _METRES, _RADIANS = 3.0, 2 * np.pi + 0.3
@@ -245,6 +246,38 @@ class Constant(Check):
                     dimension=index,
                     observed=f"always {values[0, dim]:.6g}",
                 )
+        if not known:
+            yield from self._noise(data)
+
+    @staticmethod
+    def _noise(data: SampledView) -> Iterator[Issue]:
+        """Tell of joints that stand still but for their sensor's noise, in data of which no record says what moves."""
+        columns = state_columns(data)
+        for dim in noise_only([state_of(data, rows) for rows in data.sample]):
+            column, index, name = dimension(data, columns, dim)
+            yield Issue(
+                f"{name} stands still but for noise, which normalisation blows up to the whole range",
+                "warning",
+                feature=column,
+                dimension=index,
+                fix="leave the dimension out where the dataset is made, or write the joint's resting value",
+            )
+
+
+def noise_only(episodes: Sequence[Array]) -> list[int]:
+    """Return the dimensions (of (T, D) each) that move a hundredth of what the others do, and at random.
+
+    At random: the mean squared difference of neighbours is more than the variance about an episode's mean. It is twice
+    that for white noise, and next to nothing for a motion (von Neumann's ratio).
+    """
+    long = [values.astype(np.float64) for values in episodes if len(values) > 2]
+    if not long:
+        return []
+    reach = np.ptp(np.concatenate(long), axis=0)
+    steps = np.sum([np.square(np.diff(values, axis=0)).sum(axis=0) for values in long], axis=0)
+    spread = np.sum([np.square(values - values.mean(axis=0)).sum(axis=0) for values in long], axis=0)
+    usual = np.median(reach[reach > 0]) if (reach > 0).any() else 0.0
+    return [int(dim) for dim in np.flatnonzero((reach > 0) & (reach < 0.01 * usual) & (steps > spread))]
 
 
 def gripper_is_constant(record: Record) -> bool:
