@@ -131,7 +131,7 @@ def _run(
             for task in tasks
         ],
         timing=timing,
-        notes=_notes(conventions, tasks, seen),
+        notes=_notes(conventions, tasks, seen, stored=traits.ends_episodes),
         folder=folder,
     )
     if recorder is not None and stats is not None and conventions is not None:
@@ -164,13 +164,19 @@ def _diagnose(
     )
 
 
-def _notes(conventions: Conventions | None, tasks: Sequence[EvalTask], views: Sequence[str]) -> list[str]:
+def _notes(
+    conventions: Conventions | None, tasks: Sequence[EvalTask], views: Sequence[str], *, stored: bool
+) -> list[str]:
     if conventions is None or not conventions.episodes:
         return []
     new = [task.env_id for task in tasks if task.env_id not in conventions.env_ids]
     notes = [f"not trained on: {', '.join(new)}"] if new else []
     if views and conventions.record.observations == "recorded":
         notes.append("the training images were taken from demo files: the cameras here may stand elsewhere")
+    if stored and conventions.record.observations == "states":
+        notes.append(
+            "the dataset was made from recorded states: its actions were never executed, and may solve nothing"
+        )
     return notes
 
 

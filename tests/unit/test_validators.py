@@ -182,6 +182,17 @@ def test_replay_is_judged_by_its_rate():
     assert validate(GOLDEN / "libero", "maniskill", select=["MS901"]).results[0].status == "skipped"
 
 
+def test_what_was_made_from_recorded_states_is_not_executed(tmp_path):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    info = json.loads((root / "meta/info.json").read_text())
+    info["mstool"]["observations"] = "states"
+    (root / "meta/info.json").write_text(json.dumps(info))
+    report = validate(root, "maniskill", select=["MS901"], replay=lambda *_: {0: False})
+    assert report.results[0].status == "skipped"
+    assert "made from recorded states" in str(report.results[0])
+
+
 def test_given_statistics_are_compared(tmp_path):
     """For a consumer of norm_stats.json only: the dataset's own is right, another's is not."""
     stale = json.loads((GOLDEN / "libero/norm_stats.json").read_text())

@@ -223,6 +223,8 @@ class Replayed(Check):
             raise Skip(context.no_replay)
         if not context.data.record:
             raise Skip("the dataset records no environment, control mode and seeds")
+        if context.data.record.observations == "states":
+            raise Skip("the dataset was made from recorded states, its actions were never executed")
         data = context.data
         lines = data.episode_log if data.full else data.episode_log[:_REPLAYED]
         wanted = {int(line["episode_index"]): line for line in lines if "seed" in line and "env_id" in line}
