@@ -6,14 +6,14 @@ written by ManiSkill's own recorder. Then every such file is converted as `conve
 
     python benchmarks/control_modes.py [--demos tests/data/demos] [--env PickCube-v1 ...] [--mode pd_joint_vel ...]
 
-A run over all writes `benchmarks/results/control_modes.json` and `.md`. Half an hour on one core, no GPU.
+Writes `benchmarks/results/control_modes.json` and `.md` after every file, and goes on from there unless `--fresh` is
+given. Half an hour on one core, no GPU.
 """
 
 import argparse
 import json
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ from mstool.simulators.maniskill.environment import ManiSkillSimulator
 HERE = Path(__file__).parent
 DEMOS = HERE.parent / "tests" / "data" / "demos"
 MODES = (
-    "pd_joint_delta_pos", "pd_joint_target_delta_pos", "pd_ee_delta_pos", "pd_ee_delta_pose", "pd_ee_target_delta_pos",
-    "pd_ee_target_delta_pose", "pd_ee_pose", "pd_joint_vel", "pd_joint_pos_vel", "pd_joint_delta_pos_vel",
+    "pd_joint_delta_pos", "pd_ee_delta_pose", "pd_ee_delta_pos", "pd_joint_target_delta_pos", "pd_ee_target_delta_pose",
+    "pd_ee_target_delta_pos", "pd_ee_pose", "pd_joint_vel", "pd_joint_pos_vel", "pd_joint_delta_pos_vel",
 )  # fmt: skip
 # Each layout in another control mode.
 TARGETS = {"libero": "pd_ee_delta_pose", "droid": "pd_joint_delta_pos", "joint": "pd_joint_pos"}
@@ -89,72 +89,76 @@ def with_velocities(mode: str, actions: Array, env: Any) -> dict[str, Any]:
     return info
 
 
+def measure(env_id: str, mode: str, demos: DemoFile) -> dict[str, Any]:
+    """Record demos in a control mode and convert them to every layout; return what became of them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "demos"
+        solved = record(env_id, mode, demos, folder)
+        found: dict[str, Any] = {"env_id": env_id, "source": mode, "demos": solved}
+        sources = DemoFile(folder).read_many(range(solved)) if solved else []
+    for layout, target in TARGETS.items():
+        simulator = ManiSkillSimulator(SimulatorSpec(env_id, target))
+        horizon = load_manifest()[env_id].horizon
+        results = [(demo, replay(simulator, demo, get_layout(layout), horizon=horizon)) for demo in sources]
+        simulator.close()
+        kept = [(demo, result) for demo, result in results if not result.dropped]
+        found[layout] = {
+            "converted": len(kept),
+            "steps": sum(len(result.actions) for _, result in kept),
+            "source_steps": sum(len(demo.actions) for demo, _ in kept),
+            "lost": dict(Counter(result.dropped for _, result in results if result.dropped)),
+        }
+    return found
+
+
+def rows(found: list[dict[str, Any]]) -> list[dict[str, object]]:
+    """Return a line for each control mode, over all tasks."""
+    lines: list[dict[str, object]] = []
+    for mode in MODES:
+        of_mode = [each for each in found if each["source"] == mode]
+        demos = sum(each["demos"] for each in of_mode)
+        line: dict[str, object] = {"source": mode, "tasks": len(of_mode), "demos": demos}
+        for layout in TARGETS:
+            parts = [each[layout] for each in of_mode]
+            good, steps, source = (sum(part[name] for part in parts) for name in ("converted", "steps", "source_steps"))
+            line[layout] = f"{good} ({100 * good / max(demos, 1):.0f} %)"
+            line[f"{layout} length"] = f"{steps / max(source, 1):.2f}"
+        if of_mode:
+            lines.append(line)
+    return lines
+
+
 def main() -> int:
-    """Run the conversions and write the table."""
+    """Measure what was not measured yet, and write the table after each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--demos", type=Path, default=DEMOS)
     parser.add_argument("--env", action="append")
     parser.add_argument("--mode", action="append")
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     options = parser.parse_args()
     envs = options.env or sorted(folder.name for folder in options.demos.iterdir() if folder.is_dir())
-    modes = options.mode or list(MODES)
-    stored: Counter[str] = Counter()
-    converted: Counter[tuple[str, str]] = Counter()
-    steps: Counter[tuple[str, str]] = Counter()
-    lost: Counter[tuple[str, str, str, str]] = Counter()
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch, tqdm(total=len(envs) * len(modes), unit="file") as progress:
-        for env_id in envs:
-            horizon = load_manifest()[env_id].horizon
-            planner = DemoFile(options.demos / env_id)
-            for mode in modes:
-                folder = Path(scratch) / mode / env_id
-                solved = record(env_id, mode, planner, folder)
-                progress.update()
-                if not solved:
-                    continue
-                demos = DemoFile(folder)
-                stored[mode] += solved
-                for layout, target in TARGETS.items():
-                    simulator = ManiSkillSimulator(SimulatorSpec(env_id, target))
-                    for demo in demos.read_many(range(solved)):
-                        result = replay(simulator, demo, get_layout(layout), horizon=horizon)
-                        if result.dropped:
-                            lost[mode, layout, env_id, result.dropped] += 1
-                            continue
-                        converted[mode, layout] += 1
-                        steps[mode, layout] += len(result.actions)
-                        steps[mode, f"{layout} source"] += len(demo.actions)
-                    simulator.close()
-    rows: list[dict[str, object]] = []
-    for mode in modes:
-        row: dict[str, object] = {"source": mode, "demos": stored[mode]}
-        for layout in TARGETS:
-            good = converted[mode, layout]
-            longer = steps[mode, layout] / max(steps[mode, f"{layout} source"], 1)
-            row[layout] = f"{good} ({100 * good / max(stored[mode], 1):.0f} %)"
-            row[f"{layout} length"] = f"{longer:.2f}"
-        rows.append(row)
-    text = table(rows, list(rows[0]))
-    losses = [
-        {"source": mode, "layout": layout, "env_id": env, "reason": why, "episodes": n}
-        for (mode, layout, env, why), n in lost.items()
-    ]
-    seconds = time.monotonic() - started
-    print(f"{text}\n\nlost: {losses or 'none'}\n{seconds:.0f} s")
-    if not (options.env or options.mode):
-        document = {"targets": TARGETS, "rows": rows, "lost": losses, "seconds": round(seconds)}
-        (HERE / "results" / "control_modes.json").write_text(json.dumps(document, indent=2) + "\n")
-        listed = "\n".join(
-            f"* {d['source']} to {d['layout']}, {d['env_id']}: {d['episodes']} x {d['reason']}" for d in losses
+    results = HERE / "results" / "control_modes.json"
+    found = json.loads(results.read_text()) if results.is_file() and not options.fresh else []
+    done = {(each["source"], each["env_id"]) for each in found}
+    wanted = [(mode, env_id) for mode in options.mode or MODES for env_id in envs if (mode, env_id) not in done]
+    for mode, env_id in tqdm(wanted, unit="file"):
+        found.append(measure(env_id, mode, DemoFile(options.demos / env_id)))
+        results.write_text(json.dumps(found, indent=1) + "\n")
+        lines = rows(found)
+        lost = [
+            f"* {each['source']} to {layout}, {each['env_id']}: {count} x {reason}"
+            for each in found
+            for layout in TARGETS
+            for reason, count in each[layout]["lost"].items()
+        ]
+        targets = ", ".join(f"`{layout}` in {target}" for layout, target in TARGETS.items())
+        results.with_suffix(".md").write_text(
+            f"# Demos of any control mode\n\n`demos`: planner demos, four of each task, that solve their task in the "
+            f"source's control mode too, as ManiSkill records them. Per layout ({targets}): how many of them "
+            "convert, and how long the converted episodes are compared with them.\n\n"
+            f"```\n{table(lines, list(lines[0]))}\n```\n\nLost:\n\n" + ("\n".join(lost) or "none") + "\n"
         )
-        targets = ", ".join(f"{layout} in {mode}" for layout, mode in TARGETS.items())
-        (HERE / "results" / "control_modes.md").write_text(
-            f"# Demos of any control mode\n\n`demos`: planner demos of {len(envs)} tasks that solve their task in the "
-            f"source's control mode, recorded by ManiSkill. Then, per layout ({targets}): how many of them convert, "
-            f"and how long the converted episodes are compared with their demos.\n\n```\n{text}\n```\n\n"
-            f"Lost:\n\n{listed or 'none'}\n\n{seconds:.0f} s in all, physics only, one process.\n"
-        )
+    print(results.with_suffix(".md").read_text())
     return 0
 
 
