@@ -1,4 +1,4 @@
-"""Which faults of content `mstool validate` notices: every mutation of `tests/support/mutations`, on three datasets.
+"""Which faults of content `mstool validate` notices: every mutation of `tests/support/mutations`, on four datasets.
 
     python benchmarks/validate_mutations.py --work FOLDER [--only WORD ...] [--base NAME ...] [--demos FOLDER]
 
@@ -39,6 +39,12 @@ BASES = {
         ("-e", "PickCube-v1,StackCube-v1,PushCube-v1", "-n", "4", "--image-size", "96"),
         ("v2.1", "image"),
         "pi05_libero",
+    ),
+    # No threshold was set on it.
+    "held": (
+        ("-e", "StackCube-v1", "-n", "6", "--seed", "4000", "--layout", "tcp", "--image-size", "112"),
+        ("v3.0", "image"),
+        "lerobot_pi05",
     ),
 }
 CONTENT = ("MS2", "MS3", "MS4", "MS5")
@@ -141,7 +147,8 @@ def table(found: dict) -> str:
         "",
         f"{len(EVERY)} mutations of good datasets, written back by our own writers so that files, counts and",
         "statistics fit: only the content is wrong. `pick`: 6 episodes of PickCube in `libero`; `droid`: 6 of them",
-        "in `droid`; `multi`: 4 of each of three tasks, v2.1. PNG throughout; only checks of content ran (MS2 to MS5).",
+        "in `droid`; `multi`: 4 of each of three tasks, v2.1; `held`: 6 of StackCube in `tcp`, on which no threshold",
+        "was set. PNG throughout; only checks of content ran (MS2 to MS5).",
         "`caught`: a check that is meant for it fails; `by another`: one that is not; `warned`: told without failing;",
         "codes in brackets warn; an empty cell was not run.",
         "Reproduce: `python benchmarks/validate_mutations.py --work FOLDER`",
