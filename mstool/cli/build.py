@@ -50,6 +50,7 @@ def build(
     ray_address: opt.RayAddress = "auto",
     fresh: opt.Fresh = False,
     skip_invalid: opt.SkipInvalid = False,
+    keep_failures: opt.KeepFailures = False,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -75,6 +76,7 @@ def build(
         episodes=episodes,
         seed=seed,
         render_detail=render_detail,
+        keep_failures=keep_failures,
     )
     formats = parse_formats(version, storage)
     reports = run(

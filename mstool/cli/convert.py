@@ -59,6 +59,7 @@ def convert(
     ray_address: opt.RayAddress = "auto",
     fresh: opt.Fresh = False,
     skip_invalid: opt.SkipInvalid = False,
+    keep_failures: opt.KeepFailures = False,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -85,6 +86,7 @@ def convert(
         episodes=episodes,
         seed=seed,
         render_detail=render_detail,
+        keep_failures=keep_failures,
     )
     formats = parse_formats(version, storage)
     reports = build(

@@ -32,7 +32,11 @@ ImageSize = Annotated[
 ]
 Cameras = Annotated[
     str | None,
-    typer.Option(help="Views to render, comma-separated: base, base2, wrist.", show_default="the layout's"),
+    typer.Option(
+        help="Views to render, comma-separated: base, base2, wrist, wrist_left, wrist_right; with --layout native the "
+        "environment's own cameras too (mstool envs ENV).",
+        show_default="the layout's",
+    ),
 ]
 GoalMode = Annotated[
     str, typer.Option("--goal", help="Hidden goal markers: visible, hidden, or state (position stored).")
@@ -77,6 +81,12 @@ RayAddress = Annotated[
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what an interrupted run finished.")]
 SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Drop damaged demos instead of stopping.")]
+KeepFailures = Annotated[
+    bool,
+    typer.Option(
+        "--keep-failures", help="Keep episodes that do not solve their task too; the record marks each of them."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the dataset.", show_default="data/NAME")]

@@ -100,8 +100,8 @@ class ManiskillEnv(gym.Env):  # type: ignore[misc]
 def cameras_of(conventions: Conventions) -> dict[str, str]:
     """Return {LeRobot's name of a camera: view}, in the layout's order."""
     views = dataset_views(conventions)
-    cameras = layout_of(conventions).cameras
-    return {camera.lerobot.removeprefix(IMAGES): camera.view for camera in cameras if camera.view in views}
+    cameras = layout_of(conventions).cameras_of(views)
+    return {camera.lerobot.removeprefix(IMAGES): camera.view for camera in cameras}
 
 
 def state_dims(conventions: Conventions) -> int:

@@ -1,7 +1,7 @@
 """What a layout is: the meaning of state, actions and cameras, and the way back."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ from mstool.robots import PANDA, Robot
 class Camera:
     """One view and the names under which the two formats store it."""
 
-    view: str  # `base` or `wrist`
+    view: str  # `base`, `wrist`, ...
     openpi: str
     lerobot: str
 
@@ -89,6 +89,16 @@ class Layout(ABC):
                 f"{len(robot.joints)} joints: {', '.join(robot.joints)}",
                 fix="use --layout native: the robot's own joints and actions",
             )
+
+    def camera(self, view: str) -> Camera | None:
+        """Return the camera of a view; None for one that the layout has no name for."""
+        return next((camera for camera in self.cameras if camera.view == view), None)
+
+    def cameras_of(self, views: Collection[str]) -> tuple[Camera, ...]:
+        """Return the cameras of `views`: the layout's own first; one that it has no name for is left out."""
+        own = [camera.view for camera in self.cameras if camera.view in views]
+        found = (self.camera(view) for view in (*own, *(view for view in views if view not in own)))
+        return tuple(camera for camera in found if camera is not None)
 
     def allows(self, control_mode: str) -> bool:
         """Tell whether the layout can be executed in `control_mode`."""

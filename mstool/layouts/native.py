@@ -1,5 +1,6 @@
 """`native`: any robot, its own joints and its own actions."""
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -10,6 +11,9 @@ from mstool.errors import UsageError
 from mstool.layouts.base import Camera, Layout, VectorMeaning
 from mstool.layouts.controller import Controller
 from mstool.layouts.facts import ActionFacts
+
+# What a view may be called: columns and files are called after it.
+_COLUMN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class NativeLayout(Layout):
@@ -30,7 +34,9 @@ class NativeLayout(Layout):
     conventions: ClassVar[dict[str, str]] = {
         "state": "qpos of every joint in ManiSkill's order; the pose of a free base (humanoids) is not in it",
         "action": "as ManiSkill executes it in the control mode",
-        "several_robots": "one after the other, sorted by ManiSkill's key, which every name carries",
+        "several_robots": "one after the other, sorted by ManiSkill's key, which every name carries; wrist_left is the "
+        "first one's, wrist_right the second one's",
+        "views": "any that the environment has: base, base2, wrist, wrist_left, wrist_right, its own cameras by name",
     }
 
     def __init__(self, robot: RobotFacts | None = None) -> None:
@@ -40,6 +46,11 @@ class NativeLayout(Layout):
     def bound(self, robot: RobotFacts) -> "NativeLayout":
         """Return this layout with the names of `robot`."""
         return NativeLayout(robot)
+
+    def camera(self, view: str) -> Camera | None:
+        """Return the camera of any view, which gives its columns their name; None where no column can be called so."""
+        named = Camera(view, f"{view}_image", f"observation.images.{view}")
+        return super().camera(view) or (named if _COLUMN.fullmatch(view) else None)
 
     def action(self, control_mode: str) -> VectorMeaning:  # noqa: ARG002
         """Return the robot's names and units, those of the control mode it was asked in."""

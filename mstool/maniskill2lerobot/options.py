@@ -5,7 +5,7 @@ from typing import cast, get_args
 from mstool.contract import Goal, Observations, RenderDetail, Storage, Version
 from mstool.dataset.formats import FORMATS
 from mstool.errors import UsageError
-from mstool.layouts import DEFAULT_LAYOUT, get_layout
+from mstool.layouts import DEFAULT_LAYOUT, Layout, get_layout
 from mstool.manifest import Task, find_task, load_manifest
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.simulators.benchmarks import benchmark_of
@@ -24,6 +24,7 @@ def make_recipe(
     storages: tuple[Storage, ...] = ("video",),
     observations: str = "replayed",
     render_detail: str = "full",
+    keep_failures: bool = False,
     task: Task | None = None,
 ) -> Recipe:
     """Fill in what was not given from `task` (by default the shipped manifest's entry) and the layout.
@@ -55,7 +56,7 @@ def make_recipe(
         raise UsageError(f"--render-detail {render_detail!r} is unknown", fix="choose --render-detail full or fast")
     if render_detail != "full" and observations == "recorded":
         raise UsageError("--render-detail is of no use with recorded images", fix="leave one of the two out")
-    views = _views(cameras, tuple(camera.view for camera in chosen.cameras))
+    views = _views(cameras, chosen)
     size = parse_image_size(image_size) if image_size else chosen.image_size
     return Recipe(
         env_id=env_id,
@@ -70,6 +71,7 @@ def make_recipe(
         storages=storages,
         observations=cast("Observations", observations),
         render_detail=cast("RenderDetail", render_detail),
+        keep_failures=keep_failures,
     )
 
 
@@ -106,14 +108,15 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _views(text: str | None, allowed: tuple[str, ...]) -> tuple[str, ...]:
+def _views(text: str | None, layout: Layout) -> tuple[str, ...]:
+    own = tuple(camera.view for camera in layout.cameras)
     if text is None:
-        return allowed
-    chosen = tuple(name.strip() for name in text.split(",") if name.strip())
-    unknown = [name for name in chosen if name not in allowed]
+        return own
+    chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in chosen if layout.camera(name) is None]
     if unknown or not chosen:
         raise UsageError(
-            f"--cameras {text!r}: the layout has no view {', '.join(unknown) or 'named'}",
-            fix=f"choose from --cameras {','.join(allowed)}",
+            f"--cameras {text!r}: layout {layout.name!r} has no view {', '.join(unknown) or 'named'}",
+            fix=f"choose from --cameras {','.join(own)}, or add --layout native: any view that the environment has",
         )
-    return tuple(view for view in allowed if view in chosen)
+    return tuple(camera.view for camera in layout.cameras_of(chosen))

@@ -8,7 +8,7 @@ from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target
 from mstool.errors import DataError, UsageError
 from mstool.layouts import DEFAULT_LAYOUT
-from mstool.manifest import Task, load_manifest
+from mstool.manifest import Task, find_task, load_manifest
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos import open_demos
@@ -42,6 +42,8 @@ class ConvertRequest:
     # First seed of generated demos.
     seed: int = 0
     render_detail: str = "full"
+    # Whether episodes that do not solve their task are kept.
+    keep_failures: bool = False
 
 
 def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
@@ -106,8 +108,9 @@ def make_recipes(
     for env in envs:
         task = env if isinstance(env, Task) else None
         cameras = request.cameras
-        if cameras is None and task is not None and task.cameras != Task.cameras:
-            cameras = ",".join(task.cameras)
+        known = task or find_task(str(env))
+        if cameras is None and known is not None and known.cameras != Task.cameras:
+            cameras = ",".join(known.cameras)
         recipes.append(
             make_recipe(
                 task.env_id if task else str(env),
@@ -121,6 +124,7 @@ def make_recipes(
                 storages=tuple(dict.fromkeys(formats.values())),
                 observations=request.observations,
                 render_detail=request.render_detail,
+                keep_failures=request.keep_failures,
                 task=task,
             )
         )

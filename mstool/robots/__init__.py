@@ -5,17 +5,21 @@ A robot that is not here converts with the layout for any robot, and is checked 
 =========  ============================================================
 base       `Robot`: what can be known of one
 panda      the Franka Panda
+so100      the SO-100
+koch       the Koch v1.1
 =========  ============================================================
 """
 
 from mstool.robots.base import HandCamera, Link, Robot
+from mstool.robots.koch import KOCH
 from mstool.robots.panda import PANDA
+from mstool.robots.so100 import SO100
 
 # The first is taken for the robot of joint states that nothing names a robot of.
-ROBOTS: tuple[Robot, ...] = (PANDA,)
+ROBOTS: tuple[Robot, ...] = (PANDA, SO100, KOCH)
 DEFAULT_ROBOT = ROBOTS[0]
 
-__all__ = ["DEFAULT_ROBOT", "PANDA", "ROBOTS", "HandCamera", "Link", "Robot", "find_robot"]
+__all__ = ["DEFAULT_ROBOT", "KOCH", "PANDA", "ROBOTS", "SO100", "HandCamera", "Link", "Robot", "find_robot"]
 
 
 def find_robot(name: str) -> Robot | None:

@@ -35,28 +35,29 @@ class Robot:
     described: str
     # Lower-case words, one of which is in every name that simulators and datasets give it.
     words: tuple[str, ...]
-    # Names of the arm's joints in layouts, and their limits, rad.
-    joints: tuple[str, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-    # Names of the finger joints, which follow the arm's in qpos; each is 0 closed and this far open, m.
-    fingers: tuple[str, ...]
-    finger_open_m: float
-    # The arm's links from the base, one per joint; then a turn, rad, and a way, m, along the last axis to the hand's
-    # link and on to the tool centre point.
-    links: tuple[Link, ...]
-    tool_turn: float
-    hand_m: float
-    tool_beyond_hand_m: float
-    # None: the wrist view is the robot's own camera.
-    hand_camera: HandCamera | None
-    # Control mode: fields of `ControllerFacts`, what 1.0 of an action does where no simulator can be asked.
-    controllers: Mapping[str, Mapping[str, float]]
-    # The share of a commanded step that these controllers reach within the step.
-    gain: float
+    # Where a wrist view is taken; None: from the robot's own camera.
+    hand_camera: HandCamera | None = None
     # Environment: the module of ManiSkill's that solves it with this robot by planning.
     solutions: Mapping[str, str] = field(default_factory=dict)
-    # Where these begin: the tool centre point (3,) m in the world.
+    # What follows is there for robots that a layout is made for, all of it or nothing.
+    # Names of the arm's joints in layouts, and their limits, rad.
+    joints: tuple[str, ...] = ()
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    # Names of the finger joints, which follow the arm's in qpos; each is 0 closed and this far open, m.
+    fingers: tuple[str, ...] = ()
+    finger_open_m: float = 0.0
+    # The arm's links from the base, one per joint; then a turn, rad, and a way, m, along the last axis to the hand's
+    # link and on to the tool centre point.
+    links: tuple[Link, ...] = ()
+    tool_turn: float = 0.0
+    hand_m: float = 0.0
+    tool_beyond_hand_m: float = 0.0
+    # Control mode: fields of `ControllerFacts`, what 1.0 of an action does where no simulator can be asked.
+    controllers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # The share of a commanded step that these controllers reach within the step.
+    gain: float = 1.0
+    # Where `solutions` begin: the tool centre point (3,) m in the world.
     start_m: tuple[float, float, float] | None = None
 
     @property

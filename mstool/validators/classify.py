@@ -17,7 +17,7 @@ def classify_state(state: Array) -> StateKind | None:
     if np.abs(norms - 1).max() < 0.02:
         return "eef_quaternion"
     # Joint 4 of a Panda is always below -0.07 and joint 6 above -0.02: an end effector's rotation is not.
-    if any(share_within_limits(robot, state[:, : len(robot.joints)]) > 0.98 for robot in ROBOTS):
+    if any(share_within_limits(robot, state[:, : len(robot.joints)]) > 0.98 for robot in ROBOTS if robot.joints):
         return "joints"
     near = np.abs(state[:, :3]).max() < 3 and np.linalg.norm(state[:, 3:6], axis=1).max() < 2 * np.pi + 0.1
     return "eef_axis_angle" if near else None

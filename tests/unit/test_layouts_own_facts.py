@@ -22,7 +22,7 @@ from mstool.layouts.command import Command, Units
 from mstool.layouts.facts import ActionFacts, Closure, Gripper
 from mstool.layouts.openpi import DROID_DATA
 from mstool.norm_stats.compute import compute
-from mstool.robots import PANDA, ROBOTS, find_robot
+from mstool.robots import PANDA, ROBOTS, SO100, find_robot
 from mstool.simulators.maniskill.controller import ManiSkillController
 from mstool.validators import validate
 from mstool.validators.check import Context
@@ -218,6 +218,7 @@ def test_a_new_layout_is_trained_on_by_openpi_as_it_says(trained_on, monkeypatch
 def test_a_robot_is_found_by_any_of_its_names():
     assert all(find_robot(name) is PANDA for name in ("panda", "panda_wristcam", "Franka", "panda+panda"))
     assert find_robot("xarm6_robotiq") is None
+    assert find_robot("so100") is SO100
     assert find_robot("") is None
 
 

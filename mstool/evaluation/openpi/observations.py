@@ -67,7 +67,7 @@ def observation_keys(conventions: Conventions) -> ObservationKeys:
     state = {_PREFIX + name: part for name, part in layout.openpi_state}
     height, width = conventions.record.image_size
     return ObservationKeys(
-        images={camera.view: _PREFIX + camera.openpi for camera in layout.cameras if camera.view in views},
+        images={camera.view: _PREFIX + camera.openpi for camera in layout.cameras_of(views)},
         state=state,
         state_dims=vector_dims(conventions, "observation.state", *(name for name, _ in layout.openpi_state)),
         image_size=(int(height), int(width)),

@@ -27,7 +27,7 @@ class Recipe:
     layout_name: str = DEFAULT_LAYOUT
     # The controller that executes the stored actions; empty until the demo's own is known.
     control_mode: str = "pd_ee_delta_pose"
-    # The layout's views that are rendered, a subset in the layout's order.
+    # The views that are rendered, the layout's own in its order.
     views: tuple[str, ...] = ("base", "wrist")
     # (height, width) in pixels.
     image_size: tuple[int, int] = (256, 256)
@@ -40,6 +40,8 @@ class Recipe:
     observations: Observations = "replayed"
     # `fast` draws robot and floor with a fraction of their triangles.
     render_detail: RenderDetail = "full"
+    # Whether episodes that do not solve their task are kept, and marked.
+    keep_failures: bool = False
     # What the robot's numbers are called, once an episode told; only `native` depends on it.
     names: RobotFacts | None = None
 
@@ -64,7 +66,7 @@ class Recipe:
     @property
     def cameras(self) -> tuple[Camera, ...]:
         """The layout's cameras that are rendered."""
-        return tuple(camera for camera in self.layout.cameras if camera.view in self.views)
+        return self.layout.cameras_of(self.views)
 
     def simulator_spec(self, demo: Demo) -> SimulatorSpec:
         """Return the environment in which `demo` is replayed."""
@@ -99,6 +101,9 @@ class Recipe:
             of_demo["states"] = demo.states
         # The robot is the environment's default, or the one in the demo's `env_kwargs`; markers have always said so.
         made_from = {"tool_version": __version__, **asdict(self), "robot": None, "demo": of_demo}
+        if not self.keep_failures:
+            # As markers have always been, which did not name it.
+            del made_from["keep_failures"]
         data: dict[str, Any] = json.loads(_canonical(made_from))
         return data
 

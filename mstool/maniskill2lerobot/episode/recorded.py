@@ -88,7 +88,7 @@ class RecordedSource:
             qpos, tcp, goal = recording.qpos, recording.tcp_pose, recording.goal
             assert qpos is not None
             dropped = TIMEOUT if steps > horizon else NOT_SUCCESSFUL if recording.success is False else ""
-            if not dropped:
+            if not dropped or (dropped == NOT_SUCCESSFUL and self.recipe.keep_failures):
                 streams = {view: recording.frames(camera) for view, camera in cameras.items()}
                 for _ in range(steps):
                     on_frame({view: next(stream) for view, stream in streams.items()})
@@ -190,7 +190,7 @@ def fit_to_recording(recipe: Recipe, demos: DemoFile, *, control_mode: str | Non
 
 
 def match_views(recording: Recording, views: tuple[str, ...]) -> dict[str, str]:
-    """Find the camera of each view by its name: a hand or wrist camera, else exterior ones in alphabetical order.
+    """Find the camera of each view: the one of that name, a hand or wrist camera, else exterior ones by the alphabet.
 
     Raises
     ------
@@ -203,6 +203,7 @@ def match_views(recording: Recording, views: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, Any] = dict(zip(("base", "base2"), exterior, strict=False)) | dict(
         zip(("wrist",), wrist, strict=False)
     )
+    found = {name: name for name in recording.cameras} | found
     missing = [view for view in views if view not in found]
     if missing:
         raise UsageError(

@@ -11,6 +11,9 @@ from mstool.simulators.demos import Demo
 TIMEOUT = "timeout"
 NOT_SUCCESSFUL = "not successful"
 
+# What is said of one that did not solve its task and is kept because that was asked for.
+KEPT_FAILURE = "did not solve the task: kept, as --keep-failures asks, and marked `solved: false`"
+
 type FrameSink = Callable[[dict[str, Array]], None]
 
 

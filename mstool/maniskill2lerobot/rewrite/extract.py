@@ -16,6 +16,7 @@ from mstool.dataset.media import open_image
 from mstool.dataset.parquet_files import open_parquet
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
+from mstool.maniskill2lerobot.episode.source import KEPT_FAILURE
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs, write_pngs
 from mstool.maniskill2lerobot.pictures.video import VideoWriter, decode
@@ -66,7 +67,8 @@ def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> 
             histograms = {
                 view: (kept[view][index] if kept else _count(shard, view, dataset.storage)).tolist() for view in views
             }
-            mark = replace(_mark(dataset, index, histograms, psnr), warnings=[ENCODED_AGAIN] if index in anew else [])
+            mark = _mark(dataset, index, histograms, psnr)
+            mark = replace(mark, warnings=[*mark.warnings, *([ENCODED_AGAIN] if index in anew else [])])
             episodes.append(Episode(shard, mark, dataset.recipes[index]))
             progress.update()
     return episodes
@@ -89,6 +91,7 @@ def _mark(
         histograms=histograms,
         psnr_db=psnr,
         names=names.as_dict() if names else {},
+        warnings=[KEPT_FAILURE] if line.get("solved") is False else [],
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mstool.contract import Version
 from mstool.dataset.record import Record
 from mstool.manifest import find_task
+from mstool.maniskill2lerobot.episode.source import KEPT_FAILURE
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.features import camera_columns, units
 
@@ -67,7 +68,10 @@ def unverified(episodes: Sequence[Episode]) -> list[str]:
 
 
 def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
-    """Return where every episode comes from: environment, seed, demo, steps before and after conversion."""
+    """Return where every episode comes from: environment, seed, demo, steps before and after conversion.
+
+    `solved` is there, and False, for those that failed and were kept.
+    """
     return [
         {
             "episode_index": index,
@@ -77,6 +81,7 @@ def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
             "source_steps": episode.mark.source_steps,
             "frames": episode.mark.frames,
             "fingerprint": episode.mark.fingerprint,
+            **({"solved": False} if KEPT_FAILURE in episode.mark.warnings else {}),
         }
         for index, episode in enumerate(episodes)
     ]

@@ -4,7 +4,7 @@ benchmark               its tasks, planners and demos, as `mstool.simulators.bas
 registry, build         ManiSkill loaded once, its environments built in one place
 environment             reset, step, read the robot, take images
 controller              what its actions are in metres and radians
-robots, cameras         what stands in a scene
+robots, views, cameras  what stands in a scene, and from where it is seen
 states                  a scene put in a demo's state
 devices                 where it renders
 render_detail           fewer triangles: meshes makes them, mesh_cache keeps them

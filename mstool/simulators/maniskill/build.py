@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError, UsageError
@@ -17,6 +18,8 @@ from mstool.simulators.maniskill.registry import load_maniskill
 # What ManiSkill prints of files that it lacks, before it asks whether to download them.
 _LACKING = re.compile(r"(?:Could not find asset|Robot) (\S+) (?:definition file not found )?at (\S+)")
 
+# What it says where it says itself how to fetch them.
+_FETCH = re.compile(r"python -m mani_skill\.utils\.download_asset \S+")
 # What a module says when a package of an environment of its own is missing.
 _PACKAGE = re.compile(r"pip install (\S+)")
 # Observation modes that need no device to render on.
@@ -25,7 +28,7 @@ _WITHOUT_PICTURES = {"none", "state"}
 
 def build_env(
     env_id: str,
-    control_mode: str,
+    control_mode: str | None,
     arguments: Mapping[str, Any],
     *,
     said_in: str = "",
@@ -39,7 +42,7 @@ def build_env(
     env_id
         An environment that ManiSkill registers.
     control_mode
-        ManiSkill's name of the controller.
+        ManiSkill's name of the controller; None takes the robot's first.
     arguments
         What demos were recorded with; a list in the place of robots is the tuple that JSON cannot hold.
     said_in
@@ -99,6 +102,11 @@ def build_env(
             raise SetupError(f"SAPIEN found no device to render on: {cause}", fix=driver_command()) from error
         if isinstance(cause, ImportError) and (package := _PACKAGE.search(str(cause))):
             raise SetupError(f"{env_id} cannot be built: {cause}", fix=package.group(0)) from error
+        if fetch := _fetch_command(cause):
+            raise SetupError(f"{env_id} cannot be built: {cause}", fix=fetch) from error
+        if isinstance(cause, AttributeError) and not rendered and "render" in str(cause):
+            # It changes what its bodies look like, and they have no looks without a renderer (PushT).
+            return build_env(env_id, control_mode, arguments, said_in=said_in, rendered=True, **ours)
         raise _unbuildable(env_id, kwargs, said_in, cause) from error
 
 
@@ -125,6 +133,23 @@ def _lacking(env_id: str, said: str) -> SetupError:
     return SetupError(
         f"{env_id} cannot be built: files of {what} are not on this machine" + (f" ({where})" if where else ""),
         fix=f"python -m mani_skill.utils.download_asset {what}",
+    )
+
+
+def _fetch_command(cause: BaseException) -> str:
+    """Return the command that fetches what an environment's own code did not find; empty where that is not known."""
+    if said := _FETCH.search(str(cause)):
+        return said.group(0)
+    if not isinstance(cause, FileNotFoundError) or cause.filename is None:
+        return ""
+    from mani_skill.utils.assets.data import DATA_SOURCES
+
+    missing = Path(os.fsdecode(cause.filename))
+    # The innermost folder, where one lies in another.
+    folders = {Path(each.output_dir) / (each.target_path or ""): name for name, each in DATA_SOURCES.items()}
+    found = [folder for folder in folders if missing.is_relative_to(folder)]
+    return (
+        f"python -m mani_skill.utils.download_asset {folders[max(found, key=lambda f: len(f.parts))]}" if found else ""
     )
 
 

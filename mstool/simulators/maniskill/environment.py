@@ -197,7 +197,7 @@ class ManiSkillSimulator:
 
     def camera_facts(self) -> dict[str, CameraFacts]:
         """Ask the cameras where they are."""
-        return camera_facts(self._cameras)
+        return camera_facts(self._env, self._cameras)
 
     def robot_facts(self) -> RobotFacts:
         """Ask the robot what its joints and its action's dimensions are called."""

@@ -144,9 +144,9 @@ class JointLimits(Check):
         meaning, data = _expected(context, "joints"), context.data
         name = str(data.record.robot or data.info.get("robot_type") or "")
         robot = find_robot(name)
-        if name and robot is None and not context.target.layout.value:
+        if name and not (robot and robot.joints) and not context.target.layout.value:
             raise Skip(f"the limits of {name!r} are not known")
-        robot = robot or meaning.robot
+        robot = robot if robot and robot.joints else meaning.robot
         lower, upper = limits(robot)
         for rows in data.sample:
             joints = state_of(data, rows)[:, : len(lower)]
