@@ -8,10 +8,13 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hub_server.fixtures import hub, hub_environment  # noqa: F401
 from support import foreign
+from support.converted import command
 from support.lerobot_tools import convert_v21, edit
 
 from mstool.dataset.files import SOURCES_FILE
+from mstool.dataset.fingerprint import content_hash
 from mstool.maniskill2lerobot.rewrite.merge_export import export, merge
 from mstool.validators import validate
 
@@ -39,6 +42,11 @@ def same(found, expected, *, but=()):
         assert ours.keys() == theirs.keys()
         for name in ours.keys() - set(but):
             np.testing.assert_array_equal(np.asarray(ours[name]), np.asarray(theirs[name]), err_msg=name)
+
+
+def front(root):
+    """Every picture of the front camera as LeRobot's reader gives it, (N, H, W, 3) of 0 to 255."""
+    return np.stack([np.asarray(item["observation.images.front"]).transpose(1, 2, 0) * 255 for item in items(root)])
 
 
 def failed(root):
@@ -158,8 +166,7 @@ def test_b_frames_and_odd_times_come_out_in_order(written, tmp_path, ticks, extr
     (old / "meta/info.json").write_text(json.dumps(info))
     report = export(old, new, version="v3.0")
     assert any(note in each for each in report.notes), report.notes
-    shown = [np.asarray(item["observation.images.front"]).transpose(1, 2, 0) * 255 for item in items(new)]
-    np.testing.assert_array_equal(np.stack(shown).round(), np.stack(expected))
+    np.testing.assert_array_equal(front(new).round(), np.stack(expected))
     # The joined file is cut again, B-frames and all.
     back = export(new, again, version="v2.1")
     assert not any("once more" in each for each in back.notes)
@@ -177,8 +184,11 @@ def test_a_video_without_key_frames_where_episodes_begin_is_encoded_once_more(wr
     info = table(tmp_path / "old", "info.json")["features"]["observation.images.front"]["info"]
     assert (info["video.codec"], info["video.pix_fmt"]) == ("h264", "yuv444p")
     export(tmp_path / "old", tmp_path / "new", version="v3.0")
-    shown = [np.asarray(item["observation.images.front"]).transpose(1, 2, 0) * 255 for item in items(tmp_path / "new")]
-    assert np.abs(np.stack(shown) - expected).mean() < 2
+    assert np.abs(front(tmp_path / "new") - expected).mean() < 2
+    # In v3.0 what cannot be cut stays in one file.
+    both = merge([root, shutil.copytree(root, tmp_path / "copy")], tmp_path / "both")
+    assert not any("once more" in note for note in both.notes)
+    np.testing.assert_array_equal(front(tmp_path / "both").round(), np.concatenate([expected, expected]))
 
 
 @pytest.mark.parametrize("name", ["so101", "rich"])
@@ -214,3 +224,32 @@ def test_merge_of_v21_stays_v21_and_drops_and_renames(written, tmp_path):
     for ours, theirs in zip(found, twice, strict=True):
         assert ours["reward"] == theirs["next.reward"]
         assert ours["task"] == theirs["task"]
+
+
+def test_what_was_exported_and_merged_goes_to_the_hub_and_back(written, tmp_path, hub):  # noqa: F811
+    old = export(written["rich"], tmp_path / "old", version="v2.1").root
+    both = merge([written["so101"], shutil.copytree(written["so101"], tmp_path / "copy")], tmp_path / "both").root
+    for root, target in ((old, "pi05_libero"), (both, "lerobot")):
+        command("validate", root, "--against", target, code=None)
+        name, there = f"me/{root.name}", ("--endpoint", hub.endpoint)
+        command("push", root, "--repo-id", name, *there, "--force")
+        command("pull", name, *there, "--output", tmp_path / "got" / root.name)
+        assert content_hash(tmp_path / "got" / root.name) == content_hash(root)
+
+
+def test_large_datasets_have_several_files(written, tmp_path, monkeypatch):
+    monkeypatch.setattr("mstool.dataset.formats.v3.VIDEO_FILE_MB", 0.001)
+    monkeypatch.setattr("mstool.dataset.formats.v3.DATA_FILE_MB", 0.003)
+    old, new = tmp_path / "old", tmp_path / "new"
+    export(written["so101"], old, version="v2.1")
+    export(old, new, version="v3.0")
+    for folder in ("videos/observation.images.front", "data"):
+        assert len([path for path in (new / folder).rglob("*") if path.is_file()]) > 1
+    same(items(new), items(written["so101"]))
+    # A video that cannot be cut where episodes begin is one file, however large.
+    root = shutil.copytree(written["so101"], tmp_path / "root")
+    (path,) = (root / "videos/observation.images.front").rglob("*.mp4")
+    recode(path, B_FRAMES)
+    merge([root, shutil.copytree(root, tmp_path / "copy")], tmp_path / "both")
+    assert len(list((tmp_path / "both/videos/observation.images.front").rglob("*.mp4"))) == 2
+    np.testing.assert_array_equal(front(tmp_path / "both")[:28], front(root))

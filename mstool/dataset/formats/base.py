@@ -27,6 +27,8 @@ class VideoPart:
     encoding: str
     # Whether the file holds nothing else: then its frames are the first ones, whenever they are shown.
     alone: bool
+    # Whether it can be taken out of its file; else it stays behind the part that precedes it there.
+    apart: bool = True
 
 
 class EpisodeContent(Protocol):

@@ -119,11 +119,15 @@ def _place(number: int) -> dict[str, int]:
 
 
 def _by_size(parts: list[VideoPart], limit: int) -> Iterator[list[int]]:
-    """Group consecutive parts of one encoding whose sizes add up to at most `limit` bytes; one alone may exceed it."""
+    """Group consecutive parts of one encoding whose sizes add up to at most `limit` bytes.
+
+    One alone may exceed it, and so may parts that cannot be taken apart.
+    """
     group: list[int] = []
     size = 0
     for i, part in enumerate(parts):
-        if group and (size + part.size > limit or part.encoding != parts[group[-1]].encoding):
+        full = size + part.size > limit and part.apart
+        if group and (full or part.encoding != parts[group[-1]].encoding):
             yield group
             group, size = [], 0
         group.append(i)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -43,7 +43,7 @@ class VideoJoiner:
         self._open: dict[Path, _Reading] = {}
 
     def __call__(self, parts: Sequence[VideoPart], target: Path, fps: float) -> None:
-        """Write `parts`, of one encoding, to the mp4 `target`.
+        """Write `parts`, of one encoding, to the mp4 `target`; those that cannot be taken apart stay together.
 
         Raises
         ------
@@ -51,6 +51,7 @@ class VideoJoiner:
             A video is unreadable, holds another number of frames than said, or its packets cannot be taken out.
 
         """
+        parts = runs(parts, fps)
         found = [_packets_of(part, fps) for part in parts]
         if len(parts) == 1 and _is_whole(parts[0], found[0]):
             shutil.copyfile(parts[0].path, target)
@@ -103,6 +104,19 @@ class VideoJoiner:
     def _close_read(self, path: Path) -> None:
         if self._open[path].position == len(packet_index(path).times):
             self._open.pop(path).container.close()
+
+
+def runs(parts: Sequence[VideoPart], fps: float) -> list[VideoPart]:
+    """Make one part of each that can be taken out and those behind it that cannot."""
+    found: list[VideoPart] = []
+    for part in parts:
+        last = found[-1] if found else None
+        follows = last is not None and last.path == part.path
+        if last and follows and not part.apart and abs(part.start - last.start - last.frames / fps) < 0.5 / fps:
+            found[-1] = replace(last, frames=last.frames + part.frames, size=last.size + part.size)
+        else:
+            found.append(part)
+    return found
 
 
 def _packets_of(part: VideoPart, fps: float) -> Packets:

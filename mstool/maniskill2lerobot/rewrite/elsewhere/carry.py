@@ -92,7 +92,7 @@ def _content(sources: Sequence[Source], version: Version, scratch: Path) -> tupl
     pictures: list[dict[str, Any]] = []
     episodes: list[of_episodes.CarriedEpisode] = []
     for number, source in enumerate(sources):
-        videos.append(videos_of(source, scratch / f"{number:03d}", notes))
+        videos.append(videos_of(source, version, scratch / f"{number:03d}", notes))
         each, counted = of_episodes.picture_stats(source, videos[-1].parts)
         pictures += each
         if counted:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from mstool.contract import Array
+from mstool.contract import Array, Version
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import needed, video_file
 from mstool.dataset.formats.base import VideoPart
@@ -15,6 +15,7 @@ from mstool.dataset.view import channels, is_depth
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.pictures.packets import EXACT_S, find_packets, packet_index
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
+from mstool.maniskill2lerobot.pictures.video_joiner import runs
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source, without_columns
 from mstool.progress import Progress
 
@@ -25,8 +26,6 @@ class ColumnVideos:
 
     # One per episode.
     parts: Sequence[VideoPart]
-    # Whether their packets can be taken out of the files; else the parts are only good for decoding.
-    apart: bool
     # What happens to them on the way.
     notes: Sequence[str]
 
@@ -40,8 +39,8 @@ class Videos:
     again: Sequence[str]
 
 
-def videos_of(source: Source, scratch: Path, notes: list[str]) -> Videos:
-    """Find all of a dataset's videos; those that cannot be cut are encoded again below `scratch`. Adds to `notes`."""
+def videos_of(source: Source, version: Version, scratch: Path, notes: list[str]) -> Videos:
+    """Find all of a dataset's videos; what cannot be copied is encoded again below `scratch`. Adds to `notes`."""
     parts: dict[str, Sequence[VideoPart]] = {}
     again = []
     for name, spec in source.features.items():
@@ -50,7 +49,7 @@ def videos_of(source: Source, scratch: Path, notes: list[str]) -> Videos:
         found = find_videos(source, name)
         notes += found.notes
         parts[name] = found.parts
-        if not found.apart:
+        if not _can_be_copied(found.parts, float(source.info.fps), version):
             parts[name] = encode_again(source, name, found, scratch / name)
             again.append(name)
     copied = [name for name in parts if name not in again]
@@ -62,6 +61,15 @@ def videos_of(source: Source, scratch: Path, notes: list[str]) -> Videos:
             "be taken apart where episodes begin"
         )
     return Videos(parts, again)
+
+
+def _can_be_copied(parts: Sequence[VideoPart], fps: float, version: Version) -> bool:
+    """Whether packets are enough: v2.1 wants a file for each episode, in v3.0 those of one file may stay together."""
+    if all(part.apart for part in parts):
+        return True
+    return version == "v3.0" and all(
+        find_packets(run.path, run.start, run.frames, fps, alone=run.alone).apart for run in runs(parts, fps)
+    )
 
 
 def find_videos(source: Source, name: str) -> ColumnVideos:
@@ -82,13 +90,14 @@ def find_videos(source: Source, name: str) -> ColumnVideos:
     """
     old, fps = source.columns[name], float(source.info.fps)
     parts: list[VideoPart] = []
-    apart, off, longer = True, 0.0, 0
+    off, longer = 0.0, 0
     for row in source.rows:
         path, start = _place(source, row, old)
         found = find_packets(path, start, row.length, fps, alone=source.info.is_v2)
         index = packet_index(path)
-        parts.append(VideoPart(path, start, row.length, found.size, index.encoding, source.info.is_v2))
-        apart, off = apart and found.apart, max(off, found.off)
+        alone = source.info.is_v2
+        parts.append(VideoPart(path, start, row.length, found.size, index.encoding, alone, found.apart))
+        off = max(off, found.off)
         longer += source.info.is_v2 and len(index.times) > row.length
     said = []
     if longer:
@@ -97,7 +106,7 @@ def find_videos(source: Source, name: str) -> ColumnVideos:
         )
     if off > EXACT_S:
         said.append(f"frames of {old} were shown up to {1000 * off:.1f} ms beside k / fps: now at k / fps")
-    return ColumnVideos(parts, apart, [f"{source.root.name}: {text}" for text in said])
+    return ColumnVideos(parts, [f"{source.root.name}: {text}" for text in said])
 
 
 def encode_again(source: Source, name: str, videos: ColumnVideos, work: Path) -> list[VideoPart]:
