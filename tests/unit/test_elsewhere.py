@@ -146,3 +146,36 @@ def test_joined_statistics_are_those_of_all_pictures():
     np.testing.assert_allclose(np.ravel(whole["mean"]), pixels.mean(axis=(0, 1, 2)), rtol=1e-12)
     assert whole["count"].tolist() == [10]
     assert "q01" not in whole
+
+
+def test_values_that_are_not_what_is_declared(elsewhere, tmp_path):
+    add_column(elsewhere, "torque")
+    edit_info(elsewhere, lambda info: info["features"]["torque"].update(shape=[2]))
+    with pytest.raises(DataError, match=r"not of the dtype and shape"):
+        export(elsewhere, tmp_path / "old", version="v2.1")
+    assert not list(tmp_path.glob("*old*"))
+
+
+def test_a_column_of_a_name_that_leads_out(elsewhere, tmp_path):
+    def rename(info):
+        info["video_path"] = info["video_path"].replace("{video_key}", "observation.images.image")
+        info["features"]["../../x"] = info["features"].pop("observation.images.image")
+
+    edit_info(elsewhere, rename)
+    with pytest.raises(DataError, match=r"no column of the name '\.\./"):
+        export(elsewhere, tmp_path / "old", version="v2.1")
+
+
+def test_what_episode_tables_say_beside_is_kept_where_it_is_alike(elsewhere, tmp_path):
+    export(elsewhere, tmp_path / "old", version="v2.1")
+    path = tmp_path / "old/meta/episodes.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for k, line in enumerate(lines):
+        line |= {"success": k > 0, "who": ["a", 1, {}][k]}
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    report = export(tmp_path / "old", tmp_path / "new", version="v3.0")
+    assert any("under who is of several kinds" in note for note in report.notes)
+    table = pq.read_table(next((tmp_path / "new/meta/episodes").rglob("*.parquet")))
+    assert table["success"].to_pylist() == [False, True, True]
+    export(tmp_path / "new", tmp_path / "again", version="v2.1")
+    assert json.loads((tmp_path / "again/meta/episodes.jsonl").read_text().splitlines()[1])["success"] is True

@@ -2,11 +2,14 @@
 
 import errno
 import json
+import shlex
 import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from mstool import __version__
 from mstool.atomic import replace_text
@@ -16,7 +19,7 @@ from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.formats import FORMATS
 from mstool.dataset.formats.base import Content
 from mstool.dataset.target import locked, put_in_place, work_folder
-from mstool.errors import UsageError
+from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.episode.shard import MARKER
 from mstool.maniskill2lerobot.executors.job import disk_full
 from mstool.maniskill2lerobot.pictures.video_joiner import VideoJoiner
@@ -62,6 +65,12 @@ def carry(sources: Sequence[Source], root: Path, version: Version, *, overwrite:
             notes += keep_record(sources, built)
             replace_text(built / SOURCES_FILE, json.dumps(_provenance(sources, notes), indent=2))
             put_in_place(built, root, overwrite=overwrite)
+        except (pa.ArrowException, ValueError) as error:
+            given = ", ".join(str(source.root) for source in sources)
+            raise DataError(
+                f"{given}: values are not of the dtype and shape that {INFO_NAME} declares ({str(error)[:200]})",
+                fix=shlex.join(["mstool", "validate", str(sources[0].root)]),
+            ) from error
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -87,7 +96,9 @@ def _content(sources: Sequence[Source], version: Version, scratch: Path) -> tupl
     notes: list[str] = []
     first = sources[0]
     tasks, task_indices = of_episodes.task_table(sources)
-    noted = of_episodes.common_names(sources)
+    noted, unlike = of_episodes.common_names(sources)
+    if unlike:
+        notes.append(f"what the episode tables say under {', '.join(unlike)} is of several kinds: left out")
     videos: list[Videos] = []
     pictures: list[dict[str, Any]] = []
     episodes: list[of_episodes.CarriedEpisode] = []

@@ -1,10 +1,10 @@
 """Episodes of datasets made elsewhere, as `mstool.dataset.formats` writes them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from mstool.contract import Array
@@ -110,9 +110,20 @@ def task_table(sources: Sequence[Source]) -> tuple[list[str], list[dict[int, int
     return list(sentences), [{i: sentences[text] for i, text in source.tasks.items()} for source in sources]
 
 
-def common_names(sources: Sequence[Source]) -> list[str]:
-    """Return what the episode tables say beyond the formats, of any episode."""
-    return list(dict.fromkeys(name for source in sources for row in source.rows for name in row.more))
+def common_names(sources: Sequence[Source]) -> tuple[list[str], list[str]]:
+    """Return what the episode tables say beyond the formats: what one table can hold, and what it cannot."""
+    names = dict.fromkeys(name for source in sources for row in source.rows for name in row.more)
+    kept = [name for name in names if _is_column([row.more.get(name) for s in sources for row in s.rows])]
+    return kept, [name for name in names if name not in kept]
+
+
+def _is_column(values: list[Any]) -> bool:
+    try:
+        pa.array(values)
+        json.dumps(values)
+    except (pa.ArrowException, TypeError, ValueError):
+        return False
+    return True
 
 
 def same_statistics(episodes: Sequence[Mapping[str, Mapping[str, Array]]]) -> list[dict[str, dict[str, Array]]]:
@@ -120,8 +131,3 @@ def same_statistics(episodes: Sequence[Mapping[str, Mapping[str, Array]]]) -> li
     columns = [name for name in episodes[0] if all(name in each for each in episodes)]
     names = {column: [n for n in episodes[0][column] if all(n in e[column] for e in episodes)] for column in columns}
     return [{column: {n: each[column][n] for n in names[column]} for column in columns} for each in episodes]
-
-
-def as_numbers(values: Mapping[str, Array]) -> dict[str, Any]:
-    """Return statistics as plain JSON data."""
-    return {name: np.asarray(value).tolist() for name, value in values.items()}

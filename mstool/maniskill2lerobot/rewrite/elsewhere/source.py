@@ -103,6 +103,12 @@ def _check_kinds(root: Path, info: Info, columns: Mapping[str, str]) -> None:
         raise DataError(
             f"{root}: no column {', '.join(missing)}, which every dataset has", fix=f"mstool validate {root}"
         )
+    # They become folders.
+    leading = [name for name in columns if "/" in name or "\0" in name or name in {".", ".."}]
+    if leading:
+        raise DataError(
+            f"{root}: LeRobot takes no column of the name {leading[0][:100]!r}", fix=f"mstool validate {root}"
+        )
     features = info.raw["features"]
     odd = [f"{old} ({features[old]['dtype']})" for old in columns.values() if features[old]["dtype"] not in WRITABLE]
     if odd:
