@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from string import Formatter
 from typing import Any
 
+from mstool.dataset.links import links_outside
 from mstool.dataset.unreadable import placeholder
 from mstool.errors import DataError
 from mstool.json_files import load_json, load_json_lines
@@ -153,13 +154,14 @@ def path_of(pattern: str, info: Mapping[str, Any]) -> str:
 
 
 def other_meta_files(root: Path) -> list[Path]:
-    """Return the regular files below `meta/` that are neither LeRobot's nor ours."""
+    """Return the files below `meta/` that are neither LeRobot's nor ours, nor links that lead out of the dataset."""
+    outside = set(links_outside(root))
     own = (V3_EPISODES_FOLDER, PurePosixPath(RECORD_FILE).parent.as_posix())
     return [
         path
         for path in sorted((root / PurePosixPath(INFO_FILE).parent).rglob("*"))
         if path.is_file()
-        and not path.is_symlink()
+        and path not in outside
         and (name := path.relative_to(root).as_posix()) not in _META
         and not name.startswith(tuple(f"{folder}/" for folder in own))
     ]
