@@ -41,7 +41,7 @@ class DescribeReport:
             f"dataset   {self.root}  (layout {self.layout}, {self.control_mode})",
             f"record    {RECORD_FILE} from {', '.join(str(path) for path in self.originals)}",
             f"episodes  {self.episodes}, each found there by its state and actions",
-            *([one_line(f"without   {', '.join(self.without)}")] if self.without else []),
+            *([f"without   {one_line(', '.join(self.without))}"] if self.without else []),
         ]
         return "\n".join(lines)
 

@@ -53,7 +53,8 @@ def test_no_success_at_all(short_demos, tmp_path, mstool, capfd):
     assert mstool("convert", *words(root, short_demos)) == 1
     err = capfd.readouterr().err
     assert "none of the 4 demos led to success: 4 x not successful" in err
-    assert "fix: mstool convert --env PickCube-v1 --demos generate" in err
+    assert "fix: add --from-states" in err
+    assert err.rstrip().endswith("mstool convert --env PickCube-v1 --demos generate")
     assert "Traceback" not in err
     assert list((tmp_path / "out").iterdir()) == []
 
