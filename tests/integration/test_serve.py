@@ -1,7 +1,5 @@
 """Served LeRobot checkpoints answer over openpi's protocol exactly as they do without it."""
 
-import json
-import re
 import signal
 import subprocess
 import sys
@@ -58,33 +56,6 @@ def test_actions_are_the_same_on_both_sides(dataset, tmp_path, kind):
         client.close()
     local.close()
     remote.close()
-
-
-def test_the_two_commands_end_as_the_checkpoint_itself(pickcube, tmp_path, mstool, capsys):
-    """`mstool serve` in one process, `mstool eval` on real pictures in another: the same episode."""
-    data = copied(pickcube / "v3.0", tmp_path / "cube")
-    run = make_checkpoint(data, tmp_path / "run", "act")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "mstool.cli", "serve", str(run), "--port", "0", "--device", "cpu"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        said = next(line for line in server.stderr if "serving" in line)
-        url = re.search(r"ws://\S+:\d+", said).group()
-        how = ("--env", "PickCube-v1", "--dataset", data, "--episodes", 1, "--horizon", 8, "--workers", 1, "--json")
-        found = []
-        for number, policy in enumerate((url, run)):
-            assert mstool("eval", "--policy", policy, *how, "--output", tmp_path / f"eval{number}") == 0
-            (task,) = json.loads(capsys.readouterr().out)["tasks"]
-            found.append([{k: v for k, v in each.items() if k != "seconds"} for each in task["outcomes"]])
-        assert found[0] == found[1]
-        assert found[0][0]["steps"] == 8
-        assert found[0][0]["looks"] > 0
-        server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0
-    finally:
-        server.kill()
 
 
 def test_a_checkpoint_that_says_nothing_of_its_data_is_told_by_dataset(pickcube, tmp_path, mstool, capsys):
