@@ -7,7 +7,7 @@ written by ManiSkill's own recorder. Then every such file is converted as `conve
     python benchmarks/control_modes.py [--demos tests/data/demos] [--env PickCube-v1 ...] [--mode pd_joint_vel ...]
 
 Writes `benchmarks/results/control_modes.json` and `.md` after every file, and goes on from there unless `--fresh` is
-given. Half an hour on one core, no GPU.
+given. Sixty files of about a minute each on a busy core, no GPU.
 """
 
 import argparse
