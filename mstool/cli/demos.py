@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from mstool.cli.output import out, print_json, say, table
+from mstool.cli.workers import PlanWorkers
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Make demonstrations, or list the tasks that have them."
@@ -15,7 +16,7 @@ app = typer.Typer(
 def list_(as_json: bool = typer.Option(False, "--json", help="Print the tasks as JSON.")) -> None:
     """List the tasks that mstool knows by name, with their sentence, horizon and hidden goal.
 
-    Every one of them has a motion-planning solution, so demos can be generated.
+    Demos can be generated where there is a planner, as `mstool envs` says.
     """
     from dataclasses import asdict
 
@@ -37,24 +38,29 @@ def generate(
     output: Path | None = typer.Option(
         None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning"
     ),
+    workers: PlanWorkers = None,
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace demonstrations that are there."),
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
 ) -> None:
     """Solve a task with ManiSkill's own motion-planning solution and record it, no GPU needed.
 
     Writes `trajectory.h5` and `trajectory.json` as ManiSkill does, ready for `mstool convert`. The same seed
-    gives the same demonstration, bit for bit.
+    gives the same demonstration, bit for bit, whatever the number of workers.
 
     Examples:
 
         mstool demos generate --env PickCube-v1 --episodes 100
+
+        mstool demos generate --env PickCubeSO100-v1 --episodes 200 --workers 8
 
         mstool demos generate --env StackCube-v1 --episodes 20 --seed 1000 --output demos/stack --json
     """
     from mstool.simulators.benchmarks import benchmark_of
 
     folder = output or Path("data/demos") / env / "motionplanning"
-    report = benchmark_of(env).generate(env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite)
+    report = benchmark_of(env).generate(
+        env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite, workers=workers
+    )
     if as_json:
         print_json(report.to_json())
         return

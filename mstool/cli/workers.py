@@ -21,6 +21,15 @@ def count(text: str) -> int | None:
     return int(text)
 
 
+PlanWorkers = Annotated[
+    int | None,
+    typer.Option(
+        parser=count,
+        metavar="N|auto",
+        help="Processes that plan and simulate.",
+        show_default="auto: by cores and episodes",
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(

@@ -25,7 +25,9 @@ class DemoSource:
         return {"env_id": self.demos.env_id, "origin": self.origin, "env_kwargs": self.demos.env_kwargs}
 
 
-def open_demos(env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify) -> DemoSource:
+def open_demos(
+    env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify, workers: int | None = None
+) -> DemoSource:
     """Open the demos of `env_id`.
 
     Parameters
@@ -41,6 +43,8 @@ def open_demos(env_id: str, where: str | None, *, episodes: int | None, seed: in
         First seed for generated demos.
     notify
         Called with one line on what was chosen.
+    workers
+        Processes that generate; None leaves it to the benchmark.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def open_demos(env_id: str, where: str | None, *, episodes: int | None, seed: in
 
     """
     benchmark = benchmark_of(env_id)
-    origin, path = _resolve(benchmark, env_id, where, episodes=episodes, seed=seed, notify=notify)
+    origin, path = _resolve(benchmark, env_id, where, episodes=episodes, seed=seed, notify=notify, workers=workers)
     try:
         demos = benchmark.open_demos(path)
     except DataError as error:
@@ -67,10 +71,17 @@ def open_demos(env_id: str, where: str | None, *, episodes: int | None, seed: in
 
 
 def _resolve(
-    benchmark: Benchmark, env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify
+    benchmark: Benchmark,
+    env_id: str,
+    where: str | None,
+    *,
+    episodes: int | None,
+    seed: int,
+    notify: Notify,
+    workers: int | None,
 ) -> tuple[str, Path]:
     if where == "generate":
-        return "generate", _generated(benchmark, env_id, episodes or 10, seed, notify)
+        return "generate", _generated(benchmark, env_id, episodes or 10, seed, notify, workers)
     if where == "hub":
         notify(f"demos: {benchmark.official()}")
         return "hub", benchmark.download(env_id, CACHE / env_id)
@@ -89,10 +100,12 @@ def _resolve(
             if env_id not in benchmark.solvable():
                 raise
             notify(f"demos: {error.message}")
-    return "generate", _generated(benchmark, env_id, episodes or 10, seed, notify)
+    return "generate", _generated(benchmark, env_id, episodes or 10, seed, notify, workers)
 
 
-def _generated(benchmark: Benchmark, env_id: str, episodes: int, seed: int, notify: Notify) -> Path:
+def _generated(
+    benchmark: Benchmark, env_id: str, episodes: int, seed: int, notify: Notify, workers: int | None
+) -> Path:
     folder = CACHE / env_id / f"generated-seed{seed}-n{episodes}"
     if _holds(benchmark, folder, episodes):
         notify(f"demos: {folder} (generated before)")
@@ -100,7 +113,7 @@ def _generated(benchmark: Benchmark, env_id: str, episodes: int, seed: int, noti
         notify(
             f"demos: generating {episodes} with {benchmark.name}'s own motion planning, from seed {seed}, into {folder}"
         )
-        benchmark.generate(env_id, episodes=episodes, seed=seed, out_dir=folder)
+        benchmark.generate(env_id, episodes=episodes, seed=seed, out_dir=folder, workers=workers)
     return folder
 
 

@@ -137,7 +137,9 @@ def make_recipes(
     return recipes
 
 
-def open_batches(recipes: Sequence[Recipe], request: ConvertRequest, notify: Notify) -> list[Batch]:
+def open_batches(
+    recipes: Sequence[Recipe], request: ConvertRequest, notify: Notify, workers: int | None = None
+) -> list[Batch]:
     """Open (or fetch, or generate) every environment's demos, and complete its recipe by what they say."""
     batches = []
     for recipe in recipes:
@@ -145,7 +147,9 @@ def open_batches(recipes: Sequence[Recipe], request: ConvertRequest, notify: Not
         if where not in {None, "hub", "generate"}:
             own = Path(str(where)) / recipe.env_id
             where = str(own) if own.is_dir() or len(recipes) > 1 else where
-        source = open_demos(recipe.env_id, where, episodes=request.episodes, seed=request.seed, notify=notify)
+        source = open_demos(
+            recipe.env_id, where, episodes=request.episodes, seed=request.seed, notify=notify, workers=workers
+        )
         batches.append(Batch(source, _complete(recipe, source.demos, request), request.episodes))
     return batches
 
@@ -178,7 +182,7 @@ def build(
     targets = {recipe.env_id: root / recipe.env_id for recipe in recipes} if per_task else {"": root}
     for target in targets.values():
         check_target(target, overwrite=overwrite)
-    batches = open_batches(recipes, request, notify)
+    batches = open_batches(recipes, request, notify, workers)
     groups = {batch.recipe.env_id: [batch] for batch in batches} if per_task else {"": batches}
     return convert(
         [Part(group, targets[name], f"{repo_id}-{name}" if name else repo_id) for name, group in groups.items()],

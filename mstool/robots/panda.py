@@ -53,9 +53,9 @@ PANDA = Robot(
     # Measured on ManiSkill 3.0.1, steady motion in free space, for end effector and joint deltas alike: both start each
     # step from where the arm is.
     gain=0.39,
-    # DrawTriangle's and DrawSVG's are left out: the former stops with an error in ManiSkill 3.0.1, and both draw with a
-    # stick, which no policy here is made for.
+    # DrawSVG's is left out: its environment needs a package that reads SVG files.
     solutions={
+        "DrawTriangle-v1": f"{_SOLUTIONS}.draw_triangle",
         "LiftPegUpright-v1": f"{_SOLUTIONS}.lift_peg_upright",
         "PegInsertionSide-v1": f"{_SOLUTIONS}.peg_insertion_side",
         "PickCube-v1": f"{_SOLUTIONS}.pick_cube",

@@ -2,6 +2,7 @@
 
 base         what a simulator and a benchmark are for everybody else
 demos        what a demo is, and a file of them
+environments what is known of an environment without building it
 benchmarks   those there are, and which of them has an environment
 capacity     how many simulators this machine bears
 maniskill/   ManiSkill on SAPIEN

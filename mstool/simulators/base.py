@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mstool.contract import Array, CameraFacts, ControllerFacts, RenderDetail, RobotFacts, RobotReading, State
 from mstool.layouts.controller import Controller
 from mstool.simulators.demos import Attempt, Demos, GenerateReport
+from mstool.simulators.environments import EnvironmentFacts
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,12 @@ class Benchmark(Protocol):
     def env_ids(self) -> list[str]:
         """Return every environment there is, sorted."""
 
+    def environments(self) -> list[EnvironmentFacts]:
+        """Return what is known of each of them without building it, sorted by name; loads no simulator."""
+
+    def outdated(self) -> str:
+        """Say why that may not hold for what is installed; empty when it does."""
+
     def check_env_id(self, env_id: str) -> None:
         """Raise UsageError, with the name that was meant, unless there is such an environment."""
 
@@ -157,9 +164,16 @@ class Benchmark(Protocol):
         """Return the planner of an environment; UsageError where there is none."""
 
     def generate(
-        self, env_id: str, *, episodes: int, seed: int, out_dir: Path, overwrite: bool = False
+        self,
+        env_id: str,
+        *,
+        episodes: int,
+        seed: int,
+        out_dir: Path,
+        overwrite: bool = False,
+        workers: int | None = None,
     ) -> GenerateReport:
-        """Write demos of consecutive seeds, all that the planner solves; the same arguments give the same bits."""
+        """Write demos of consecutive seeds, all that the planner solves; the same bytes for any number of workers."""
 
     def open_demos(self, path: Path) -> Demos:
         """Open a file of demos, or the folder that holds exactly one; DataError where it is none."""

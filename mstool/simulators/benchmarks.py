@@ -1,6 +1,11 @@
 """The benchmarks there are. To add one: a folder beside this file, and a line here."""
 
+from collections.abc import Sequence
+
+from mstool.errors import UsageError
+from mstool.nearest import nearest
 from mstool.simulators.base import Benchmark, Simulator, SimulatorSpec
+from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.maniskill.benchmark import ManiSkill
 
 # The first that claims an environment's name has it; ManiSkill claims what no other does.
@@ -15,3 +20,23 @@ def benchmark_of(env_id: str) -> Benchmark:
 def build_simulator(spec: SimulatorSpec) -> Simulator:
     """Build an environment, whosever it is; MstoolError, with the cause, where it cannot be built."""
     return benchmark_of(spec.env_id).build(spec)
+
+
+def known_environments(names: Sequence[str] = ()) -> list[EnvironmentFacts]:
+    """Return what is known of every environment, or of those named in their order; no simulator is loaded.
+
+    Raises
+    ------
+    UsageError
+        There is no environment of a name.
+
+    """
+    known = {facts.env_id: facts for benchmark in BENCHMARKS for facts in benchmark.environments()}
+    for name in names:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f" Did you mean {near}?" if near else ""
+            raise UsageError(
+                f"there is no environment {name!r}.{hint}", fix=f"mstool envs {near}" if near else "mstool envs"
+            )
+    return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())

@@ -8,11 +8,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from support.processes import die
 
 from mstool.errors import MstoolError, UsageError
 from mstool.simulators.demos import Attempt
-from mstool.simulators.maniskill.demos import generate as module
-from mstool.simulators.maniskill.demos.generate import FILES, generate_demos
+from mstool.simulators.maniskill.demos import team
+from mstool.simulators.maniskill.demos.generate import generate_demos
+from mstool.simulators.maniskill.demos.team import FILES
 from mstool.simulators.maniskill.record import DemoRecorder
 from mstool.simulators.maniskill.solve import load_solution, make_planning_env, solvable_envs, solve_episode
 
@@ -162,15 +164,33 @@ def test_generate_writes_what_maniskill_writes(tmp_path: Path) -> None:
     assert caught.value.fix.endswith("--overwrite")
 
 
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
+    """Seed 9 fails; with two workers, seed 12 is attempted in vain."""
+    for workers in (1, 2):
+        report = generate_demos("PushCube-v1", episodes=3, seed=8, out_dir=tmp_path / str(workers), workers=workers)
+        assert (report.seeds, report.failures) == ((8, 10, 11), {"planner": 1})
+    for name in FILES:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+def test_a_worker_that_dies_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(team, "_serve", die)
+    with pytest.raises(MstoolError, match="ended with exit code 3") as caught:
+        generate_demos("PushCube-v1", episodes=3, out_dir=tmp_path / "out", workers=2)
+    assert "--workers" in caught.value.fix
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_task_can_be_generated(tmp_path: Path) -> None:
     # The first seed that mplib solves; the other five tasks are tested against demos above.
     for env_id, seed in {
         "LiftPegUpright-v1": 0, "PegInsertionSide-v1": 2, "PlugCharger-v1": 0, "StackPyramid-v1": 2,
+        "PickCubeSO100-v1": 0, "DrawTriangle-v1": 0,
     }.items():  # fmt: skip
         report = generate_demos(env_id, episodes=1, seed=seed, out_dir=tmp_path / env_id)
         assert report.seeds == (seed,)
         (demo,) = read_demos(tmp_path / env_id).values()
-        assert demo["actions"].shape == (report.steps[0], 8)
+        assert demo["actions"].shape == (report.steps[0], {"PickCubeSO100-v1": 6, "DrawTriangle-v1": 7}.get(env_id, 8))
         assert demo["success"][-1]
 
 
@@ -181,21 +201,26 @@ class FakeRecorder:
     stop_at = 10**9
 
     def __init__(self, env_id: str, folder: Path) -> None:
-        self.env_id, self.folder = env_id, folder
+        self.folder = folder
+        self.kept: list[int] = []
 
     def attempt(self, seed: int) -> Attempt:
         if seed == self.stop_at:
             raise KeyboardInterrupt
         if seed == 1 or seed >= self.broken:
             return Attempt(seed, success=False, steps=3, failure="planner")
+        self.kept.append(seed)
         return Attempt(seed, success=True, steps=7)
 
     def __enter__(self) -> "FakeRecorder":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in FILES:
-            (self.folder / name).write_text("new")
+        with h5py.File(self.folder / FILES[0], "w") as file:
+            for number, seed in enumerate(self.kept):
+                file[f"traj_{number}/actions"] = [seed]
+        episodes = [{"episode_id": number, "episode_seed": seed} for number, seed in enumerate(self.kept)]
+        (self.folder / FILES[1]).write_text(json.dumps({"episodes": episodes}))
 
 
 @pytest.fixture
@@ -203,7 +228,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeRecorder]:
     class Fake(FakeRecorder):
         pass
 
-    monkeypatch.setattr(module, "DemoRecorder", Fake)
+    monkeypatch.setattr(team, "DemoRecorder", Fake)
     return Fake
 
 
@@ -215,7 +240,8 @@ def test_overwrite_replaces_the_pair_and_nothing_else(fake: type[FakeRecorder], 
     assert (tmp_path / FILES[0]).read_text() == "old"
     report = generate_demos("PickCube-v1", episodes=2, out_dir=tmp_path, overwrite=True)
     assert (report.seeds, report.steps, report.failures) == ((0, 2), (7, 7), {"planner": 1})
-    assert [(tmp_path / name).read_text() for name in (*FILES, "notes.txt")] == ["new", "new", "mine"]
+    assert {seed: demo["actions"].tolist() for seed, demo in read_demos(tmp_path).items()} == {0: [0], 2: [2]}
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_an_interrupt_leaves_nothing_behind(fake: type[FakeRecorder], tmp_path: Path) -> None:
@@ -254,7 +280,7 @@ def test_a_hopeless_task_is_given_up_with_counts(fake: type[FakeRecorder], tmp_p
 def test_usage_errors_come_before_any_work(tmp_path: Path) -> None:
     for arguments, message in (
         ({"env_id": "PickCub-v1", "episodes": 1}, r"'PickCub-v1'\. Did you mean PickCube-v1\?.*StackPyramid-v1"),
-        ({"env_id": "DrawTriangle-v1", "episodes": 1}, "no motion-planning solution"),
+        ({"env_id": "RollBall-v1", "episodes": 1}, "no motion-planning solution"),
         ({"env_id": "PickCube-v1", "episodes": 0}, "--episodes must be 1 or more"),
         ({"env_id": "PickCube-v1", "episodes": 1, "seed": -1}, "--seed must be 0 or more"),
     ):
@@ -283,5 +309,5 @@ def test_a_solver_that_stops_is_a_failure_with_a_name(
 
 
 def test_all_solutions_load() -> None:
-    assert len(solvable_envs()) == 11
+    assert len(solvable_envs()) == 12
     assert all(callable(load_solution(env_id)) for env_id in solvable_envs())

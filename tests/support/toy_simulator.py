@@ -16,6 +16,7 @@ from mstool.layouts.controller import Controller
 from mstool.robots import PANDA
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Demo, GenerateReport
+from mstool.simulators.environments import EnvironmentFacts
 
 ENV = "toy/point"
 MODE = "pd_joint_delta_pos"
@@ -164,6 +165,12 @@ class Toy:
     def env_ids(self) -> list[str]:
         return [ENV]
 
+    def environments(self) -> list[EnvironmentFacts]:
+        return [EnvironmentFacts(ENV, robot="toy_panda", control_modes=(MODE,), success=True, planner=True)]
+
+    def outdated(self) -> str:
+        return ""
+
     def check_env_id(self, env_id: str) -> None:
         if env_id != ENV:
             raise UsageError(f"there is no toy environment {env_id!r}", fix=f"--env {ENV}")
@@ -183,7 +190,7 @@ class Toy:
     def planner(self, env_id: str) -> ToyPlanner:
         return ToyPlanner()
 
-    def generate(self, env_id, *, episodes, seed, out_dir, overwrite=False):
+    def generate(self, env_id, *, episodes, seed, out_dir, overwrite=False, workers=None):
         made = [{"seed": seed + i, "actions": ToyPlanner().plan(seed + i)} for i in range(episodes)]
         out_dir.mkdir(parents=True)
         path = out_dir / "demos.json"

@@ -2,6 +2,7 @@
 
 benchmark               its tasks, planners and demos, as `mstool.simulators.base.Benchmark` asks for them
 registry, build         ManiSkill loaded once, its environments built in one place
+environments            what is known of them all without building one
 environment             reset, step, read the robot, take images
 controller              what its actions are in metres and radians
 robots, views, cameras  what stands in a scene, and from where it is seen

@@ -1,17 +1,18 @@
 """ManiSkill as a benchmark among others."""
 
-import os
 from pathlib import Path
 
 from mstool.contract import ControllerFacts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, GenerateReport
+from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.maniskill.controller import ManiSkillController
 from mstool.simulators.maniskill.demos import hub
 from mstool.simulators.maniskill.demos.generate import generate_demos
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
+from mstool.simulators.maniskill.environments import assets, known_environments, outdated
 from mstool.simulators.maniskill.registry import check_env_id, env_ids
 from mstool.simulators.maniskill.solve import make_planning_env, other_demos, solvable_envs, solve_episode
 
@@ -45,6 +46,14 @@ class ManiSkill:
         """Ask ManiSkill's registry."""
         return env_ids()
 
+    def environments(self) -> list[EnvironmentFacts]:
+        """Read the table."""
+        return known_environments()
+
+    def outdated(self) -> str:
+        """Compare the table's version with the installed one."""
+        return outdated()
+
     def check_env_id(self, env_id: str) -> None:
         """Raise UsageError unless ManiSkill registers it."""
         check_env_id(env_id)
@@ -70,10 +79,19 @@ class ManiSkill:
         return ManiSkillPlanner(env_id)
 
     def generate(
-        self, env_id: str, *, episodes: int, seed: int, out_dir: Path, overwrite: bool = False
+        self,
+        env_id: str,
+        *,
+        episodes: int,
+        seed: int,
+        out_dir: Path,
+        overwrite: bool = False,
+        workers: int | None = None,
     ) -> GenerateReport:
         """Write `trajectory.h5` and `trajectory.json` as ManiSkill does."""
-        return generate_demos(env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite)
+        return generate_demos(
+            env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite, workers=workers
+        )
 
     def open_demos(self, path: Path) -> DemoFile:
         """Open a pair of `.h5` and `.json`."""
@@ -93,8 +111,7 @@ class ManiSkill:
 
     def demo_folders(self, env_id: str) -> tuple[Path, ...]:
         """Return where `python -m mani_skill.utils.download_demo` puts them."""
-        assets = Path(os.environ.get("MS_ASSET_DIR") or Path.home() / ".maniskill")
-        return (assets / "demos" / env_id / "motionplanning",)
+        return (assets() / "demos" / env_id / "motionplanning",)
 
     def other_demos(self, env_id: str) -> str:
         """Have them generated, or take the official ones."""

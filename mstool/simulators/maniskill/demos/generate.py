@@ -1,21 +1,24 @@
 """Make demos instead of downloading them: ManiSkill's own solutions, from as many seeds as it takes."""
 
+import os
 import shutil
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from mstool.errors import MstoolError, UsageError
 from mstool.paths import writable_folder
 from mstool.progress import Progress
 from mstool.simulators.demos import Attempt, GenerateReport
-from mstool.simulators.maniskill.record import DemoRecorder
+from mstool.simulators.maniskill.demos.team import FILES, Alone, Outcome, Team, put_together
 from mstool.simulators.maniskill.solve import check_solvable
 
-FILES = ("trajectory.h5", "trajectory.json")
 # Give up after this many failures in a row; the hardest task, PlaceSphere, solves half of its seeds.
 HOPELESS = 50
+# Episodes that are worth a process of their own: starting one takes as long as planning about this many.
+WORTH_A_WORKER = 10
 
 
 def generate_demos(
@@ -25,16 +28,17 @@ def generate_demos(
     seed: int = 0,
     out_dir: str | Path,
     overwrite: bool = False,
+    workers: int | None = None,
 ) -> GenerateReport:
     """Solve consecutive seeds until there are enough successes, and write them as ManiSkill would.
 
-    The same arguments give the same bits. The pair of files appears in `out_dir` at the end, whole; an
-    interruption or a failure leaves `out_dir` as it was.
+    The same arguments give the same bytes, for any number of workers. The pair of files appears in `out_dir` at the
+    end, whole; an interruption or a failure leaves `out_dir` as it was.
 
     Parameters
     ----------
     env_id
-        An environment that ManiSkill has a Panda solution for.
+        An environment that ManiSkill has a solution for.
     episodes
         How many successful episodes to keep.
     seed
@@ -43,6 +47,8 @@ def generate_demos(
         Folder for `trajectory.h5` and `trajectory.json`; made if it is missing.
     overwrite
         Whether to replace a pair that is there.
+    workers
+        Processes; None takes one per core, as far as there is work for them.
 
     Raises
     ------
@@ -60,17 +66,21 @@ def generate_demos(
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
         made = Path(scratch) / "new"
         made.mkdir()
-        with DemoRecorder(env_id, made) as recorder:
-            outcomes = _attempt(recorder, episodes, seed)
+        count = workers or min(len(os.sched_getaffinity(0)), -(-episodes // WORTH_A_WORKER))
+        folders = [Path(scratch) / str(number) for number in range(min(count, episodes))]
+        with _crew(env_id, folders) as crew:
+            outcomes = _enough(env_id, crew.attempts(seed), episodes, seed)
+        put_together([outcome for outcome in outcomes if outcome.attempt.success], made)
         _install(made, out_dir, backup=Path(scratch) / "old")
-    kept = [outcome for outcome in outcomes if outcome.success]
+    attempts = [outcome.attempt for outcome in outcomes]
+    kept = [attempt for attempt in attempts if attempt.success]
     return GenerateReport(
         env_id=env_id,
         h5=out_dir / FILES[0],
         json=out_dir / FILES[1],
-        seeds=tuple(outcome.seed for outcome in kept),
-        steps=tuple(outcome.steps for outcome in kept),
-        failures=_count(outcomes),
+        seeds=tuple(attempt.seed for attempt in kept),
+        steps=tuple(attempt.steps for attempt in kept),
+        failures=_count(attempts),
         seconds=time.monotonic() - started,
     )
 
@@ -90,22 +100,30 @@ def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: b
         )
 
 
-def _attempt(recorder: DemoRecorder, episodes: int, seed: int) -> list[Attempt]:
-    outcomes: list[Attempt] = []
+def _crew(env_id: str, folders: list[Path]) -> Alone | Team:
+    if len(folders) > 1:
+        return Team(env_id, folders)
+    folders[0].mkdir()
+    return Alone(env_id, folders[0])
+
+
+def _enough(env_id: str, coming: Iterator[Outcome], episodes: int, seed: int) -> list[Outcome]:
+    """Take outcomes, in the order of seeds, until enough were solved; MstoolError when it is hopeless."""
+    outcomes: list[Outcome] = []
     kept = in_a_row = 0
     most = max(50, 20 * episodes)
-    with Progress(recorder.env_id, episodes, "episode") as progress:
+    with Progress(env_id, episodes, "episode") as progress:
         while kept < episodes:
             if in_a_row >= HOPELESS or len(outcomes) >= most:
-                reasons = ", ".join(f"{reason} {count}" for reason, count in _count(outcomes).items())
+                counts = _count([outcome.attempt for outcome in outcomes])
+                reasons = ", ".join(f"{reason} {count}" for reason, count in counts.items())
                 raise MstoolError(
-                    f"{recorder.env_id}: gave up after {len(outcomes)} seeds from {seed} with {kept} of {episodes} "
+                    f"{env_id}: gave up after {len(outcomes)} seeds from {seed} with {kept} of {episodes} "
                     f"episodes solved, the last {in_a_row} seeds all failed ({reasons})",
                     fix="start from another seed (--seed) or ask for fewer episodes (--episodes)",
                 )
-            outcome = recorder.attempt(seed + len(outcomes))
-            outcomes.append(outcome)
-            if outcome.success:
+            outcomes.append(next(coming))
+            if outcomes[-1].attempt.success:
                 kept, in_a_row = kept + 1, 0
                 progress.update()
             else:

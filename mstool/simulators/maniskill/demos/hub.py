@@ -13,6 +13,29 @@ from mstool.simulators.maniskill.demos.hdf5 import MOST_RATIO, SPARE_BYTES
 from mstool.simulators.maniskill.demos.reader import find_h5
 
 REPO = "haosulab/ManiSkill_Demonstrations"
+# What ManiSkill 3.0.1's `mani_skill/utils/download_demo.py` lists, and the one more that the repository has.
+# Their kinds: ManiSkill's `scripts/data_generation/motionplanning.sh` and `rl.sh`, which made them, and the folders of
+# its repositories on the hub.
+_PLANNED, _LEARNT, _TELEOPERATED = "motionplanning", "rl", "teleop"
+OFFICIAL: dict[str, tuple[str, ...]] = {
+    "AnymalC-Reach-v1": (_LEARNT,),
+    "DrawTriangle-v1": (_PLANNED,),
+    "LiftPegUpright-v1": (_PLANNED, _LEARNT),
+    "PegInsertionSide-v1": (_PLANNED,),
+    "PickCube-v1": (_PLANNED, _LEARNT, _TELEOPERATED),
+    "PlaceSphere-v1": (_PLANNED,),
+    "PlugCharger-v1": (_PLANNED,),
+    "PokeCube-v1": (_LEARNT,),
+    "PullCube-v1": (_PLANNED, _LEARNT),
+    "PullCubeTool-v1": (_PLANNED,),
+    "PushCube-v1": (_PLANNED, _LEARNT),
+    "PushT-v1": (_LEARNT,),
+    "RollBall-v1": (_LEARNT,),
+    "StackCube-v1": (_PLANNED, _LEARNT),
+    "StackPyramid-v1": (_PLANNED,),
+    "TwoRobotPickCube-v1": (_LEARNT,),
+    "TwoRobotStackCube-v1": (_LEARNT,),
+}
 # A demo archive is worth waiting for, but not a connection that does not open.
 PROBE_SECONDS = 3.0
 

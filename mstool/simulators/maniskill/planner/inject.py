@@ -5,8 +5,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 from mstool.simulators.maniskill.planner.planner import Planner
+
+_STICK = "PandaStickMotionPlanningSolver"
 
 
 @contextmanager
@@ -31,4 +34,17 @@ def planner_as_mplib() -> Iterator[None]:
 def import_with_planner(module: str) -> ModuleType:
     """Import one of ManiSkill's solver modules, planning with `Planner`."""
     with planner_as_mplib():
-        return importlib.import_module(module)
+        loaded = importlib.import_module(module)
+    if hasattr(loaded, _STICK):
+        setattr(loaded, _STICK, _mended(getattr(loaded, _STICK)))
+    return loaded
+
+
+def _mended(solver: type) -> type:
+    """Leave out the argument that ManiSkill 3.0.1's stick solver hands on to a class that does not take it."""
+
+    class Stick(solver):  # type: ignore[misc]
+        def __init__(self, env: Any, *, visualize_target_grasp_pose: bool = False, **rest: Any) -> None:  # noqa: ARG002
+            solver.__base__.__init__(self, env, **rest)  # type: ignore[misc]
+
+    return Stick
