@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mstool.cli.output import table
-from mstool.manifest import load_manifest
+from mstool.manifest import all_tasks
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos import open_demos
@@ -93,7 +93,7 @@ def contact_sheet(work: Path, env_ids: list[str]) -> Image.Image:
 def main() -> None:
     """Run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--env", nargs="*", default=list(load_manifest()))
+    parser.add_argument("--env", nargs="*", default=all_tasks())
     parser.add_argument("--episodes", type=int, default=5)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--work", type=Path)
@@ -113,7 +113,7 @@ def main() -> None:
         results = options.out / "benchmarks" / "results"
         results.mkdir(parents=True, exist_ok=True)
         (options.out / "docs").mkdir(exist_ok=True)
-        if set(options.env) == set(load_manifest()):
+        if set(options.env) == set(all_tasks()):
             about = (
                 f"{options.episodes} demos per task from seed 0, two 256x256 views, SAPIEN on {render_backend()}, "
                 f"{options.workers or 'auto'} worker(s), {time.monotonic() - started:.0f} s in all. `seeds`: how many "

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
-from mstool.manifest import load_manifest
+from mstool.manifest import all_tasks
 
 LAYOUTS = {"libero": "128", "droid": "64", "joint": "64", "tcp": "96"}
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--episodes", type=int, default=5)
     arguments = parser.parse_args()
-    jobs = [(env_id, layout, 500 + i) for (i, env_id), layout in product(enumerate(load_manifest()), LAYOUTS)]
+    jobs = [(env_id, layout, 500 + i) for (i, env_id), layout in product(enumerate(all_tasks()), LAYOUTS)]
     with ThreadPoolExecutor(arguments.processes) as pool:
         for lines in pool.map(lambda job: told(*job, arguments.work, arguments.episodes), jobs):
             print("\n".join(lines), flush=True)

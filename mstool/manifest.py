@@ -29,6 +29,8 @@ class Task:
     hidden_goal: str = ""
     # Whether the task is solved without opening or closing the gripper, whose command is then the same in every frame.
     gripper_constant: bool = False
+    # Whether it is taken where no environment is named: tasks of one robot, whose demos can be generated.
+    in_all: bool = True
     # Where `mstool push` and `mstool pull` find the dataset: owner/name on a hub, the hub's address (empty: the
     # machine's default), and the commit that was pushed last.
     repo_id: str = ""
@@ -46,6 +48,11 @@ def load_manifest(path: Path | None = None) -> dict[str, Task]:
 
     """
     return _load(path or (_PACKAGED if _PACKAGED.exists() else _CHECKOUT))
+
+
+def all_tasks() -> list[str]:
+    """Return the tasks that are taken where none is named: of one robot, so that they fit into one dataset."""
+    return [env_id for env_id, task in load_manifest().items() if task.in_all]
 
 
 def forget() -> None:
@@ -89,8 +96,11 @@ def _task(env_id: str, entry: Any, problems: list[str]) -> Task | None:
         problems.append(f"{env_id}: instruction must be a sentence")
     if not isinstance(entry.get("horizon"), int) or entry["horizon"] <= 0:
         problems.append(f"{env_id}: horizon must be a positive number of steps")
-    if not isinstance(entry.get("gripper_constant", False), bool):
-        problems.append(f"{env_id}: gripper_constant must be true or false")
+    problems += [
+        f"{env_id}: {name} must be true or false"
+        for name in ("gripper_constant", "in_all")
+        if not isinstance(entry.get(name, False), bool)
+    ]
     where = ("repo_id", "endpoint", "revision")
     unquoted = [name for name in where if not isinstance(entry.get(name, ""), str)]
     problems += [f"{env_id}: {name} must be text, put it in quotes" for name in unquoted]

@@ -35,7 +35,9 @@ def convert(
         list[str] | None,
         typer.Option("--env", "-e", help="ManiSkill environment, as PickCube-v1; several by comma, or repeated."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All tasks that mstool knows (mstool demos list).")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="The ten Panda tasks that demos can be generated of (mstool demos list).")
+    ] = False,
     demos: opt.Demos = None,
     episodes: opt.Episodes = None,
     seed: opt.Seed = 0,

@@ -16,7 +16,7 @@ app = typer.Typer(
 def list_(as_json: bool = typer.Option(False, "--json", help="Print the tasks as JSON.")) -> None:
     """List the tasks that mstool knows by name, with their sentence, horizon and hidden goal.
 
-    Demos can be generated where there is a planner, as `mstool envs` says.
+    `--all` takes those of `in_all`. Demos can be generated where there is a planner, as `mstool envs` says.
     """
     from dataclasses import asdict
 
@@ -26,7 +26,7 @@ def list_(as_json: bool = typer.Option(False, "--json", help="Print the tasks as
     if as_json:
         print_json(rows)
         return
-    out(table(rows, ["env_id", "horizon", "hidden_goal", "instruction"]))
+    out(table(rows, ["env_id", "in_all", "horizon", "hidden_goal", "instruction"]))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from mstool.dataset.files import Unavailable
 from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.evaluation.rollout import EvalJob
-from mstool.manifest import find_task, load_manifest
+from mstool.manifest import all_tasks, find_task, load_manifest
 from mstool.simulators.benchmarks import benchmark_of
 
 # The six tasks of ManiSkill that single-arm policies are compared on.
@@ -50,7 +50,7 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
     if suite is not None:
         if suite not in SUITES:
             raise UsageError(f"there is no suite {suite!r}: choose from {', '.join(SUITES)}", fix="--suite seed6")
-        return list(SUITES[suite]) or list(load_manifest())
+        return list(SUITES[suite]) or all_tasks()
     if chosen:
         for env_id in chosen:
             benchmark_of(env_id).check_env_id(env_id)

@@ -8,7 +8,7 @@ from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target
 from mstool.errors import DataError, UsageError
 from mstool.layouts import DEFAULT_LAYOUT
-from mstool.manifest import Task, find_task, load_manifest
+from mstool.manifest import Task, all_tasks, find_task, load_manifest
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos import open_demos
@@ -47,7 +47,7 @@ class ConvertRequest:
 
 
 def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
-    """Read `--env A --env B,C` and `--all` (the manifest's tasks): distinct names in the order given.
+    """Read `--env A --env B,C` and `--all` (those of the manifest that it takes): distinct names in the order given.
 
     Raises
     ------
@@ -59,14 +59,14 @@ def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
     if every and chosen:
         raise UsageError("--all and --env exclude each other", fix="leave one of them out")
     if every:
-        return list(load_manifest())
+        return all_tasks()
     if not chosen:
         raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}, or --all for all known")
     return chosen
 
 
 def tasks_of(manifest: Path, only: Iterable[str]) -> list[Task]:
-    """Return a manifest's entries, or those named (`--env A,B`), in the manifest's order.
+    """Return a manifest's entries (but for `in_all: false`), or those named (`--env A,B`), in the manifest's order.
 
     Raises
     ------
@@ -85,7 +85,12 @@ def tasks_of(manifest: Path, only: Iterable[str]) -> list[Task]:
             raise UsageError(f"{manifest} has no entry {name!r}.{hint}", fix=f"choose from {', '.join(tasks)}")
     if not tasks:
         raise DataError(f"{manifest} lists no task", fix="add an entry under `tasks:` as in mstool's own manifest")
-    return [task for name, task in tasks.items() if not wanted or name in wanted]
+    chosen = [task for name, task in tasks.items() if (name in wanted if wanted else task.in_all)]
+    if not chosen:
+        raise UsageError(
+            f"every entry of {manifest} says in_all: false", fix=f"name one with --env {next(iter(tasks))}"
+        )
+    return chosen
 
 
 def make_recipes(

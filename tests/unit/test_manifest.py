@@ -1,7 +1,9 @@
 import pytest
 
 from mstool.errors import DataError
-from mstool.manifest import find_task, load_manifest
+from mstool.layouts import get_layout
+from mstool.manifest import all_tasks, find_task, load_manifest
+from mstool.simulators.maniskill.demos.hub import OFFICIAL
 
 TEN = {
     "PickCube-v1", "StackCube-v1", "PushCube-v1", "PullCube-v1", "PullCubeTool-v1", "PlaceSphere-v1",
@@ -11,7 +13,9 @@ TEN = {
 
 def test_shipped_manifest_knows_the_ten_tasks():
     tasks = load_manifest()
-    assert set(tasks) >= TEN
+    assert set(tasks) > TEN == set(all_tasks())
+    assert set(tasks) >= set(OFFICIAL)
+    assert all(get_layout("native").camera(view) for task in tasks.values() for view in task.cameras)
     for env_id, task in tasks.items():
         assert task.env_id == env_id
         assert "-v" not in task.instruction

@@ -33,6 +33,6 @@ def test_nothing_was_meant(typed, known):
 def test_an_environment_that_is_none(mstool, capsys, tmp_path):
     assert mstool("demos", "generate", "--env", "Foo-v1", "--output", tmp_path / "demos") == 2
     err = capsys.readouterr().err
-    assert "there is no ManiSkill environment 'Foo-v1'. Demos can be generated of: LiftPegUpright-v1, " in err
+    assert "there is no ManiSkill environment 'Foo-v1'. Demos can be generated of: DrawTriangle-v1, " in err
     assert "mean" not in err
     assert "fix: choose one of these with --env" in err

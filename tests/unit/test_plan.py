@@ -1,14 +1,17 @@
 """Several environments: which ones, in which order, and what cannot be one dataset. No simulation."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support.demos import write_demo
 
 from mstool.errors import DataError, UsageError
-from mstool.manifest import load_manifest
+from mstool.manifest import all_tasks
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, choose_envs, make_recipes, open_batches, tasks_of
 from mstool.simulators.maniskill.demos.reader import DemoFile
 
+SHIPPED = Path(__file__).parents[2] / "datasets_manifest.yaml"
 V3 = {"v3.0": "video"}
 MANIFEST = """
 tasks:
@@ -24,10 +27,20 @@ def manifest(tmp_path):
     return path
 
 
+def test_a_task_that_is_left_out_is_taken_when_it_is_named(tmp_path):
+    path = tmp_path / "tasks.yaml"
+    path.write_text("tasks:\n  A-v1: {instruction: do it, horizon: 9, in_all: false}\n")
+    with pytest.raises(UsageError, match="every entry") as error:
+        tasks_of(path, [])
+    assert error.value.fix == "name one with --env A-v1"
+    assert [task.env_id for task in tasks_of(path, ["A-v1"])] == ["A-v1"]
+    assert set(all_tasks()) == {task.env_id for task in tasks_of(SHIPPED, [])}
+
+
 def test_environments_keep_their_order_and_come_once():
     assert choose_envs(["B-v1,A-v1", "C-v1", "A-v1"], every=False) == ["B-v1", "A-v1", "C-v1"]
-    assert choose_envs([], every=True) == list(load_manifest())
-    assert len(load_manifest()) == 10
+    assert choose_envs([], every=True) == all_tasks()
+    assert len(all_tasks()) == 10
     with pytest.raises(UsageError, match="exclude each other"):
         choose_envs(["PickCube-v1"], every=True)
     with pytest.raises(UsageError, match="which environment"):
