@@ -42,7 +42,8 @@ def add_column(root, name):
 
 
 def test_without_a_record_columns_keep_their_names(elsewhere, tmp_path):
-    export(elsewhere, tmp_path / "old", version="v2.1")
+    report = export(elsewhere, tmp_path / "old", version="v2.1")
+    assert "columns keep their names (observation.images.image, " in report.notes[-1]
     export(tmp_path / "old", tmp_path / "new", version="v3.0")
     before, after = (pq.read_table(root / DATA) for root in (elsewhere, tmp_path / "new"))
     assert after.equals(before)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mstool.contract import Storage, Version
@@ -38,7 +39,11 @@ def export_elsewhere(
             f"{root} is {version} already",
             fix=shlex.join(["mstool", "export", str(root), "--format", other, "--output", str(target)]),
         )
-    return carry([source], target, version, overwrite=overwrite)
+    report = carry([source], target, version, overwrite=overwrite)
+    if version == "v3.0":
+        return report
+    note = f"columns keep their names ({', '.join(source.columns)}): openpi's config must map them"
+    return replace(report, notes=(*report.notes, note))
 
 
 def merge_elsewhere(
