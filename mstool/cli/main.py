@@ -11,6 +11,7 @@ from mstool.cli.build import build
 from mstool.cli.convert import convert
 from mstool.cli.describe import describe
 from mstool.cli.doctor import doctor
+from mstool.cli.envs import envs
 from mstool.cli.eval import evaluate
 from mstool.cli.export import export
 from mstool.cli.finetune import finetune
@@ -63,6 +64,7 @@ app.command()(merge)
 app.command()(export)
 app.command()(describe)
 app.add_typer(demos.app, name="demos")
+app.command()(envs)
 app.command()(layouts)
 app.command()(stats)
 app.command()(validate)

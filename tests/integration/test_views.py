@@ -14,6 +14,8 @@ from mstool.maniskill2lerobot.executors.job import ConvertWorker
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
+from mstool.simulators.maniskill.environments import known_environments
+from mstool.simulators.maniskill.registry import env_ids
 
 FORMATS = {"v3.0": "image"}
 
@@ -25,6 +27,10 @@ def look(env_id, views, mode="pd_joint_delta_pos"):
         return simulator.images(), simulator.camera_facts()
     finally:
         simulator.close()
+
+
+def test_the_table_has_every_environment():
+    assert [facts.env_id for facts in known_environments()] == env_ids()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_unknown_environment_suggests_the_nearest(mstool, tmp_path, demo_copy, c
     assert convert(mstool, tmp_path, demo_copy, env="PickCub-v1") == 2
     err = capsys.readouterr().err
     assert "there is no ManiSkill environment 'PickCub-v1'. Did you mean PickCube-v1?" in err
-    assert "fix: mstool demos list" in err
+    assert "fix: mstool envs" in err
     assert not (tmp_path / "out").exists()
 
 

@@ -41,4 +41,6 @@ def check_env_id(env_id: str) -> None:
         return
     near = nearest(env_id, known)
     hint = f" Did you mean {near}?" if near else ""
-    raise UsageError(f"there is no ManiSkill environment {env_id!r}.{hint}", fix="mstool demos list")
+    raise UsageError(
+        f"there is no ManiSkill environment {env_id!r}.{hint}", fix=f"mstool envs {near}" if near else "mstool envs"
+    )
