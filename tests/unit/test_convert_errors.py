@@ -25,7 +25,7 @@ def test_unknown_environment_suggests_the_nearest(mstool, tmp_path, demo_copy, c
 
 
 def test_environment_without_a_sentence(mstool, tmp_path, demo_copy, capsys):
-    assert convert(mstool, tmp_path, demo_copy, env="RollBall-v1") == 2
+    assert convert(mstool, tmp_path, demo_copy, env="FMBAssembly1Easy-v1") == 2
     assert 'fix: add --instruction "..."' in capsys.readouterr().err
 
 

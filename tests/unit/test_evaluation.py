@@ -130,11 +130,11 @@ def test_training_seeds_are_refused():
 
 def test_a_task_that_nobody_knows_needs_a_sentence_and_a_horizon():
     with pytest.raises(UsageError, match="no sentence"):
-        plan_tasks(["RollBall-v1"], three_episodes(), seeds=range(10, 12))
+        plan_tasks(["FMBAssembly1Easy-v1"], three_episodes(), seeds=range(10, 12))
     with pytest.raises(UsageError, match="no horizon"):
-        plan_tasks(["RollBall-v1"], three_episodes(), seeds=range(10, 12), instruction="roll it")
-    (task,) = plan_tasks(["RollBall-v1"], three_episodes(), seeds=range(2), instruction="roll it", horizon=80)
-    assert task == EvalTask("RollBall-v1", "roll it", 80, (0, 1))
+        plan_tasks(["FMBAssembly1Easy-v1"], three_episodes(), seeds=range(10, 12), instruction="roll it")
+    (task,) = plan_tasks(["FMBAssembly1Easy-v1"], three_episodes(), seeds=range(2), instruction="roll it", horizon=80)
+    assert task == EvalTask("FMBAssembly1Easy-v1", "roll it", 80, (0, 1))
 
 
 def test_replay_takes_the_recorded_seeds():
