@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,25 @@ def check_target(root: Path, *, overwrite: bool) -> None:
                 f"{root} is not a LeRobot dataset (no {INFO_FILE}), so --overwrite does not touch it",
                 fix="choose another --output",
             )
+
+
+def refuse_nested(root: Path, sources: Sequence[Path]) -> None:
+    """Refuse a target that is a dataset which is read, lies in one, or holds one: it would become part of it, or gone.
+
+    Raises
+    ------
+    UsageError
+        It is one of these.
+
+    """
+    target = root.resolve()
+    for source in sources:
+        read = source.resolve()
+        if target == read:
+            raise UsageError(f"--output {root} is the dataset that is read", fix="choose another --output")
+        if target.is_relative_to(read) or read.is_relative_to(target):
+            how = "lies in" if target.is_relative_to(read) else "holds"
+            raise UsageError(f"--output {root} {how} {source}, which is read", fix="choose another --output")
 
 
 def _beside(root: Path, purpose: str) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -122,8 +123,37 @@ def test_renames_on_the_command_line(elsewhere, tmp_path, mstool, capsys):
 def test_nothing_to_change_and_pictures_stay_as_they_are(elsewhere, tmp_path):
     with pytest.raises(UsageError, match=r"is v3\.0 already"):
         export(elsewhere, tmp_path / "new", version="v3.0")
-    with pytest.raises(UsageError, match="stay as they are stored"):
-        export(elsewhere, tmp_path / "new", version="v2.1", storage="image")
+    for version in ("v2.1", "v3.0"):
+        with pytest.raises(UsageError, match="stay as they are stored") as refused:
+            export(elsewhere, tmp_path / "new", version=version, storage="image")
+        assert refused.value.fix == f"mstool export {elsewhere} --format v2.1 --output {tmp_path / 'new'}"
+    with pytest.raises(UsageError, match="lies in"):
+        export(elsewhere, elsewhere / "new", version="v2.1")
+
+
+def test_a_dataset_that_holds_what_is_read_is_not_replaced(ours, elsewhere, tmp_path):
+    inner = shutil.copytree(ours, elsewhere / "inner")
+    with pytest.raises(UsageError, match=r"holds .*inner, which is read"):
+        merge([inner, ours], elsewhere, overwrite=True)
+    assert inner.is_dir()
+
+
+def test_the_record_follows_a_camera_to_its_new_name(ours, tmp_path):
+    other = shutil.copytree(ours, tmp_path / "other")
+    merge([ours, other], tmp_path / "both", rename={"observation.images.image2": "observation.images.hand"})
+    views = read_record(ours)["views"]
+    hand = views.pop("observation.images.image2")
+    assert read_record(tmp_path / "both")["views"] == {**views, "observation.images.hand": hand}
+    report = merge([ours, other], tmp_path / "state", rename={"observation.state": "observation.pose"})
+    assert "columns have other names now" in report.notes[-1]
+    assert not (tmp_path / "state" / RECORD_FILE).exists()
+
+
+def test_a_task_of_several_lines_is_one_line_of_the_report(elsewhere, tmp_path):
+    report = export(elsewhere, tmp_path / "old", version="v2.1")
+    text = replace(report, instructions=("stack\n\x1b[31mit",)).text()
+    assert len(text.splitlines()) == 5 + len(report.notes) - 1
+    assert "\x1b" not in text
 
 
 def test_a_rate_that_is_not_the_videos(elsewhere, tmp_path):

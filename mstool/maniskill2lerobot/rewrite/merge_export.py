@@ -12,7 +12,7 @@ from mstool.contract import Storage, Version
 from mstool.dataset.files import HISTOGRAMS_FILE
 from mstool.dataset.info import read_info
 from mstool.dataset.record import read_record
-from mstool.dataset.target import check_target, locked, work_folder
+from mstool.dataset.target import check_target, locked, refuse_nested, work_folder
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.episode.shard import MARKER
 from mstool.maniskill2lerobot.executors.job import disk_full
@@ -41,6 +41,7 @@ def export(
 
     """
     check_target(root, overwrite=overwrite)
+    refuse_nested(root, [source])
     if is_elsewhere(source):
         return export_elsewhere(source, root, version, storage, overwrite=overwrite)
     dataset = open_stored(source)
@@ -92,6 +93,7 @@ def merge(
         raise UsageError("merge joins at least two datasets", fix=shlex.join(words))
     if len({source.resolve() for source in sources}) < len(sources):
         raise UsageError("the same dataset is given twice", fix="name each dataset once")
+    refuse_nested(root, sources)
     if drop or rename or any(is_elsewhere(source) for source in sources):
         return merge_elsewhere(sources, root, drop, rename or {}, overwrite=overwrite)
     datasets = [open_stored(source) for source in sources]
@@ -135,9 +137,6 @@ def _rebuild(
     exported_from: str = "",
 ) -> RebuildReport:
     started = time.monotonic()
-    for dataset in datasets:
-        if root.resolve() == dataset.root.resolve():
-            raise UsageError(f"--output {root} is the dataset that is read", fix="choose another --output")
     work = work_folder(root)
     shards = work / "stored"
     with locked(work, kept=f"*/*/{MARKER}"):

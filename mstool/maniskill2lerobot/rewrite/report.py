@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.contract import Version
+from mstool.markup import one_line
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class RebuildReport:
         lines = [
             f"dataset   {self.root}  ({self.size_bytes / 1e6:.1f} MB)  LeRobot {stored}",
             f"from      {', '.join(str(source) for source in self.sources)}",
-            *(f"task {i}    {instruction}" for i, instruction in enumerate(self.instructions)),
+            *(f"task {i}    {one_line(instruction)}" for i, instruction in enumerate(self.instructions)),
             f"episodes  {self.episodes}, {self.frames} frames, in {self.seconds:.1f} s",
             *(f"note      {note}" for note in self.notes),
         ]

@@ -19,7 +19,7 @@ from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.formats import FORMATS
 from mstool.dataset.formats.base import Content
 from mstool.dataset.target import locked, put_in_place, work_folder
-from mstool.errors import DataError, UsageError
+from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.shard import MARKER
 from mstool.maniskill2lerobot.executors.job import disk_full
 from mstool.maniskill2lerobot.pictures.video_joiner import VideoJoiner
@@ -40,15 +40,12 @@ def carry(sources: Sequence[Source], root: Path, version: Version, *, overwrite:
     Raises
     ------
     UsageError
-        The result would replace what is read, or another run writes it.
+        Another run writes the result.
     DataError
         A dataset is damaged.
 
     """
     started = time.monotonic()
-    for source in sources:
-        if root.resolve() == source.root.resolve():
-            raise UsageError(f"--output {root} is the dataset that is read", fix="choose another --output")
     work = work_folder(root)
     built, scratch = work / "dataset", work / "stored"
     with locked(work, kept=f"*/*/{MARKER}"):

@@ -28,17 +28,14 @@ def export_elsewhere(
     """
     source = open_source(root)
     stored = sorted({spec["dtype"] for spec in source.features.values()} & {"image", "video"})
+    other: Version = "v2.1" if source.info.codebase_version == "v3.0" else "v3.0"
+    fix = shlex.join(["mstool", "export", str(root), "--format", other, "--output", str(target)])
     if storage is not None and stored not in ([], [storage]):
         raise UsageError(
-            f"{root} was not made by mstool: its pictures stay as they are stored ({' and '.join(stored)})",
-            fix=shlex.join(["mstool", "export", str(root), "--format", version, "--output", str(target)]),
+            f"{root} was not made by mstool: its pictures stay as they are stored ({' and '.join(stored)})", fix=fix
         )
     if source.info.codebase_version == version:
-        other = "v2.1" if version == "v3.0" else "v3.0"
-        raise UsageError(
-            f"{root} is {version} already",
-            fix=shlex.join(["mstool", "export", str(root), "--format", other, "--output", str(target)]),
-        )
+        raise UsageError(f"{root} is {version} already", fix=fix)
     report = carry([source], target, version, overwrite=overwrite)
     if version == "v3.0":
         return report

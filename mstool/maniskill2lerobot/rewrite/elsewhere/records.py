@@ -1,12 +1,13 @@
 """The record of datasets that are carried over: kept where all parts have one and mean the same."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mstool.dataset.describe import environments, join_records, record_differences
 from mstool.dataset.episode_log import read_episode_log, write_episode_log
 from mstool.dataset.files import EPISODE_LOG_FILE, needed
-from mstool.dataset.record import write_record
+from mstool.dataset.record import Record, write_record
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
 
 
@@ -19,9 +20,12 @@ def keep_record(sources: Sequence[Source], root: Path) -> list[str]:
     if len(described) < len(sources):
         others = ", ".join(source.root.name for source in sources if not source.record)
         return [f"the record of {names} is left out: nothing says that {others} means the same"]
-    first = sources[0]
-    differing = sorted({name for other in sources[1:] for name in record_differences(first.record, other.record)})
-    renamed = any(old != new for source in sources for new, old in source.columns.items())
+    records = [_renamed(source) for source in sources]
+    differing = sorted({name for other in records[1:] for name in record_differences(records[0], other)})
+    # Where state and actions are, the layout says: a record cannot follow them to another name.
+    renamed = any(
+        old != new and old in source.record.units for source in sources for new, old in source.columns.items()
+    )
     if differing or renamed:
         why = f"they differ in {', '.join(differing)}" if differing else "columns have other names now"
         return [f"the records of {names} are left out: {why}"]
@@ -31,5 +35,12 @@ def keep_record(sources: Sequence[Source], root: Path) -> list[str]:
             with needed(source.root):
                 lines += read_episode_log(source.root)
     write_episode_log(root, [{**line, "episode_index": index} for index, line in enumerate(lines)])
-    write_record(root, join_records([source.record for source in sources], list(first.columns), environments(lines)))
+    write_record(root, join_records(records, list(sources[0].columns), environments(lines)))
     return []
+
+
+def _renamed(source: Source) -> Record:
+    """Return the record of a source, whose cameras have the names that they get."""
+    names = {old: new for new, old in source.columns.items()}
+    views = {names.get(column, column): view for column, view in source.record.views.items()}
+    return replace(source.record, views=views)
