@@ -56,6 +56,13 @@ def _shifts(clip: Clip, motion: Array) -> tuple[Array, Array]:
     return motion[steps], np.array(shifts).reshape(-1, 2)
 
 
+def distinct(moved: Array, shifts: Array) -> tuple[Array, Array]:
+    """Return the steps (n, 2) whose shifts (n, 2) are credible, each once: a copy of an episode tells nothing."""
+    fine = np.abs(shifts).max(axis=1, initial=0) < _MOST_PX
+    steps = np.unique(np.concatenate([moved[fine], shifts[fine]], axis=1), axis=0)
+    return steps[:, :2], steps[:, 2:]
+
+
 @register
 class WristUpright(Check):
     """MS317."""
@@ -77,8 +84,7 @@ class WristUpright(Check):
                 continue
             parts = [_shifts(c, camera_motion(meaning.robot, *poses[c.episode])) for c in films if c.episode in poses]
             moved, shifts = (np.concatenate(each) for each in zip(*parts, strict=True))
-            fine = np.abs(shifts).max(axis=1, initial=0) < _MOST_PX
-            moved, shifts = moved[fine], shifts[fine]
+            moved, shifts = distinct(moved, shifts)
             if len(moved) < _FEW:
                 continue
             matrix, share = _fitted(moved, shifts)
