@@ -61,6 +61,8 @@ def describe(
             "what is the dataset made of, or what is it?",
             fix=f"mstool describe {dataset} --from ORIGINAL, or --layout LAYOUT (not both)",
         )
+    if originals and (control_mode or env_id or view):
+        raise UsageError("--control-mode, --env and --view go with --layout", fix="leave them out: --from knows them")
     if originals:
         from mstool.dataset.describe import describe as restore
 

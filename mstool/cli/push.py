@@ -31,7 +31,12 @@ def push(
     tag: bool | None = typer.Option(
         None, "--tag/--no-tag", help="Move the version tag by which LeRobot finds the dataset.", show_default="on main"
     ),
-    license_: str = typer.Option("apache-2.0", "--license", help="The card's license, as hubs abbreviate it."),
+    license_: str | None = typer.Option(
+        None,
+        "--license",
+        help="The card's license, as hubs abbreviate it.",
+        show_default="apache-2.0 for a dataset of convert, else none",
+    ),
     manifest: Path | None = typer.Option(
         None, help="The manifest that names repo_id and endpoint.", show_default="the shipped one"
     ),

@@ -15,6 +15,8 @@ from mstool.markup import front_matter, markdown_code, markdown_text
 
 # A README with this line is ours to write again; any other is its author's and goes up as it is.
 MARK = "<!-- written by mstool push: edits are overwritten, remove this line to keep yours -->"
+# What mstool made of ManiSkill's demos.
+OWN_LICENSE = "apache-2.0"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -23,7 +25,7 @@ class CardFacts:
     """What a card says beyond the dataset's own files."""
 
     repo_id: str
-    license: str
+    license: str | None
     # The validation target, empty when there is no valid report.
     target: str
     has_sheet: bool
@@ -59,8 +61,9 @@ def _head(info: Info, own: Record, facts: CardFacts) -> str:
     frames = info.total_frames
     size = next((name for limit, name in _SIZES if frames < limit), "1M<n<10M")
     tags = ["LeRobot", "mstool", *(["ManiSkill", *own.env_ids] if own.env_ids else [])]
+    license_ = _known_license(facts, own)
     head = {
-        "license": facts.license,
+        **({"license": license_} if license_ else {}),
         "task_categories": ["robotics"],
         "tags": tags,
         "size_categories": [size],
@@ -190,8 +193,15 @@ def _loading(info: Info, own: Record, facts: CardFacts) -> str:
     return f"## How to load it\n\nFrom a hub or a mirror, verified file by file:\n\n```bash\n{pull}\n```\n\n{body}"
 
 
+def _known_license(facts: CardFacts, own: Record) -> str | None:
+    return facts.license or (OWN_LICENSE if own.demos else None)
+
+
 def _license(facts: CardFacts, own: Record) -> str:
-    text = f"## License\n\n{markdown_code(facts.license)}."
+    license_ = _known_license(facts, own)
+    if license_ is None:
+        return ""
+    text = f"## License\n\n{markdown_code(license_)}."
     if own:
         text += (
             " ManiSkill's assets, which these images show, are under licenses of their own (see ManiSkill's README)."

@@ -30,7 +30,8 @@ class PushOptions:
     revision: str = "main"
     # Whether the version tag follows; None: on `main` only.
     tag: bool | None = None
-    license: str = "apache-2.0"
+    # None: `OWN_LICENSE` where mstool made the dataset; of others the card says none.
+    license: str | None = None
     force: bool = False
     # Download every file again and hash it, where a server's own word on hashes is not enough.
     read_back: bool = False
@@ -44,7 +45,7 @@ class PushOptions:
         words += ["--revision", self.revision] if self.revision != "main" else []
         words += ["--private"] if self.private else []
         words += [] if self.tag is None else ["--tag" if self.tag else "--no-tag"]
-        words += ["--license", self.license] if self.license != "apache-2.0" else []
+        words += ["--license", self.license] if self.license else []
         words += ["--force"] if self.force else []
         words += ["--read-back"] if self.read_back else []
         return shlex.join(words)

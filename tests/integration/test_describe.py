@@ -41,6 +41,12 @@ def test_a_removed_camera_leaves_the_record(made, tmp_path, mstool, capsys):
     assert read_record(root)["views"] == {"observation.images.image": "base"}
 
 
+def test_what_goes_with_a_layout_alone_is_not_passed_over(made, tmp_path, mstool, capsys):
+    data = made("pick") / "v3.0"
+    assert mstool("describe", data, "--from", data, "--view", "observation.images.image=base") == 2
+    assert "go with --layout" in capsys.readouterr().err
+
+
 def test_several_originals(made, tmp_path, mstool):
     """What `merge` knows of its parts, found again from the parts."""
     root = copied(made("merged"), tmp_path / "merged")

@@ -25,7 +25,7 @@ MASKS = {
     r"[0-9a-f]{64}": "HASH",
     r"(?<=\| )-?\d+(\.\d+)?(e-?\d+)?(?= \|)|\d+\.\d+(?= dB)": "N",
 }
-FACTS = CardFacts("me/cube", "apache-2.0", "lerobot_pi05", has_sheet=True)
+FACTS = CardFacts("me/cube", None, "lerobot_pi05", has_sheet=True)
 
 
 def card(root, facts=FACTS):
@@ -87,6 +87,8 @@ def test_a_dataset_made_elsewhere_has_a_card_without_provenance(tmp_path):
     for word in ("Conventions", "ManiSkill", "Statistics", "![", TASK):
         assert word not in text
     assert "license: mit" in text
+    unsaid = card(root, CardFacts("me/cube", None, "", has_sheet=False))
+    assert "license" not in unsaid.lower()
 
 
 def test_a_merge_names_each_environment_once_and_every_source(dataset):  # noqa: F811
