@@ -26,7 +26,7 @@ _FEW, _LARGE = 20, 2.0
 _FOLLOWS, _DOES_NOT = 0.9, 0.6
 # Another reading of an episode's commands leaves less than this share of what is unexplained, of which there is at
 # least so much (shares of the motion).
-_BETTER, _UNEXPLAINED = 0.35, 0.015
+_BETTER, _UNEXPLAINED, _UNEXPLAINED_ALONE = 0.35, 0.015, 0.006
 # Of a single axis, contacts leave up to 0.6 and seem to follow a neighbour with 0.09 left: a mistake is clearer.
 _WRONG, _OPPOSITE, _RIGHT = 0.7, 1.5, 0.06
 # The best axis is explained at least so much, and reaches what is known within this factor.
@@ -143,7 +143,10 @@ class EachEpisode(Check):
             left = {r.name: self._left(track, r, scale) for r in readings}
             total = sum(own.values()) / len(axes)
             best = min(left, key=lambda name: sum(left[name].values()))
-            if total > _UNEXPLAINED and sum(left[best].values()) / len(axes) < _BETTER * total:
+            together = total > _UNEXPLAINED and sum(left[best].values()) / len(axes) < _BETTER * total
+            # An axis in contact outweighs all others together: most of them by themselves tell as well.
+            better = [a for a in axes if own[a] > _UNEXPLAINED_ALONE and left[best][a] < _BETTER * own[a]]
+            if together or (len(better) > 1 and 2 * len(better) > len(axes)):
                 yield self._issue(context, meaning, track, f"are {best}", total, sum(left[best].values()) / len(axes))
                 continue
             for axis in axes:
