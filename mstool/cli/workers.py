@@ -1,6 +1,6 @@
 """`--workers N|auto`, the same for every command that starts simulators."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,21 +21,9 @@ def count(text: str) -> int | None:
     return int(text)
 
 
-PlanWorkers = Annotated[
-    int | None,
-    typer.Option(
-        parser=count,
-        metavar="N|auto",
-        help="Processes that plan and simulate.",
-        show_default="auto: by cores and episodes",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        parser=count,
-        metavar="N|auto",
-        help="Processes that simulate and render.",
-        show_default="auto: by cores, memory and GPUs",
-    ),
-]
+def _option(help_text: str, default: str) -> Any:
+    return typer.Option(parser=count, metavar="N|auto", help=help_text, show_default=f"auto: {default}")
+
+
+PlanWorkers = Annotated[int | None, _option("Processes that plan and simulate.", "by cores and episodes")]
+Workers = Annotated[int | None, _option("Processes that simulate and render.", "by cores, memory and GPUs")]

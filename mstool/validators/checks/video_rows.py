@@ -8,7 +8,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.checks.video_upright import AGREE, agreement
+from mstool.validators.checks.video_upright import AGREE, agreement, before_camera
 from mstool.validators.checks.video_views import is_wrist, seen, shows, uniform
 from mstool.validators.clips import Clip, motion
 from mstool.validators.report import Issue, Note
@@ -111,8 +111,7 @@ class PicturesOfTheirRows(Check):
                 continue
             fitted = list(self._fitted(context, camera, usable, [by_episode[clip.episode] for clip in usable]))
             named = {each.episode for each in fitted if isinstance(each, Issue)}
-            rest = [clip for clip in usable if not named & {clip.episode, None}]
-            against = list(self._against_camera(context, camera, usable, rest))
+            against = list(self._against_camera(context, camera, usable, named))
             yield from (*fitted, *against)
             told = told or bool(fitted or against)
         if not told:
@@ -141,8 +140,11 @@ class PicturesOfTheirRows(Check):
             yield from self._odd(camera, usable, films, scores[0])
 
     @staticmethod
-    def _against_camera(context: Context, camera: str, usable: list[Clip], rest: list[Clip]) -> Iterator[Issue | Note]:
-        together = agreement(context, camera, usable)
+    def _against_camera(
+        context: Context, camera: str, usable: list[Clip], named: set[int | None]
+    ) -> Iterator[Issue | Note]:
+        pairs = before_camera(context, camera, usable)
+        together = agreement(pairs)
         if together is None:
             return
         scores, count = together
@@ -156,9 +158,9 @@ class PicturesOfTheirRows(Check):
             observed = f"{scores[way]:+.2f} of 1, {count} steps"
             yield Issue(what, feature=camera, observed=observed, expected=expected, evidence=shows(usable[0], camera))
             return
-        for clip in rest:
-            own = agreement(context, camera, [clip], few=_FEWEST)
-            if own and own[0][way] < _UNLIKE_ALONE:
+        for clip, pair in zip(usable, pairs, strict=True):
+            own = agreement([pair], few=_FEWEST)
+            if own and own[0][way] < _UNLIKE_ALONE and not named & {clip.episode, None}:
                 yield Issue(
                     what,
                     feature=camera,

@@ -109,27 +109,40 @@ def _axes(context: Context, camera: str, clip: Clip) -> Array | None:
     return rotation[:, :2] if rotation.shape == (3, 3) and not of_view.get("mount") else None
 
 
-def agreement(context: Context, camera: str, found: list[Clip], few: int = _FEW) -> tuple[dict[str, float], int] | None:
-    """Tell for every way up how well a picture's shifts point where the hand went before a camera of known pose.
+def before_camera(context: Context, camera: str, found: list[Clip]) -> list[tuple[Array, Array]]:
+    """Return the hand's steps (n, 2) m to the right and down of the recorded camera, and the picture's, px, by film.
+
+    Films whose rows are not known are left out; there are none where a film's camera is not known.
+    """
+    pairs: list[tuple[Array, Array]] = []
+    for clip in found:
+        of_camera = _axes(context, camera, clip)
+        if of_camera is None:
+            return []
+        pairs += [(moved @ of_camera, shown) for moved, shown in _pairs(context, [clip])]
+    return pairs
+
+
+def agreement(pairs: list[tuple[Array, Array]], few: int = _FEW) -> tuple[dict[str, float], int] | None:
+    """Tell for every way up how well pictures' shifts point where the hand went before a camera of known pose.
+
+    Parameters
+    ----------
+    pairs
+        Of `before_camera`.
+    few
+        Steps that must move enough.
 
     Returns
     -------
     tuple or None
         The mean cosine between the two for each of `WAYS`, weighted by how far the hand went, and the number of steps;
-        None where a film's camera is not known, or fewer than `few` steps move enough.
+        None for fewer than `few`.
 
     """
-    axes = [_axes(context, camera, clip) for clip in found]
-    hand, shift = [], []
-    for clip, of_camera in zip(found, axes, strict=True):
-        if of_camera is None:
-            return None
-        for moved, shifted in _pairs(context, [clip]):
-            hand.append(moved @ of_camera)
-            shift.append(shifted)
-    if not hand:
+    if not pairs:
         return None
-    expected, shown = np.concatenate(hand), np.concatenate(shift)
+    expected, shown = (np.concatenate(part) for part in zip(*pairs, strict=True))
     far, length = np.linalg.norm(expected, axis=1), np.linalg.norm(shown, axis=1)
     # NaN, where too little moves, is beyond no bound.
     tell = (far > _MOVES_M) & (length > _MOVES_PX) & (length < _MOST_PX)
@@ -161,7 +174,7 @@ class Upright(Check):
         tracks(context)
         unclear = []
         for camera, found in fixed.items():
-            known = agreement(context, camera, found)
+            known = agreement(before_camera(context, camera, found))
             told = list(self._known(camera, found, *known) if known else self._fitted(context, camera, found))
             yield from told
             if not told:
