@@ -66,9 +66,9 @@ def run(arguments: argparse.Namespace, tokenizer: Path, output: Path) -> dict:
     """Train one kind."""
     import torch
 
-    from mstool.finetune.options import FinetuneOptions
-    from mstool.finetune.prepare import prepare
-    from mstool.finetune.run import finetune
+    from mstool.training.options import FinetuneOptions
+    from mstool.training.prepare import prepare
+    from mstool.training.run import finetune
 
     if arguments.tiny:
         shrink()

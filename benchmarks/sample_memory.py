@@ -13,8 +13,8 @@ import torch
 from lerobot.configs import FeatureType, PolicyFeature
 from lerobot.policies.factory import get_policy_class, make_policy_config
 
-from mstool.finetune.config import register
-from mstool.finetune.presets import PRESETS
+from mstool.training.config import register
+from mstool.training.presets import PRESETS
 
 CAMERAS = ("observation.images.image", "observation.images.image2")
 

@@ -83,8 +83,8 @@ def finetune(
     mstool finetune data/PickCube-v1/v2.1 --policy pi05 --engine openpi
 
     """
-    from mstool.finetune.machine import rank
-    from mstool.finetune.options import FinetuneOptions
+    from mstool.training.machine import rank
+    from mstool.training.options import FinetuneOptions
 
     policy = policy or ("pi05" if engine == "openpi" else "flow")
     options = FinetuneOptions(
@@ -114,16 +114,16 @@ def finetune(
     )
     notify = say if rank() == 0 else _silent
     if engine == "openpi":
-        from mstool.finetune.openpi_engine import write
+        from mstool.training.openpi_engine import write
 
         print_reports([write(options, notify)], as_json=as_json)
         return
 
-    from mstool.finetune import gate
-    from mstool.finetune.plan_text import text
-    from mstool.finetune.prepare import prepare
-    from mstool.finetune.problems import Stopped
-    from mstool.finetune.run import finetune as run
+    from mstool.training import gate
+    from mstool.training.plan_text import text
+    from mstool.training.prepare import prepare
+    from mstool.training.problems import Stopped
+    from mstool.training.run import finetune as run
 
     with _said_once(MstoolError):
         prepared = prepare(options, notify)
@@ -149,7 +149,7 @@ def finetune(
 @contextmanager
 def _said_once(error: type[MstoolError]) -> Iterator[None]:
     """Leave to process 0 what every process of `accelerate launch` meets alike."""
-    from mstool.finetune.machine import rank
+    from mstool.training.machine import rank
 
     try:
         yield

@@ -15,9 +15,9 @@ from support.train_tiny import FLOW
 
 from mstool.dataset.conventions import load_conventions
 from mstool.errors import DataError, SetupError, UsageError
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.prepare import prepare
-from mstool.finetune.run import finetune
+from mstool.training.options import FinetuneOptions
+from mstool.training.prepare import prepare
+from mstool.training.run import finetune
 
 TINY = {
     "flow": FLOW,
@@ -135,7 +135,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(dataset, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_frames(dataset, tmp_path, monkeypatch):
-    from mstool.finetune.flow.modeling_flow import FlowPolicy
+    from mstool.training.flow.modeling_flow import FlowPolicy
 
     forward, calls = FlowPolicy.forward, []
 
@@ -183,7 +183,7 @@ def test_a_signal_that_ends_a_data_loader_is_named(dataset, tmp_path, number, wo
 
 
 def test_another_run_may_be_the_start(run, dataset, tmp_path, monkeypatch):
-    from mstool.finetune import weights
+    from mstool.training import weights
 
     output, _, report = run
     wish = options(dataset, tmp_path / "run", init=str(output), steps=1)
@@ -191,7 +191,7 @@ def test_another_run_may_be_the_start(run, dataset, tmp_path, monkeypatch):
     assert prepared.plan.start == f"weights of {report.checkpoint.resolve()}"
     said = []
     check = weights.check_loaded
-    monkeypatch.setattr("mstool.finetune.hooks.check_loaded", lambda *words: said.append(check(*words)))
+    monkeypatch.setattr("mstool.training.hooks.check_loaded", lambda *words: said.append(check(*words)))
     finetune(prepared)
     assert "tensors compared with" in said[0]
     with pytest.raises(UsageError, match="holds a flow policy, not act"):

@@ -7,8 +7,8 @@ import torch
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from mstool.errors import MstoolError
-from mstool.finetune.flow.augmentation import reduce_to
-from mstool.finetune.frame_cache import COMPLETE, cached
+from mstool.training.flow.augmentation import reduce_to
+from mstool.training.frame_cache import COMPLETE, cached
 
 DELTAS = {"action": [i / 20 for i in range(8)]}
 

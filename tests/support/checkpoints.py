@@ -2,9 +2,9 @@
 
 import torch
 
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.prepare import prepare
-from mstool.finetune.run import finetune
+from mstool.training.options import FinetuneOptions
+from mstool.training.prepare import prepare
+from mstool.training.run import finetune
 
 TINY = {
     "act": {

@@ -67,10 +67,10 @@ if __name__ == "__main__":
     import pyarrow.parquet
     from PIL import Image, PngImagePlugin
 
-    import mstool.finetune.gate
     import mstool.hub.push
     import mstool.maniskill2lerobot.rewrite.merge_export
     import mstool.norm_stats.report
+    import mstool.training.gate
     import mstool.validators.html
     import mstool.validators.show.run
     from mstool.cli.main import main

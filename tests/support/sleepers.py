@@ -7,8 +7,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from mstool.finetune.frame_cache import prepare_decoder
 from mstool.processes import start_worker
+from mstool.training.frame_cache import prepare_decoder
 
 
 def sleep(folder: str) -> None:

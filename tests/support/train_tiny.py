@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from mstool.errors import MstoolError
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.prepare import prepare
-from mstool.finetune.run import finetune
+from mstool.training.options import FinetuneOptions
+from mstool.training.prepare import prepare
+from mstool.training.run import finetune
 
 FLOW = {
     "image_size": (32, 32),

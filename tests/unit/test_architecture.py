@@ -21,7 +21,7 @@ IMPORTS = {
     "validators": {"dataset", "layouts", "norm_stats", "robots"},
     "maniskill2lerobot": {"dataset", "layouts", "norm_stats", "robots", "simulators"},
     "evaluation": {"dataset", "layouts", "simulators"},
-    "finetune": {"dataset", "layouts", "norm_stats", "validators"},
+    "training": {"dataset", "layouts", "norm_stats", "validators"},
     "hub": {"dataset", "validators"},
 }
 # Packages of many modules of one kind, whose `__init__` says what they have in common.

@@ -34,8 +34,8 @@ LONG = {"pyarrow.parquet": "pq", "pandas": "pd", "pyarrow.dataset": "ds", "numpy
 IN_MEMORY = {
     "episode/recipe.py",
     "doctor/rendering.py",
-    "finetune/logs.py",
-    "finetune/frame_cache.py",
+    "training/logs.py",
+    "training/frame_cache.py",
     "installation.py",
 }
 MODULES = sorted(path for part in ("mstool", "plugins") for path in (ROOT / part).rglob("*.py"))

@@ -9,10 +9,10 @@ import pytest
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.training import Facts, read_facts
 from mstool.errors import DataError, UsageError
-from mstool.finetune import gate, keys, resume
-from mstool.finetune.batches import describe, is_broken
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.presets import PI05, PRESETS, get_preset
+from mstool.training import gate, keys, resume
+from mstool.training.batches import describe, is_broken
+from mstool.training.options import FinetuneOptions
+from mstool.training.presets import PI05, PRESETS, get_preset
 
 QUANTILES = {"q01": [0.0], "q99": [1.0], "mean": [0.0], "std": [1.0], "min": [0.0], "max": [1.0]}
 NORM = {"VISUAL": "IDENTITY", "STATE": "QUANTILES", "ACTION": "QUANTILES"}
@@ -271,7 +271,7 @@ def no_hub(monkeypatch):
 
 
 def test_missing_weights_and_tokenizer_say_how_to_get_them(no_hub):
-    from mstool.finetune.weights import find_companion, find_weights
+    from mstool.training.weights import find_companion, find_weights
 
     weights = find_weights(options(policy="pi05"), PI05)
     assert weights.missing.startswith("not on this machine, and http://127.0.0.1:1 cannot be reached")
@@ -280,7 +280,7 @@ def test_missing_weights_and_tokenizer_say_how_to_get_them(no_hub):
 
 
 def test_weights_in_a_folder_that_lacks_files(tmp_path):
-    from mstool.finetune.weights import find_weights
+    from mstool.training.weights import find_weights
 
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(DataError, match=r"lacks model\.safetensors, policy_preprocessor\.json"):
@@ -333,7 +333,7 @@ class TestPlan:
         assert not (tmp_path / "run").exists()
 
     def test_pi05_in_full_and_with_lora(self, mstool, capsys, dataset, tokenizer, tmp_path, monkeypatch):
-        monkeypatch.setattr("mstool.finetune.plan.free_disk", lambda _folder: 10**12)
+        monkeypatch.setattr("mstool.training.plan.free_disk", lambda _folder: 10**12)
         words = (dataset, "--policy", "pi05", "--init", "random", "--tokenizer", tokenizer, "--output", tmp_path / "r")
         full = self.plan(mstool, capsys, *words, "--force")
         lora = self.plan(mstool, capsys, *words, "--lora", "--force")
@@ -359,7 +359,7 @@ class TestPlan:
         assert not (tmp_path / "run").exists()
 
     def test_no_space_for_checkpoints(self, mstool, capsys, dataset, tmp_path, monkeypatch):
-        from mstool.finetune import plan
+        from mstool.training import plan
 
         monkeypatch.setattr(plan, "free_disk", lambda _folder: 2 * 10**9)
         words = ("finetune", dataset, "--policy", "act", "--steps", 100, "--save-every", 1, "--device", "cpu")

@@ -15,9 +15,9 @@ from support.records import edited_record
 from support.shards import make_dataset, make_episode
 
 from mstool.errors import DataError, UsageError
-from mstool.finetune.openpi import write_openpi_run
-from mstool.finetune.openpi.differences import MAX_TOKEN_LEN, WEIGHTS
-from mstool.finetune.openpi.recipe import read_recipe
+from mstool.training.openpi import write_openpi_run
+from mstool.training.openpi.differences import MAX_TOKEN_LEN, WEIGHTS
+from mstool.training.openpi.recipe import read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_manskills_own_layouts(datasets, openpi, tmp_path, layout, mode, dims, d
     (root / "meta/info.json").write_text(json.dumps(info))
     recipe = read_recipe(root)
     assert (recipe.action_dims, recipe.delta, recipe.plain) == (dims, delta, dims == 7)
-    from mstool.finetune.openpi.script import Choices, render
+    from mstool.training.openpi.script import Choices, render
 
     script = tmp_path / "run_openpi.py"
     script.write_text(render(recipe, Choices(), script))

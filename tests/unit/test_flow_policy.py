@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
-from mstool.finetune.flow.augmentation import jitter, reduce_to, shift
-from mstool.finetune.flow.network import ActionExpert, AdaRMSNorm, Attention, RMSNorm, rms, sinusoidal
-from mstool.finetune.flow.objective import Ddpm, FlowMatching
-from mstool.finetune.flow.processor_flow import word_ids
+from mstool.training.flow.augmentation import jitter, reduce_to, shift
+from mstool.training.flow.network import ActionExpert, AdaRMSNorm, Attention, RMSNorm, rms, sinusoidal
+from mstool.training.flow.objective import Ddpm, FlowMatching
+from mstool.training.flow.processor_flow import word_ids
 
 CPU = torch.device("cpu")
 

@@ -15,7 +15,6 @@ from support.shards import make_dataset, make_episode
 from mstool.contract import Array, ControllerFacts, RobotTrack
 from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
-from mstool.finetune.openpi.recipe import read_recipe
 from mstool.layouts import DEFAULT_LAYOUT, LAYOUTS, get_layout
 from mstool.layouts.base import Camera, PhysicalLayout, VectorMeaning
 from mstool.layouts.command import Command, Units
@@ -24,6 +23,7 @@ from mstool.layouts.openpi import DROID_DATA
 from mstool.norm_stats.compute import compute
 from mstool.robots import PANDA, ROBOTS, SO100, find_robot
 from mstool.simulators.maniskill.controller import ManiSkillController
+from mstool.training.openpi.recipe import read_recipe
 from mstool.validators import validate
 from mstool.validators.check import Context
 from mstool.validators.meanings import meaning_of

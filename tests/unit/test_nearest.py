@@ -2,11 +2,11 @@
 
 import pytest
 
-from mstool.finetune.presets import PRESETS
 from mstool.layouts import LAYOUTS
 from mstool.manifest import load_manifest
 from mstool.nearest import nearest
 from mstool.norm_stats.configs import CONFIGS
+from mstool.training.presets import PRESETS
 from mstool.validators.targets import TARGETS
 
 

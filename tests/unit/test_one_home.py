@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 HOME = ROOT / "mstool" / "dataset"
 NAMES = ("info.json", "episodes.jsonl", "tasks.jsonl", "tasks.parquet", "meta/episodes", "meta/stats.json")
 # A script that is copied into openpi's folder, where mstool is not installed.
-EXCEPTIONS = {ROOT / "mstool" / "finetune" / "openpi" / "template.py"}
+EXCEPTIONS = {ROOT / "mstool" / "training" / "openpi" / "template.py"}
 MODULES = sorted(path for part in ("mstool", "plugins") for path in (ROOT / part).rglob("*.py"))
 
 

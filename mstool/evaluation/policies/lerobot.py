@@ -184,7 +184,7 @@ def _register() -> None:
 
     register_third_party_plugins()
     # By name: only what runs a checkpoint needs training's package.
-    importlib.import_module("mstool.finetune.flow")
+    importlib.import_module("mstool.training.flow")
 
 
 def _register_processors(config: Any) -> None:

@@ -16,7 +16,7 @@ try:
 except ImportError as error:  # LeRobot says what to install
     sys.exit(f"error: {error}")
 
-from mstool.finetune.flow import FlowConfig
+from mstool.training.flow import FlowConfig
 
 if __name__ == "__main__":
     SUPPORTED_POLICIES.append(FlowConfig.get_choice_name(FlowConfig))

@@ -6,9 +6,9 @@ from typing import Any
 
 from mstool.dataset.files import read_object
 from mstool.errors import DataError, UsageError
-from mstool.finetune.checkpoint_sidecar import read_run
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.presets import get_preset
+from mstool.training.checkpoint_sidecar import read_run
+from mstool.training.options import FinetuneOptions
+from mstool.training.presets import get_preset
 
 CHECKPOINTS, LAST, MODEL, STATE = "checkpoints", "last", "pretrained_model", "training_state"
 

@@ -16,7 +16,7 @@ from lerobot.processor import (
 )
 from lerobot.utils.constants import OBS_LANGUAGE_TOKENS, OBS_STATE
 
-from mstool.finetune.flow.configuration_flow import FlowConfig
+from mstool.training.flow.configuration_flow import FlowConfig
 
 
 def word_ids(instruction: str, vocabulary: int, length: int) -> list[int]:

@@ -15,12 +15,12 @@ from lerobot.utils.feature_utils import dataset_to_policy_features
 
 from mstool.dataset.training import ACTION, Facts
 from mstool.errors import DataError, UsageError
-from mstool.finetune import keys as key_map
-from mstool.finetune.keys import InputKeys
-from mstool.finetune.machine import default_workers, video_backend
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.presets import Preset
-from mstool.finetune.weights import Weights
+from mstool.training import keys as key_map
+from mstool.training.keys import InputKeys
+from mstool.training.machine import default_workers, video_backend
+from mstool.training.options import FinetuneOptions
+from mstool.training.presets import Preset
+from mstool.training.weights import Weights
 
 _LOGS = 50  # lines of progress of a whole run
 _CHECKPOINTS = 4
@@ -104,7 +104,7 @@ def resumed(train: TrainPipelineConfig, facts: Facts) -> TrainingSetup:
 
 def register() -> None:
     """Make the bundled policy known to LeRobot."""
-    import mstool.finetune.flow  # noqa: F401
+    import mstool.training.flow  # noqa: F401
 
 
 def _values(

@@ -32,12 +32,12 @@ from types import ModuleType
 from typing import Any
 
 from mstool.errors import SetupError
-from mstool.finetune import logs
-from mstool.finetune.batches import BrokenLoss, describe, is_broken
-from mstool.finetune.checkpoint_sidecar import CheckpointSidecar
-from mstool.finetune.interrupts import Interrupted, Interrupts, ignore_in_worker
-from mstool.finetune.pictures import Cache
-from mstool.finetune.weights import Weights, check_loaded
+from mstool.training import logs
+from mstool.training.batches import BrokenLoss, describe, is_broken
+from mstool.training.checkpoint_sidecar import CheckpointSidecar
+from mstool.training.interrupts import Interrupted, Interrupts, ignore_in_worker
+from mstool.training.pictures import Cache
+from mstool.training.weights import Weights, check_loaded
 
 
 @dataclass

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.locate import locate
-from mstool.finetune import gate
-from mstool.finetune.options import FinetuneOptions
 from mstool.progress import Notify
+from mstool.training import gate
+from mstool.training.options import FinetuneOptions
 
 if TYPE_CHECKING:
-    from mstool.finetune.openpi.report import OpenpiReport
+    from mstool.training.openpi.report import OpenpiReport
 
 
 def write(options: FinetuneOptions, notify: Notify) -> "OpenpiReport":
@@ -23,8 +23,8 @@ def write(options: FinetuneOptions, notify: Notify) -> "OpenpiReport":
         The dataset is not of openpi's version, or not valid for it.
 
     """
-    from mstool.finetune.openpi.recipe import VERSION
-    from mstool.finetune.openpi.write import write_openpi_run
+    from mstool.training.openpi.recipe import VERSION
+    from mstool.training.openpi.write import write_openpi_run
 
     root = locate(options.dataset, prefer=VERSION)
     return write_openpi_run(

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError
-from mstool.finetune.batches import BrokenLoss
-from mstool.finetune.interrupts import Interrupted
-from mstool.finetune.memory import Memory
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.resume import newest
+from mstool.training.batches import BrokenLoss
+from mstool.training.interrupts import Interrupted
+from mstool.training.memory import Memory
+from mstool.training.options import FinetuneOptions
+from mstool.training.resume import newest
 
 _GIB = 2**30
 # torch's words (DataLoader.cpp, `_error_if_any_worker_fails`), which are strsignal's.

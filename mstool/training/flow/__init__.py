@@ -4,7 +4,7 @@ Importing anything of this package registers the configuration and the processor
 a checkpoint names its steps, and LeRobot must find them wherever it can read the configuration.
 """
 
-from mstool.finetune.flow.configuration_flow import FlowConfig
-from mstool.finetune.flow.processor_flow import make_flow_pre_post_processors
+from mstool.training.flow.configuration_flow import FlowConfig
+from mstool.training.flow.processor_flow import make_flow_pre_post_processors
 
 __all__ = ["FlowConfig", "make_flow_pre_post_processors"]

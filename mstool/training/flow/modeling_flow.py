@@ -11,10 +11,10 @@ from lerobot.utils.constants import ACTION, OBS_LANGUAGE_TOKENS, OBS_STATE
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from mstool.finetune.flow.augmentation import jitter, reduce_to, shift
-from mstool.finetune.flow.configuration_flow import FlowConfig
-from mstool.finetune.flow.network import ActionExpert, ObservationEncoder
-from mstool.finetune.flow.objective import make_objective
+from mstool.training.flow.augmentation import jitter, reduce_to, shift
+from mstool.training.flow.configuration_flow import FlowConfig
+from mstool.training.flow.network import ActionExpert, ObservationEncoder
+from mstool.training.flow.objective import make_objective
 
 # Early steps count more: the average of the first n steps' weights keeps at most (1 + n) / (10 + n).
 EMA_START = 10

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from lerobot.configs import NormalizationMode, PreTrainedConfig
 from lerobot.optim import AdamWConfig, CosineDecayWithWarmupSchedulerConfig
 
-from mstool.finetune.presets import HEADS
+from mstool.training.presets import HEADS
 
 
 @PreTrainedConfig.register_subclass("flow")

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.finetune.openpi.differences import WEIGHTS
-from mstool.finetune.openpi.recipe import POLICIES, OpenpiRecipe
-from mstool.finetune.openpi.template import DATA_CLASS, DELTA_LINES, SCRIPT
+from mstool.training.openpi.differences import WEIGHTS
+from mstool.training.openpi.recipe import POLICIES, OpenpiRecipe
+from mstool.training.openpi.template import DATA_CLASS, DELTA_LINES, SCRIPT
 
 
 @dataclass(frozen=True)

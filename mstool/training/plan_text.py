@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mstool.finetune.plan import Plan
 from mstool.hub_files import HubFiles
+from mstool.training.plan import Plan
 
 _GIB, _MILLION = 2**30, 1e6
 

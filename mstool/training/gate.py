@@ -8,8 +8,8 @@ from pathlib import Path
 from mstool.dataset.info import read_info
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
-from mstool.finetune.options import FinetuneOptions
 from mstool.progress import Notify
+from mstool.training.options import FinetuneOptions
 from mstool.validators.record import KeptVerdict, read_verdict, record
 from mstool.validators.targets import TARGETS, fitting_target
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, get_args
 
 from mstool.errors import UsageError
-from mstool.finetune.presets import HEADS, PRESETS, get_preset
 from mstool.nearest import nearest
+from mstool.training.presets import HEADS, PRESETS, get_preset
 
 if TYPE_CHECKING:
-    from mstool.finetune.options import FinetuneOptions
+    from mstool.training.options import FinetuneOptions
 
 # What LeRobot's training knows and a script for openpi does not.
 _LEROBOT_ONLY = ("tokenizer", "head", "num_workers", "save_every", "log_every", "device", "resume", "dry_run")
@@ -29,7 +29,7 @@ def check(options: "FinetuneOptions") -> None:
 
 
 def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
-    from mstool.finetune.options import CacheFrames, Engine
+    from mstool.training.options import CacheFrames, Engine
 
     for name, known in (("cache_frames", get_args(CacheFrames)), ("engine", get_args(Engine))):
         value = getattr(options, name)
@@ -46,7 +46,7 @@ def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
 
 
 def _openpi(options: "FinetuneOptions") -> Iterator[Wrong]:
-    from mstool.finetune.openpi.recipe import POLICIES
+    from mstool.training.openpi.recipe import POLICIES
 
     if options.policy not in POLICIES:
         yield (

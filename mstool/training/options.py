@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from mstool.finetune import arguments
+from mstool.training import arguments
 
 CacheFrames = Literal["auto", "memory", "off"]
 Engine = Literal["lerobot", "openpi"]

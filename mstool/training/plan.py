@@ -9,12 +9,12 @@ from typing import Any
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.training import ACTION, STATE, Facts
 from mstool.errors import SetupError
-from mstool.finetune.keys import FORMULAS, InputKeys
-from mstool.finetune.machine import free_disk
-from mstool.finetune.memory import Memory
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.pictures import Cache
 from mstool.hub_files import HubFiles
+from mstool.training.keys import FORMULAS, InputKeys
+from mstool.training.machine import free_disk
+from mstool.training.memory import Memory
+from mstool.training.options import FinetuneOptions
+from mstool.training.pictures import Cache
 
 _GIB = 2**30
 

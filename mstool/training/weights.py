@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError, UsageError
-from mstool.finetune.options import RANDOM, FinetuneOptions
-from mstool.finetune.presets import Preset
-from mstool.finetune.resume import newest
 from mstool.hub_files import HubFiles, find_files, offline
+from mstool.training.options import RANDOM, FinetuneOptions
+from mstool.training.presets import Preset
+from mstool.training.resume import newest
 
 _NEEDED = ("config.json", "model.safetensors", "policy_preprocessor.json")
 # PaliGemma has one table for reading and for writing words; a file may hold it under the second name alone.

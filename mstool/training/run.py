@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mstool import __version__
-from mstool.finetune import checkpoint_sidecar, gate, resume
-from mstool.finetune.interrupts import Interrupts
-from mstool.finetune.machine import after_first, rank
-from mstool.finetune.options import RANDOM, FinetuneOptions
-from mstool.finetune.plan import Plan
-from mstool.finetune.prepare import Prepared
-from mstool.finetune.weights import at_hub
+from mstool.training import checkpoint_sidecar, gate, resume
+from mstool.training.interrupts import Interrupts
+from mstool.training.machine import after_first, rank
+from mstool.training.options import RANDOM, FinetuneOptions
+from mstool.training.plan import Plan
+from mstool.training.prepare import Prepared
+from mstool.training.weights import at_hub
 
 OnStep = Callable[[int, float], None]
 
@@ -71,8 +71,8 @@ def finetune(
     """
     from lerobot.scripts.lerobot_train import train
 
-    from mstool.finetune.hooks import Hooks, hooked
-    from mstool.finetune.problems import explained
+    from mstool.training.hooks import Hooks, hooked
+    from mstool.training.problems import explained
 
     plan, options, config = prepared.plan, prepared.plan.options, prepared.train
     if config.save_checkpoint and plan.obstacle:
@@ -102,7 +102,7 @@ def finetune(
         redirect_stdout(sys.stderr),
     ):
         train(config)
-    from mstool.finetune.logs import last_line
+    from mstool.training.logs import last_line
 
     newest = resume.newest(options.output)
     folder = newest.model if newest else options.output

@@ -7,9 +7,9 @@ from typing import Any
 
 from mstool.dataset.training import Facts
 from mstool.errors import UsageError
-from mstool.finetune.machine import free_disk, free_memory
-from mstool.finetune.options import FinetuneOptions
 from mstool.progress import Notify
+from mstool.training.machine import free_disk, free_memory
+from mstool.training.options import FinetuneOptions
 
 _GIB = 2**30
 # The part of the free memory that decoded pictures may take when nobody said so, and of the disk that backs them.
@@ -29,7 +29,7 @@ class Cache:
 
     def wrap(self, dataset: Any) -> Any:
         """Return the dataset with its pictures cached."""
-        from mstool.finetune.frame_cache import cached
+        from mstool.training.frame_cache import cached
 
         return cached(dataset, self.folder, self.size, processes=len(os.sched_getaffinity(0)))
 

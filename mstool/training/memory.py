@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from mstool.finetune.presets import Preset
+from mstool.training.presets import Preset
 
 _MIB, _GIB = 2**20, 2**30
 _REFERENCE = 128 * 128  # pixels of a preset's camera_mib

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mstool.errors import UsageError
-from mstool.finetune.openpi.recipe import POLICIES, OpenpiRecipe, read_recipe
-from mstool.finetune.openpi.report import OpenpiReport
-from mstool.finetune.openpi.script import Choices, render
 from mstool.norm_stats.compute import compute
 from mstool.norm_stats.output import write
+from mstool.training.openpi.recipe import POLICIES, OpenpiRecipe, read_recipe
+from mstool.training.openpi.report import OpenpiReport
+from mstool.training.openpi.script import Choices, render
 
 SCRIPT_NAME = "run_openpi.py"
 # openpi's README, "Requirements".

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.finetune.openpi.differences import DIFFERENCES
-from mstool.finetune.openpi.recipe import OpenpiRecipe
-from mstool.finetune.openpi.script import Choices
+from mstool.training.openpi.differences import DIFFERENCES
+from mstool.training.openpi.recipe import OpenpiRecipe
+from mstool.training.openpi.script import Choices
 
 
 @dataclass(frozen=True)

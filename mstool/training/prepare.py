@@ -9,16 +9,16 @@ from mstool.dataset.locate import locate
 from mstool.dataset.record import read_record
 from mstool.dataset.training import VERSION, read_facts
 from mstool.errors import UsageError, together
-from mstool.finetune import gate, pictures, resume
-from mstool.finetune.machine import choose_device, device_bytes, gpus, rank
-from mstool.finetune.options import FinetuneOptions
-from mstool.finetune.plan import Plan
-from mstool.finetune.presets import get_preset
-from mstool.finetune.weights import at_hub, find_companion, find_weights
 from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
 from mstool.paths import writable_folder
 from mstool.progress import Notify
+from mstool.training import gate, pictures, resume
+from mstool.training.machine import choose_device, device_bytes, gpus, rank
+from mstool.training.options import FinetuneOptions
+from mstool.training.plan import Plan
+from mstool.training.presets import get_preset
+from mstool.training.weights import at_hub, find_companion, find_weights
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
         parts = (weights and weights.hub, find_companion(options, preset))
         downloads = tuple(part for part in parts if part)
 
-    from mstool.finetune import config as configs
-    from mstool.finetune.memory import estimate
+    from mstool.training import config as configs
+    from mstool.training.memory import estimate
 
     with at_hub(downloads):
         if checkpoint is not None:
