@@ -69,7 +69,7 @@ def lock(environment: Environment, arguments: list[str]) -> None:
         "--no-header",
         "--quiet",
     ]
-    extras = ["--extra", "train", "--extra", "ray", "--extra", "dev"]
+    extras = ["--extra", "train", "--extra", "ray", "--extra", "docs", "--extra", "dev"]
     compile_ = [environment.uv, "pip", "compile", "pyproject.toml", *extras, *common, *arguments]
     os.chdir(ROOT)
     if run([*compile_, "-o", "requirements.lock"], env=environment.index()) != 0:
