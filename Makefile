@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test docs lint format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo    set up, then 5 PickCube episodes as a LeRobot dataset in data/pickcube_demo'
 	@echo 'make test    set up, then all tests               (make test ARGS="-k stats -x")'
+	@echo 'make docs    set up, then the documentation site in site/: open site/index.html'
 	@echo 'make setup   Python 3.12, .venv, Vulkan driver; at once when they are there'
 	@echo 'make lint    ruff check, ruff format --check, mypy'
 	@echo 'make format  let ruff put the code right'
@@ -27,6 +28,12 @@ test:
 	@$(PYTHON) tools/setup.py
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# Strict: a link or an anchor that leads nowhere ends it. Nothing is fetched.
+docs:
+	@$(PYTHON) tools/setup.py --no-driver
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+	@echo 'site/index.html'
+
 lint:
 	@$(PYTHON) tools/setup.py --no-driver
 	@$(BIN)/ruff check .
@@ -42,5 +49,5 @@ lock:
 	@$(PYTHON) tools/setup.py --lock $(ARGS)
 
 clean:
-	rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find mstool tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .setup site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find mstool tests tools benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
