@@ -42,6 +42,15 @@ GoalMode = Annotated[
     str, typer.Option("--goal", help="Hidden goal markers: visible, hidden, or state (position stored).")
 ]
 Horizon = Annotated[int | None, typer.Option(min=1, help="Drop longer episodes.", show_default="the manifest's")]
+HoldSteps = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=1000,
+        help="Go on for so many steps after a demo's end, staying where it led: demos end when the task is solved, and "
+        "nothing else teaches a policy to stay. 15 to 20; recorded.",
+    ),
+]
 ObservationsFrom = Annotated[
     str,
     typer.Option(

@@ -55,6 +55,8 @@ class Record:
     cameras: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     # {environment: frames of the longest episode that was kept}.
     horizon: Mapping[str, int] = field(default_factory=dict)
+    # {environment: steps in which the robot stays after a demo's end}, the most of any episode, where there are some.
+    hold_steps: Mapping[str, int] = field(default_factory=dict)
     # {environment: whether its demos never move the gripper}.
     gripper_constant: Mapping[str, bool] = field(default_factory=dict)
     # Where the demos come from: env_id, origin, env_kwargs, ... of each source.
@@ -86,7 +88,7 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data, in the order of the fields."""
         entries = asdict(self)
-        rare = ("exported_from", "stated")
+        rare = ("exported_from", "stated", "hold_steps")
         return {name: value for name, value in entries.items() if value or name not in rare}
 
     def differences(self, other: "Record", names: Iterable[str]) -> list[tuple[str, object, object]]:
@@ -148,7 +150,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     "robot_uids": lambda value: value is None or isinstance(value, str),
     **dict.fromkeys(("env_ids", "warnings"), _list_of(_is_text)),
     **dict.fromkeys(("conventions", "maniskill", "robots", "views", "stated"), _table_of(_is_text)),
-    **dict.fromkeys(("horizon", "dropped"), _table_of(lambda value: isinstance(value, int))),
+    **dict.fromkeys(("horizon", "hold_steps", "dropped"), _table_of(lambda value: isinstance(value, int))),
     **dict.fromkeys(("controller", "psnr_db"), _table_of(_is_number)),
     "cameras": _table_of(_table_of(lambda value: isinstance(value, dict))),
     "gripper_constant": _table_of(lambda value: isinstance(value, bool)),

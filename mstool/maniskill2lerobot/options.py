@@ -25,6 +25,7 @@ def make_recipe(
     observations: str = "replayed",
     render_detail: str = "full",
     keep_failures: bool = False,
+    hold_steps: int = 0,
     task: Task | None = None,
 ) -> Recipe:
     """Fill in what was not given from `task` (by default the shipped manifest's entry) and the layout.
@@ -56,6 +57,11 @@ def make_recipe(
         raise UsageError(f"--render-detail {render_detail!r} is unknown", fix="choose --render-detail full or fast")
     if render_detail != "full" and observations == "recorded":
         raise UsageError("--render-detail is of no use with recorded images", fix="leave one of the two out")
+    if hold_steps and observations != "replayed":
+        raise UsageError(
+            "--hold-steps goes on where a demo ends: it must be executed, not taken from the file",
+            fix="leave --hold-steps out, or --observations and --from-states",
+        )
     views = _views(cameras, chosen)
     size = parse_image_size(image_size) if image_size else chosen.image_size
     return Recipe(
@@ -72,6 +78,7 @@ def make_recipe(
         observations=cast("Observations", observations),
         render_detail=cast("RenderDetail", render_detail),
         keep_failures=keep_failures,
+        hold_steps=hold_steps,
     )
 
 

@@ -44,6 +44,8 @@ class ConvertRequest:
     render_detail: str = "full"
     # Whether episodes that do not solve their task are kept.
     keep_failures: bool = False
+    # Steps to stay after a demo's end.
+    hold_steps: int = 0
 
 
 def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
@@ -130,6 +132,7 @@ def make_recipes(
                 observations=request.observations,
                 render_detail=request.render_detail,
                 keep_failures=request.keep_failures,
+                hold_steps=request.hold_steps,
                 task=task,
             )
         )

@@ -92,6 +92,12 @@ class Simulator(Protocol):
 
         """
 
+    def held(self, actions: Array, control_mode: str, steps: int) -> Array:
+        """Return a demo's actions (T, A') of a control mode, then `steps` that stay where the last one led.
+
+        Raises UsageError where it is not known which actions these are.
+        """
+
     def restored(self, states: Sequence[State], actions: Array, control_mode: str) -> Iterator[Array]:
         """Put the scene in each of a demo's states (T) and yield the action (A,) of this mode that leads where its did.
 

@@ -42,6 +42,8 @@ class Recipe:
     render_detail: RenderDetail = "full"
     # Whether episodes that do not solve their task are kept, and marked.
     keep_failures: bool = False
+    # Steps after a demo's end in which the robot stays where it is.
+    hold_steps: int = 0
     # What the robot's numbers are called, once an episode told; only `native` depends on it.
     names: RobotFacts | None = None
 
@@ -101,9 +103,10 @@ class Recipe:
             of_demo["states"] = demo.states
         # The robot is the environment's default, or the one in the demo's `env_kwargs`; markers have always said so.
         made_from = {"tool_version": __version__, **asdict(self), "robot": None, "demo": of_demo}
-        if not self.keep_failures:
-            # As markers have always been, which did not name it.
-            del made_from["keep_failures"]
+        for name in ("keep_failures", "hold_steps"):
+            if not made_from[name]:
+                # As markers have always been, which did not name it.
+                del made_from[name]
         data: dict[str, Any] = json.loads(_canonical(made_from))
         return data
 

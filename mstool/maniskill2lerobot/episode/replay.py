@@ -1,6 +1,6 @@
 """Execute a demo in the target control mode and hand out every frame as it happens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Replayer:
 
     simulator: Simulator
     layout: Layout
+    # Steps to stay where the demo ended.
+    hold_steps: int = field(default=0, kw_only=True)
 
     @property
     def robot(self) -> str:
@@ -46,11 +48,19 @@ class Replayer:
 
     def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
         """Replay and render."""
-        return replay(self.simulator, demo, self.layout, horizon=horizon, on_frame=on_frame)
+        return replay(
+            self.simulator, demo, self.layout, horizon=horizon, hold_steps=self.hold_steps, on_frame=on_frame
+        )
 
 
 def replay(
-    simulator: Simulator, demo: Demo, layout: Layout, *, horizon: int, on_frame: FrameSink | None = None
+    simulator: Simulator,
+    demo: Demo,
+    layout: Layout,
+    *,
+    horizon: int,
+    hold_steps: int = 0,
+    on_frame: FrameSink | None = None,
 ) -> Replay:
     """Replay `demo` in `simulator`, whose control mode may differ from the demo's.
 
@@ -58,6 +68,7 @@ def replay(
     decodes the dataset executes the same numbers to the bit.
 
     The observation of frame t (robot reading and pictures) is taken from the environment that then executes action t.
+    After the demo's last action the robot stays for `hold_steps`, and the task must still be solved then.
     Pictures go to `on_frame` one frame at a time, so memory does not grow with the episode.
 
     Raises
@@ -74,7 +85,8 @@ def replay(
     tcp: list[Array] = []
     actions: list[Array] = []
     success = False
-    for action in simulator.converted(demo.actions, demo.control_mode):
+    source = simulator.held(demo.actions, demo.control_mode, hold_steps)
+    for action in simulator.converted(source, demo.control_mode):
         if len(actions) == horizon:
             return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
         reading = simulator.reading()

@@ -61,7 +61,7 @@ class ConvertWorker:
         simulator = self._simulator_for(recipe.simulator_spec(demo))
         if recipe.observations == "states":
             return StatesSource(simulator, recipe.layout, self._demos.recorded_states(job.position))
-        return Replayer(simulator, recipe.layout)
+        return Replayer(simulator, recipe.layout, hold_steps=recipe.hold_steps)
 
     def close(self) -> None:
         """Free the simulator."""

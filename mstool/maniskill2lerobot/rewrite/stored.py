@@ -104,6 +104,7 @@ class StoredDataset:
             goal=record.goal,
             observations=record.observations,
             render_detail=record.render_detail,
+            hold_steps=int(line.get("hold_steps", 0)),
             names=self._names(),
         )
 

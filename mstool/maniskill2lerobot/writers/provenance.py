@@ -47,6 +47,11 @@ def make_record(
         image_size=list(recipe.image_size),
         cameras={e.recipe.env_id: dict(e.mark.cameras) for e in episodes if e.mark.cameras},
         horizon={episode.recipe.env_id: episode.recipe.horizon for episode in episodes},
+        hold_steps={
+            env_id: most
+            for env_id in env_ids
+            if (most := max(e.recipe.hold_steps for e in episodes if e.recipe.env_id == env_id))
+        },
         gripper_constant={
             env_id: task is not None and task.gripper_constant for env_id in env_ids for task in [find_task(env_id)]
         },
@@ -70,7 +75,7 @@ def unverified(episodes: Sequence[Episode]) -> list[str]:
 def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
     """Return where every episode comes from: environment, seed, demo, steps before and after conversion.
 
-    `solved` is there, and False, for those that failed and were kept.
+    `solved` is there, and False, for those that failed and were kept; `hold_steps` where the robot stays at the end.
     """
     return [
         {
@@ -81,6 +86,7 @@ def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
             "source_steps": episode.mark.source_steps,
             "frames": episode.mark.frames,
             "fingerprint": episode.mark.fingerprint,
+            **({"hold_steps": episode.recipe.hold_steps} if episode.recipe.hold_steps else {}),
             **({"solved": False} if KEPT_FAILURE in episode.mark.warnings else {}),
         }
         for index, episode in enumerate(episodes)

@@ -13,6 +13,7 @@ from mstool.simulators.maniskill.action_conversion import check_width, conversio
 from mstool.simulators.maniskill.build import build_env
 from mstool.simulators.maniskill.cameras import camera_facts, finish_pictures, mount_cameras, start_pictures
 from mstool.simulators.maniskill.devices import render_backend
+from mstool.simulators.maniskill.holding import staying
 from mstool.simulators.maniskill.joint_targets import JOINT_POSITIONS, joint_positions
 from mstool.simulators.maniskill.registry import check_env_id
 from mstool.simulators.maniskill.render_detail import apply_detail
@@ -104,6 +105,25 @@ class ManiSkillSimulator:
             return conversion(control_mode, self.spec.control_mode)(self._env.agent, actions)
         convert = conversion(JOINT_POSITIONS, self.spec.control_mode)
         return convert(self._env.agent, self._in(control_mode).joint_positions(actions))
+
+    def held(self, actions: Array, control_mode: str, steps: int) -> Array:
+        """Return a demo's actions (T, A') of a control mode, then `steps` that stay where the last one led.
+
+        Raises
+        ------
+        UsageError
+            It is not known which actions these are.
+        DataError
+            The robot has no such control mode.
+
+        """
+        if not steps:
+            return actions
+        last = actions[-1]
+        if control_mode != JOINT_POSITIONS:  # there an action is where the joints are to go
+            simulator = self if control_mode == self.spec.control_mode else self._in(control_mode)
+            last = staying(simulator._env.agent, last)
+        return np.concatenate([actions, np.repeat(last[None], steps, axis=0)])
 
     def restored(self, states: Sequence[State], actions: Array, control_mode: str) -> Iterator[Array]:
         """Put the scene in each of a demo's states (T) and yield the action (A,) of this mode that leads where its did.

@@ -136,7 +136,8 @@ class Held(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Look for rows that stay the same to the bit."""
         data = context.data
-        most = max(3, int(_HELD_S * data.fps))
+        # A robot that was told to stay may come to rest to the bit.
+        most = max(3, int(_HELD_S * data.fps)) + max(data.record.hold_steps.values(), default=0)
         for rows in data.sample:
             both = np.concatenate([state_of(data, rows), actions_of(data, rows)], axis=1)
             state = state_of(data, rows)
