@@ -29,6 +29,9 @@ def finetune(
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.", show_default="the preset's")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Train so long instead, the learning rate falling with the time.")
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Samples per step and GPU.", show_default="the preset's")
     ] = None,
@@ -37,6 +40,12 @@ def finetune(
         int | None, typer.Option(min=1, help="Actions per window.", show_default="the preset's")
     ] = None,
     head: Annotated[str | None, typer.Option(help="flow or ddpm, for --policy flow.", show_default="flow")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Side of the pictures that flow sees, pixels.", show_default="128")
+    ] = None,
+    compile_: Annotated[
+        str, typer.Option("--compile", help="Compile flow's network on a GPU: on, off, or auto, where it pays.")
+    ] = "auto",
     lora: Annotated[bool, typer.Option("--lora", help="Train adapters alone (pi05).")] = False,
     tokenizer: Annotated[
         Path | None, typer.Option(metavar="DIR", help="pi05's tokenizer.", show_default="PaliGemma's")
@@ -74,6 +83,8 @@ def finetune(
     --------
     mstool finetune data/PickCube-v1
 
+    mstool finetune data/PickCube-v1 --minutes 15 --image-size 192
+
     mstool finetune data/PickCube-v1 --policy pi05 --lora --dry-run
 
     mstool finetune data/PickCube-v1 --policy act --steps 20000 --output runs/act
@@ -95,10 +106,13 @@ def finetune(
         init=init,
         tokenizer=tokenizer,
         steps=steps,
+        minutes=minutes,
         batch_size=batch_size,
         lr=lr,
         chunk_size=chunk_size,
         head=head,
+        image_size=image_size,
+        compile=compile_,
         lora=lora,
         seed=seed,
         num_workers=num_workers,

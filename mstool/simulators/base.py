@@ -178,8 +178,12 @@ class Benchmark(Protocol):
         out_dir: Path,
         overwrite: bool = False,
         workers: int | None = None,
+        disturb: float = 0.0,
     ) -> GenerateReport:
-        """Write demos of consecutive seeds, all that the planner solves; the same bytes for any number of workers."""
+        """Write demos of consecutive seeds, all that the planner solves; the same bytes for any number of workers.
+
+        On the share `disturb` of the seeds the planner is disturbed, and the demo begins where it recovers.
+        """
 
     def open_demos(self, path: Path) -> Demos:
         """Open a file of demos, or the folder that holds exactly one; DataError where it is none."""

@@ -26,6 +26,8 @@ class Demo:
     # Which recorded observations and states belong to it: "" for none, else the file's size and time of change.
     observations: str = ""
     states: str = ""
+    # Whether it begins in a state that the planner was disturbed to, and recovered from.
+    disturbed: bool = False
     # The file that lists it, for an error to name.
     listed_in: str = ""
 
@@ -100,6 +102,8 @@ class Attempt:
     steps: int
     # Empty on success; else "planner" (no motion was found), "not successful", or "solver error: ...".
     failure: str = ""
+    # How many of the first steps are left out of the demo: the planner was disturbed until then.
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class GenerateReport:
     # How many seeds failed, by reason (see `Attempt.failure`).
     failures: dict[str, int]
     seconds: float
+    # How many of the kept episodes begin in a state that the planner was disturbed to.
+    disturbed: int = 0
 
     @property
     def episodes(self) -> int:

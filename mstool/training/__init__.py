@@ -9,6 +9,8 @@ config                   LeRobot's own config objects
 run, resume              the training, and going on with one
 hooks                    the one place that reaches into LeRobot's training: batches, checkpoint_sidecar, interrupts,
                          logs
+clock                    training by time
+compiling                whether and when the bundled policy's network is compiled
 problems                 what goes wrong inside a training, in words
 frame_cache              every frame decoded once
 flow/                    the bundled policy

@@ -12,9 +12,24 @@ if TYPE_CHECKING:
     from mstool.training.options import FinetuneOptions
 
 # What LeRobot's training knows and a script for openpi does not.
-_LEROBOT_ONLY = ("tokenizer", "head", "num_workers", "save_every", "log_every", "device", "resume", "dry_run")
+_LEROBOT_ONLY = (
+    "tokenizer",
+    "minutes",
+    "head",
+    "image_size",
+    "compile",
+    "num_workers",
+    "save_every",
+    "log_every",
+    "device",
+    "resume",
+    "dry_run",
+)
 
-_UNSAID = {"resume": False, "dry_run": False}
+_UNSAID = {"resume": False, "dry_run": False, "compile": "auto"}
+
+# One cell of the network's, and room around it.
+SMALLEST_IMAGE = 32
 
 type Wrong = tuple[str, str]
 
@@ -29,15 +44,21 @@ def check(options: "FinetuneOptions") -> None:
 
 
 def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
+    from mstool.training.compiling import Compile
     from mstool.training.options import CacheFrames, Engine
 
-    for name, known in (("cache_frames", get_args(CacheFrames)), ("engine", get_args(Engine))):
+    words = {"cache_frames": CacheFrames, "engine": Engine, "compile": Compile}
+    for name, known in ((name, get_args(kind)) for name, kind in words.items()):
         value = getattr(options, name)
         if value not in known:
             option = _option(name)
             yield f"{option} {value!r}: there are {', '.join(known)}", f"{option} {nearest(value, known) or known[0]}"
     if options.lr is not None and not (options.lr > 0 and math.isfinite(options.lr)):
         yield f"--lr {options.lr}: must be above 0", "leave --lr out for the preset's value"
+    if options.minutes is not None and not (options.minutes > 0 and math.isfinite(options.minutes)):
+        yield f"--minutes {options.minutes}: must be above 0", "leave --minutes out to train by steps"
+    if options.minutes is not None and options.steps is not None:
+        yield "--minutes and --steps both say when to end", "give one of the two"
     if options.resume and options.overwrite:
         yield "--resume goes on with a run and --overwrite removes it", "give one of the two"
     if options.resume and options.init:
@@ -72,6 +93,15 @@ def _lerobot(options: "FinetuneOptions") -> Iterator[Wrong]:
     if options.lora and preset.lora_targets is None:
         able = ", ".join(each.policy for each in PRESETS.values() if each.lora_targets)
         yield f"--lora: {preset.policy} is trained in full, adapters are for {able}", "leave --lora out"
+    if preset.policy != "flow":
+        own = [name for name, unsaid in (("image_size", None), ("compile", "auto")) if getattr(options, name) != unsaid]
+        for name in own:
+            yield f"{_option(name)} is of flow alone, not of {preset.policy}", f"leave {_option(name)} out"
+    elif options.image_size is not None and options.image_size < SMALLEST_IMAGE:
+        yield (
+            f"--image-size {options.image_size}: below {SMALLEST_IMAGE} pixels nothing is left to see",
+            f"--image-size {SMALLEST_IMAGE} or more",
+        )
     if options.head is not None and preset.policy != "flow":
         yield f"--head chooses between the heads of flow, {preset.policy} has one", "leave --head out"
     elif options.head is not None and options.head not in HEADS:

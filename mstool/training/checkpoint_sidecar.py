@@ -29,11 +29,11 @@ class CheckpointSidecar:
     # The dataset's own file of statistics for openpi.
     openpi_stats: Path | None
 
-    def write(self, folder: Path) -> None:
-        """Write into a checkpoint's `pretrained_model`."""
+    def write(self, folder: Path, **more: Any) -> None:
+        """Write into a checkpoint's `pretrained_model`, with `more` of the run."""
         if self.conventions is not None:
             save_conventions(self.conventions, folder)
-        documents = {folder / NORM_STATS_FILE: {"norm_stats": self.stats}, folder / RUN_FILE: self.run}
+        documents = {folder / NORM_STATS_FILE: {"norm_stats": self.stats}, folder / RUN_FILE: {**self.run, **more}}
         replace_texts({path: json.dumps(document, indent=1) + "\n" for path, document in documents.items()})
         if self.openpi_stats is not None:
             shutil.copyfile(self.openpi_stats, folder / OPENPI_STATS_FILE)

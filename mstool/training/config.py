@@ -16,6 +16,7 @@ from lerobot.utils.feature_utils import dataset_to_policy_features
 from mstool.dataset.training import ACTION, Facts
 from mstool.errors import DataError, UsageError
 from mstool.training import keys as key_map
+from mstool.training.clock import MOST_STEPS
 from mstool.training.keys import InputKeys
 from mstool.training.machine import default_workers, video_backend
 from mstool.training.options import FinetuneOptions
@@ -24,6 +25,7 @@ from mstool.training.weights import Weights
 
 _LOGS = 50  # lines of progress of a whole run
 _CHECKPOINTS = 4
+_TIMED_LOG = 20  # steps between lines where nothing says how many there will be
 _WARMUP, _COSINE = 500, 30_000  # steps, of all of LeRobot's presets
 
 
@@ -69,7 +71,7 @@ def build(
         }
     if weights is not None:
         policy.pretrained_path = Path(weights.where)
-    steps = options.steps or preset.steps.value
+    steps = MOST_STEPS if options.minutes else options.steps or preset.steps.value
     train = TrainPipelineConfig(
         dataset=DatasetConfig(
             repo_id=f"local/{options.dataset.resolve().name}",
@@ -84,8 +86,8 @@ def build(
         batch_size=options.batch_size or preset.batch_size.value,
         steps=steps,
         env_eval_freq=0,
-        log_freq=options.log_every or max(1, steps // _LOGS),
-        save_freq=options.save_every or max(1, steps // _CHECKPOINTS),
+        log_freq=options.log_every or (_TIMED_LOG if options.minutes else max(1, steps // _LOGS)),
+        save_freq=options.save_every or (steps if options.minutes else max(1, steps // _CHECKPOINTS)),
         wandb=WandBConfig(enable=options.wandb, project="mstool", disable_artifact=True),
         peft=_peft(preset) if options.lora else None,
         rename_map=dict(keys.renamed) if weights else {},
@@ -136,8 +138,12 @@ def _values(
         values["scheduler_decay_lr"] = lr / 10
     if options.head is not None:
         values["head"] = options.head
+    if options.image_size is not None:
+        values["image_size"] = (options.image_size, options.image_size)
     reasons = [
-        ("steps", steps, preset.steps.why if options.steps is None else "as asked"),
+        ("minutes", options.minutes, "as asked; the learning rate's schedule is fitted to them")
+        if options.minutes
+        else ("steps", steps, preset.steps.why if options.steps is None else "as asked"),
         (
             "batch_size",
             options.batch_size or preset.batch_size.value,

@@ -14,8 +14,10 @@ make_pre_post_processors,     pi05's tokenizer from a local folder, of a checkpo
 TokenizerProcessorStep        new
 _dataloader_worker_kwargs     a generator of its own, so that starting workers does not move the noise's random numbers
                               and a resumed run draws what an uninterrupted one draws; workers leave Ctrl-C alone
-update_policy                 stops at a loss or gradient that is not finite, and says which batch
-should_save_checkpoint        Ctrl-C asks for a checkpoint; the next `update_policy` stops every process
+update_policy                 stops at a loss or gradient that is not finite, and says which batch; sets the learning
+                              rate of `--minutes`; compiles the network where that pays
+should_save_checkpoint        Ctrl-C and the end of `--minutes` ask for a checkpoint; the next `update_policy` stops
+                              every process
 save_checkpoint               conventions, norm stats and the run's facts beside the weights
 init_logging, inside_slurm    short lines and a file of numbers; no progress bar without a terminal
 sys.argv                      `--config_path`, which `TrainPipelineConfig.validate` reads there when it resumes
@@ -23,10 +25,11 @@ sys.argv                      `--config_path`, which `TrainPipelineConfig.valida
 """
 
 import functools
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,7 +38,9 @@ from mstool.errors import SetupError
 from mstool.training import logs
 from mstool.training.batches import BrokenLoss, describe, is_broken
 from mstool.training.checkpoint_sidecar import CheckpointSidecar
-from mstool.training.interrupts import Interrupted, Interrupts, ignore_in_worker
+from mstool.training.clock import Clock, TimeUp
+from mstool.training.compiling import Compiling
+from mstool.training.interrupts import Interrupted, Interrupts, ignore_in_worker, largest
 from mstool.training.pictures import Cache
 from mstool.training.weights import Weights, check_loaded
 
@@ -56,11 +61,22 @@ class Hooks:
     tokenizer: str
     # Folder of the checkpoint to go on from, None for a new run.
     resumed: Path | None = None
+    # Of a run that ends by time.
+    clock: Clock | None = None
+    compiling: Compiling = field(default_factory=lambda: Compiling("off"))
     # Called once per step, with the step's number and its loss.
     on_step: Callable[[int, float], None] = lambda _step, _loss: None
+    # The steps that are done, and those that the run ends at.
     step: int = 0
+    steps: int = 0
     # All processes know of Ctrl-C, and a checkpoint of `step` is kept.
     stopping: bool = False
+    # The minutes are over, and a checkpoint is kept.
+    over: bool = False
+
+    def left(self, pace: float) -> float:
+        """Return the seconds that the run still takes at `pace` seconds a step."""
+        return self.clock.left if self.clock else (self.steps - self.step) * pace
 
 
 @contextmanager
@@ -124,12 +140,19 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
         generator = torch.Generator().manual_seed(hooks.seed)
         return {**_worker_kwargs(cfg), "generator": generator, "worker_init_fn": ignore_in_worker}
 
-    def update_policy(metrics: Any, policy: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+    def update_policy(metrics: Any, policy: Any, batch: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         if hooks.stopping:
             raise Interrupted(hooks.step)
+        if hooks.over:
+            raise TimeUp
         hooks.interrupts.training = True
         hooks.step = metrics.steps + 1
-        result = _update(metrics, policy, batch, *args, **kwargs)
+        if hooks.clock is not None:
+            hooks.clock.set_rate(optimizer, largest)
+            kwargs["lr_scheduler"] = None
+        result = _update(metrics, policy, batch, optimizer, *args, **kwargs)
+        if hooks.compiling.after_step(kwargs["accelerator"].unwrap_model(policy), hooks.left):
+            logging.info("the network is compiled")
         loss = metrics.loss.val
         if is_broken(loss, metrics.grad_norm.val):
             raise BrokenLoss(hooks.step, loss, metrics.grad_norm.val, describe(batch))
@@ -139,11 +162,13 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
     def should_save_checkpoint(step: int, save_freq: int, total_steps: int) -> bool:
         # No short cut: every process must ask the others at every step.
         hooks.stopping = hooks.interrupts.anywhere()
-        return bool(hooks.stopping or _should_save(step, save_freq, total_steps))
+        hooks.over = hooks.clock is not None and bool(largest(float(not hooks.clock.left)))
+        return bool(hooks.stopping or hooks.over or _should_save(step, save_freq, total_steps))
 
     def save_checkpoint(**kwargs: Any) -> None:
         _save(**kwargs)
-        hooks.sidecar.write(kwargs["checkpoint_dir"] / "pretrained_model")
+        timed = {"seconds": round(hooks.clock.spent, 3)} if hooks.clock else {}
+        hooks.sidecar.write(kwargs["checkpoint_dir"] / "pretrained_model", **timed)
 
     _make_datasets, _make_policy = train.make_train_eval_datasets, train.make_policy
     _make_processors, _worker_kwargs = train.make_pre_post_processors, train._dataloader_worker_kwargs

@@ -49,15 +49,20 @@ class Interrupts:
 
     def anywhere(self) -> bool:
         """Tell whether any process of the run was asked: every one of them must call this at the same step."""
-        import torch
-        from torch import distributed
+        return bool(largest(float(self.asked)))
 
-        if not (distributed.is_available() and distributed.is_initialized()):
-            return self.asked
-        device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-        flag = torch.tensor(int(self.asked), device=device)
-        distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
-        return bool(flag.item())
+
+def largest(value: float) -> float:
+    """Return the largest of the numbers with which all processes of the run call this at the same step."""
+    import torch
+    from torch import distributed
+
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return value
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    shared = torch.tensor(value, dtype=torch.float64, device=device)
+    distributed.all_reduce(shared, op=distributed.ReduceOp.MAX)
+    return float(shared.item())
 
 
 def ignore_in_worker(_worker: int) -> None:

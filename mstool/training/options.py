@@ -27,12 +27,18 @@ class FinetuneOptions:
     # Folder of a tokenizer, for pi05 alone.
     tokenizer: Path | None = None
     steps: int | None = None
+    # Train so long, the learning rate's schedule with it, whatever number of steps that is.
+    minutes: float | None = None
     # Samples per step and GPU.
     batch_size: int | None = None
     lr: float | None = None
     # Actions per window.
     chunk_size: int | None = None
     head: str | None = None
+    # Side of the pictures that `flow` sees, pixels.
+    image_size: int | None = None
+    # When `flow`'s network is compiled: `auto` where that ends the run sooner.
+    compile: str = "auto"
     lora: bool = False
     seed: int | None = None
     # Processes that load data, per GPU.

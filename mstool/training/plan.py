@@ -47,6 +47,8 @@ class Plan:
     gpus: int
     # Steps done already.
     first_step: int = 0
+    # How long the run takes where it ends by time, not by steps.
+    minutes: float | None = None
 
     @property
     def steps(self) -> int:
@@ -55,7 +57,9 @@ class Plan:
 
     @property
     def checkpoints(self) -> int:
-        """How many are still to be written."""
+        """How many are still to be written; of a run that ends by time, the one at its end."""
+        if self.minutes:
+            return 1
         every = int(self.config["save_freq"])
         return math.ceil(self.steps / every) - self.first_step // every
 
@@ -126,10 +130,11 @@ class Plan:
                 if files.missing
             ],
             "first_step": self.first_step,
-            "steps": self.steps,
+            "steps": None if self.minutes else self.steps,
+            "minutes": self.minutes,
             "batch_size": samples,
             "steps_per_epoch": self.facts.steps_per_epoch(samples),
-            "epochs": round(self.steps * samples / max(1, self.facts.frames), 2),
+            "epochs": None if self.minutes else round(self.steps * samples / max(1, self.facts.frames), 2),
             "keys": dict(self.keys.mapped),
             "renamed": dict(self.keys.renamed),
             "empty_cameras": list(self.keys.empty),

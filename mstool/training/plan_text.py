@@ -24,10 +24,13 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.conventions is None:
         yield "meaning     not recorded: mstool eval of the policy will ask for a dataset that says it (--dataset)"
     first = f"from step {plan.first_step} " if plan.first_step else ""
-    yield (
-        f"steps       {first}to {plan.steps}, {samples} samples each; {per_epoch} per epoch, "
-        f"{plan.steps / per_epoch:.1f} epochs"
-    )
+    if plan.minutes:
+        yield f"steps       {first}for {plan.minutes:g} minutes in all, {samples} samples each; {per_epoch} per epoch"
+    else:
+        yield (
+            f"steps       {first}to {plan.steps}, {samples} samples each; {per_epoch} per epoch, "
+            f"{plan.steps / per_epoch:.1f} epochs"
+        )
     yield f"device      {plan.device}" + (f", {plan.device_bytes / _GIB:.0f} GiB" if plan.device_bytes else "")
     yield f"memory      {_memory(plan)}"
     yield f"images      {_pictures(plan)}"
@@ -71,6 +74,8 @@ def _pictures(plan: Plan) -> str:
 
 def _checkpoints(plan: Plan) -> str:
     every = f"every {plan.config['save_freq']} steps, {plan.checkpoints} in all, in {plan.options.output}/checkpoints"
+    if plan.minutes:
+        every = f"at the end, and every {plan.config['save_freq']} steps, in {plan.options.output}/checkpoints"
     if plan.memory is None or plan.disk is None:
         return every
     return f"{every}; {plan.memory.checkpoint / _GIB:.2f} GiB each, {plan.disk / _GIB:.1f} GiB"

@@ -99,6 +99,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
         cache=cache,
         gpus=gpus(),
         first_step=checkpoint.step if checkpoint else 0,
+        minutes=checkpoint.run.get("minutes") if checkpoint else options.minutes,
     )
     tokenizer = str(options.tokenizer.resolve()) if options.tokenizer else ""
     return Prepared(plan, train, setup.weights, checkpoint, tokenizer)

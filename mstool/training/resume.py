@@ -115,6 +115,12 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     for name, value in asked.items():
         if value is not None:
             setattr(train, name, value)
+    minutes = checkpoint.run.get("minutes")
+    if minutes and checkpoint.run.get("seconds", 0.0) >= 60 * minutes:
+        raise UsageError(
+            f"{checkpoint.folder} was trained for its {minutes:g} minutes: nothing is left",
+            fix=options.command(resume=False, minutes=2 * minutes, init=None, output="runs/ANOTHER"),
+        )
     if train.steps <= checkpoint.step:
         raise UsageError(
             f"{checkpoint.folder} is at step {checkpoint.step} and the run ends at step {train.steps}: nothing is left",
@@ -130,6 +136,8 @@ def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: An
         "lr": getattr(policy, "optimizer_lr", None),
         "chunk_size": getattr(policy, get_preset(options.policy).chunk_field, None),
         "head": getattr(policy, "head", None),
+        "image_size": next(iter(getattr(policy, "image_size", ())), None),
+        "minutes": checkpoint.run.get("minutes"),
         "lora": train.peft is not None,
     }
     changed = [name for name, value in fixed.items() if getattr(options, name) and getattr(options, name) != value]

@@ -4,7 +4,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 
 from mstool import __version__
 from mstool.training import checkpoint_sidecar, gate, resume
+from mstool.training.clock import Clock, TimeUp
+from mstool.training.compiling import Compiling
 from mstool.training.interrupts import Interrupts
 from mstool.training.machine import after_first, rank
 from mstool.training.options import RANDOM, FinetuneOptions
@@ -89,6 +91,9 @@ def finetune(
         random_weights=options.init == RANDOM and prepared.checkpoint is None,
         tokenizer=prepared.tokenizer,
         resumed=prepared.checkpoint.model if prepared.checkpoint else None,
+        clock=_clock(prepared),
+        compiling=Compiling(options.compile),
+        steps=config.steps,
         on_step=on_step,
     )
     _make_way(options, plan.device)
@@ -100,6 +105,7 @@ def finetune(
         hooked(hooks),
         # pi05 prints while it loads, and stdout is for the report.
         redirect_stdout(sys.stderr),
+        suppress(TimeUp),
     ):
         train(config)
     from mstool.training.logs import last_line
@@ -117,6 +123,16 @@ def _make_way(options: FinetuneOptions, device: str) -> None:
         options.output.rmdir()
 
 
+def _clock(prepared: Prepared) -> Clock | None:
+    """Return the clock of a run that ends by time, which a checkpoint has set going already."""
+    minutes, policy = prepared.plan.minutes, prepared.train.policy
+    if minutes is None:
+        return None
+    floor = getattr(policy, "scheduler_decay_lr", 0.0) / policy.optimizer_lr
+    spent = prepared.checkpoint.run.get("seconds", 0.0) if prepared.checkpoint else 0.0
+    return Clock(minutes, floor=floor, spent=spent)
+
+
 def _run_facts(plan: Plan, verdict: gate.Verdict) -> dict[str, Any]:
     return {
         "policy": plan.options.policy,
@@ -126,4 +142,5 @@ def _run_facts(plan: Plan, verdict: gate.Verdict) -> dict[str, Any]:
         "mstool": __version__,
         "start": plan.start,
         "command": plan.options.command(),
+        **({"minutes": plan.minutes} if plan.minutes else {}),
     }

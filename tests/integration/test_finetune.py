@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -260,3 +261,18 @@ def test_a_dataset_made_elsewhere_is_trained_on_at_its_own_rate(mstool, capsys, 
     report = train(options(root, tmp_path / "run", "act", steps=1, chunk_size=8))
     assert not (report.checkpoint / "mstool_conventions.json").exists()
     assert json.loads((report.checkpoint / "mstool_run.json").read_text())["validation"]["valid"] is True
+
+
+def test_a_run_by_time_ends_with_a_checkpoint_and_its_schedule(dataset, tmp_path):
+    output = tmp_path / "timed"
+    wish = options(dataset, output, steps=None, save_every=None, log_every=1, minutes=1 / 60)
+    report = train(wish)
+    assert report.steps > 3
+    lines = [json.loads(line) for line in (output / "train_log.jsonl").read_text().splitlines()]
+    assert lines[-1]["lr"] < 0.3 * max(line["lr"] for line in lines)
+    run_file = json.loads((report.checkpoint / "mstool_run.json").read_text())
+    assert run_file["minutes"] == 1 / 60
+    assert run_file["seconds"] >= 1
+    assert report.checkpoint.parent.name == f"{report.steps:06d}"
+    with pytest.raises(UsageError, match="nothing is left"):
+        prepare(replace(wish, resume=True), notify=lambda _line: None)

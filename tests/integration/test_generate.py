@@ -11,10 +11,14 @@ import pytest
 from support.processes import die
 
 from mstool.errors import MstoolError, UsageError
+from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt
 from mstool.simulators.maniskill.demos import team
 from mstool.simulators.maniskill.demos.generate import generate_demos
+from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.demos.team import FILES
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
+from mstool.simulators.maniskill.planner.detour import Detour, motions_of
 from mstool.simulators.maniskill.record import DemoRecorder
 from mstool.simulators.maniskill.solve import load_solution, make_planning_env, solvable_envs, solve_episode
 
@@ -194,13 +198,43 @@ def test_every_task_can_be_generated(tmp_path: Path) -> None:
         assert demo["success"][-1]
 
 
+def test_a_disturbed_demo_begins_elsewhere_and_leads_back(tmp_path: Path) -> None:
+    reports = [
+        generate_demos("PickCube-v1", episodes=2, out_dir=tmp_path / str(workers), workers=workers, disturb=1.0)
+        for workers in (1, 2)
+    ]
+    for name in FILES:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+    assert reports[0].disturbed == 2
+    demos = DemoFile(tmp_path / "1")
+    simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", "pd_joint_pos"))
+    for position, steps in enumerate(reports[0].steps):
+        demo = demos.read(position)
+        assert demo.disturbed
+        assert len(demo.actions) == steps
+        assert len(demos.recorded_states(position).states) == steps + 1
+        simulator.reset(demo.seed, demo.reset_options, demo.first_state)
+        assert not simulator.begun_at_seed
+        assert [simulator.step(action) for action in demo.actions][-1]
+    simulator.close()
+
+
+def test_a_detour_is_a_function_of_the_seed_and_its_share() -> None:
+    drawn = [Detour(seed, 0.3, motions=3)._before for seed in range(1000)]
+    assert drawn == [Detour(seed, 0.3, motions=3)._before for seed in range(1000)]
+    assert 0.25 < sum(before >= 0 for before in drawn) / 1000 < 0.35
+    assert set(drawn) == {-1, 0, 1, 2}
+    assert motions_of(load_solution("PickCube-v1")) == 3
+    assert motions_of(load_solution("StackCube-v1")) == 4
+
+
 class FakeRecorder:
     """Stands in for the simulator: seed 1 always fails, everything fails from seed `broken` on."""
 
     broken = 10**9
     stop_at = 10**9
 
-    def __init__(self, env_id: str, folder: Path) -> None:
+    def __init__(self, env_id: str, folder: Path, *, disturb: float = 0.0) -> None:
         self.folder = folder
         self.kept: list[int] = []
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mstool.contract import Array
-from mstool.maniskill2lerobot.episode.replay import BEGUN_ELSEWHERE, Replayer, as_track
+from mstool.maniskill2lerobot.episode.replay import Replayer, as_track, begun_elsewhere
 from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demo, RecordedStates
@@ -58,5 +58,5 @@ class StatesSource(Replayer):
                 on_frame(simulator.finish_pictures())
         warnings = [NOT_EXECUTED, UNSAID if success is None else AS_RECORDED]
         if not simulator.begun_at_seed:
-            warnings.append(BEGUN_ELSEWHERE)
+            warnings.append(begun_elsewhere(demo))
         return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, dropped, tuple(warnings))

@@ -6,7 +6,7 @@ import numpy as np
 
 from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotTrack
 from mstool.layouts import Layout
-from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
+from mstool.maniskill2lerobot.episode.source import DISTURBED, NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
 from mstool.simulators.base import Simulator
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demo
@@ -48,9 +48,7 @@ class Replayer:
 
     def play(self, demo: Demo, *, horizon: int, on_frame: FrameSink) -> Replay:
         """Replay and render."""
-        return replay(
-            self.simulator, demo, self.layout, horizon=horizon, hold_steps=self.hold_steps, on_frame=on_frame
-        )
+        return replay(self.simulator, demo, self.layout, horizon=horizon, hold_steps=self.hold_steps, on_frame=on_frame)
 
 
 def replay(
@@ -101,9 +99,14 @@ def replay(
             on_frame(simulator.finish_pictures())
         actions.append(stored)
     dropped = "" if success or not simulator.judges else NOT_SUCCESSFUL
-    doubts = {UNJUDGED: not simulator.judges, BEGUN_ELSEWHERE: not simulator.begun_at_seed}
+    doubts = {UNJUDGED: not simulator.judges, begun_elsewhere(demo): not simulator.begun_at_seed}
     warnings = tuple(text for text, holds in doubts.items() if holds)
     return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, dropped, warnings)
+
+
+def begun_elsewhere(demo: Demo) -> str:
+    """Say why a demo did not begin where its seed does."""
+    return DISTURBED if demo.disturbed else BEGUN_ELSEWHERE
 
 
 def as_track(qpos: list[Array], tcp: list[Array]) -> RobotTrack:

@@ -14,6 +14,11 @@ NOT_SUCCESSFUL = "not successful"
 # What is said of one that did not solve its task and is kept because that was asked for.
 KEPT_FAILURE = "did not solve the task: kept, as --keep-failures asks, and marked `solved: false`"
 
+# What is said of one that begins where its planner was disturbed to.
+DISTURBED = (
+    "begins where the planner was disturbed to, and leads back: from its seed, its actions do not solve the task"
+)
+
 type FrameSink = Callable[[dict[str, Array]], None]
 
 

@@ -16,7 +16,7 @@ from mstool.dataset.media import open_image
 from mstool.dataset.parquet_files import open_parquet
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
-from mstool.maniskill2lerobot.episode.source import KEPT_FAILURE
+from mstool.maniskill2lerobot.episode.source import DISTURBED, KEPT_FAILURE
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs, write_pngs
 from mstool.maniskill2lerobot.pictures.video import VideoWriter, decode
@@ -91,7 +91,10 @@ def _mark(
         histograms=histograms,
         psnr_db=psnr,
         names=names.as_dict() if names else {},
-        warnings=[KEPT_FAILURE] if line.get("solved") is False else [],
+        warnings=[
+            *([DISTURBED] if line.get("disturbed") is True else []),
+            *([KEPT_FAILURE] if line.get("solved") is False else []),
+        ],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from mstool.contract import Version
 from mstool.dataset.record import Record
 from mstool.manifest import find_task
-from mstool.maniskill2lerobot.episode.source import KEPT_FAILURE
+from mstool.maniskill2lerobot.episode.source import DISTURBED, KEPT_FAILURE
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.features import camera_columns, units
 
@@ -75,7 +75,8 @@ def unverified(episodes: Sequence[Episode]) -> list[str]:
 def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
     """Return where every episode comes from: environment, seed, demo, steps before and after conversion.
 
-    `solved` is there, and False, for those that failed and were kept; `hold_steps` where the robot stays at the end.
+    `solved` is there, and False, for those that failed and were kept; `hold_steps` where the robot stays at the end;
+    `disturbed` where the episode does not begin where its seed does, but where its planner was disturbed to.
     """
     return [
         {
@@ -87,6 +88,7 @@ def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
             "frames": episode.mark.frames,
             "fingerprint": episode.mark.fingerprint,
             **({"hold_steps": episode.recipe.hold_steps} if episode.recipe.hold_steps else {}),
+            **({"disturbed": True} if DISTURBED in episode.mark.warnings else {}),
             **({"solved": False} if KEPT_FAILURE in episode.mark.warnings else {}),
         }
         for index, episode in enumerate(episodes)

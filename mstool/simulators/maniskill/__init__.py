@@ -10,6 +10,7 @@ states                  a scene put in a demo's state
 devices                 where it renders
 render_detail           fewer triangles: meshes makes them, mesh_cache keeps them
 action_conversion       demo actions in another control mode, by way of the joint_targets of their own
+holding                 the action with which a robot stays where it is
 planner/, solve, record   ManiSkill's own solutions, and what they do written down
 demos/                  its files of demos, official or made here
 probe                   whether SAPIEN renders here

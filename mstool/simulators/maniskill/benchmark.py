@@ -87,10 +87,17 @@ class ManiSkill:
         out_dir: Path,
         overwrite: bool = False,
         workers: int | None = None,
+        disturb: float = 0.0,
     ) -> GenerateReport:
         """Write `trajectory.h5` and `trajectory.json` as ManiSkill does."""
         return generate_demos(
-            env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite, workers=workers
+            env_id,
+            episodes=episodes,
+            seed=seed,
+            out_dir=out_dir,
+            overwrite=overwrite,
+            workers=workers,
+            disturb=disturb,
         )
 
     def open_demos(self, path: Path) -> DemoFile:

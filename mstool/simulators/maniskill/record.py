@@ -34,6 +34,8 @@ class DemoRecorder:
         An environment of `solvable_envs`.
     folder
         An existing, empty folder.
+    disturb
+        Share of the seeds on which the planner is disturbed; the steps of that are recorded like all others.
 
     Raises
     ------
@@ -42,8 +44,9 @@ class DemoRecorder:
 
     """
 
-    def __init__(self, env_id: str, folder: Path) -> None:
+    def __init__(self, env_id: str, folder: Path, *, disturb: float = 0.0) -> None:
         self.env_id = env_id
+        self._disturb = disturb
         env = make_planning_env(env_id)
         from mani_skill.utils.wrappers.record import RecordEpisode
 
@@ -62,7 +65,7 @@ class DemoRecorder:
 
     def attempt(self, seed: int) -> Attempt:
         """Run the solution on one seed; a success becomes the next trajectory, a failure leaves no trace."""
-        outcome = solve_episode(self._env, self.env_id, seed)
+        outcome = solve_episode(self._env, self.env_id, seed, disturb=self._disturb)
         self._env.flush_trajectory(save=outcome.success)
         return outcome
 

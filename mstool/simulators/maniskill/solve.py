@@ -102,7 +102,7 @@ def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
     return _RebuiltScene(env) if rebuild else env
 
 
-def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Attempt:
+def solve_episode(env: gymnasium.Env, env_id: str, seed: int, *, disturb: float = 0.0) -> Attempt:
     """Run ManiSkill's solution on one seed.
 
     Parameters
@@ -113,11 +113,16 @@ def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Attempt:
         The environment's name.
     seed
         Seed of the episode.
+    disturb
+        Share of the seeds on which the hand is taken away before a motion (`planner.detour`).
 
     """
     solution = load_solution(env_id)
+    from mstool.simulators.maniskill.planner.detour import Detour, detours, motions_of
+
+    detour = Detour(seed, disturb, motions_of(solution))
     try:
-        with _silent():
+        with _silent(), detours(detour):
             result = solution(env, seed=seed)
     except Exception as error:  # noqa: BLE001 -- after a failed plan, solutions stop with anything
         text = str(error).splitlines()
@@ -128,7 +133,7 @@ def solve_episode(env: gymnasium.Env, env_id: str, seed: int) -> Attempt:
     base: Any = env.unwrapped
     if not bool(base.get_info()["success"].item()):
         return _failed(env, seed, "not successful")
-    return Attempt(seed=seed, success=True, steps=_steps(env))
+    return Attempt(seed=seed, success=True, steps=_steps(env), left_out=detour.steps)
 
 
 def _failed(env: gymnasium.Env, seed: int, reason: str) -> Attempt:

@@ -1,6 +1,5 @@
 """The policy as LeRobot drives it: a loss in training, action chunks in evaluation, an average of the weights."""
 
-import shutil
 from collections import deque
 from copy import deepcopy
 from typing import Any
@@ -18,8 +17,6 @@ from mstool.training.flow.objective import make_objective
 
 # Early steps count more: the average of the first n steps' weights keeps at most (1 + n) / (10 + n).
 EMA_START = 10
-# Compiling takes 90 s and saves 20 to 45 ms a step (H100, H200), so a short training does without.
-COMPILE_AFTER = 500
 
 
 class FlowNetwork(nn.Module):
@@ -70,7 +67,6 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.objective = make_objective(config.head, config.num_train_timesteps)
         self.model = FlowNetwork(config)
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
-        self._compiled = False
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self.reset()
@@ -116,8 +112,6 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.updates += 1
         count = int(self.updates)
         share = 1 - min(self.config.ema_decay, (1 + count) / (EMA_START + count))
-        if count > COMPILE_AFTER and not self._compiled:
-            self._compile()
         if self._pairs is None:  # now, as the weights have moved to their device
             kept, new = self.average.state_dict(), self.model.state_dict()
             floats = [name for name, value in kept.items() if value.is_floating_point()]
@@ -125,10 +119,9 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         with torch.no_grad():
             torch._foreach_lerp_(*self._pairs, share)
 
-    def _compile(self) -> None:
-        """Compile what is trained, on a GPU and with a C compiler, which torch needs for it."""
-        self._compiled = True
-        if str(self.config.device).startswith("cuda") and (shutil.which("cc") or shutil.which("gcc")):
+    def compile_network(self) -> None:
+        """Compile what is trained, on a GPU; torch needs a C compiler for it."""
+        if str(self.config.device).startswith("cuda"):
             self.model.encoder.compile()
             self.model.expert.compile()
 

@@ -29,6 +29,7 @@ def generate_demos(
     out_dir: str | Path,
     overwrite: bool = False,
     workers: int | None = None,
+    disturb: float = 0.0,
 ) -> GenerateReport:
     """Solve consecutive seeds until there are enough successes, and write them as ManiSkill would.
 
@@ -49,6 +50,9 @@ def generate_demos(
         Whether to replace a pair that is there.
     workers
         Processes; None takes one per core, as far as there is work for them.
+    disturb
+        Share of the seeds, 0 to 1, on which the hand is taken away before one of the planner's motions; the demo begins
+        after that and leads back. From their seeds, the actions of these do not solve the task.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def generate_demos(
 
     """
     out_dir = Path(out_dir)
-    _check(env_id, episodes, seed, out_dir, overwrite=overwrite)
+    _check(env_id, episodes, seed, out_dir, disturb, overwrite=overwrite)
     started = time.monotonic()
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, because a rename is only atomic within one file system.
@@ -68,7 +72,7 @@ def generate_demos(
         made.mkdir()
         count = workers or min(len(os.sched_getaffinity(0)), -(-episodes // WORTH_A_WORKER))
         folders = [Path(scratch) / str(number) for number in range(min(count, episodes))]
-        with _crew(env_id, folders) as crew:
+        with _crew(env_id, folders, disturb) as crew:
             outcomes = _enough(env_id, crew.attempts(seed), episodes, seed)
         put_together([outcome for outcome in outcomes if outcome.attempt.success], made)
         _install(made, out_dir, backup=Path(scratch) / "old")
@@ -79,19 +83,22 @@ def generate_demos(
         h5=out_dir / FILES[0],
         json=out_dir / FILES[1],
         seeds=tuple(attempt.seed for attempt in kept),
-        steps=tuple(attempt.steps for attempt in kept),
+        steps=tuple(attempt.steps - attempt.left_out for attempt in kept),
+        disturbed=sum(attempt.left_out > 0 for attempt in kept),
         failures=_count(attempts),
         seconds=time.monotonic() - started,
     )
 
 
-def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: bool) -> None:
+def _check(env_id: str, episodes: int, seed: int, out_dir: Path, disturb: float, *, overwrite: bool) -> None:
     check_solvable(env_id)
     command = f"mstool demos generate --env {env_id} --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
     if episodes < 1:
         raise UsageError(f"--episodes must be 1 or more, not {episodes}", fix=command)
     if seed < 0:
         raise UsageError(f"--seed must be 0 or more, not {seed}", fix=command)
+    if not 0 <= disturb <= 1:
+        raise UsageError(f"--disturb is a share of the seeds, 0 to 1, not {disturb:g}", fix=f"{command} --disturb 0.3")
     writable_folder(out_dir, "--output", beside=True)
     there = [name for name in FILES if (out_dir / name).exists()]
     if there and not overwrite:
@@ -100,11 +107,11 @@ def _check(env_id: str, episodes: int, seed: int, out_dir: Path, *, overwrite: b
         )
 
 
-def _crew(env_id: str, folders: list[Path]) -> Alone | Team:
+def _crew(env_id: str, folders: list[Path], disturb: float) -> Alone | Team:
     if len(folders) > 1:
-        return Team(env_id, folders)
+        return Team(env_id, folders, disturb)
     folders[0].mkdir()
-    return Alone(env_id, folders[0])
+    return Alone(env_id, folders[0], disturb)
 
 
 def _enough(env_id: str, coming: Iterator[Outcome], episodes: int, seed: int) -> list[Outcome]:

@@ -199,6 +199,7 @@ class DemoFile:
             env_kwargs=self.env_kwargs,
             observations=stamp(self.path) if observed else "",
             states=stamp(self.path) if first_state else "",
+            disturbed=episode.get("disturbed") is True,
             listed_in=str(self.json),
         )
 

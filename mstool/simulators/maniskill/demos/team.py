@@ -31,8 +31,8 @@ class Outcome:
 class Alone:
     """Attempts seeds one after the other, in this process."""
 
-    def __init__(self, env_id: str, folder: Path) -> None:
-        self._recorder = DemoRecorder(env_id, folder)
+    def __init__(self, env_id: str, folder: Path, disturb: float) -> None:
+        self._recorder = DemoRecorder(env_id, folder, disturb=disturb)
         self._folder = folder
         self._held = ExitStack()
 
@@ -56,8 +56,9 @@ class Alone:
 class Team:
     """Attempts seeds in several processes, each of which records into a folder of its own."""
 
-    def __init__(self, env_id: str, folders: Sequence[Path]) -> None:
-        self._workers = {pipe: (process, folder) for folder in folders for pipe, process in [_start(env_id, folder)]}
+    def __init__(self, env_id: str, folders: Sequence[Path], disturb: float) -> None:
+        started = [(folder, *_start(env_id, folder, disturb)) for folder in folders]
+        self._workers = {pipe: (process, folder) for folder, pipe, process in started}
 
     def attempts(self, seed: int) -> Iterator[Outcome]:
         """Yield the outcomes of `seed` and those after it, in their order and without an end."""
@@ -131,20 +132,36 @@ def put_together(solved: Sequence[Outcome], folder: Path) -> None:
         files = {source: held.enter_context(h5py.File(source / FILES[0])) for source in listings}
         for number, outcome in enumerate(solved):
             files[outcome.folder].copy(f"traj_{outcome.position}", target, name=f"traj_{number}")
-            episodes.append({**listings[outcome.folder]["episodes"][outcome.position], "episode_id": number})
+            episode = {**listings[outcome.folder]["episodes"][outcome.position], "episode_id": number}
+            if left_out := outcome.attempt.left_out:
+                _leave_out(target[f"traj_{number}"], left_out)
+                episode |= {"elapsed_steps": episode["elapsed_steps"] - left_out, "disturbed": True}
+            episodes.append(episode)
     listing = {**listings[solved[0].folder], "episodes": episodes}
     (folder / FILES[1]).write_text(json.dumps(listing, indent=2) + "\n")
 
 
-def _start(env_id: str, folder: Path) -> tuple[Connection, BaseProcess]:
+def _leave_out(group: h5py.Group, steps: int) -> None:
+    """Take the first steps away from everything that a trajectory holds: rows of steps, and of states."""
+    for name in list(group):
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            _leave_out(item, steps)
+            continue
+        rows = item[steps:]
+        del group[name]
+        group.create_dataset(name, data=rows)
+
+
+def _start(env_id: str, folder: Path, disturb: float) -> tuple[Connection, BaseProcess]:
     folder.mkdir()
-    return start_worker(_serve, env_id, folder)
+    return start_worker(_serve, env_id, folder, disturb)
 
 
-def _serve(pipe: Connection, env_id: str, folder: Path) -> None:
+def _serve(pipe: Connection, env_id: str, folder: Path, disturb: float) -> None:
     """Attempt the seeds that come through `pipe` until None comes, answer with None once the files are finished."""
     try:
-        with DemoRecorder(env_id, folder) as recorder:
+        with DemoRecorder(env_id, folder, disturb=disturb) as recorder:
             while (seed := pipe.recv()) is not None:
                 pipe.send(recorder.attempt(seed))
         pipe.send(None)

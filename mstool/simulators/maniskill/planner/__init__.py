@@ -10,6 +10,7 @@ rotations  quaternions and matrices, in the precision mplib used under numpy 1
 screw      one screw motion from a joint configuration to a pose, as a joint path
 retime     a joint path -> joint positions at every control step (TOPP-RA)
 planner    `Planner`, with the signature and results that ManiSkill's solvers expect
+detour     takes the hand away before a motion, so that a demo begins there and leads back
 inject     makes `import mplib` inside ManiSkill's solvers find `Planner`
 ========== ========================================================================
 

@@ -1,0 +1,303 @@
+"""The bundled policy from demos to success rates, in variants side by side: generate, convert, finetune, eval.
+
+    python benchmarks/flow_ten_tasks.py --tasks PickCube-v1 --tasks StackCube-v1 --episodes 300 --minutes 3 --limit 560
+        --variant "plain" --variant "hold=convert: --hold-steps 20" --output runs/ten
+    python benchmarks/flow_ten_tasks.py --combine runs/ten/results.json MORE/results.json
+
+One policy for each `--tasks` (one task, or several by comma) and each `--variant NAME=COMMAND: WORDS; COMMAND: WORDS`,
+with more words for `generate`, `convert`, `finetune` and `eval`, where `|` divides the words of several evaluations
+(`eval: --replan 8 | --replan 16`); `--common` says words for all variants. Demos and
+datasets with the same words are made once, by all cores, in the order given; meanwhile up to `--side-by-side` policies
+train on the GPU, each for `--minutes` or for what `--limit` seconds leave, and are evaluated on unseen seeds. Results
+are written after every stage, and what there is of an evaluation when the limit comes counts. `--combine` writes
+`benchmarks/results/flow_ten_tasks.json` and `.md`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mstool.atomic import replace_text
+from mstool.cli.output import table
+from mstool.evaluation.statistics import wilson
+from mstool.manifest import all_tasks
+
+RESULTS = Path(__file__).parent / "results"
+COMMANDS = ("generate", "convert", "finetune", "eval")
+# From the command to the first step, and the shortest training that is worth it, s.
+START_S, LEAST_S = 60, 20
+GRACE_S = 20
+
+
+def parse_variant(text: str) -> tuple[str, dict[str, list[str]]]:
+    """Read `NAME=COMMAND: WORDS; COMMAND: WORDS`: the name, and {command: words}."""
+    name, _, rest = text.partition("=")
+    words: dict[str, list[str]] = {command: [] for command in COMMANDS}
+    for part in filter(None, (part.strip() for part in rest.split(";"))):
+        command, _, line = part.partition(":")
+        if command.strip() not in words:
+            raise SystemExit(f"--variant {text!r}: {command!r} is none of {', '.join(COMMANDS)}")
+        words[command.strip()] += shlex.split(line)
+    return name.strip(), words
+
+
+class Bench:
+    """What all policies share: words, work folder, the clock, and the results as far as they are."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.started = time.monotonic()
+        self.work: Path = options.work
+        self.cores = len(os.sched_getaffinity(0))
+        _, self.common = parse_variant(f"all={options.common}")
+        self.policies: list[dict[str, Any]] = []
+        self.lock = threading.Lock()
+        # What was made already: demos and datasets, by the words that made them.
+        self.shared: dict[str, tuple[Path, dict[str, Any]]] = {}
+
+    @property
+    def left(self) -> float:
+        """Seconds until the limit."""
+        return float(self.options.limit - (time.monotonic() - self.started))
+
+    def save(self) -> None:
+        """Write the results as they stand."""
+        with self.lock:
+            document = {
+                "words": shlex.join(["python", "benchmarks/flow_ten_tasks.py", *sys.argv[1:]]),
+                "machine": machine(),
+                "seconds": round(time.monotonic() - self.started),
+                "policies": self.policies,
+            }
+            text = json.dumps(document, indent=1).replace(str(self.work), "WORK")
+            replace_text(self.options.output / "results.json", text + "\n")
+
+    def run(self, log: str, *words: object, least: float = 0.0) -> dict[str, Any]:
+        """Run one command until the limit; its JSON document, its line and its seconds, or what went wrong."""
+        line = [str(word) for word in words]
+        document: dict[str, Any] = {"command": shlex.join(["mstool", *line])}
+        if self.left < least:
+            return {**document, "failed": f"{self.left:.0f} s are left"}
+        print(f"{time.monotonic() - self.started:4.0f} s  {document['command']}", flush=True)
+        began = time.monotonic()
+        folder = self.options.output / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{log}.log").open("w") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mstool.cli", *line, "--json"], stdout=subprocess.PIPE, stderr=err, text=True
+            )
+            try:
+                out, _ = process.communicate(timeout=max(1.0, self.left))
+            except subprocess.TimeoutExpired:
+                out = stop(process)
+        document["seconds"] = round(time.monotonic() - began, 1)
+        text = (folder / f"{log}.log").read_text(errors="replace")
+        (folder / f"{log}.log").write_text(text[-6000:])
+        if process.returncode:
+            print(f"{document['command']} ended with {process.returncode}:\n{text[-1500:]}", flush=True)
+            return {**document, "failed": text[-1500:]}
+        return {**document, **json.loads(out)}
+
+    def prepared(self, tasks: str, words: dict[str, list[str]]) -> tuple[Path | None, dict[str, Any]]:
+        """Make the demos and the dataset of a policy, unless that was done; its folder, None where it failed."""
+        options, made = self.options, words["generate"]
+        key = digest(options.episodes, *made)
+        demos, done = self.work / f"demos-{key}", []
+        if options.demos and not made:
+            demos = options.demos
+        for env_id in tasks.split(","):
+            there = self.shared.get(f"{demos}/{env_id}")
+            if there is None and not (demos / env_id).is_dir():
+                document = self.run(
+                    f"generate-{key}-{env_id}", "demos", "generate", "-e", env_id, "-n", options.episodes,
+                    "--workers", self.cores, *made, "--output", demos / env_id,
+                )  # fmt: skip
+                slim = {name: document.get(name) for name in ("command", "seconds", "episodes", "attempts", "failed")}
+                there = self.shared[f"{demos}/{env_id}"] = (demos, slim)
+            done += [there[1]] if there else []
+        if failed := [document["failed"] for document in done if document.get("failed")]:
+            return None, {"generate": done, "failed": failed}
+        name = f"{tasks.replace(',', '+')}-{digest(str(demos), *words['convert'])}"
+        root = self.work / "data" / name
+        noted = self.work / f"convert-{name}.json"
+        if name not in self.shared and noted.is_file():  # by an earlier run
+            self.shared[name] = root, json.loads(noted.read_text())
+        if name not in self.shared:
+            document = self.run(
+                f"convert-{name}", "convert", "-e", tasks, "--demos", demos, "--workers", max(1, self.cores - 2),
+                *words["convert"], "--output", root,
+            )  # fmt: skip
+            wanted = ("command", "seconds", "converted", "frames", "dropped", "failed")
+            self.shared[name] = root, {entry: document.get(entry) for entry in wanted}
+            if not document.get("failed"):
+                noted.write_text(json.dumps(self.shared[name][1]))
+        root, document = self.shared[name]
+        return None if document.get("failed") else root, {"generate": done, "convert": document}
+
+    def policy(self, entry: dict[str, Any], root: Path, words: dict[str, list[str]]) -> None:
+        """Train and evaluate one policy."""
+        options, name = self.options, f"{entry['tasks'].replace(',', '+')}-{entry['variant']}"
+        output = self.work / "runs" / name
+        seconds = min(60 * options.minutes, self.left - options.reserve - START_S)
+        loaders = max(1, min(4, self.cores // (2 * options.side_by_side)))
+        there = (output / "checkpoints" / "last").is_dir()  # of an earlier run
+        document = {"steps": None} if there else self.run(
+            f"finetune-{name}", "finetune", root, "--minutes", round(max(seconds, 1) / 60, 3), "--num-workers", loaders,
+            *words["finetune"], "--output", output, least=options.reserve + START_S + LEAST_S,
+        )  # fmt: skip
+        entry["finetune"] = document
+        self.save()
+        if document.get("failed"):
+            return
+        entry["finetune"]["losses"] = losses(output / "train_log.jsonl")
+        workers = options.eval_workers or max(1, (self.cores - 1) // options.side_by_side)
+        entry["evals"], entry["tasks_done"] = [], []
+        for number, own in enumerate(alternatives(words["eval"])):
+            folder = self.work / "eval" / f"{name}-{number}"
+            document = self.run(
+                f"eval-{name}-{number}", "eval", "--policy", output, "--episodes", options.eval_episodes,
+                "--workers", workers, *own, "--output", folder,
+            )  # fmt: skip
+            entry["evals"].append({key: document.get(key) for key in ("command", "seconds", "failed", "timing")})
+            entry["tasks_done"] += [{**task, "eval": shlex.join(own)} for task in rates(folder)]
+            self.save()
+
+
+def main() -> None:
+    """Make every policy, or combine the results of earlier runs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--tasks", action="append", help="task(s) of one policy, comma-separated; default: ten policies"
+    )
+    parser.add_argument("--variant", action="append", help="NAME=COMMAND: WORDS; COMMAND: WORDS; default: plain")
+    parser.add_argument("--common", default="", help="COMMAND: WORDS; COMMAND: WORDS, for every variant")
+    parser.add_argument("--episodes", type=int, default=300, help="demos per task")
+    parser.add_argument("--minutes", type=float, default=5, help="training per policy")
+    parser.add_argument("--eval-episodes", type=int, default=100)
+    parser.add_argument("--eval-workers", type=int, help="default: the cores, shared by those side by side")
+    parser.add_argument("--side-by-side", type=int, default=2, help="policies on the GPU at once")
+    parser.add_argument("--limit", type=float, default=560, help="seconds for everything")
+    parser.add_argument("--reserve", type=float, default=75, help="seconds kept for an evaluation")
+    parser.add_argument("--demos", type=Path, help="demos that are there: a folder with one for each task")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "mstool-flow-ten-tasks")
+    parser.add_argument("--output", type=Path, default=Path("runs") / "flow_ten_tasks", help="results and logs")
+    parser.add_argument("--combine", type=Path, nargs="+", metavar="RESULTS.json", help="write the table, run nothing")
+    options = parser.parse_args()
+    if options.combine:
+        combine(options.combine)
+        return
+    bench = Bench(options)
+    variants = [parse_variant(text) for text in options.variant or ["plain"]]
+    with ThreadPoolExecutor(options.side_by_side) as pool:
+        running = []
+        for tasks in options.tasks or all_tasks():
+            for name, own in variants:
+                words = {command: [*bench.common[command], *own[command]] for command in COMMANDS}
+                root, stages = bench.prepared(tasks, words)
+                entry = {"tasks": tasks, "variant": name, **stages}
+                bench.policies.append(entry)
+                bench.save()
+                if root is not None:
+                    running.append(pool.submit(bench.policy, entry, root, words))
+        for future in running:
+            future.result()
+    bench.save()
+    print(as_table(bench.policies))
+
+
+def alternatives(words: list[str]) -> list[list[str]]:
+    """Return the words of each evaluation of a policy, which `|` divides."""
+    return [shlex.split(part) for part in shlex.join(words).replace("'|'", "|").split("|")]
+
+
+def stop(process: "subprocess.Popen[str]") -> str:
+    """End a command as Ctrl-C does, and with force where it takes too long; what it printed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        return process.communicate(timeout=GRACE_S)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0]
+
+
+def rates(folder: Path) -> list[dict[str, Any]]:
+    """Count how the episodes of an evaluation ended, be it finished or not, per task."""
+    lines = [line for path in sorted(folder.glob("outcomes-*.jsonl")) for line in path.read_text().splitlines()]
+    outcomes = [json.loads(line) for line in lines if line.endswith("}")]
+    found = []
+    for env_id in dict.fromkeys(outcome["env_id"] for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome["env_id"] == env_id]
+        once, end = sum(o["success_once"] for o in own), sum(o["success_at_end"] for o in own)
+        failed = sorted(o["seed"] for o in own if not o["success_once"])
+        found.append({"env_id": env_id, "episodes": len(own), "once": once, "at_end": end, "failed_seeds": failed})
+    return found
+
+
+def losses(path: Path) -> list[tuple[int, float]]:
+    """Return about ten (step, loss) of a training, its last one too."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    every = max(1, len(lines) // 10)
+    return [(line["steps"], round(line["loss"], 5)) for line in [*lines[:-1:every], *lines[-1:]]]
+
+
+def digest(*words: object) -> str:
+    """Return a short name for words."""
+    return hashlib.sha256(shlex.join(map(str, words)).encode()).hexdigest()[:8]
+
+
+def machine() -> str:
+    """Say what this runs on."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return f"{', '.join(gpus) or 'no GPU'}, {len(os.sched_getaffinity(0))} cores"
+
+
+def as_table(policies: list[dict[str, Any]]) -> str:
+    """Return the table: one row per task and policy."""
+    rows = []
+    for entry in policies:
+        trained = entry.get("finetune", {})
+        for task in entry.get("tasks_done", []):
+            count = task["episodes"]
+            low, high = wilson(task["once"], count)
+            rows.append(
+                {
+                    "task": task["env_id"],
+                    "variant": f"{entry['variant']} {task['eval']}".strip(),
+                    "demos": f"{entry['convert']['converted']}" + ("" if "," not in entry["tasks"] else " of all"),
+                    "steps": trained.get("steps", ""),
+                    "epochs": f"{trained.get('last', {}).get('epochs', 0):.0f}",
+                    "loss": f"{trained.get('last', {}).get('loss', 0):.4f}",
+                    "once": f"{task['once']}/{count} = {100 * task['once'] / count:.0f} %",
+                    "95 %": f"{100 * low:.0f}-{100 * high:.0f} %",
+                    "at end": f"{100 * task['at_end'] / count:.0f} %",
+                }
+            )
+    return table(rows, list(rows[0])) if rows else "no policy was evaluated"
+
+
+def combine(paths: list[Path]) -> None:
+    """Write the results of several runs as one document and one table."""
+    runs = [json.loads(path.read_text()) for path in paths]
+    policies = [entry for run in runs for entry in run["policies"]]
+    lines = ["# The bundled policy on ten tasks", f"```\n{as_table(policies)}\n```"]
+    lines += [f"{run['machine']}, {run['seconds']} s:\n\n    {run['words']}" for run in runs]
+    (RESULTS / "flow_ten_tasks.md").write_text("\n\n".join(lines) + "\n")
+    (RESULTS / "flow_ten_tasks.json").write_text(json.dumps(runs, indent=1) + "\n")
+    print(lines[1])
+
+
+if __name__ == "__main__":
+    main()

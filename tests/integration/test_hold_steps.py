@@ -1,0 +1,77 @@
+"""`convert --hold-steps`: after a demo's end the robot stays where it led, and the dataset says so."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import DEMOS
+
+from mstool.dataset.record import read_record
+from mstool.errors import UsageError
+from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.episode.replay import replay
+from mstool.maniskill2lerobot.executors.base import Done
+from mstool.maniskill2lerobot.executors.job import ConvertWorker
+from mstool.maniskill2lerobot.options import make_recipe, parse_formats
+from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.demos.reader import DemoFile
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
+
+HOLD = 8
+
+
+@pytest.fixture
+def demo():
+    return DemoFile(DEMOS / "PickCube-v1").read(0)
+
+
+def test_the_robot_comes_to_rest_where_the_demo_led(demo):
+    simulator = ManiSkillSimulator(SimulatorSpec(demo.env_id, "pd_ee_delta_pose"))
+    layout = get_layout("libero")
+    plain, held = (replay(simulator, demo, layout, horizon=200, hold_steps=steps) for steps in (0, HOLD))
+    assert not held.dropped
+    assert len(held.actions) == len(plain.actions) + HOLD
+    np.testing.assert_array_equal(held.actions[: len(plain.actions)], plain.actions)
+    moved = np.linalg.norm(np.diff(held.track.tcp_pose[:, :3], axis=0), axis=1)
+    assert moved[-1] < 2e-4 < moved[-HOLD]
+    assert np.abs(held.actions[-1][:6]).max() < 0.02
+    assert held.actions[-1][6] == plain.actions[-1][6]
+    simulator.close()
+
+
+def test_differences_and_velocities_stay_at_zero_and_grippers_where_they_are():
+    for mode in ("pd_joint_delta_pos", "pd_ee_delta_pose", "pd_joint_vel"):
+        simulator = ManiSkillSimulator(SimulatorSpec("PickCube-v1", mode))
+        simulator.reset(0)
+        actions = np.full((2, simulator.action_size), 0.5, np.float32)
+        held = simulator.held(actions, mode, 3)
+        np.testing.assert_array_equal(held, [*actions, *[[0.0] * (actions.shape[1] - 1) + [0.5]] * 3])
+        simulator.close()
+
+
+def test_what_is_not_executed_cannot_go_on():
+    with pytest.raises(UsageError, match="must be executed"):
+        make_recipe("PickCube-v1", hold_steps=5, observations="states")
+
+
+def test_the_dataset_says_so_and_its_export_too(tmp_path, mstool):
+    formats = parse_formats("v3.0", None)
+    request = ConvertRequest(
+        cameras="base", image_size="32", render_detail="fast", demos=str(DEMOS), episodes=1, hold_steps=HOLD
+    )
+
+    def here(jobs, _workers):
+        worker = ConvertWorker()
+        yield from (Done(job, worker.do(job)) for job in jobs)
+        worker.close()
+
+    recipes = make_recipes(["PickCube-v1"], request, formats, per_task=False)
+    build(recipes, request, tmp_path / "out", repo_id="me/x", formats=formats, executor=here)
+    assert mstool("export", tmp_path / "out", "--format", "v2.1", "--output", tmp_path / "v21") == 0
+    for root in (tmp_path / "out", tmp_path / "v21"):
+        (line,) = map(json.loads, (root / "meta/mstool/episodes.jsonl").read_text().splitlines())
+        assert line["hold_steps"] == HOLD
+        assert line["frames"] == line["source_steps"] + HOLD
+        assert read_record(root).hold_steps == {"PickCube-v1": HOLD}
+    assert mstool("validate", tmp_path / "out") == 0

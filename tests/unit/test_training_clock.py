@@ -1,0 +1,84 @@
+"""Training by time, and when compiling pays."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from mstool.errors import UsageError
+from mstool.training import clock, compiling
+from mstool.training.clock import Clock, rate
+from mstool.training.compiling import Compiling, pays
+from mstool.training.options import FinetuneOptions
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """A clock that a test turns."""
+    turned = SimpleNamespace(s=100.0)
+    for module in (clock, compiling):
+        monkeypatch.setattr(module.time, "monotonic", lambda: turned.s)
+    return turned
+
+
+def test_the_rate_rises_falls_and_ends_with_the_time():
+    rates = [rate(share / 100, 0.1) for share in range(101)]
+    top = rates.index(max(rates))
+    assert rates == [*sorted(rates[:top]), *sorted(rates[top:], reverse=True)]
+    assert 0 < rates[0] < 0.1
+    assert max(rates) == pytest.approx(1)
+    assert rates[-1] == rate(7.0, 0.1) == pytest.approx(0.1)
+
+
+def test_the_clock_starts_with_the_first_step_and_goes_on_where_a_checkpoint_was(now):
+    optimizer = SimpleNamespace(param_groups=[{"initial_lr": 2.0, "lr": 0.0}, {"lr": 5.0}])
+    timed = Clock(1.0, spent=15.0)
+    now.s += 50
+    assert timed.spent == 15.0
+    timed.set_rate(optimizer, lambda value: value)
+    now.s += 15
+    timed.set_rate(optimizer, lambda value: value)
+    assert timed.left == 30
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(2 * rate(0.5, 0.0))
+    assert optimizer.param_groups[1]["lr"] == 5.0  # LeRobot gives it no schedule
+    now.s += 31
+    assert not timed.left
+
+
+@pytest.mark.parametrize(
+    ("mode", "left", "at"), [("on", 0, 1), ("auto", 10_000, 300), ("auto", 600, 0), ("off", 1e9, 0)]
+)
+def test_compiling_is_decided_once_and_by_what_is_left(now, monkeypatch, mode, left, at):
+    monkeypatch.setattr(compiling.shutil, "which", lambda _name: "/usr/bin/cc")
+    policy, asked = SimpleNamespace(compile_network=lambda: None), []
+    wise = Compiling(mode)
+
+    def rest(pace):
+        asked.append(pace)
+        return left
+
+    done = []
+    for step in range(1, 401):
+        now.s += 0.5
+        if wise.after_step(policy, rest):
+            done.append(step)
+    assert done == ([at] if at else [])
+    assert asked == ([pytest.approx(0.5)] if mode == "auto" else [])
+
+
+def test_a_short_run_is_not_compiled():
+    assert not pays(10 * 60)
+    assert pays(60 * 60)
+
+
+def test_what_time_and_pictures_cannot_go_with(tmp_path):
+    for wrong, said in (
+        ({"minutes": 5, "steps": 10}, "both say when to end"),
+        ({"minutes": -1}, "above 0"),
+        ({"policy": "act", "image_size": 160}, "of flow alone"),
+        ({"policy": "act", "compile": "on"}, "of flow alone"),
+        ({"compile": "maybe"}, "auto, on, off"),
+        ({"image_size": 8}, "below 32"),
+        ({"policy": "pi05", "engine": "openpi", "minutes": 5}, "openpi trains"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            FinetuneOptions(**{"dataset": tmp_path, "policy": "flow", "output": tmp_path, **wrong})
