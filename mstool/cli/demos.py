@@ -6,6 +6,7 @@ import typer
 
 from mstool.cli.output import out, print_json, say, table
 from mstool.cli.workers import PlanWorkers
+from mstool.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Make demonstrations, or list the tasks that have them."
@@ -32,11 +33,23 @@ def list_(as_json: bool = typer.Option(False, "--json", help="Print the tasks as
 @app.command()
 def generate(
     *,
-    env: str = typer.Option(..., "--env", "-e", help="ManiSkill environment, for example PickCube-v1."),
+    env: str | None = typer.Option(
+        None,
+        "--env",
+        "-e",
+        help="ManiSkill environment, for example PickCube-v1; with --policy by default the one it was trained on.",
+    ),
+    policy: str | None = typer.Option(
+        None,
+        "--policy",
+        "-p",
+        help="Record its successful episodes instead of the planner's: a LeRobot checkpoint, ws://HOST:PORT of an "
+        "openpi server, replay:DATASET, or random.",
+    ),
     episodes: int = typer.Option(10, "--episodes", "-n", help="How many successful episodes to keep."),
     seed: int = typer.Option(0, "--seed", help="First seed; failures are skipped and the next is tried."),
     output: Path | None = typer.Option(
-        None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning"
+        None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning (policy)"
     ),
     workers: PlanWorkers = None,
     disturb: float = typer.Option(
@@ -46,13 +59,27 @@ def generate(
         help="Share of the seeds on which the hand is taken up to 6 cm and 0.3 rad away before one of the planner's "
         "motions, at times with its fingers closed; the demo begins there and leads back.",
     ),
+    dataset: Path | None = typer.Option(
+        None, help="What the policy was trained on, where it does not say so itself: for servers."
+    ),
+    instruction: str | None = typer.Option(
+        None, help="The sentence to give to the policy.", show_default="the dataset's, or the manifest's"
+    ),
+    horizon: int | None = typer.Option(
+        None, min=1, help="The most steps of a policy's episode.", show_default="the manifest's"
+    ),
+    replan: int | None = typer.Option(
+        None, min=1, help="Actions executed of each of a policy's chunks.", show_default="as the policy says, or all"
+    ),
+    device: str = typer.Option("auto", help="Where a checkpoint runs: auto, cpu, cuda."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace demonstrations that are there."),
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
 ) -> None:
-    """Solve a task with ManiSkill's own motion-planning solution and record it, no GPU needed.
+    """Solve a task with ManiSkill's own motion-planning solution, or with a policy, and record it.
 
     Writes `trajectory.h5` and `trajectory.json` as ManiSkill does, ready for `mstool convert`. The same seed
-    gives the same demonstration, bit for bit, whatever the number of workers.
+    gives the same demonstration, bit for bit, whatever the number of workers. The planner needs no GPU. A policy acts
+    in the environment of its training data, in that control mode; an episode ends with its first success.
 
     Examples:
 
@@ -63,13 +90,43 @@ def generate(
         mstool demos generate --env PickCubeSO100-v1 --episodes 200 --workers 8
 
         mstool demos generate --env StackCube-v1 --episodes 20 --seed 1000 --output demos/stack --json
-    """
-    from mstool.simulators.benchmarks import benchmark_of
 
-    folder = output or Path("data/demos") / env / "motionplanning"
-    report = benchmark_of(env).generate(
-        env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite, workers=workers, disturb=disturb
-    )
+        mstool demos generate --policy runs/pick --episodes 100 --seed 20000
+    """
+    if policy is None:
+        given = {"--dataset": dataset, "--instruction": instruction, "--horizon": horizon, "--replan": replan}
+        if used := [name for name, value in given.items() if value is not None]:
+            raise UsageError(f"{', '.join(used)}: for policies", fix="leave it out, or add --policy runs/NAME")
+        if env is None:
+            raise UsageError("missing option '--env' / '-e'", fix="mstool demos generate --help")
+        from mstool.simulators.benchmarks import benchmark_of
+
+        folder = output or Path("data/demos") / env / "motionplanning"
+        report = benchmark_of(env).generate(
+            env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite, workers=workers, disturb=disturb
+        )
+    else:
+        if disturb:
+            raise UsageError("--disturb takes the planner's hand away", fix="leave it out, or leave --policy out")
+        from mstool.evaluation.demos import generate as record
+        from mstool.evaluation.policies.checkpoint import GENERATE
+        from mstool.evaluation.request import EvalRequest
+
+        request = EvalRequest(
+            policy=policy,
+            envs=(env,) if env else (),
+            episodes=episodes,
+            seed_start=seed,
+            workers=workers,
+            replan=replan,
+            hold=0,
+            instruction=instruction,
+            horizon=horizon,
+            dataset=dataset,
+            device=device,
+            command=GENERATE,
+        )
+        report = record(request, output, overwrite=overwrite, notify=say)
     if as_json:
         print_json(report.to_json())
         return

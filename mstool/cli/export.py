@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mstool.cli.columns import Drop, Rename
 from mstool.cli.output import print_reports
 
 EXAMPLES = """
@@ -16,28 +17,39 @@ Examples:
     mstool export data/PickCube-v1 --format v2.1 --storage image --output data/PickCube-v1-openpi --json
 
     mstool export so101_v21 --format v3.0 --output so101
+
+    mstool export so101 --drop operator --rename observation.pose=observation.state --output so101_renamed
 """
 
 
 def export(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of the dataset.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the result.")],
-    version: Annotated[str, typer.Option("--format", help="LeRobot version: v3.0, or v2.1 (openpi).")],
+    version: Annotated[
+        str | None,
+        typer.Option("--format", help="LeRobot version: v3.0, or v2.1 (openpi).", show_default="as it is"),
+    ] = None,
     storage: Annotated[
         str | None, typer.Option(help="Images as video or image.", show_default="as the dataset keeps them")
     ] = None,
+    drop: Drop = None,
+    rename: Rename = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Write a dataset, ours or not, in another LeRobot version, without simulation and without loss of statistics.
 
-    One made elsewhere (v2.0, v2.1 or v3.0) keeps all its columns and its pictures as they are stored.
+    One made elsewhere (v2.0, v2.1 or v3.0) keeps its columns, but those of `--drop`, and its pictures as they are
+    stored, unless `--storage` says otherwise.
     """
     from mstool.maniskill2lerobot.options import parse_version
+    from mstool.maniskill2lerobot.rewrite.elsewhere.source import parse_renames
     from mstool.maniskill2lerobot.rewrite.merge_export import export as run
 
     chosen, kept = parse_version(version, storage)
-    print_reports([run(dataset, output, version=chosen, storage=kept, overwrite=overwrite)], as_json=as_json)
+    renames = parse_renames(rename or [])
+    report = run(dataset, output, version=chosen, storage=kept, drop=drop or [], rename=renames, overwrite=overwrite)
+    print_reports([report], as_json=as_json)
 
 
 export.__doc__ = (export.__doc__ or "") + EXAMPLES

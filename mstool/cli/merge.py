@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mstool.cli.columns import Drop, Rename
 from mstool.cli.output import print_reports
 
 EXAMPLES = """
@@ -22,13 +23,8 @@ Examples:
 def merge(
     datasets: Annotated[list[Path], typer.Argument(metavar="DATASET...", help="Folders of datasets, in order.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the result.")],
-    drop: Annotated[
-        list[str] | None, typer.Option("--drop", metavar="COLUMN", help="Leave a column out; repeatable.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None,
-        typer.Option("--rename", metavar="OLD=NEW", help="Give a column another name, where it is there; repeatable."),
-    ] = None,
+    drop: Drop = None,
+    rename: Rename = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:

@@ -8,6 +8,7 @@ STATE_COLUMNS = (("observation.state",), ("state",), ("joint_position", "gripper
 ACTION_COLUMNS = (("action",), ("actions",))
 # The position of a hidden goal marker, with `--goal state`; LeRobot's word for what is neither robot nor picture.
 GOAL_COLUMN = "observation.environment_state"
+GOAL_COLUMNS = ((GOAL_COLUMN,), ("goal",))
 
 
 def column_names(features: Mapping[str, Any], alternatives: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

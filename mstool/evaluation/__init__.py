@@ -5,6 +5,7 @@ plan                    tasks, seeds, sentences, horizons
 policy, policies/       what a policy is, and those there are
 openpi/                 openpi's protocol, from both sides
 scene, rollout          an environment in a dataset's terms, and one episode in it
+demos                   demos from a policy's successful episodes
 replay_dataset          a dataset's stored actions, executed again
 chunks                  from action chunks to single actions
 worker, runner, play    one process, all of them, and the episodes that are left

@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from mstool.dataset.conventions import Conventions
-from mstool.errors import UsageError
-from mstool.evaluation.chunks import ENSEMBLE_RATE
 from mstool.evaluation.configuration import configuration, fingerprint
 from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
@@ -98,14 +96,8 @@ def _run(
     notify: Notify,
 ) -> Results:
     traits = traits_of(policy) if policy is not None else Traits(sees=False, identity={"kind": request.policy})
-    if traits.stateful and (request.ensemble or (request.replan or 1) > 1):
-        raise UsageError(
-            "--replan, --ensemble: this policy keeps a history of its own and must be asked at every step",
-            fix="leave them out",
-        )
-    replan = None if traits.ends_episodes else request.replan or (1 if request.ensemble else traits.replan)
-    ensemble = ENSEMBLE_RATE if request.ensemble else None
-    hold = None if traits.ends_episodes or policy is None else request.hold
+    schedule = request.schedule(traits)
+    replan, ensemble, hold = schedule.replan, schedule.ensemble, schedule.hold
     views = dataset_views(conventions) if conventions is not None else ()
     seen = views if traits.sees else ()
     common = configuration(conventions, traits, views=seen, replan=replan, ensemble=ensemble, hold=hold)

@@ -84,7 +84,7 @@ def plan_tasks(
     for env_id in envs:
         if conventions is not None:
             _check_unseen(env_id, seeds, conventions)
-        tasks.append(_task(env_id, tuple(seeds), conventions, instruction or prompts.get(env_id), horizon))
+        tasks.append(plan_task(env_id, tuple(seeds), conventions, instruction or prompts.get(env_id), horizon))
     return tasks
 
 
@@ -124,9 +124,10 @@ def dataset_prompts(root: Path, conventions: Conventions) -> dict[str, str]:
     }
 
 
-def _task(
+def plan_task(
     env_id: str, seeds: tuple[int, ...], conventions: Conventions | None, prompt: str | None, horizon: int | None
 ) -> EvalTask:
+    """Fill in a task's sentence and horizon; UsageError where nothing says them."""
     known = find_task(env_id)
     recorded = conventions.record.horizon.get(env_id) if conventions is not None else None
     prompt = prompt or (known.instruction if known else None)

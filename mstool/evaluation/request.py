@@ -5,11 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mstool.errors import UsageError
+from mstool.evaluation.chunks import ENSEMBLE_RATE
 from mstool.evaluation.plan import SEED_START
+from mstool.evaluation.policies.checkpoint import EVAL
 from mstool.evaluation.policies.choose import PolicySource, choose_policy
+from mstool.evaluation.policy import Traits
 
 # Steps that go on after the first success: 1 s at 20 Hz.
 HOLD = 20
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a policy is asked, and when an episode ends."""
+
+    # Actions of a chunk that are executed before it is asked again; None: all.
+    replan: int | None
+    # See `ChunkBuffer`.
+    ensemble: float | None
+    # Steps that go on after the first success; None: to the horizon, or where the policy ends the episode.
+    hold: int | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,8 @@ class EvalRequest:
     # Forget what an interrupted run finished.
     fresh: bool = False
     diagnose: bool = False
+    # The command line that goes on with the policy, for fixes.
+    command: str = EVAL
 
     def __post_init__(self) -> None:
         """Refuse what cannot be together.
@@ -64,7 +81,7 @@ class EvalRequest:
     @property
     def source(self) -> PolicySource:
         """Where the policy comes from."""
-        return choose_policy(self.policy, self.dataset)
+        return choose_policy(self.policy, self.dataset, self.command)
 
     @property
     def folder(self) -> Path:
@@ -73,3 +90,23 @@ class EvalRequest:
             return self.output
         folder = self.source.folder
         return folder / "diagnose" if self.diagnose else folder
+
+    def schedule(self, traits: Traits) -> Schedule:
+        """Say how a policy's chunks are executed and when its episodes end.
+
+        Raises
+        ------
+        UsageError
+            The user asks for something else than a policy with a history of its own can do.
+
+        """
+        if traits.stateful and (self.ensemble or (self.replan or 1) > 1):
+            raise UsageError(
+                "--replan, --ensemble: this policy keeps a history of its own and must be asked at every step",
+                fix="leave them out",
+            )
+        return Schedule(
+            replan=None if traits.ends_episodes else self.replan or (1 if self.ensemble else traits.replan),
+            ensemble=ENSEMBLE_RATE if self.ensemble else None,
+            hold=None if traits.ends_episodes or self.source.plans else self.hold,
+        )

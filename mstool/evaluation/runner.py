@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -69,7 +69,7 @@ class Runner:
     serve: Serve = serve
     speed: Speed = field(default_factory=Speed)
 
-    def run(self, jobs: Sequence[EvalJob]) -> Iterator[Finished]:
+    def run(self, jobs: Sequence[EvalJob]) -> Generator[Finished]:
         """Do all jobs."""
         self._waiting: deque[tuple[EvalJob, int]] = deque((job, 1) for job in jobs)
         self._workers: dict[Connection, _Worker] = {}

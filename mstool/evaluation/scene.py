@@ -80,15 +80,19 @@ class Scene:
         _check_same(self.simulator, conventions, env_id)
         self._layout = layout_of(conventions).bound(self.simulator.robot_facts())
         self._track: list[RobotReading] = []
+        self._executed: list[Array] = []
 
     def reset(self, seed: int) -> None:
         """Start the episode of `seed`."""
         self.simulator.reset(seed)
         self._track = [self.simulator.reading()]
+        self._executed = []
 
     def step(self, action: Array) -> bool:
         """Execute one action (D,) of the layout; True when the task counts as solved afterwards."""
-        solved = self.simulator.step(self._layout.decode_action(action[None], self._controller, self._mode)[0])
+        executed = self._layout.decode_action(action[None], self._controller, self._mode)[0]
+        solved = self.simulator.step(executed)
+        self._executed.append(executed)
         self._track.append(self.simulator.reading())
         return solved
 
@@ -103,6 +107,10 @@ class Scene:
             tcp_pose=np.stack([reading.tcp_pose for reading in self._track]),
         )
         return self._layout.encode_state(track)
+
+    def executed(self) -> Array:
+        """Return the simulator's own actions since the reset, (steps, A) float32."""
+        return np.stack(self._executed) if self._executed else np.zeros((0, self.simulator.action_size), np.float32)
 
     def images(self) -> dict[str, Array]:
         """Take one picture per view: uint8 (H, W, 3) RGB; nothing when the scene was made without views."""

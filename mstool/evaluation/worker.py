@@ -34,10 +34,13 @@ class WorkerSetup:
 
 @dataclass(frozen=True)
 class Finished:
-    """An episode's outcome and, where pictures were taken, a strip of them: uint8 (H, W, 3)."""
+    """An episode's outcome, and what is left of it."""
 
     outcome: Outcome
+    # Where pictures were taken, a strip of them: uint8 (H, W, 3).
     strip: Array | None = None
+    # What the simulator executed, (T, A) float32; None of a planner, which keeps it to itself.
+    actions: Array | None = None
 
 
 class EvalWorker:
@@ -61,7 +64,7 @@ class EvalWorker:
             outcome = roll_out(
                 self._scene, job, self._ask, hold=self._setup.hold, see=lambda images, _: strip.add(images)
             )
-            return Finished(outcome, strip.picture())
+            return Finished(outcome, strip.picture(), self._scene.executed())
         name = f"{job.env_id}_{job.seed}"
         with Video(self._setup.video / f"{name}.mp4", self._scene.simulator.fps) as video:
 
@@ -72,7 +75,7 @@ class EvalWorker:
 
             outcome = roll_out(self._scene, job, self._ask, hold=self._setup.hold, see=see, every_step=True)
             video.close(f"{name}_{'success' if outcome.success_at_end else 'failure'}.mp4")
-        return Finished(outcome, strip.picture())
+        return Finished(outcome, strip.picture(), self._scene.executed())
 
     def close(self) -> None:
         """Free the environment."""

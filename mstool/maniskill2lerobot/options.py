@@ -93,9 +93,9 @@ def parse_formats(text: str, storage: str | None) -> dict[Version, Storage]:
     return {name: cast("Storage", storage) if storage else default for name, default in chosen.items()}
 
 
-def parse_version(version: str, storage: str | None) -> tuple[Version, Storage | None]:
-    """Read `--format` and `--storage` of a command that writes one format; None keeps pictures as they are stored."""
-    if version not in FORMATS:
+def parse_version(version: str | None, storage: str | None) -> tuple[Version | None, Storage | None]:
+    """Read `--format` and `--storage` of a command that writes one format; None keeps what the dataset has."""
+    if version is not None and version not in FORMATS:
         raise UsageError(f"--format {version!r} is unknown", fix=f"choose --format {' or '.join(FORMATS)}")
     if storage not in {None, *get_args(Storage)}:
         raise UsageError(f"--storage {storage!r} is unknown", fix="choose --storage video or image")

@@ -1,5 +1,6 @@
 """Which columns a training config reads, what their dimensions are called, and whether datasets can be pooled."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -44,7 +45,9 @@ def choose_columns(dataset: Dataset, alternatives: Iterable[tuple[str, ...]]) ->
     wanted = " or ".join(" + ".join(names) for names in tried)
     raise DataError(
         f"{dataset.root}: no column {wanted}; numeric columns are {', '.join(dataset.features) or 'none'}",
-        fix="choose a config that fits with --config, or rename the columns",
+        fix="choose a config that fits with --config, or rename the columns: "
+        + shlex.join(["mstool", "export", str(dataset.root), "--rename", f"OLD={tried[0][0]}", "--output"])
+        + " OUTPUT",
     )
 
 

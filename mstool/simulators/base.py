@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from mstool.contract import Array, CameraFacts, ControllerFacts, RenderDetail, RobotFacts, RobotReading, State
 from mstool.layouts.controller import Controller
-from mstool.simulators.demos import Attempt, Demos, GenerateReport
+from mstool.simulators.demos import Attempt, Demos, GenerateReport, Rollout
 from mstool.simulators.environments import EnvironmentFacts
 
 
@@ -48,6 +48,10 @@ class Simulator(Protocol):
     @property
     def begun_at_seed(self) -> bool:
         """Whether the episode began where its seed begins."""
+
+    @property
+    def cut_off(self) -> int:
+        """How many actions of the last `restored` the controller cannot take whole: they were cut off at its range."""
 
     @property
     def robot(self) -> str:
@@ -183,6 +187,23 @@ class Benchmark(Protocol):
         """Write demos of consecutive seeds, all that the planner solves; the same bytes for any number of workers.
 
         On the share `disturb` of the seeds the planner is disturbed, and the demo begins where it recovers.
+        """
+
+    def record(
+        self,
+        spec: SimulatorSpec,
+        rollouts: Iterator[Rollout],
+        *,
+        source: str,
+        episodes: int,
+        seed: int,
+        out_dir: Path,
+        overwrite: bool = False,
+    ) -> GenerateReport:
+        """Write demos of the successful ones of `rollouts`, which begin at `seed` and are in the order of seeds.
+
+        `source` says in words who acted. Nothing is asked of `rollouts` before it is clear that there is a place for
+        the files, and nothing more once there are enough.
         """
 
     def open_demos(self, path: Path) -> Demos:

@@ -93,17 +93,32 @@ class Demos(Protocol):
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a planner's attempt at one seed ended."""
+    """How an attempt at one seed ended, a planner's or a policy's."""
 
     seed: int
-    # Whether the task counts as solved when the planner has ended.
+    # Whether the task counts as solved when the episode has ended.
     success: bool
     # Control steps executed.
     steps: int
-    # Empty on success; else "planner" (no motion was found), "not successful", or "solver error: ...".
+    # Empty on success; else "planner" (no motion was found), "not successful", "solver error: ...", or what ended a
+    # policy's episode early.
     failure: str = ""
     # How many of the first steps are left out of the demo: the planner was disturbed until then.
     left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One episode that somebody else acted, from its seed."""
+
+    attempt: Attempt
+    # (T, A) float32, as the simulator executed them.
+    actions: Array
+
+
+def most_attempts(episodes: int) -> int:
+    """Return after how many seeds it is hopeless to get so many successful episodes."""
+    return max(50, 20 * episodes)
 
 
 @dataclass(frozen=True)

@@ -137,9 +137,7 @@ def _fix(wrong: Sequence[str], root: Path) -> str:
     if all(STATS_FILE in line for line in wrong):
         return shlex.join(["mstool", "stats", str(root)])
     if all(_CHANNELS in line for line in wrong):
-        names = ", ".join(repr(line.split(":")[0]) for line in wrong)
-        words = ["lerobot-edit-dataset", "--repo_id", f"local/{root.resolve().name}", "--root", str(root.resolve())]
+        drop = [word for line in wrong for word in ("--drop", line.split(":")[0])]
         rgb = root.resolve().with_name(f"{root.resolve().name}-rgb")
-        words += ["--new_repo_id", f"local/{rgb.name}", "--new_root", str(rgb), "--operation.type", "remove_feature"]
-        return shlex.join([*words, "--operation.feature_names", f"[{names}]"])
+        return shlex.join(["mstool", "export", str(root), *drop, "--output", str(rgb)])
     return "convert the dataset again with a layout that fits (mstool layouts), or start from other weights (--init)"

@@ -77,7 +77,7 @@ def _units(root: Path, info: Info, layout: Layout, mode: str) -> dict[str, list[
         raise UsageError(
             f"{root} has no columns of a state and actions under names that are known "
             f"({', '.join('+'.join(names) for names in (*STATE_COLUMNS, *ACTION_COLUMNS))})",
-            fix="rename them: mstool merge has --rename, lerobot-edit-dataset too",
+            fix=f"mstool export {root} --rename OLD=observation.state --rename OLD=action --output {root}-renamed",
         )
     parts = dict(layout.openpi_state) if len(states) > 1 else {states[0]: slice(None)}
     units = {name: list(layout.state.units[parts.get(name, slice(None))]) for name in states}
@@ -119,6 +119,6 @@ def _image_size(root: Path, info: Info) -> list[int]:
         told = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
         raise UsageError(
             f"{root}: cameras of several sizes ({told}): a record knows one",
-            fix="leave cameras out: lerobot-edit-dataset, operation remove_feature",
+            fix=f"mstool export {root} --drop {list(sizes)[-1]} --output {root}-less  (or another camera)",
         )
     return list(next(iter(sizes.values()), ()))

@@ -12,7 +12,7 @@ from conftest import DEMOS
 from benchmarks.control_modes import record
 from mstool.errors import DataError, UsageError
 from mstool.layouts import get_layout
-from mstool.maniskill2lerobot.episode.from_states import AS_RECORDED, NOT_EXECUTED, UNSAID, StatesSource
+from mstool.maniskill2lerobot.episode.from_states import AS_RECORDED, CUT_OFF, NOT_EXECUTED, UNSAID, StatesSource
 from mstool.maniskill2lerobot.episode.replay import BEGUN_ELSEWHERE, replay
 from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT
 from mstool.simulators.base import SimulatorSpec
@@ -147,6 +147,10 @@ def test_recorded_states_in_another_control_mode(short, simulator):
     found = source.play(demos.read(0), horizon=200)
     assert BEGUN_ELSEWHERE in found.warnings
     assert found.actions.shape == (6, 7)
+    assert CUT_OFF not in found.warnings
+    # All joints at 0 are further away than one step leads.
+    far = replace(demos.read(0), control_mode="pd_joint_pos", actions=np.zeros((6, 8), np.float32))
+    assert CUT_OFF in source.play(far, horizon=200).warnings
     cube = simulator._env.get_state_dict()["actors"]["cube"][0].numpy()
     np.testing.assert_array_equal(cube, demos.recorded_states(0).states[5]["actors"]["cube"])
     for success, dropped, warning in ((False, NOT_SUCCESSFUL, AS_RECORDED), (None, "", UNSAID)):

@@ -52,7 +52,10 @@ CASES = {
         ),
         {"--policy": "read", "--dataset": "read", "--output": "folder", "--video": "folder", "--compare": "read"},
     ),
-    "demos generate": (PICK[:4], {"--output": "folder"}),
+    "demos generate": (
+        ("--policy", "random", *PICK[:4]),
+        {"--policy": "read", "--dataset": "read", "--output": "folder"},
+    ),
 }
 READ = ("missing", "empty file", "empty folder", "unicode and blanks", "unreadable", "below a file")
 WRITTEN = ("a file", "below a file", "read-only", "too long a name")

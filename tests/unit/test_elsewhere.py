@@ -1,5 +1,6 @@
 """What is asked of datasets made elsewhere before they are exported or merged."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -8,15 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from support.edited import DATA, edit_info
 from support.records import drop_record, read_record
 from support.shards import make_dataset, make_episode
 
 from mstool.dataset.files import RECORD_FILE, SOURCES_FILE
+from mstool.dataset.formats.rows import INDEX
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.rewrite.elsewhere.image_stats import joined
 from mstool.maniskill2lerobot.rewrite.merge_export import export, merge
+from mstool.maniskill2lerobot.rewrite.stored import open_stored
+from mstool.validators import validate
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +60,15 @@ def test_a_column_that_somebody_added_to_ours_stays_and_so_does_the_record(ours,
     root = shutil.copytree(ours, tmp_path / "more")
     add_column(root, "torque")
     export(root, tmp_path / "old", version="v2.1")
-    assert "torque" in json.loads((tmp_path / "old/meta/info.json").read_text())["features"]
-    assert read_record(tmp_path / "old") == read_record(root)
+    # It has openpi's names, which openpi and `open_stored` look for.
+    assert list(json.loads((tmp_path / "old/meta/info.json").read_text())["features"]) == [
+        *("image", "wrist_image", "state", "actions", *INDEX, "torque")
+    ]
+    assert open_stored(tmp_path / "old").added == ["torque"]
+    assert set(read_record(tmp_path / "old")["units"]) == {"state", "actions"}
+    assert not validate(tmp_path / "old", "pi05_libero").codes("failed") & {"MS701", "MS702"}
+    export(tmp_path / "old", tmp_path / "back", version="v3.0")
+    assert read_record(tmp_path / "back") == read_record(root)
     other = shutil.copytree(root, tmp_path / "other")
     merge([root, other], tmp_path / "both")
     assert read_record(tmp_path / "both")["layout"] == "libero"
@@ -120,12 +132,10 @@ def test_renames_on_the_command_line(elsewhere, tmp_path, mstool, capsys):
     assert "--rename 'action' is not OLD=NEW" in capsys.readouterr().err
 
 
-def test_nothing_to_change_and_pictures_stay_as_they_are(elsewhere, tmp_path):
-    with pytest.raises(UsageError, match=r"is v3\.0 already"):
-        export(elsewhere, tmp_path / "new", version="v3.0")
-    for version in ("v2.1", "v3.0"):
-        with pytest.raises(UsageError, match="stay as they are stored") as refused:
-            export(elsewhere, tmp_path / "new", version=version, storage="image")
+def test_nothing_to_change(elsewhere, tmp_path):
+    for storage, more in ((None, ""), ("video", " with RGB images stored as video")):
+        with pytest.raises(UsageError, match=rf"is v3\.0{more} already") as refused:
+            export(elsewhere, tmp_path / "new", storage=storage)
         assert refused.value.fix == f"mstool export {elsewhere} --format v2.1 --output {tmp_path / 'new'}"
     with pytest.raises(UsageError, match="lies in"):
         export(elsewhere, elsewhere / "new", version="v2.1")
@@ -210,3 +220,58 @@ def test_what_episode_tables_say_beside_is_kept_where_it_is_alike(elsewhere, tmp
     assert table["success"].to_pylist() == [False, True, True]
     export(tmp_path / "new", tmp_path / "again", version="v2.1")
     assert json.loads((tmp_path / "again/meta/episodes.jsonl").read_text().splitlines()[1])["success"] is True
+
+
+def test_export_drops_and_renames(elsewhere, tmp_path, mstool, capsys):
+    add_column(elsewhere, "torque")
+    words = ("--drop", "torque", "--rename", "observation.images.image=observation.images.front")
+    assert mstool("export", elsewhere, *words, "--output", tmp_path / "new") == 0
+    features = json.loads((tmp_path / "new/meta/info.json").read_text())["features"]
+    assert "torque" not in features
+    assert next(iter(features)) == "observation.images.front"
+    assert pq.read_table(tmp_path / "new" / DATA).equals(pq.read_table(elsewhere / DATA).drop_columns("torque"))
+    (part,) = json.loads((tmp_path / "new" / SOURCES_FILE).read_text())["sources"]
+    assert (part["left_out"], list(part["renamed"].values())) == (["torque"], ["observation.images.front"])
+    capsys.readouterr()
+    assert mstool("export", elsewhere, "--drop", "torqe", "--output", tmp_path / "no") == 2
+    assert "did you mean torque?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_pictures_change_their_storage_and_statistics_are_of_every_one(elsewhere, tmp_path, version):
+    """What the PNGs hold is what the videos show; encoded again, they look the same."""
+    report = export(elsewhere, tmp_path / "png", version=version, storage="image")
+    assert any("PNGs of what their videos show" in note for note in report.notes)
+    pictures, stats = shown(tmp_path / "png"), whole_stats(tmp_path / "png", "observation.images.image")
+    histogram = ImageHistogram()
+    for picture in pictures:
+        histogram.add(np.ascontiguousarray(picture))
+    expected = histogram.stats()
+    # Quantiles of episodes, which v2.1 has alone, give none of the whole.
+    assert stats.keys() >= {"min", "max", "mean", "std"} | ({"q01", "q99"} if version == "v3.0" else set())
+    for name in stats.keys() & expected.keys():
+        np.testing.assert_allclose(np.ravel(stats[name]), np.ravel(expected[name]), atol=1e-6, err_msg=name)
+    assert not validate(tmp_path / "png", "lerobot").codes("failed") & {"MS301", "MS303", "MS601", "MS602", "MS607"}
+
+    report = export(tmp_path / "png", tmp_path / "video", version="v3.0", storage="video")
+    assert any("encoded as H.264, at worst" in note for note in report.notes)
+    info = json.loads((tmp_path / "video/meta/info.json").read_text())["features"]["observation.images.image"]
+    assert (info["dtype"], info["info"]["video.codec"]) == ("video", "h264")
+    again = shown(export(tmp_path / "video", tmp_path / "last", storage="image").root)
+    assert np.abs(again.astype(int) - pictures).mean() < 3
+
+
+def shown(root):
+    """Every picture of the first camera of a dataset that stores PNGs, uint8 (N, H, W, 3)."""
+    files = sorted((root / "data").rglob("*.parquet"))
+    cells = [cell for file in files for cell in pq.read_table(file)["observation.images.image"].to_pylist()]
+    return np.stack([np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")) for cell in cells])
+
+
+def whole_stats(root, column):
+    """A column's statistics over the whole dataset; v2.1 has those of episodes alone."""
+    if (root / "meta/stats.json").is_file():
+        return json.loads((root / "meta/stats.json").read_text())[column]
+    return json.loads((export(root, root.with_name("whole"), version="v3.0").root / "meta/stats.json").read_text())[
+        column
+    ]

@@ -16,8 +16,8 @@ from mstool.nearest import nearest
 
 MODEL_FOLDER = "pretrained_model"
 CONFIG = "config.json"
-# Commands that end with a checkpoint.
-EVAL, SERVE = "mstool eval --policy", "mstool serve"
+# Commands that go on with a checkpoint.
+EVAL, SERVE, GENERATE = "mstool eval --policy", "mstool serve", "mstool demos generate --policy"
 # What a dataset given beside a checkpoint must share with what it was trained on.
 _SHARED = ("layout", "control_mode", "controller", "image_size", "goal", "views")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
@@ -140,9 +140,10 @@ def _no_such(spec: str, command: str) -> UsageError:
     )
     words = {str(run): str(run) for run in runs} | {run.name: str(run) for run in runs}
     others = ""
-    if command == EVAL:
-        words |= {name: name for name in ("planner", "random")}
-        others = ", nor is it ws://HOST:PORT, replay:DATASET, planner or random"
+    if command != SERVE:
+        named = ("planner", "random") if command == EVAL else ("random",)
+        words |= {name: name for name in named}
+        others = f", nor is it ws://HOST:PORT, replay:DATASET, {' or '.join(named)}"
     near = nearest(spec, words)
     chosen = words[near] if near else str(runs[-1]) if runs else ""
     fix = f"{command} {shlex.quote(chosen)}" if chosen else "mstool finetune DATASET  (it makes runs/NAME)"

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.errors import UsageError
-from mstool.evaluation.policies.checkpoint import checkpoint_conventions, find_checkpoint, results_folder
+from mstool.evaluation.policies.checkpoint import (
+    EVAL,
+    checkpoint_conventions,
+    find_checkpoint,
+    results_folder,
+)
 from mstool.evaluation.policy import Policy
 from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
 from mstool.progress import Notify
@@ -21,6 +26,8 @@ class PolicySource(ABC):
         What `--policy` says.
     dataset
         The dataset that a policy was trained on, where the user gives it.
+    command
+        The command line that goes on with `word`, for fixes.
 
     """
 
@@ -29,9 +36,10 @@ class PolicySource(ABC):
     # Whether it plays a dataset's own episodes, and no others.
     replays = False
 
-    def __init__(self, word: str, dataset: Path | None) -> None:
+    def __init__(self, word: str, dataset: Path | None, command: str = EVAL) -> None:
         self.word = word
         self.dataset = dataset
+        self.command = command
 
     @property
     @abstractmethod
@@ -117,7 +125,7 @@ class CheckpointSource(PolicySource):
 
     def conventions(self) -> Conventions:
         """Return what lies beside the checkpoint, else what the user's dataset says."""
-        return checkpoint_conventions(find_checkpoint(self.word), self.dataset)
+        return checkpoint_conventions(find_checkpoint(self.word, self.command), self.dataset, self.command)
 
     def _own_stats(self) -> TrainingStats:
         return checkpoint_stats(find_checkpoint(self.word))
@@ -152,7 +160,7 @@ class ServerSource(PolicySource):
         if self.dataset is None:
             raise UsageError(
                 "a server does not say what its policy was trained on: layout, cameras, image size",
-                fix=f"mstool eval --policy {self.word} --dataset DATASET",
+                fix=f"{self.command} {self.word} --dataset DATASET",
             )
         return load_conventions(self.dataset)
 
@@ -231,11 +239,11 @@ class PlannerSource(PolicySource):
         raise UsageError("the planner needs the simulator: it cannot answer observations")
 
 
-def choose_policy(word: str, dataset: Path | None = None) -> PolicySource:
+def choose_policy(word: str, dataset: Path | None = None, command: str = EVAL) -> PolicySource:
     """Return what `--policy` names; anything else is a checkpoint."""
     if word.startswith(ServerSource.schemes):
-        return ServerSource(word, dataset)
+        return ServerSource(word, dataset, command)
     if word.startswith(ReplaySource.prefix):
-        return ReplaySource(word, dataset)
+        return ReplaySource(word, dataset, command)
     named = {"random": RandomSource, "planner": PlannerSource}
-    return named.get(word, CheckpointSource)(word, dataset)
+    return named.get(word, CheckpointSource)(word, dataset, command)

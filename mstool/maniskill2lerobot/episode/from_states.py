@@ -18,6 +18,7 @@ NOT_EXECUTED = (
     "made from the recorded states: the actions, which lead from each state where the demo's did, were not executed"
 )
 AS_RECORDED = "solved as the file says of the last step, not judged here"
+CUT_OFF = "some actions are beyond what the controller takes in one step and were cut off: they lead less far"
 UNSAID = "the file does not say whether the task was solved"
 
 
@@ -57,6 +58,8 @@ class StatesSource(Replayer):
             if on_frame is not None:
                 on_frame(simulator.finish_pictures())
         warnings = [NOT_EXECUTED, UNSAID if success is None else AS_RECORDED]
+        if simulator.cut_off:
+            warnings.append(CUT_OFF)
         if not simulator.begun_at_seed:
             warnings.append(begun_elsewhere(demo))
         return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, dropped, tuple(warnings))

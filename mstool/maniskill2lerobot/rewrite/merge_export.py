@@ -22,15 +22,24 @@ from mstool.maniskill2lerobot.rewrite.report import RebuildReport
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, open_stored
 from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode
+from mstool.maniskill2lerobot.writers.features import camera_columns, vector_columns
 from mstool.maniskill2lerobot.writers.provenance import unverified
 
 
 def export(
-    source: Path, root: Path, *, version: Version, storage: Storage | None = None, overwrite: bool = False
+    source: Path,
+    root: Path,
+    *,
+    version: Version | None = None,
+    storage: Storage | None = None,
+    drop: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> RebuildReport:
     """Write a dataset in another format, with pictures stored in another way, or as this version writes it.
 
-    One that mstool did not make, or that has more columns than mstool gives, keeps every column under its name.
+    `drop` leaves columns out, `rename` is {old name: new name}. One that mstool did not make, or that has more columns
+    than mstool gives, keeps every other column, under its name where no format of ours has another one for it.
 
     Raises
     ------
@@ -42,8 +51,11 @@ def export(
     """
     check_target(root, overwrite=overwrite)
     refuse_nested(root, [source])
-    if is_elsewhere(source):
-        return export_elsewhere(source, root, version, storage, overwrite=overwrite)
+    info = read_info(source)
+    version = version or ("v2.1" if info.is_v2 else "v3.0")
+    if drop or rename or is_elsewhere(source):
+        names = {**_names_in(source, version), **(rename or {})}
+        return export_elsewhere(source, root, version, storage, drop=drop, rename=names, overwrite=overwrite)
     dataset = open_stored(source)
     chosen: Storage = storage or dataset.storage
     if (version, chosen) == (dataset.version, dataset.storage) and dataset.is_current:
@@ -120,6 +132,19 @@ def is_elsewhere(root: Path) -> bool:
     """
     read_info(root)
     return not read_record(root).converted or bool(open_stored(root).added)
+
+
+def _names_in(source: Path, version: Version) -> dict[str, str]:
+    """Return {column: its name in another version} of mstool's own columns that are called otherwise there."""
+    if not read_record(source).converted:
+        return {}
+    dataset = open_stored(source)
+    recipe = dataset.recipes[0]
+    names: dict[str, str] = {}
+    for columns in (camera_columns, vector_columns):
+        there = {meaning: column for column, meaning in reversed(columns(recipe, version).items())}
+        names |= {old: there[meaning] for old, meaning in columns(recipe, dataset.version).items() if meaning in there}
+    return {old: new for old, new in names.items() if old != new}
 
 
 def _export_command(source: Path, version: Version, storage: Storage) -> str:

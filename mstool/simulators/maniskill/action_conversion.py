@@ -22,6 +22,8 @@ MAX_JOINT_STEPS = 2
 
 # Puts the scene where a demo was before one of its steps.
 type Place = Callable[[int], None]
+# Told of a step whose action was cut off at the end of the controller's range.
+type Cut = Callable[[], object]
 # From the joint positions (n,) rad where an arm is to go, to its actions on the way, each from where the robot is.
 type Way = Callable[[Array], Iterator[Array]]
 
@@ -30,10 +32,13 @@ class Converter(Protocol):
     """Yields an agent's actions for those of a demo, one by one.
 
     Each must have been executed before the next one is asked for: it depends on where the robot is. Where `place` puts
-    the scene somewhere before every step, nothing needs to be executed, and each step has one action.
+    the scene somewhere before every step, nothing needs to be executed, and each step has one action, which may not
+    reach as far as the demo's: `cut` is then told.
     """
 
-    def __call__(self, agent: Any, actions: Array, place: Place | None = None) -> Iterator[Array]:
+    def __call__(
+        self, agent: Any, actions: Array, place: Place | None = None, cut: Cut | None = None
+    ) -> Iterator[Array]:
         """Convert a demo's actions (T, A)."""
 
 
@@ -58,7 +63,7 @@ def conversion(source: str, target: str) -> Converter:
             "(mstool layouts)",
         )
 
-    def converted(agent: Any, actions: Array, place: Place | None = None) -> Iterator[Array]:
+    def converted(agent: Any, actions: Array, place: Place | None = None, cut: Cut | None = None) -> Iterator[Array]:
         arm = arm_of(agent)
         joints = len(arm.joints)
         # The gripper's part, and what else there is, stays as it is.
@@ -68,7 +73,10 @@ def conversion(source: str, target: str) -> Converter:
         for step, action in enumerate(actions):
             if place is not None:
                 place(step)
-            for move in islice(way(action[:joints]), 1 if place else None):
+            moves = list(islice(way(action[:joints]), 2)) if place else way(action[:joints])
+            if isinstance(moves, list) and moves[1:] and cut is not None:
+                cut()  # ManiSkill would take another step
+            for move in islice(moves, 1 if place else None):
                 yield np.concatenate([move, action[joints:]]).astype(np.float32)
 
     return converted
@@ -84,7 +92,8 @@ def check_width(actions: Array, expected: int, control_mode: str) -> None:
         )
 
 
-def _identity(agent: Any, actions: Array, place: Place | None = None) -> Iterator[Array]:
+def _identity(agent: Any, actions: Array, place: Place | None = None, cut: Cut | None = None) -> Iterator[Array]:
+    del cut  # it takes every action of its own mode
     check_width(actions, action_size(agent), control_mode(agent))
     for step, action in enumerate(actions):
         if place is not None:

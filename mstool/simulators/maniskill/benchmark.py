@@ -1,14 +1,15 @@
 """ManiSkill as a benchmark among others."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mstool.contract import ControllerFacts
 from mstool.simulators.base import SimulatorSpec
-from mstool.simulators.demos import Attempt, GenerateReport
+from mstool.simulators.demos import Attempt, GenerateReport, Rollout
 from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.maniskill.controller import ManiSkillController
 from mstool.simulators.maniskill.demos import hub
-from mstool.simulators.maniskill.demos.generate import generate_demos
+from mstool.simulators.maniskill.demos.generate import generate_demos, record_demos
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
@@ -98,6 +99,22 @@ class ManiSkill:
             overwrite=overwrite,
             workers=workers,
             disturb=disturb,
+        )
+
+    def record(
+        self,
+        spec: SimulatorSpec,
+        rollouts: Iterator[Rollout],
+        *,
+        source: str,
+        episodes: int,
+        seed: int,
+        out_dir: Path,
+        overwrite: bool = False,
+    ) -> GenerateReport:
+        """Write the same two files, in the control mode of `spec`."""
+        return record_demos(
+            spec, rollouts, source=source, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite
         )
 
     def open_demos(self, path: Path) -> DemoFile:

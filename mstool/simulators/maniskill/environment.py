@@ -64,6 +64,8 @@ class ManiSkillSimulator:
         self.judges = True
         # Whether the episode began where its seed begins.
         self.begun_at_seed = True
+        # How many actions of the last `restored` were cut off.
+        self.cut_off = 0
 
     def reset(self, seed: int, options: Mapping[str, Any] | None = None, state: State | None = None) -> None:
         """Start the episode of `seed`.
@@ -135,7 +137,11 @@ class ManiSkillSimulator:
         )
         if control_mode not in {self.spec.control_mode, JOINT_POSITIONS}:
             actions = self._in(control_mode).joint_positions(actions, states)
-        return convert(self._env.agent, actions, place=lambda step: put(self._env, states[step]))
+        self.cut_off = 0
+        return convert(self._env.agent, actions, place=lambda step: put(self._env, states[step]), cut=self._count_cut)
+
+    def _count_cut(self) -> None:
+        self.cut_off += 1
 
     def joint_positions(self, actions: Array, states: Sequence[State] | None = None) -> Array:
         """Return actions (T, A) of this control mode as actions (T, A') of `pd_joint_pos`.

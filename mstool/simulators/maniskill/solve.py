@@ -15,6 +15,8 @@ from mstool.simulators.maniskill.build import build_env
 from mstool.simulators.maniskill.registry import env_ids
 
 CONTROL_MODE = "pd_joint_pos"
+# Why an attempt failed that was carried out to its end.
+NOT_SUCCESSFUL = "not successful"
 
 # Environment: ManiSkill's module that solves it.
 _MODULES = {env_id: module for robot in ROBOTS for env_id, module in robot.solutions.items()}
@@ -66,7 +68,7 @@ def load_solution(env_id: str) -> Solution:
     return solution
 
 
-class _RebuiltScene(gymnasium.Wrapper):  # type: ignore[misc]  # gymnasium is untyped here
+class RebuiltScene(gymnasium.Wrapper):  # type: ignore[misc]  # gymnasium is untyped here
     """Builds the scene anew at every reset.
 
     PhysX keeps contacts and solver state that ManiSkill's reset does not clear, so an episode would depend on
@@ -74,6 +76,7 @@ class _RebuiltScene(gymnasium.Wrapper):  # type: ignore[misc]  # gymnasium is un
     """
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start the episode of `seed` in a new scene."""
         first: tuple[Any, dict[str, Any]] = super().reset(seed=seed, options={**(options or {}), "reconfigure": True})
         return first
 
@@ -99,7 +102,7 @@ def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
     """
     check_solvable(env_id)
     env = build_env(env_id, CONTROL_MODE, {})
-    return _RebuiltScene(env) if rebuild else env
+    return RebuiltScene(env) if rebuild else env
 
 
 def solve_episode(env: gymnasium.Env, env_id: str, seed: int, *, disturb: float = 0.0) -> Attempt:
@@ -130,10 +133,15 @@ def solve_episode(env: gymnasium.Env, env_id: str, seed: int, *, disturb: float 
     if isinstance(result, int):
         return _failed(env, seed, "planner")
     # Not the step that the solution returns: LiftPegUpright's lets go of the peg after it.
-    base: Any = env.unwrapped
-    if not bool(base.get_info()["success"].item()):
-        return _failed(env, seed, "not successful")
+    if not is_solved(env):
+        return _failed(env, seed, NOT_SUCCESSFUL)
     return Attempt(seed=seed, success=True, steps=_steps(env), left_out=detour.steps)
+
+
+def is_solved(env: gymnasium.Env) -> bool:
+    """Ask the environment whether its task counts as solved now; False for one that never says."""
+    base: Any = env.unwrapped
+    return bool(base.get_info().get("success", False))
 
 
 def _failed(env: gymnasium.Env, seed: int, reason: str) -> Attempt:

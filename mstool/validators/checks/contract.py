@@ -1,7 +1,8 @@
 """MS701 to MS708: what the consumer's code asks of the dataset."""
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -54,6 +55,11 @@ def exported(context: Context) -> str:
     return ""
 
 
+def _as_lerobot_cameras(columns: Sequence[str]) -> str:
+    words = [word for name in columns for word in ("--rename", f"{name}=observation.images.{name}")]
+    return f"mstool export DATASET {shlex.join(words)} --output DATASET-renamed"
+
+
 @register
 class VersionRead(Check):
     """MS701."""
@@ -84,7 +90,8 @@ class KeysThere(Check):
     title = "every column that the consumer reads is there under its name"
     meaning = "a KeyError after the weights are loaded, or no actions at all"
     fix = (
-        "name the columns as expected; mstool convert writes openpi's names with --format v2.1 and LeRobot's with v3.0"
+        "name the columns as expected: mstool export DATASET --rename OLD=NEW --output DATASET-renamed; mstool convert "
+        "writes openpi's names with --format v2.1 and LeRobot's with v3.0"
     )
 
     def run(self, context: Context) -> Iterator[Issue]:
@@ -139,7 +146,7 @@ class Cameras(Check):
                 feature=odd[0],
                 observed=", ".join(odd),
                 expected="observation.images.NAME",
-                fix=exported(context),
+                fix=exported(context) or _as_lerobot_cameras(odd),
             )
 
 

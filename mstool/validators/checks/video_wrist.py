@@ -78,13 +78,14 @@ class WristUpright(Check):
         if meaning.source != "record":
             raise Skip("nothing declares where on the hand the camera is")
         poses = self._poses(context, meaning, {t.episode for t in found})
-        told = False
+        told, most = False, 0
         for camera, films in seen(context).items():
             if declared_view(context, camera) != "wrist" or uniform(films):
                 continue
             parts = [_shifts(c, camera_motion(meaning.robot, *poses[c.episode])) for c in films if c.episode in poses]
             moved, shifts = (np.concatenate(each) for each in zip(*parts, strict=True))
             moved, shifts = distinct(moved, shifts)
+            most = max(most, len(moved))
             if len(moved) < _FEW:
                 continue
             matrix, share = _fitted(moved, shifts)
@@ -103,7 +104,11 @@ class WristUpright(Check):
                     evidence=shows(films[0], camera),
                 )
         if not told:
-            raise Skip("no wrist view shifts enough with the hand to tell")
+            raise Skip(
+                f"{most} steps of the episodes looked at shift the wrist view with the hand, {_FEW} are needed to tell"
+                if most < _FEW
+                else "no wrist view shifts enough with the hand to tell"
+            )
 
     @staticmethod
     def _poses(context: Context, meaning: Meaning, episodes: set[int]) -> dict[int, tuple[Array, Array]]:

@@ -3,6 +3,7 @@
 source        such a dataset, opened
 rows          the rows of an episode
 videos        where an episode's pictures are; encoded again where they cannot be taken out
+storage       pictures stored in the other way, video or image
 image_stats   statistics of pictures: those that are there, else of every picture
 differences   what keeps datasets from being one
 episodes      episodes as `mstool.dataset.formats` writes them

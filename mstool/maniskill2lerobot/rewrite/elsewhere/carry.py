@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mstool import __version__
 from mstool.atomic import replace_text
-from mstool.contract import Version
+from mstool.contract import Storage, Version
 from mstool.dataset.files import INFO_NAME, SOURCES_FILE, other_meta_files, read_object
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.formats import FORMATS
@@ -28,14 +28,19 @@ from mstool.maniskill2lerobot.rewrite.elsewhere.description import feature_table
 from mstool.maniskill2lerobot.rewrite.elsewhere.records import keep_record
 from mstool.maniskill2lerobot.rewrite.elsewhere.rows import RowReader, undeclared
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
+from mstool.maniskill2lerobot.rewrite.elsewhere.storage import Changed, change_storage
 from mstool.maniskill2lerobot.rewrite.elsewhere.videos import Videos, videos_of
 from mstool.maniskill2lerobot.rewrite.report import RebuildReport
 from mstool.maniskill2lerobot.writers.episodes import vector_stats
 from mstool.norm_stats.output import write_feature_stats
 
 
-def carry(sources: Sequence[Source], root: Path, version: Version, *, overwrite: bool) -> RebuildReport:
+def carry(
+    sources: Sequence[Source], root: Path, version: Version, *, storage: Storage | None = None, overwrite: bool
+) -> RebuildReport:
     """Write datasets of the same columns as one, in `version` of LeRobot's format.
+
+    `storage` is how RGB pictures are to be stored; None: as they are.
 
     Raises
     ------
@@ -53,7 +58,7 @@ def carry(sources: Sequence[Source], root: Path, version: Version, *, overwrite:
             for folder in (built, scratch):
                 shutil.rmtree(folder, ignore_errors=True)
             built.mkdir()
-            content, notes = _content(sources, version, scratch)
+            content, notes = _content(sources, version, storage, scratch)
             FORMATS[version].write(content, built)
             if version == "v3.0":
                 write_feature_stats(built)
@@ -89,19 +94,26 @@ def carry(sources: Sequence[Source], root: Path, version: Version, *, overwrite:
     )
 
 
-def _content(sources: Sequence[Source], version: Version, scratch: Path) -> tuple[Content, list[str]]:
+def _content(
+    sources: Sequence[Source], version: Version, storage: Storage | None, scratch: Path
+) -> tuple[Content, list[str]]:
     notes: list[str] = []
     first = sources[0]
     tasks, task_indices = of_episodes.task_table(sources)
     noted, unlike = of_episodes.common_names(sources)
     if unlike:
         notes.append(f"what the episode tables say under {', '.join(unlike)} is of several kinds: left out")
+    changed = [
+        change_storage(source, storage, scratch / f"{number:03d}-{storage}") if storage else Changed()
+        for number, source in enumerate(sources)
+    ]
+    notes += [note for each in changed for note in each.notes]
     videos: list[Videos] = []
     pictures: list[dict[str, Any]] = []
     episodes: list[of_episodes.CarriedEpisode] = []
     for number, source in enumerate(sources):
-        videos.append(videos_of(source, version, scratch / f"{number:03d}", notes))
-        each, counted = of_episodes.picture_stats(source, videos[-1].parts)
+        videos.append(videos_of(source, version, scratch / f"{number:03d}", notes, but=changed[number].pngs))
+        each, counted = of_episodes.picture_stats(source, videos[-1].parts, changed[number].episodes)
         pictures += each
         if counted:
             notes.append(f"{source.root.name}: statistics of {', '.join(counted)} are of every image: it had none")
@@ -111,17 +123,25 @@ def _content(sources: Sequence[Source], version: Version, scratch: Path) -> tupl
     for number, source in enumerate(sources):
         reader = RowReader(source)
         for row in source.rows:
-            parts = {name: found[row.index] for name, found in videos[number].parts.items()}
+            moving = {**videos[number].parts, **changed[number].videos}
+            parts = {name: found[row.index] for name, found in moving.items()}
             own = pictures[len(episodes)]
-            episodes.append(of_episodes.CarriedEpisode(source, row, reader, task_indices[number], parts, own, noted))
+            episodes.append(
+                of_episodes.CarriedEpisode(
+                    source, row, reader, task_indices[number], parts, own, noted, changed[number]
+                )
+            )
     features, said = feature_table(sources, videos, version)
     notes += said
+    fps = float(first.info.fps)
+    for other in changed:
+        other.describe(features, version, fps)
     cameras = [name for name, spec in features.items() if spec["dtype"] in {"image", "video"}]
     whole = {name: statistics_of_whole(sources, name, [each.get(name, {}) for each in pictures]) for name in cameras}
+    whole.update((name, dict(stats)) for name, stats in changed[0].whole.items())
     without = [name for name, stats in whole.items() if not stats]
     if without:
         notes.append(f"{', '.join(without)}: no statistics, as there were none")
-    fps = float(first.info.fps)
     more, left = other_entries(sources, len(episodes))
     content = Content(
         episodes=episodes,

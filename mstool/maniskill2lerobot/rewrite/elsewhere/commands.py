@@ -10,34 +10,41 @@ from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.rewrite.elsewhere.carry import carry
 from mstool.maniskill2lerobot.rewrite.elsewhere.differences import differences
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import check_names, open_source
+from mstool.maniskill2lerobot.rewrite.elsewhere.storage import other_pictures
 from mstool.maniskill2lerobot.rewrite.report import RebuildReport
 
 
 def export_elsewhere(
-    root: Path, target: Path, version: Version, storage: Storage | None, *, overwrite: bool
+    root: Path,
+    target: Path,
+    version: Version,
+    storage: Storage | None,
+    *,
+    drop: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    overwrite: bool,
 ) -> RebuildReport:
-    """Write a dataset in another version of the format.
+    """Write a dataset in another version of the format, its pictures stored in another way, or with other columns.
 
     Raises
     ------
     UsageError
-        It is in that version already, or its pictures are stored otherwise than asked for.
+        There is nothing to change, or a column to drop or to rename is not there.
     DataError
         It is damaged.
 
     """
-    source = open_source(root)
-    stored = sorted({spec["dtype"] for spec in source.features.values()} & {"image", "video"})
-    other: Version = "v2.1" if source.info.codebase_version == "v3.0" else "v3.0"
-    fix = shlex.join(["mstool", "export", str(root), "--format", other, "--output", str(target)])
-    if storage is not None and stored not in ([], [storage]):
+    check_names([root], drop, rename or {})
+    source = open_source(root, drop=drop, rename=rename)
+    changes = bool(drop or rename) or (storage is not None and bool(other_pictures(source, storage)))
+    if source.info.codebase_version == version and not changes:
+        other: Version = "v2.1" if source.info.codebase_version == "v3.0" else "v3.0"
         raise UsageError(
-            f"{root} was not made by mstool: its pictures stay as they are stored ({' and '.join(stored)})", fix=fix
+            f"{root} is {version}{f' with RGB images stored as {storage}' if storage else ''} already",
+            fix=shlex.join(["mstool", "export", str(root), "--format", other, "--output", str(target)]),
         )
-    if source.info.codebase_version == version:
-        raise UsageError(f"{root} is {version} already", fix=fix)
-    report = carry([source], target, version, overwrite=overwrite)
-    if version == "v3.0":
+    report = carry([source], target, version, storage=storage, overwrite=overwrite)
+    if version == "v3.0" or source.record.converted:
         return report
     note = f"columns keep their names ({', '.join(source.columns)}): openpi's config must map them"
     return replace(report, notes=(*report.notes, note))

@@ -14,6 +14,7 @@ from mstool.errors import DataError
 from mstool.maniskill2lerobot.rewrite.elsewhere import image_stats
 from mstool.maniskill2lerobot.rewrite.elsewhere.rows import RowReader
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
+from mstool.maniskill2lerobot.rewrite.elsewhere.storage import Changed
 from mstool.maniskill2lerobot.rewrite.elsewhere.videos import decode_part
 from mstool.progress import Progress
 
@@ -32,6 +33,8 @@ class CarriedEpisode:
     pictures: Mapping[str, Mapping[str, Array]]
     # What the episode table says of every episode of the result, though no format knows it.
     noted: Sequence[str]
+    # Pictures that are stored in another way than they were.
+    changed: Changed
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -58,6 +61,7 @@ class CarriedEpisode:
                 f"{self.source.root}: episode {self.row.index} is of task {unknown[0]}, which the task table lacks",
                 fix=f"mstool validate {self.source.root}",
             )
+        columns |= self.changed.rows(self.row.index)
         return columns | {"task_index": pa.array([self.task_indices[task] for task in tasks], pa.int64())}
 
     def video(self, column: str) -> VideoPart:
@@ -69,15 +73,20 @@ class CarriedEpisode:
         return self.pictures.get(column, {})
 
 
-def picture_stats(source: Source, parts: Mapping[str, Sequence[VideoPart]]) -> tuple[list[dict[str, Any]], list[str]]:
+def picture_stats(
+    source: Source, parts: Mapping[str, Sequence[VideoPart]], known: Mapping[str, Sequence[Mapping[str, Array]]]
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Return {column: statistics} of each episode's pictures, and the columns whose pictures had to be decoded for it.
 
-    Those that an episode has are kept. A column's pictures are all counted where one episode has none.
+    `known` are those that were counted already, by column. Those that an episode has are kept. A column's pictures are
+    all counted where one episode has none.
     """
     features = source.features
     cameras = [name for name, spec in features.items() if spec["dtype"] in {"image", "video"}]
-    kept = {
-        name: [image_stats.usable(row.stats.get(source.columns[name], {}), features[name]) for row in source.rows]
+    kept: dict[str, list[Any]] = {
+        name: list(known[name])
+        if name in known
+        else [image_stats.usable(row.stats.get(source.columns[name], {}), features[name]) for row in source.rows]
         for name in cameras
     }
     lacking = [name for name in cameras if not all(kept[name])]

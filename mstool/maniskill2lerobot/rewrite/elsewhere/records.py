@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mstool.dataset.column_names import ACTION_COLUMNS, GOAL_COLUMNS, STATE_COLUMNS
 from mstool.dataset.describe import environments, join_records, record_differences
 from mstool.dataset.episode_log import read_episode_log, write_episode_log
 from mstool.dataset.files import EPISODE_LOG_FILE, needed
@@ -22,9 +23,11 @@ def keep_record(sources: Sequence[Source], root: Path) -> list[str]:
         return [f"the record of {names} is left out: nothing says that {others} means the same"]
     records = [_renamed(source) for source in sources]
     differing = sorted({name for other in records[1:] for name in record_differences(records[0], other)})
-    # Where state and actions are, the layout says: a record cannot follow them to another name.
+    # Where state and actions are, the layout says: a record follows them from one format's name to the other's alone.
     renamed = any(
-        old != new and old in source.record.units for source in sources for new, old in source.columns.items()
+        old != new and old in source.record.units and not _known_as(old, new)
+        for source in sources
+        for new, old in source.columns.items()
     )
     if differing or renamed:
         why = f"they differ in {', '.join(differing)}" if differing else "columns have other names now"
@@ -40,7 +43,12 @@ def keep_record(sources: Sequence[Source], root: Path) -> list[str]:
 
 
 def _renamed(source: Source) -> Record:
-    """Return the record of a source, whose cameras have the names that they get."""
+    """Return the record of a source, whose columns have the names that they get."""
     names = {old: new for new, old in source.columns.items()}
     views = {names.get(column, column): view for column, view in source.record.views.items()}
-    return replace(source.record, views=views)
+    units = {names.get(column, column): each for column, each in source.record.units.items()}
+    return replace(source.record, views=views, units=units)
+
+
+def _known_as(old: str, new: str) -> bool:
+    return any((old,) in known and (new,) in known for known in (STATE_COLUMNS, ACTION_COLUMNS, GOAL_COLUMNS))

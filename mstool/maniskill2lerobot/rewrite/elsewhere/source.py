@@ -123,12 +123,10 @@ def _check_kinds(root: Path, info: Info, columns: Mapping[str, str]) -> None:
 
 
 def without_columns(root: Path, columns: Sequence[str]) -> str:
-    """Return LeRobot's own command that leaves columns out of a dataset."""
+    """Return the command that leaves columns out of a dataset."""
     here = root.resolve()
-    less = here.with_name(f"{here.name}-less")
-    words = ["lerobot-edit-dataset", f"--repo_id=local/{here.name}", f"--root={here}"]
-    words += [f"--new_repo_id=local/{less.name}", f"--new_root={less}", "--operation.type", "remove_feature"]
-    return shlex.join([*words, "--operation.feature_names", str(list(columns))])
+    words = ["mstool", "export", str(root), *(word for column in columns for word in ("--drop", column))]
+    return shlex.join([*words, "--output", str(here.with_name(f"{here.name}-less"))])
 
 
 def check_names(roots: Sequence[Path], drop: Sequence[str], rename: Mapping[str, str]) -> None:

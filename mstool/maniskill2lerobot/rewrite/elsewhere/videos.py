@@ -1,6 +1,6 @@
 """Where each episode's pictures are within its videos; encoded again where their packets cannot be taken out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +39,14 @@ class Videos:
     again: Sequence[str]
 
 
-def videos_of(source: Source, version: Version, scratch: Path, notes: list[str]) -> Videos:
-    """Find all of a dataset's videos; what cannot be copied is encoded again below `scratch`. Adds to `notes`."""
+def videos_of(
+    source: Source, version: Version, scratch: Path, notes: list[str], *, but: Collection[str] = ()
+) -> Videos:
+    """Find a dataset's videos, `but` some; what cannot be copied is encoded again below `scratch`. Adds to `notes`."""
     parts: dict[str, Sequence[VideoPart]] = {}
     again = []
     for name, spec in source.features.items():
-        if spec["dtype"] != "video":
+        if spec["dtype"] != "video" or name in but:
             continue
         found = find_videos(source, name)
         notes += found.notes

@@ -1,18 +1,20 @@
 """Make demos instead of downloading them: ManiSkill's own solutions, from as many seeds as it takes."""
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mstool.errors import MstoolError, UsageError
 from mstool.paths import writable_folder
 from mstool.progress import Progress
-from mstool.simulators.demos import Attempt, GenerateReport
-from mstool.simulators.maniskill.demos.team import FILES, Alone, Outcome, Team, put_together
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.demos import Attempt, GenerateReport, Rollout, most_attempts
+from mstool.simulators.maniskill.demos.team import FILES, Alone, Outcome, Repeats, Team, put_together
 from mstool.simulators.maniskill.solve import check_solvable
 
 # Give up after this many failures in a row; the hardest task, PlaceSphere, solves half of its seeds.
@@ -62,18 +64,63 @@ def generate_demos(
         Too many seeds failed: 50 in a row, or all but a few of max(50, 20 * episodes).
 
     """
-    out_dir = Path(out_dir)
-    _check(env_id, episodes, seed, out_dir, disturb, overwrite=overwrite)
+    check_solvable(env_id)
+    if not 0 <= disturb <= 1:
+        raise UsageError(
+            f"--disturb is a share of the seeds, 0 to 1, not {disturb:g}",
+            fix=f"mstool demos generate --env {env_id} --disturb 0.3",
+        )
+    count = workers or min(len(os.sched_getaffinity(0)), -(-episodes // WORTH_A_WORKER))
+
+    def crew(scratch: Path) -> Alone | Team:
+        folders = [scratch / str(number) for number in range(min(count, episodes))]
+        if len(folders) > 1:
+            return Team(env_id, folders, disturb)
+        folders[0].mkdir()
+        return Alone(env_id, folders[0], disturb)
+
+    return _make(env_id, crew, episodes, seed, Path(out_dir), overwrite=overwrite)
+
+
+def record_demos(
+    spec: SimulatorSpec,
+    rollouts: Iterator[Rollout],
+    *,
+    source: str,
+    episodes: int,
+    seed: int,
+    out_dir: str | Path,
+    overwrite: bool = False,
+) -> GenerateReport:
+    """Write what a policy did as `generate_demos` writes what the planner did; see `Benchmark.record`."""
+
+    def crew(scratch: Path) -> Repeats:
+        (scratch / "0").mkdir()
+        return Repeats(spec, rollouts, source, scratch / "0")
+
+    return _make(spec.env_id, crew, episodes, seed, Path(out_dir), overwrite=overwrite, policy=source)
+
+
+def _make(
+    env_id: str,
+    crew: Callable[[Path], Alone | Team | Repeats],
+    episodes: int,
+    seed: int,
+    out_dir: Path,
+    *,
+    overwrite: bool,
+    policy: str = "",
+) -> GenerateReport:
+    command = f"mstool demos generate --env {env_id}" + (f" --policy {shlex.quote(policy)}" if policy else "")
+    _check(command, episodes, seed, out_dir, overwrite=overwrite)
     started = time.monotonic()
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, because a rename is only atomic within one file system.
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
         made = Path(scratch) / "new"
         made.mkdir()
-        count = workers or min(len(os.sched_getaffinity(0)), -(-episodes // WORTH_A_WORKER))
-        folders = [Path(scratch) / str(number) for number in range(min(count, episodes))]
-        with _crew(env_id, folders, disturb) as crew:
-            outcomes = _enough(env_id, crew.attempts(seed), episodes, seed)
+        with crew(Path(scratch)) as attempting:
+            outcomes = _enough(env_id, attempting.attempts(seed), episodes, seed)
         put_together([outcome for outcome in outcomes if outcome.attempt.success], made)
         _install(made, out_dir, backup=Path(scratch) / "old")
     attempts = [outcome.attempt for outcome in outcomes]
@@ -90,15 +137,12 @@ def generate_demos(
     )
 
 
-def _check(env_id: str, episodes: int, seed: int, out_dir: Path, disturb: float, *, overwrite: bool) -> None:
-    check_solvable(env_id)
-    command = f"mstool demos generate --env {env_id} --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
+def _check(command: str, episodes: int, seed: int, out_dir: Path, *, overwrite: bool) -> None:
+    command += f" --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
     if episodes < 1:
         raise UsageError(f"--episodes must be 1 or more, not {episodes}", fix=command)
     if seed < 0:
         raise UsageError(f"--seed must be 0 or more, not {seed}", fix=command)
-    if not 0 <= disturb <= 1:
-        raise UsageError(f"--disturb is a share of the seeds, 0 to 1, not {disturb:g}", fix=f"{command} --disturb 0.3")
     writable_folder(out_dir, "--output", beside=True)
     there = [name for name in FILES if (out_dir / name).exists()]
     if there and not overwrite:
@@ -107,30 +151,18 @@ def _check(env_id: str, episodes: int, seed: int, out_dir: Path, disturb: float,
         )
 
 
-def _crew(env_id: str, folders: list[Path], disturb: float) -> Alone | Team:
-    if len(folders) > 1:
-        return Team(env_id, folders, disturb)
-    folders[0].mkdir()
-    return Alone(env_id, folders[0], disturb)
-
-
 def _enough(env_id: str, coming: Iterator[Outcome], episodes: int, seed: int) -> list[Outcome]:
     """Take outcomes, in the order of seeds, until enough were solved; MstoolError when it is hopeless."""
     outcomes: list[Outcome] = []
     kept = in_a_row = 0
-    most = max(50, 20 * episodes)
     with Progress(env_id, episodes, "episode") as progress:
         while kept < episodes:
-            if in_a_row >= HOPELESS or len(outcomes) >= most:
-                counts = _count([outcome.attempt for outcome in outcomes])
-                reasons = ", ".join(f"{reason} {count}" for reason, count in counts.items())
-                raise MstoolError(
-                    f"{env_id}: gave up after {len(outcomes)} seeds from {seed} with {kept} of {episodes} "
-                    f"episodes solved, the last {in_a_row} seeds all failed ({reasons})",
-                    fix="start from another seed (--seed) or ask for fewer episodes (--episodes)",
-                )
-            outcomes.append(next(coming))
-            if outcomes[-1].attempt.success:
+            hopeless = in_a_row >= HOPELESS or len(outcomes) >= most_attempts(episodes)
+            outcome = None if hopeless else next(coming, None)
+            if outcome is None:
+                raise _given_up(env_id, [outcome.attempt for outcome in outcomes], episodes, seed, in_a_row)
+            outcomes.append(outcome)
+            if outcome.attempt.success:
                 kept, in_a_row = kept + 1, 0
                 progress.update()
             else:
@@ -139,8 +171,19 @@ def _enough(env_id: str, coming: Iterator[Outcome], episodes: int, seed: int) ->
     return outcomes
 
 
-def _count(outcomes: list[Attempt]) -> dict[str, int]:
-    return dict(Counter(outcome.failure for outcome in outcomes if not outcome.success).most_common())
+def _given_up(env_id: str, attempts: list[Attempt], episodes: int, seed: int, in_a_row: int) -> MstoolError:
+    kept = sum(attempt.success for attempt in attempts)
+    reasons = ", ".join(f"{reason} {count}" for reason, count in _count(attempts).items())
+    failed = f", the last {in_a_row} seeds all failed" if in_a_row else ""
+    return MstoolError(
+        f"{env_id}: gave up after {len(attempts)} seeds from {seed} with {kept} of {episodes} "
+        f"episodes solved{failed}" + (f" ({reasons})" if reasons else ""),
+        fix="start from another seed (--seed) or ask for fewer episodes (--episodes)",
+    )
+
+
+def _count(attempts: list[Attempt]) -> dict[str, int]:
+    return dict(Counter(attempt.failure for attempt in attempts if not attempt.success).most_common())
 
 
 def _install(made: Path, out_dir: Path, *, backup: Path) -> None:

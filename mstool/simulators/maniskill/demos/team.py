@@ -13,8 +13,9 @@ import h5py
 from mstool.errors import MstoolError
 from mstool.json_files import load_json
 from mstool.processes import exit_words, kill_worker, start_worker, stop_worker
-from mstool.simulators.demos import Attempt
-from mstool.simulators.maniskill.record import DemoRecorder
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.demos import Attempt, Rollout
+from mstool.simulators.maniskill.record import DemoRecorder, RolloutRecorder
 
 FILES = ("trajectory.h5", "trajectory.json")
 
@@ -51,6 +52,29 @@ class Alone:
 
     def __exit__(self, *error: object) -> None:
         self._held.__exit__(*error)  # type: ignore[arg-type]
+
+
+class Repeats:
+    """Records what others did, in this process."""
+
+    def __init__(self, spec: SimulatorSpec, rollouts: Iterator[Rollout], source: str, folder: Path) -> None:
+        self._recorder = RolloutRecorder(spec, folder, source)
+        self._rollouts = rollouts
+        self._folder = folder
+
+    def attempts(self, seed: int) -> Iterator[Outcome]:  # noqa: ARG002
+        """Yield the outcomes in the order of the rollouts."""
+        kept = 0
+        for rollout in self._rollouts:
+            attempt = self._recorder.attempt(rollout) if rollout.attempt.success else rollout.attempt
+            yield Outcome(attempt, self._folder, kept)
+            kept += attempt.success
+
+    def __enter__(self) -> "Repeats":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._recorder.__exit__(*error)  # type: ignore[arg-type]
 
 
 class Team:
