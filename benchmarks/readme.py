@@ -1,13 +1,13 @@
-"""Copy every command out of README.md and run it as it stands, in an empty folder with a fresh clone's environment.
+"""Copy every command out of README.md and the guides, and run it as it stands, in an empty folder beside a fresh clone.
 
     python benchmarks/readme.py [--work FOLDER] [--out FOLDER]
 
-A command is a line of a code block, or an inline code span that holds a blank, begins with `--` or is a LeRobot
-command. `COMMANDS` knows each of them: the words that make it tiny, what fills its placeholders, and what is run
-instead where it cannot be run here. One that the table does not know, or that README.md no longer has, fails the
-script before anything is run. `make demo` sets the clone up (6 GB from uv's cache or a package index); all other
-commands take the clone's programs and run beside each other's results, in the table's order. With `--work` the folder
-is kept, and the same line goes on after the last command that ended well. Writes `readme.json` and `readme.md`.
+A command is a line of a code block; in README.md also an inline code span that holds a blank. `COMMANDS` knows each
+of them: the words that make it tiny, what fills its placeholders, and what is run instead where it cannot be run
+here. One that the table does not know, or that no page has, fails the script before anything is run. `make demo` sets
+the clone up (6 GB from uv's cache or a package index); all other commands take the clone's programs and run beside
+each other's results, in the table's order. With `--work` the folder is kept, and the same line goes on after the last
+command that ended well. Writes `readme.json` and `readme.md`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,11 @@ except KeyboardInterrupt:
 
 @dataclass(frozen=True)
 class Run:
-    """How a command of the README is run here."""
+    """How a command of the pages is run here."""
 
     more: str = ""  # words put after it
     fill: tuple[str, str] = ("", "")  # a placeholder, and what stands for it here
-    instead: str = ""  # the whole command, where README names an option alone or it cannot be run here
+    instead: str = ""  # the whole command, where it cannot be run here as it is shown
     note: str = ""
     codes: tuple[int, ...] = (0,)
     until: str = ""  # it is a server: it is left running once it has said this, and stopped by Ctrl-C at the end
@@ -62,139 +62,172 @@ class Run:
     beside: str = ""  # Python that runs beside it, and says "ready" first
 
 
-@dataclass(frozen=True)
-class Within:
-    """Words of the README that are run as a part of another of its commands."""
-
-    command: str
-
-
-CONVERT, PI05 = "mstool convert --env PickCube-v1", "mstool finetune data/PickCube-v1 --policy pi05 --lora --dry-run"
-OPENPI = "mstool finetune data/PickCube-v1-openpi --policy pi05 --engine openpi --output runs/openpi"
+PI05 = "mstool finetune data/PickCube-v1 --policy pi05 --lora"
+EXPORT = "mstool export data/PickCube-v1 --format v2.1 --output data/PickCube-v1-openpi"
+OPENPI_NOTE = "openpi cannot be installed beside numpy 2: the error that says so; `benchmarks/openpi_engine.py` runs it"
+EDIT = """lerobot-edit-dataset --repo_id=local/PickCube-v1 --root=data/PickCube-v1 --new_repo_id=local/edited \
+--new_root=data/edited --operation.type=delete_episodes --operation.episode_indices=[0]""".replace("\\\n", "")
+VIEW = """lerobot-dataset-viz --repo-id local/PickCube-v1 --root data/PickCube-v1 --episode-index 0 --save 1 \
+--output-dir shown""".replace("\\\n", "")
+LEROBOT_TRAIN = """lerobot-train --dataset.repo_id=local/PickCube-v1 --dataset.root=data/PickCube-v1 \
+--dataset.video_backend=pyav --policy.type=flow --policy.push_to_hub=false --env.type=maniskill \
+--env.dataset=data/PickCube-v1 --env_eval_freq=1000 --output_dir=runs/lerobot""".replace("\\\n", "")
 SNIPPET = """from lerobot.datasets import LeRobotDataset
 
-LeRobotDataset("local/PickCube-v1", root="data/PickCube-v1")"""
+LeRobotDataset("local/PickCube-v1", root="data/{}")"""
+RAY = "mstool convert --env PickCube-v1 --demos generate --executor ray --ray-address HEAD:6379 --output data/by_ray"
+MIRROR = ("https://your-mirror", "http://127.0.0.1:{hub}")
+SERVER = ("HOST:8000", "127.0.0.1:{serve}")
 
-COMMANDS: dict[str, Run | Within] = {
+COMMANDS: dict[str, Run] = {
     "make demo": Run(f'ARGS="{TINY_CONVERT}"', clone=True),
     "make test": Run('ARGS="-n 0 tests/unit/test_layouts.py"', clone=True, note="one file; `.ci/run`: all"),
+    "make docs": Run(clone=True),
+    "source .venv/bin/activate": Run(instead="bash -c 'source .venv/bin/activate'", clone=True),
+    "mstool --help": Run(),
     "mstool doctor": Run(codes=(0, 1), note="1: something is missing here"),
     "mstool layouts": Run(),
-    "--json": Run(instead="mstool layouts --json"),
-    "--help": Run(instead="mstool convert --help"),
-    CONVERT: Run("--episodes 2 --image-size 64 --workers 2"),
-    "mstool convert --env StackCube-v1 --demos generate --episodes 100 --format both": Run(TINY_CONVERT),
-    "--render-detail fast": Run(
-        instead=f"{CONVERT} --demos generate --render-detail fast --goal hidden --output data/fast {TINY_CONVERT}"
+    "mstool show data/pickcube_demo": Run(clone=True),
+    SNIPPET.format("pickcube_demo"): Run(clone=True),
+    "mstool convert --env PickCube-v1 --demos generate --episodes 20": Run(
+        "--episodes 2 --image-size 64 --workers 2"
     ),
-    "--goal hidden": Within("--render-detail fast"),
-    "--output": Within("--render-detail fast"),
-    "--demos": Within("--render-detail fast"),
-    "--goal state": Run(
-        instead=f"{CONVERT} --demos generate --goal state --output data/goal_state {TINY_CONVERT}"
-    ),
+    "mstool show data/PickCube-v1 --output shown": Run(),
     "mstool validate data/PickCube-v1 --html report.html": Run(),
+    "mstool validate DATASET --html report.html": Run(fill=("DATASET", "data/PickCube-v1")),
     "mstool stats data/PickCube-v1 --config pi05_libero --plot stats.png": Run(),
-    "--force": Run(instead="mstool stats data/PickCube-v1 --delta 6 --force --output wrong"),
-    SNIPPET: Run(),
-    "mstool finetune data/PickCube-v1 --output runs/pick": Run(TINY_TRAIN),
-    "--resume": Run(instead="mstool finetune data/PickCube-v1 --output runs/pick --resume --steps 3 --device cpu"),
-    PI05: Run(codes=(0, 1), note="without the hub: what is missing, after the plan"),
-    "--lora": Within(PI05),
-    "--dry-run": Within(PI05),
-    "--init": Run(
-        instead=f"mstool finetune data/PickCube-v1 --init {MODEL} --cache-frames off --output runs/on {TINY_TRAIN}"
+    SNIPPET.format("PickCube-v1"): Run(),
+    "mstool finetune data/PickCube-v1 --output runs/pick --steps 300 --batch-size 8": Run(TINY_TRAIN),
+    "mstool finetune data/PickCube-v1 --output runs/pick --resume": Run("--steps 3 --device cpu"),
+    "mstool finetune data/PickCube-v1 --output runs/pick": Run(f"--output runs/readme {TINY_TRAIN}"),
+    "mstool finetune data/PickCube-v1 --init runs/pick/checkpoints/last/pretrained_model --output runs/on": Run(
+        TINY_TRAIN
     ),
-    "--cache-frames off": Within("--init"),
-    "accelerate launch": Run(
-        instead="accelerate launch --cpu --num_processes 2 -m mstool.cli finetune data/PickCube-v1 "
-        f"--output runs/two {TINY_TRAIN}",
-        note="as `finetune` prints it for several GPUs, on two CPU processes",
+    "accelerate launch --num_processes 2 -m mstool.cli finetune data/PickCube-v1 --output runs/two": Run(
+        TINY_TRAIN, ("--num_processes", "--cpu --num_processes"), note="on two CPU processes"
     ),
+    "mstool eval --policy runs/pick --episodes 10 --output eval/pick": Run(TINY_EVAL),
     "mstool eval --policy runs/pick --episodes 50": Run(TINY_EVAL),
+    "mstool eval --policy planner --env PickCube-v1 --episodes 10": Run(f"{TINY_EVAL} --output eval/planner"),
+    "mstool eval --policy replay:data/PickCube-v1": Run("--episodes 1 --workers 1 --output eval/replay"),
+    "mstool eval --policy runs/pick --dataset data/PickCube-v1 --diagnose --episodes 4 --output eval/why": Run(
+        TINY_EVAL
+    ),
+    "mstool convert --env PickCube-v1 --demos generate --episodes 300 --output data/pick300": Run(TINY_CONVERT),
+    "mstool finetune data/pick300 --output runs/pick300": Run(TINY_TRAIN),
+    "mstool eval --policy runs/pick300 --episodes 50 --output eval/pick300": Run(TINY_EVAL),
+    "mstool eval --compare eval/pick300 eval/pick": Run(),
+    f"{PI05} --dry-run": Run(codes=(0, 1), note="without the hub: what is missing, after the plan"),
+    f"HF_ENDPOINT=https://your-mirror {PI05} --output runs/pi05": Run(
+        fill=MIRROR,
+        instead=f"env HF_ENDPOINT=https://your-mirror {PI05} --output runs/pi05",
+        codes=(1,),
+        note="the mirror, `tests/hub_server`, has no weights: the error that says so",
+    ),
+    EXPORT: Run(),
+    "mstool validate data/PickCube-v1-openpi --against pi05_libero": Run(),
+    "mstool finetune data/PickCube-v1-openpi --policy pi05 --engine openpi --output runs/openpi": Run(),
+    "uv run .../run_openpi.py train": Run(
+        instead="python runs/openpi/run_openpi.py train", codes=(1,), note=OPENPI_NOTE
+    ),
+    "uv run .../run_openpi.py serve": Run(
+        instead="python runs/openpi/run_openpi.py serve", codes=(1,), note=OPENPI_NOTE
+    ),
     "mstool serve runs/pick": Run("--port {serve} --device cpu", until="serving"),
     "mstool eval --policy ws://HOST:8000 --dataset data/PickCube-v1": Run(
-        f"{TINY_EVAL} --output eval/served", ("HOST:8000", "127.0.0.1:{serve}"), note="the server is `mstool serve`"
+        f"{TINY_EVAL} --output eval/served", SERVER, note="the server is `mstool serve`"
     ),
-    "--compare": Run(instead="mstool eval --compare runs/pick/eval/000003 eval/served"),
-    "--diagnose": Run(instead=f"mstool eval --policy runs/pick --diagnose --output eval/why {TINY_EVAL}"),
+    VIEW: Run(),
+    "rerun shown/local_PickCube-v1_episode_0.rrd": Run(
+        instead="rerun rrd verify shown/local_PickCube-v1_episode_0.rrd", note="read without a window"
+    ),
+    "mstool show data/PickCube-v1 --output shown --rerun": Run(),
+    "rerun shown/episode.rrd": Run(instead="rerun rrd verify shown/episode.rrd", note="read without a window"),
+    "mstool push data/PickCube-v1 --repo-id you/pickcube --dry-run": Run("--endpoint http://127.0.0.1:{hub}"),
     "mstool push data/PickCube-v1 --repo-id you/pickcube --endpoint https://your-mirror": Run(
-        fill=("https://your-mirror", "http://127.0.0.1:{hub}"), note="the mirror is `tests/hub_server`"
+        fill=MIRROR, note="the mirror is `tests/hub_server`"
     ),
-    "mstool export data/PickCube-v1 --format v2.1 --output data/PickCube-v1-openpi": Run(),
-    OPENPI: Run(),
-    "uv run .../run_openpi.py train": Run(
-        instead="python runs/openpi/run_openpi.py train",
-        codes=(1,),
-        note="openpi cannot be installed beside numpy 2: the error that says so; `benchmarks/openpi_engine.py` runs it",
+    "mstool pull you/pickcube --endpoint https://your-mirror --output data/pulled": Run(fill=MIRROR),
+    EDIT: Run(),
+    "mstool describe DATASET --layout libero --env PickCube-v1": Run(
+        instead="bash -c 'cp -r data/edited data/foreign && "
+        "mstool describe data/foreign --layout libero --env PickCube-v1'"
     ),
-    "lerobot-edit-dataset": Run(
-        "--repo_id=local/PickCube-v1 --root=data/PickCube-v1 --new_repo_id=local/edited --new_root=data/edited "
-        "--operation.type=delete_episodes --operation.episode_indices=[0]"
-    ),
-    "mstool describe EDITED --from data/PickCube-v1": Run(fill=("EDITED", "data/edited")),
+    "mstool validate DATASET --open": Run(fill=("DATASET", "data/foreign")),
+    "mstool describe data/edited --from data/PickCube-v1": Run(),
+    "mstool merge data/PickCube-v1 data/edited --output data/both": Run(),
     "pip install ./plugins/lerobot_env_maniskill": Run(
         "--no-deps --target plugin", clone=True, note="into a folder of its own: the set-up has installed it"
     ),
     "lerobot-eval --policy.path=... --env.type=maniskill --env.dataset=data/PickCube-v1": Run(
         f"{LEROBOT_EVAL} --output_dir=eval/lerobot", ("=...", f"={MODEL}")
     ),
-    "lerobot-train": Run(
-        "--dataset.repo_id=local/PickCube-v1 --dataset.root=data/PickCube-v1 --dataset.video_backend=pyav "
-        "--policy.type=flow --policy.push_to_hub=false --steps=1 --batch_size=2 --num_workers=0 --env_eval_freq=1 "
-        f"--env.type=maniskill --env.dataset=data/PickCube-v1 {LEROBOT_EVAL} --output_dir=runs/lerobot"
-    ),
-    "--env_eval_freq": Within("lerobot-train"),
-    "--env": Within("lerobot-train"),
+    LEROBOT_TRAIN: Run(f"--steps=1 --batch_size=2 --num_workers=0 {LEROBOT_EVAL}", ("=1000", "=1")),
     "lerobot-train --config_path=CHECKPOINT/train_config.json --resume=true": Run(
         "--steps=4", ("CHECKPOINT", MODEL)
     ),
-    "--dataset": Run(instead=f"mstool eval --policy runs/pick --dataset data/PickCube-v1 {TINY_EVAL}"),
     "python -m lerobot_env_maniskill.policy_server": Run(
         "--host=127.0.0.1 --port={policy}",
         codes=(1,),
         until="PolicyServer started",
         note="where LeRobot's extra `async` is not installed: the error that says so",
     ),
-    "--executor ray --ray-address HEAD:6379": Run(
-        fill=("HEAD:6379", "127.0.0.1:{ray}"),
-        instead=f"{CONVERT} --demos generate --output data/by_ray {TINY_CONVERT} "
-        "--executor ray --ray-address HEAD:6379",
+    "mstool convert --env PickCube-v1": Run("--episodes 1 --image-size 32 --workers 1 --output data/readme"),
+    RAY: Run(
+        TINY_CONVERT,
+        ("HEAD:6379", "127.0.0.1:{ray}"),
         beside=RAY_HEAD.replace("PORT", "{ray}"),
         note="a cluster of one node, this machine",
     ),
+    "mstool convert --env PickCube-v1 --demos generate --render-detail fast --output data/fast": Run(TINY_CONVERT),
     "mstool convert --all --output data/ten_tasks": Run("--episodes 1 --image-size 32 --workers 2"),
+    "mstool build datasets_manifest.yaml --env PickCube-v1,StackCube-v1 --format both --output data/two_tasks": Run(
+        TINY_CONVERT, clone=True
+    ),
+    "mstool envs PickCubeSO100-v1": Run(),
+    "mstool convert --env PickCubeSO100-v1 --layout native --demos generate --episodes 4": Run(TINY_CONVERT),
 }  # fmt: skip
 
 
-def commands(text: str) -> list[str]:
-    """Return what a Markdown text tells its reader to run, in its order, each once."""
+def blocks(text: str) -> list[str]:
+    """Return the commands in a Markdown text's blocks of code: a line each, or a block of Python."""
     found = []
     for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         lines = block.splitlines()
         found += [block.strip()] if language == "python" else [re.split(r"\s+#", line)[0].strip() for line in lines]
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-    spans = (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose))
-    found += [span for span in spans if " " in span or span.startswith(("--", "lerobot-"))]
     return [each for each in dict.fromkeys(found) if each]
 
 
-def problems(readme: str) -> list[str]:
-    """Return where README.md and `COMMANDS` differ."""
-    there = commands(readme)
-    found = [f"README.md has a command that COMMANDS does not know: {each}" for each in there if each not in COMMANDS]
-    found += [f"COMMANDS has a command that README.md does not: {each}" for each in COMMANDS if each not in there]
-    for each, how in COMMANDS.items():
-        if isinstance(how, Within) and not (isinstance(COMMANDS[how.command], Run) and each in line(how.command)):
-            found.append(f"{each} is not in the command that runs it: {how.command}")
-    return found
+def spans(text: str) -> list[str]:
+    """Return the commands in its sentences: code that holds a blank."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    found = (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose))
+    return [each for each in dict.fromkeys(found) if " " in each]
+
+
+def shown(readme: str, guides: Sequence[str]) -> list[str]:
+    """Return what the pages tell their reader to run, each once."""
+    found = [*blocks(readme), *spans(readme), *(command for guide in guides for command in blocks(guide))]
+    return list(dict.fromkeys(found))
+
+
+def pages() -> tuple[str, list[str]]:
+    """Return README.md, and the guides."""
+    guides = sorted((ROOT / "docs").glob("*.md"))
+    return (ROOT / "README.md").read_text(encoding="utf-8"), [each.read_text(encoding="utf-8") for each in guides]
+
+
+def problems(readme: str, guides: Sequence[str]) -> list[str]:
+    """Return where the pages and `COMMANDS` differ."""
+    there = shown(readme, guides)
+    found = [f"a page has a command that COMMANDS does not know: {each}" for each in there if each not in COMMANDS]
+    return found + [f"COMMANDS has a command that no page has: {each}" for each in COMMANDS if each not in there]
 
 
 def line(command: str) -> str:
-    """Return the words that are run for a command of the README; {ports} are still to be filled in."""
+    """Return the words that are run for a command of the pages; {ports} are still to be filled in."""
     how = COMMANDS[command]
-    assert isinstance(how, Run)
-    if command == SNIPPET:
+    if command.startswith("from "):
         return shlex.join(["python", "-c", command])
     words = f"{how.instead or command} {how.more}".strip()
     return words.replace(*how.fill) if how.fill[0] else words
@@ -223,7 +256,6 @@ class Reader:
     def run(self, command: str, stack: contextlib.ExitStack) -> dict[str, object]:
         """Run one command to its end, or until it serves; `stack` stops what serves."""
         how = COMMANDS[command]
-        assert isinstance(how, Run)
         shown = self.fill(line(command))
         started = time.monotonic()
         with contextlib.ExitStack() as beside:
@@ -245,7 +277,7 @@ class Reader:
                 code, said = done.returncode, done.stdout
         last = next((text.strip() for text in reversed(said.splitlines()) if text.strip(" \r-─╰╯|")), "")
         return {
-            "readme": command,
+            "shown": command,
             "run": "" if shown == command else shown,
             "code": code,
             # Libraries print some with what they only warn of; a command that fails says what is wrong in words.
@@ -300,14 +332,12 @@ def run_all(work: Path) -> list[dict[str, object]]:
 
     work.mkdir(parents=True, exist_ok=True)
     kept = work / "rows.json"
-    before = {row["readme"]: row for row in json.loads(kept.read_text())} if kept.exists() else {}
+    before = {row["shown"]: row for row in json.loads(kept.read_text())} if kept.exists() else {}
     reader, rows = Reader(work), []
     with contextlib.ExitStack() as stack:
         users = {"hf_test": User("you")}
         stack.enter_context(HubServer(work / "hub", users=users, port=reader.ports["hub"]))
         for command, how in COMMANDS.items():
-            if isinstance(how, Within):
-                continue
             row = before.get(command)
             if row is None or how.until or not row["well"]:
                 row = reader.run(command, stack)
@@ -323,12 +353,12 @@ def run_all(work: Path) -> list[dict[str, object]]:
 def markdown(rows: list[dict[str, object]]) -> str:
     """Lay the rows out."""
     lines = [
-        "# README.md's commands, copied and run",
+        "# The commands of README.md and the guides, copied and run",
         "",
         "Written by `benchmarks/readme.py`: a fresh clone, an empty folder, every command with as few episodes, steps",
         "and pixels as it takes. `as run` is empty where the command was run to the letter.",
         "",
-        "| in README.md | as run | exit | s | last line | remark |",
+        "| as shown | as run | exit | s | last line | remark |",
         "|---|---|---|---|---|---|",
     ]
 
@@ -338,29 +368,28 @@ def markdown(rows: list[dict[str, object]]) -> str:
     for row in rows:
         left = "serves" if row["code"] is None else row["code"]
         lines.append(
-            f"| {code(row['readme'])} | {code(row['run'])} | {left} | {row['seconds']} | {code(row['last'])} "
+            f"| {code(row['shown'])} | {code(row['run'])} | {left} | {row['seconds']} | {code(row['last'])} "
             f"| {row['note']} |"
         )
-    within = [f"{code(name)} in {code(line(how.command))}" for name, how in COMMANDS.items() if isinstance(how, Within)]
-    return "\n".join([*lines, "", "Run as a part of another row:", "", *(f"* {each}" for each in within)]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
-    """Compare README.md with the table, run, write."""
+    """Compare the pages with the table, run, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args()
     # A shell's background jobs ignore Ctrl-C, and so would the servers that are started here and stopped with it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if found := problems((ROOT / "README.md").read_text()):
+    if found := problems(*pages()):
         print(*found, sep="\n", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="readme-") as folder:
         rows = run_all((options.work or Path(folder)).resolve())
     for row in rows:
         if row["said"]:
-            print(f"\n{row['readme']}: exit code {row['code']}\n{row['said']}", file=sys.stderr)
+            print(f"\n{row['shown']}: exit code {row['code']}\n{row['said']}", file=sys.stderr)
     (options.out / "readme.json").write_text(json.dumps(rows, indent=2) + "\n")
     (options.out / "readme.md").write_text(markdown(rows))
     return 0 if all(row["well"] for row in rows) else 1

@@ -1,7 +1,9 @@
 """What MkDocs is told beside mkdocs.yml: pages made from the code, and the project's files outside docs/ as pages.
 
 A page in docs/ links to `../CONTRIBUTING.md` or `../benchmarks/results/tasks.md`, as it must where a code host shows
-it; in the site these files are pages below `project/`.
+it; in the site these files are pages below `project/`. Pages that are made exist in the site alone, so the written ones
+do not link to them: here every code of a check and every command in the text becomes a link, and a comment
+`fault: CODE` the picture of that fault.
 """
 
 import re
@@ -15,10 +17,13 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "docs")]
 
-from generated_pages import IMAGES, PAGES  # noqa: E402
+from generated_pages import IMAGES, PAGES, commands, faults  # noqa: E402
 
 OUTSIDE = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "datasets_manifest.yaml")
 FOLDERS = ("benchmarks", "benchmarks/results")
+FAULT = re.compile(r"<!-- fault: (MS\d+) -->")
+FENCE = re.compile(r"^(```.*?^```)", re.DOTALL | re.MULTILINE)
+CHECK = re.compile(r"`(MS\d{3})`")
 SECTION = re.compile(r"<!-- section: (?P<file>\S+) (?P<heading>.+?) -->")
 
 
@@ -42,11 +47,26 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Put sections of other files in, and turn links that lead out of docs/ to where the site has those files."""
     place = Path(page.file.src_uri)
+    if page.parent is None:
+        page.meta["hide"] = ["navigation"]  # nothing stands beside it there
     if place.parts[0] == "project":
         up = "../" * (len(place.parts) - 1)
         return re.sub(r"\]\((?:\.\./)*docs/", f"]({up}", markdown)
     markdown = SECTION.sub(lambda found: section(found["file"], found["heading"]), markdown)
-    return markdown.replace("](../", "](project/")
+    markdown = FAULT.sub(lambda found: faults.shown(found[1]), markdown.replace("](../", "](project/"))
+    if page.file.src_uri in PAGES:
+        return markdown
+    parts = FENCE.split(markdown)
+    return "".join(part if part.startswith("```") else linked(part) for part in parts)
+
+
+def linked(text: str) -> str:
+    """Return Markdown whose codes of checks and names of commands, in backquotes, are links."""
+    text = CHECK.sub(lambda found: f"[`{found[1]}`](checks.md#{found[1].lower()})", text)
+    for words, _ in commands.every():
+        name = " ".join(words)
+        text = re.sub(rf"(?<!\[)`{name}`(?!\])", f"[`{name}`](commands.md#{'-'.join(words)})", text)
+    return text
 
 
 def section(name: str, heading: str) -> str:

@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from generated_pages import faults
-from generated_pages.markdown import code, text
+from generated_pages.markdown import text
 from mstool.validators.check import CHECKS, Check
 from mstool.validators.checks import load_checks
 
@@ -38,14 +38,7 @@ def page() -> str:
 def _check(check: type[Check]) -> str:
     lines = [f"### {check.code}: {text(check.title)} {{ #{check.code.lower()} }}\n"]
     if check.code in faults.FAULTS:
-        fault = faults.FAULTS[check.code]
-        lines.append(f"![{fault.caption}]({faults.path(check.code)}){{ .fault }}\n")
-        lines.append(f"{text(fault.caption)}.\n{{ .caption }}\n")
+        lines.append(faults.shown(check.code))
     lines.append(f"**What it does to a training:** {text(check.meaning)}\n")
     lines.append(f"**Fix:** {text(check.fix)}\n")
     return "\n".join(lines)
-
-
-def link(check: str) -> str:
-    """Return a link to a check from another page."""
-    return f"[{code(check)}](checks.md#{check.lower()})"

@@ -13,8 +13,8 @@ INTRODUCTION = """# Manifest and environments
 
 [datasets_manifest.yaml](../datasets_manifest.yaml) says of each task what no simulator says: the sentence that a
 policy is trained on, the most steps of an episode, the goal marker that is hidden from cameras, the views. Its head
-explains every field. `mstool build` converts the environments of a manifest, yours with `mstool build --manifest
-FILE`. Any other environment converts with `mstool convert --env ENV --instruction "..." --layout native`.
+explains every field. `mstool build` converts the environments of a manifest, yours with `mstool
+build FILE`. Any other environment converts with `mstool convert --env ENV --instruction "..." --layout native`.
 """
 EVERY = """## Every environment
 

@@ -67,9 +67,10 @@ def test_commands_name_every_option():
 @pytest.mark.parametrize("code", faults.FAULTS)
 def test_a_fault_is_seen_in_its_picture(code):
     fault = faults.FAULTS[code]
-    assert any((fault.change(faults.frames())[view] != faults.frames()[view]).any() for view in fault.shown)
+    taken, changed = faults.frames(), fault.change(faults.frames())
+    assert any((changed[view][i] != taken[view][i]).any() for view in fault.shown for i in fault.moments)
     with Image.open(io.BytesIO(IMAGES[faults.path(code)]())) as image:
-        assert image.size == (2 * faults.MOMENTS * faults.SIDE + faults.GAP, len(fault.shown) * faults.SIDE)
+        assert image.size == (2 * len(fault.moments) * faults.SIDE + faults.GAP, len(fault.shown) * faults.SIDE)
 
 
 def test_a_cell_shows_what_it_is_given():
@@ -80,10 +81,9 @@ def test_a_cell_shows_what_it_is_given():
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *WRITTEN], ids=lambda path: path.name)
 def test_links_lead_somewhere_on_a_code_host_too(page):
-    """The pages that are made exist in the site alone: `mkdocs build --strict` follows those."""
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         name = target.partition("#")[0]
-        if name and "://" not in name and name not in PAGES:
+        if name and "://" not in name:
             assert (page.parent / name).exists(), target
 
 

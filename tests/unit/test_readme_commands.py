@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from generated_pages import PAGES
 
 from mstool.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
+PLACEHOLDER = re.compile(r"\.\.\.(?=\s|$)")
 GROUP = typer.main.get_command(app)
 
 
@@ -36,17 +38,21 @@ def helps(group=GROUP, path=("mstool",)):
 
 
 def shown():
-    """Yield (where, command) for every `mstool ...` that a reader may copy."""
-    for document in ("README.md", "CONTRIBUTING.md"):
-        for command in benchmark.commands((ROOT / document).read_text(encoding="utf-8")):
-            if command.startswith("mstool "):
-                yield document, command
+    """Yield (where, command) for every `mstool ...` that a reader may copy; a command's bare name only names it."""
+    named = {name for name, _ in helps()}
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md")}
+    texts |= {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+    texts |= {name: page() for name, page in PAGES.items()}
+    for document, text in texts.items():
+        for command in [*benchmark.blocks(text), *benchmark.spans(text)]:
+            if command.startswith("mstool ") and "[OPTIONS]" not in command and command not in named:
+                yield document, re.split(r"\s{2,}\(", PLACEHOLDER.sub("x", command))[0]
     for name, text in helps():
         for line in text.splitlines():
             if line.strip().startswith("mstool "):
                 yield name, re.split(r"\s{2,}\(", line.strip())[0]
-    for command, how in benchmark.COMMANDS.items():
-        if isinstance(how, benchmark.Run) and benchmark.line(command).startswith("mstool "):
+    for command in benchmark.COMMANDS:
+        if benchmark.line(command).startswith("mstool "):
             yield "benchmarks/readme.py", re.sub(r"\{\w+\}", "8000", benchmark.line(command))
 
 
@@ -55,7 +61,7 @@ def problem(words):
     command, names = GROUP, list(words)
     while hasattr(command, "commands"):
         name = names.pop(0) if names else ""
-        if name.startswith("-") and any(name in each.opts for each in command.params) and not names:
+        if not names and (name == "--help" or any(name in each.opts for each in command.params)):
             return ""
         if name not in command.commands:
             return f"no such command: {name}"
@@ -84,12 +90,12 @@ def test_what_does_not_parse_is_seen(words):
     assert problem(words.split())
 
 
-def test_every_command_of_the_readme_is_run():
-    assert benchmark.problems((ROOT / "README.md").read_text(encoding="utf-8")) == []
+def test_every_command_of_the_pages_is_run():
+    assert benchmark.problems(*benchmark.pages()) == []
 
 
 TEXT = """`a` and `make
-it`, `--x`, `lerobot-eval`, again `make it`
+it`, `--x`, again `make it`
 
 ```
 mstool b  # c
@@ -106,12 +112,15 @@ e.f()
 
 
 def test_what_counts_as_a_command():
-    assert benchmark.commands(TEXT) == ["mstool b", "d", "import e\n\ne.f()", "make it", "--x", "lerobot-eval"]
+    assert benchmark.blocks(TEXT) == ["mstool b", "d", "import e\n\ne.f()"]
+    assert benchmark.spans(TEXT) == ["make it"]
 
 
 def test_a_command_that_only_one_of_the_two_has_is_named():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (new,) = benchmark.problems(readme + "`mstool convert --env New-v1`")
-    assert new == "README.md has a command that COMMANDS does not know: mstool convert --env New-v1"
-    (gone,) = benchmark.problems(readme.replace("`mstool layouts`", ""))
-    assert gone == "COMMANDS has a command that README.md does not: mstool layouts"
+    readme, guides = benchmark.pages()
+    (new,) = benchmark.problems(readme + "`mstool convert --env New-v1`", guides)
+    assert new == "a page has a command that COMMANDS does not know: mstool convert --env New-v1"
+    (new,) = benchmark.problems(readme, [*guides, "```\nmstool envs New-v1\n```\n"])
+    assert new == "a page has a command that COMMANDS does not know: mstool envs New-v1"
+    (gone,) = benchmark.problems(readme.replace("`mstool layouts`", ""), guides)
+    assert gone == "COMMANDS has a command that no page has: mstool layouts"
