@@ -31,6 +31,8 @@ def fetched(run, hub, tmp_path):  # noqa: F811
     folder = tmp_path / "fetched"
     folder.mkdir()
     for path, entry in hub.store.files(REPO, "main").items():
+        if path.startswith("."):  # the hub's own
+            continue
         (folder / path).write_bytes(hub.store.content(entry).read_bytes())
     return folder, report
 
