@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# Extras to install beside everything else; once installed, later set-ups keep them.
+EXTRAS ?=
 
 .PHONY: help setup demo test docs lint format lock clean
 .DEFAULT_GOAL := help
@@ -10,14 +12,14 @@ help:
 	@echo 'make demo    set up, then 5 PickCube episodes as a LeRobot dataset in data/pickcube_demo'
 	@echo 'make test    set up, then all tests               (make test ARGS="-k stats -x")'
 	@echo 'make docs    set up, then the documentation site in site/: open site/index.html'
-	@echo 'make setup   Python 3.12, .venv, Vulkan driver; at once when they are there'
+	@echo 'make setup   Python 3.12, .venv, Vulkan driver; at once when they are there; EXTRAS=libero'
 	@echo 'make lint    ruff check, ruff format --check, mypy'
 	@echo 'make format  let ruff put the code right'
 	@echo 'make lock    write requirements.lock anew         (make lock ARGS=--upgrade)'
 	@echo 'make clean   remove .venv and caches, never data'
 
 setup:
-	@$(PYTHON) tools/setup.py $(ARGS)
+	@$(PYTHON) tools/setup.py $(EXTRAS:%=--extra %) $(ARGS)
 
 # The set-up as the first step of a recipe, so that ARGS go to the command itself.
 demo:

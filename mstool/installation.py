@@ -23,6 +23,9 @@ _EXTRAS = {
     "transformers": "train",
     "wandb": "train",
     "ray": "ray",
+    "libero": "libero",
+    "mujoco": "libero",
+    "robosuite": "libero",
 }
 # Mesa's software Vulkan driver, the Vulkan loader, and libX11, which SAPIEN links.
 _DRIVERS = {
@@ -90,8 +93,8 @@ def install_command(extras: Sequence[str] = (), packages: Sequence[str] = ()) ->
     own = [_requirement(extras, source)] if extras else []
     root = _clone(source)
     if root is not None and not packages:
-        # A clone's own environment: its set-up installs every extra.
-        return _make(root)
+        # A clone's own environment: its set-up installs every extra, this one where it is asked for.
+        return _make(root) + (" EXTRAS=libero" if "libero" in extras else "")
     if (Path(sys.prefix) / "uv-receipt.toml").is_file():
         with_packages = [word for name in packages for word in ("--with", name)]
         return shlex.join(["uv", "tool", "install", *(own or [_requirement((), source)]), *with_packages])

@@ -31,6 +31,11 @@ _MISPLACED = {
 }
 
 
+def as_file_name(env_id: str) -> str:
+    """Return an environment's name as one part of a path: `libero_spatial/3` is a task of a suite."""
+    return env_id.replace("/", "_")
+
+
 def writable_folder(path: Path, option: str, *, beside: bool = False, fix: str = "") -> None:
     """Check that files can be written into `path`, a folder that need not exist yet; nothing is created.
 

@@ -63,6 +63,7 @@ def convert(
     fresh: opt.Fresh = False,
     skip_invalid: opt.SkipInvalid = False,
     keep_failures: opt.KeepFailures = False,
+    keep_noops: opt.KeepNoops = False,
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -71,11 +72,12 @@ def convert(
     from mstool.maniskill2lerobot.executors.choose import choose_executor
     from mstool.maniskill2lerobot.options import parse_formats
     from mstool.maniskill2lerobot.plan import ConvertRequest, build, choose_envs, make_recipes
+    from mstool.paths import as_file_name
 
     if repo_id is not None:
         check_repo_id(repo_id)
     envs = choose_envs(env or (), every=every)
-    name = envs[0] if len(envs) == 1 else "multitask"
+    name = as_file_name((env or envs)[0] if len(env or envs) == 1 else "multitask")
     request = ConvertRequest(
         layout=layout,
         control_mode=control_mode,
@@ -91,6 +93,7 @@ def convert(
         seed=seed,
         render_detail=render_detail,
         keep_failures=keep_failures,
+        keep_noops=keep_noops,
     )
     formats = parse_formats(version, storage)
     reports = build(

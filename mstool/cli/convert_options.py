@@ -96,6 +96,7 @@ KeepFailures = Annotated[
         "--keep-failures", help="Keep episodes that do not solve their task too; the record marks each of them."
     ),
 ]
+KeepNoops = Annotated[bool, typer.Option("--keep-noops", help="Keep steps of LIBERO's own demos that ask for nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the dataset.", show_default="data/NAME")]

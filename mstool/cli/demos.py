@@ -92,6 +92,8 @@ def generate(
         mstool demos generate --env StackCube-v1 --episodes 20 --seed 1000 --output demos/stack --json
 
         mstool demos generate --policy runs/pick --episodes 100 --seed 20000
+
+        mstool demos generate --env libero_spatial --episodes 40
     """
     if policy is None:
         given = {"--dataset": dataset, "--instruction": instruction, "--horizon": horizon, "--replan": replan}
@@ -101,10 +103,18 @@ def generate(
             raise UsageError("missing option '--env' / '-e'", fix="mstool demos generate --help")
         from mstool.simulators.benchmarks import benchmark_of
 
-        folder = output or Path("data/demos") / env / "motionplanning"
-        report = benchmark_of(env).generate(
-            env, episodes=episodes, seed=seed, out_dir=folder, overwrite=overwrite, workers=workers, disturb=disturb
-        )
+        reports = [
+            benchmark_of(task).generate(
+                task,
+                episodes=episodes,
+                seed=seed,
+                out_dir=output or Path("data/demos") / task / "motionplanning",
+                overwrite=overwrite,
+                workers=workers,
+                disturb=disturb,
+            )
+            for task in benchmark_of(env).suite(env)
+        ]
     else:
         if disturb:
             raise UsageError("--disturb takes the planner's hand away", fix="leave it out, or leave --policy out")
@@ -126,15 +136,16 @@ def generate(
             device=device,
             command=GENERATE,
         )
-        report = record(request, output, overwrite=overwrite, notify=say)
+        reports = [record(request, output, overwrite=overwrite, notify=say)]
     if as_json:
-        print_json(report.to_json())
+        print_json(reports[0].to_json() if len(reports) == 1 else [report.to_json() for report in reports])
         return
-    mean = sum(report.steps) / report.episodes
-    say(
-        f"{report.episodes} episodes from {report.attempts} seeds in {report.seconds:.1f} s, "
-        f"{mean:.0f} steps each on average" + (f", {report.disturbed} disturbed" if report.disturbed else "")
-    )
-    for reason, count in report.failures.items():
-        say(f"  failed: {count} x {reason}")
-    out(report.h5)
+    for report in reports:
+        mean = sum(report.steps) / report.episodes
+        say(
+            f"{report.env_id}: {report.episodes} episodes from {report.attempts} seeds in {report.seconds:.1f} s, "
+            f"{mean:.0f} steps each on average" + (f", {report.disturbed} disturbed" if report.disturbed else "")
+        )
+        for reason, count in report.failures.items():
+            say(f"  failed: {count} x {reason}")
+        out(report.h5)

@@ -35,7 +35,15 @@ def evaluate(
         int | None,
         typer.Option("--episodes", "-n", min=1, help="Per task.", show_default="40; of replay: all"),
     ] = None,
-    seed_start: Annotated[int, typer.Option(min=0, help="First seed; none may be a training seed.")] = 10000,
+    seed_start: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="First seed; none may be a training seed.", show_default="10000; LIBERO's initial states from 0"
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="LIBERO's: horizons and replanning of openpi or lerobot.", show_default="openpi")
+    ] = None,
     workers: Workers = None,
     replan: Annotated[
         int | None,
@@ -95,6 +103,8 @@ def evaluate(
 
     mstool eval --policy planner --env PickCube-v1
 
+    mstool eval --policy ws://localhost:8000 --dataset data/libero --env libero_spatial --episodes 50
+
     mstool eval --policy runs/pick --diagnose --dataset data/PickCube-v1
 
     mstool eval --compare runs/a/eval/020000 runs/b/eval/020000
@@ -114,6 +124,7 @@ def evaluate(
         suite=suite,
         episodes=episodes,
         seed_start=seed_start,
+        protocol=protocol,
         workers=workers,
         replan=replan,
         ensemble=ensemble,

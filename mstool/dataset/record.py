@@ -35,6 +35,8 @@ class Record:
     # ManiSkill's controller that executes the actions, and what one unit of each does (`ControllerFacts`).
     control_mode: str = ""
     controller: Mapping[str, float] = field(default_factory=dict)
+    # {environment: its own}, where a dataset has environments of several benchmarks.
+    controllers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # ManiSkill's own conventions in words, for whoever replays the demos.
     maniskill: Mapping[str, str] = field(default_factory=dict)
     # ManiSkill's name of the (first) robot, {environment: robot}, and a robot to be built in place of the environment's
@@ -88,7 +90,7 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data, in the order of the fields."""
         entries = asdict(self)
-        rare = ("exported_from", "stated", "hold_steps")
+        rare = ("controllers", "exported_from", "stated", "hold_steps")
         return {name: value for name, value in entries.items() if value or name not in rare}
 
     def differences(self, other: "Record", names: Iterable[str]) -> list[tuple[str, object, object]]:
@@ -96,9 +98,13 @@ class Record:
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
         return [(name, ours, theirs) for name, ours, theirs in pairs if ours != theirs]
 
-    def facts(self) -> ControllerFacts:
-        """Return what one unit of each of ManiSkill's actions does."""
-        return ControllerFacts(**self.controller)  # type: ignore[arg-type]  # fps is a whole number there
+    def controller_of(self, env_id: str) -> Mapping[str, float]:
+        """Return what one unit of each action does in an environment."""
+        return self.controllers.get(env_id, self.controller)
+
+    def facts(self, env_id: str = "") -> ControllerFacts:
+        """Return the same, typed."""
+        return ControllerFacts(**self.controller_of(env_id))  # type: ignore[arg-type]  # fps is a whole number there
 
     def env_kwargs(self, env_id: str) -> Mapping[str, Any]:
         """Return the arguments with which the environment's demos were recorded."""
@@ -152,6 +158,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("conventions", "maniskill", "robots", "views", "stated"), _table_of(_is_text)),
     **dict.fromkeys(("horizon", "hold_steps", "dropped"), _table_of(lambda value: isinstance(value, int))),
     **dict.fromkeys(("controller", "psnr_db"), _table_of(_is_number)),
+    "controllers": _table_of(_table_of(_is_number)),
     "cameras": _table_of(_table_of(lambda value: isinstance(value, dict))),
     "gripper_constant": _table_of(lambda value: isinstance(value, bool)),
     "units": _table_of(_list_of(_is_text)),

@@ -21,14 +21,14 @@ def plain_conventions(env_ids: Sequence[str], layout_name: str = DEFAULT_LAYOUT)
     layout = get_layout(layout_name)
     mode = layout.control_modes[0]
     robots: dict[str, str] = {}
-    controller: dict[str, float] = {}
+    controllers: dict[str, dict[str, float]] = {}
     fps = 0
     for env_id in env_ids:
         simulator = build_simulator(SimulatorSpec(env_id, mode))
         try:
             layout.check_robot(simulator.robot_facts())
             robots[env_id], fps = simulator.robot, simulator.fps
-            controller = simulator.controller_facts().as_dict()
+            controllers[env_id] = simulator.controller_facts().as_dict()
         finally:
             simulator.close()
     return Conventions(
@@ -41,7 +41,8 @@ def plain_conventions(env_ids: Sequence[str], layout_name: str = DEFAULT_LAYOUT)
         record=Record(
             layout=layout_name,
             control_mode=mode,
-            controller=controller,
+            controller=controllers[env_ids[0]],
+            controllers=controllers,
             robot=robots[env_ids[0]],
             robots=robots,
             goal="visible",

@@ -71,7 +71,7 @@ def generate(
             rollouts,
             source=request.policy,
             episodes=request.episodes or 1,
-            seed=request.seed_start,
+            seed=request.seed_start or 0,
             out_dir=folder or Path("data/demos") / task.env_id / "policy",
             overwrite=overwrite,
         )
@@ -80,10 +80,11 @@ def generate(
 def _task(request: EvalRequest, env_id: str, conventions: Conventions) -> EvalTask:
     if request.source.replays:
         stored = plan_replay([env_id], conventions, None)[0]
-        seeds = tuple(sorted(seed for seed in stored.seeds if seed >= request.seed_start))
+        seeds = tuple(sorted(seed for seed in stored.seeds if seed >= (request.seed_start or 0)))
         return EvalTask(env_id, stored.prompt, stored.horizon, seeds)
     prompts = dataset_prompts(request.dataset, conventions) if request.dataset is not None else {}
-    seeds = tuple(range(request.seed_start, request.seed_start + most_attempts(request.episodes or 1)))
+    start = request.seed_start or 0
+    seeds = tuple(range(start, start + most_attempts(request.episodes or 1)))
     return plan_task(env_id, seeds, conventions, request.instruction or prompts.get(env_id), request.horizon)
 
 

@@ -11,7 +11,7 @@ from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
 from mstool.evaluation.markdown_report import write_page
 from mstool.evaluation.outcomes import OutcomeLog, in_order
-from mstool.evaluation.plan import EPISODES, EvalTask, choose_envs, plan_replay, plan_tasks
+from mstool.evaluation.plan import EPISODES, EvalTask, choose_envs, choose_protocol, plan_replay, plan_tasks
 from mstool.evaluation.play import play
 from mstool.evaluation.policy import Policy, Traits, traits_of
 from mstool.evaluation.request import EvalRequest
@@ -22,7 +22,9 @@ from mstool.evaluation.training_stats import TrainingStats
 from mstool.evaluation.worker import WorkerSetup
 from mstool.paths import writable_folder
 from mstool.progress import Notify
+from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
+from mstool.simulators.protocol import Protocol
 
 # Episodes per task of a diagnosis.
 DIAGNOSED = 10
@@ -45,28 +47,35 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
     envs = choose_envs(request.envs, request.suite, conventions)
     conventions = conventions or source.plain_conventions(envs)
     stats = source.stats() if request.diagnose else None
-    tasks = _tasks(request, envs, conventions)
+    protocol = choose_protocol(envs, request.protocol)
+    tasks = _tasks(request, envs, conventions, protocol)
     workers = min(request.workers or auto_workers(kept_cores=1), sum(len(task.seeds) for task in tasks))
     policy = _open(request, conventions, workers, notify)
     try:
-        return _run(request, conventions, tasks, policy, workers, stats, notify)
+        return _run(request, conventions, tasks, policy, workers, stats, notify, protocol)
     finally:
         if policy is not None:
             policy.close()
 
 
-def _tasks(request: EvalRequest, envs: Sequence[str], conventions: Conventions | None) -> list[EvalTask]:
+def _tasks(
+    request: EvalRequest, envs: Sequence[str], conventions: Conventions | None, protocol: Protocol | None
+) -> list[EvalTask]:
     if request.source.replays and conventions is not None:
         return plan_replay(envs, conventions, request.episodes)
     count = request.episodes or (DIAGNOSED if request.diagnose else EPISODES)
-    return plan_tasks(
-        envs,
-        conventions,
-        seeds=range(request.seed_start, request.seed_start + count),
-        instruction=request.instruction,
-        horizon=request.horizon,
-        dataset=request.dataset,
-    )
+    tasks = []
+    for env_id in envs:
+        start = benchmark_of(env_id).first_seed if request.seed_start is None else request.seed_start
+        tasks += plan_tasks(
+            [env_id],
+            conventions,
+            seeds=range(start, start + count),
+            instruction=request.instruction,
+            horizon=request.horizon or (protocol.horizon(env_id) if protocol else None),
+            dataset=request.dataset,
+        )
+    return tasks
 
 
 def _open(request: EvalRequest, conventions: Conventions | None, workers: int, notify: Notify) -> Policy | None:
@@ -94,13 +103,16 @@ def _run(
     workers: int,
     stats: TrainingStats | None,
     notify: Notify,
+    protocol: Protocol | None,
 ) -> Results:
     traits = traits_of(policy) if policy is not None else Traits(sees=False, identity={"kind": request.policy})
-    schedule = request.schedule(traits)
+    schedule = request.schedule(traits, protocol.replan if protocol is not None else None)
     replan, ensemble, hold = schedule.replan, schedule.ensemble, schedule.hold
     views = dataset_views(conventions) if conventions is not None else ()
     seen = views if traits.sees else ()
     common = configuration(conventions, traits, views=seen, replan=replan, ensemble=ensemble, hold=hold)
+    if protocol is not None:
+        common["protocol"] = protocol.name
     folder = request.folder
     logs = {task.env_id: OutcomeLog(folder, fingerprint(common, task)) for task in tasks}
     recorder = Recorder(policy, replan) if policy is not None and stats is not None else None

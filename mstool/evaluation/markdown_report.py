@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from mstool.evaluation.results import Results, TaskResult
 from mstool.markup import markdown_block, markdown_text
+from mstool.paths import as_file_name
 
 REPORT = "report.md"
 FILMS = "films"
@@ -52,7 +53,7 @@ def _table(results: Results) -> list[str]:
 def _section(task: TaskResult, folder: Path) -> list[str]:
     lines = ["", f"## {markdown_text(task.env_id)}", "", f"> {markdown_text(task.prompt)}" if task.prompt else "", ""]
     for kind, word in (("success", "A success"), ("failure", "A failure")):
-        for strip in sorted((folder / FILMS).glob(f"{task.env_id}_{kind}_*.png"))[:1]:
+        for strip in sorted((folder / FILMS).glob(f"{as_file_name(task.env_id)}_{kind}_*.png"))[:1]:
             seed = strip.stem.rpartition("_")[2]
             lines += [
                 f"{word}, seed {seed}:",

@@ -9,8 +9,9 @@ from mstool.dataset.files import Unavailable
 from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.evaluation.rollout import EvalJob
-from mstool.manifest import all_tasks, find_task, load_manifest
+from mstool.manifest import all_tasks, load_manifest
 from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.protocol import Protocol
 
 # The six tasks of ManiSkill that single-arm policies are compared on.
 SUITES = {
@@ -18,7 +19,6 @@ SUITES = {
     "all": (),
 }
 EPISODES = 40
-SEED_START = 10000
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,10 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
             raise UsageError(f"there is no suite {suite!r}: choose from {', '.join(SUITES)}", fix="--suite seed6")
         return list(SUITES[suite]) or all_tasks()
     if chosen:
-        for env_id in chosen:
+        envs = list(dict.fromkeys(env_id for name in chosen for env_id in benchmark_of(name).suite(name)))
+        for env_id in envs:
             benchmark_of(env_id).check_env_id(env_id)
-        return chosen
+        return envs
     if conventions is None or not conventions.env_ids:
         raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}, or --suite seed6")
     return list(conventions.env_ids)
@@ -82,10 +83,32 @@ def plan_tasks(
     prompts = dataset_prompts(dataset, conventions) if dataset is not None and conventions is not None else {}
     tasks = []
     for env_id in envs:
+        for seed in seeds:
+            benchmark_of(env_id).check_seed(env_id, seed)
         if conventions is not None:
             _check_unseen(env_id, seeds, conventions)
         tasks.append(plan_task(env_id, tuple(seeds), conventions, instruction or prompts.get(env_id), horizon))
     return tasks
+
+
+def choose_protocol(envs: Sequence[str], name: str | None) -> Protocol | None:
+    """Return how others evaluate in the benchmark of `envs`, by name or the first; None where nobody says.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name, or a name was given for environments of several benchmarks.
+
+    """
+    benchmarks = {benchmark.name: benchmark for benchmark in map(benchmark_of, envs)}
+    known = {key: each for benchmark in benchmarks.values() for key, each in benchmark.protocols.items()}
+    if name is not None and name not in known:
+        has = f", it has {', '.join(known)}" if known else ""
+        raise UsageError(
+            f"{' with '.join(benchmarks)} has no protocol {name!r}{has}",
+            fix=f"--protocol {next(iter(known))}" if known else "leave --protocol out",
+        )
+    return known[name] if name else next(iter(known.values()), None)
 
 
 def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | None) -> list[EvalTask]:
@@ -100,13 +123,10 @@ def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | N
     conventions.need_seeds()
     tasks = []
     for env_id in envs:
-        # One that begins where its planner was disturbed to cannot be begun from its seed.
-        own = [line for line in conventions.episodes if line["env_id"] == env_id and line.get("disturbed") is not True]
-        seeds = [int(line["seed"]) for line in own]
+        seeds = [int(line["seed"]) for line in conventions.episodes if line["env_id"] == env_id]
         if not seeds:
             raise UsageError(
-                f"{conventions.dataset} has no episode of {env_id} that begins at its seed: it holds "
-                f"{', '.join(conventions.env_ids)}",
+                f"{conventions.dataset} has no episode of {env_id}: it holds {', '.join(conventions.env_ids)}",
                 fix=f"add --env {conventions.env_ids[0]}",
             )
         steps = max(int(line["frames"]) for line in conventions.episodes if line["env_id"] == env_id)
@@ -131,7 +151,7 @@ def plan_task(
     env_id: str, seeds: tuple[int, ...], conventions: Conventions | None, prompt: str | None, horizon: int | None
 ) -> EvalTask:
     """Fill in a task's sentence and horizon; UsageError where nothing says them."""
-    known = find_task(env_id)
+    known = benchmark_of(env_id).task(env_id)
     recorded = conventions.record.horizon.get(env_id) if conventions is not None else None
     prompt = prompt or (known.instruction if known else None)
     horizon = horizon or (known.horizon if known else recorded)

@@ -12,6 +12,7 @@ from mstool.evaluation.plan import EvalTask
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.worker import Finished
 from mstool.ordering import firsts_first
+from mstool.paths import as_file_name
 from mstool.progress import Notify, Progress
 
 
@@ -58,7 +59,7 @@ def play(
     kept = len(outcomes)
     if not kept:  # strips of another configuration would stay where their seeds are lower
         for task in tasks:
-            for strip in (folder / FILMS).glob(f"{task.env_id}_*.png"):
+            for strip in (folder / FILMS).glob(f"{as_file_name(task.env_id)}_*.png"):
                 strip.unlink()
     else:
         notify(f"{kept} episodes were finished before, {len(jobs)} are left (--fresh starts again)")
@@ -92,9 +93,9 @@ def _keep_strip(finished: Finished, folder: Path) -> None:
     if finished.strip is None:
         return
     kind = "success" if outcome.success_once else "failure"
-    there = sorted((folder / FILMS).glob(f"{outcome.env_id}_{kind}_*.png"))
+    there = sorted((folder / FILMS).glob(f"{as_file_name(outcome.env_id)}_{kind}_*.png"))
     if there and int(there[0].stem.rpartition("_")[2]) <= outcome.seed:
         return
-    write_picture(finished.strip, folder / FILMS / f"{outcome.env_id}_{kind}_{outcome.seed}.png")
+    write_picture(finished.strip, folder / FILMS / f"{as_file_name(outcome.env_id)}_{kind}_{outcome.seed}.png")
     for path in there:
         path.unlink()

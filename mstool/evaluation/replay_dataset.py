@@ -57,7 +57,7 @@ def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], action
                     simulator.close()
                 simulator = build_simulator(spec)
             simulator.reset(int(line["seed"]))
-            controller = benchmark_of(spec.env_id).controller(record.facts())
+            controller = benchmark_of(spec.env_id).controller(record.facts(spec.env_id))
             solved = False
             for action in layout.decode_action(stored, controller, mode):
                 solved = simulator.step(action)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from mstool.errors import UsageError
 from mstool.evaluation.chunks import ENSEMBLE_RATE
-from mstool.evaluation.plan import SEED_START
 from mstool.evaluation.policies.checkpoint import EVAL
 from mstool.evaluation.policies.choose import PolicySource, choose_policy
 from mstool.evaluation.policy import Traits
@@ -37,7 +36,10 @@ class EvalRequest:
     suite: str | None = None
     # Per task; by default 40, of `replay:` all, with `diagnose` 10.
     episodes: int | None = None
-    seed_start: int = SEED_START
+    # None: the benchmark's own first one.
+    seed_start: int | None = None
+    # A name of the benchmark's protocols; None takes its first.
+    protocol: str | None = None
     workers: int | None = None
     replan: int | None = None
     ensemble: bool = False
@@ -91,8 +93,8 @@ class EvalRequest:
         folder = self.source.folder
         return folder / "diagnose" if self.diagnose else folder
 
-    def schedule(self, traits: Traits) -> Schedule:
-        """Say how a policy's chunks are executed and when its episodes end.
+    def schedule(self, traits: Traits, replan: int | None = None) -> Schedule:
+        """Say how a policy's chunks are executed and when its episodes end; `replan` is a protocol's.
 
         Raises
         ------
@@ -105,8 +107,9 @@ class EvalRequest:
                 "--replan, --ensemble: this policy keeps a history of its own and must be asked at every step",
                 fix="leave them out",
             )
+        theirs = traits.replan if traits.stateful else replan or traits.replan
         return Schedule(
-            replan=None if traits.ends_episodes else self.replan or (1 if self.ensemble else traits.replan),
+            replan=None if traits.ends_episodes else self.replan or (1 if self.ensemble else theirs),
             ensemble=ENSEMBLE_RATE if self.ensemble else None,
             hold=None if traits.ends_episodes or self.source.plans else self.hold,
         )

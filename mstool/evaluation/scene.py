@@ -4,7 +4,7 @@ import numpy as np
 
 from mstool.contract import Array, RobotReading, RobotTrack
 from mstool.dataset.conventions import Conventions
-from mstool.errors import DataError
+from mstool.errors import DataError, UsageError
 from mstool.installation import repair_command
 from mstool.layouts import Layout, get_layout
 from mstool.layouts.controller import Controller
@@ -30,6 +30,13 @@ def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...]
     """
     record = conventions.record
     height, width = record.image_size
+    if is_foreign(conventions, env_id):
+        return SimulatorSpec(
+            env_id=env_id,
+            control_mode=record.control_mode,
+            views=dataset_views(conventions) if views is None else views,
+            image_size=(height, width),
+        )
     return SimulatorSpec(
         env_id=env_id,
         control_mode=record.control_mode,
@@ -43,6 +50,12 @@ def simulator_spec(conventions: Conventions, env_id: str, views: tuple[str, ...]
     )
 
 
+def is_foreign(conventions: Conventions, env_id: str) -> bool:
+    """Tell whether a task is of another benchmark than all of a dataset's."""
+    known = {benchmark_of(each).name for each in conventions.record.env_ids}
+    return bool(env_id and known) and benchmark_of(env_id).name not in known
+
+
 def dataset_views(conventions: Conventions) -> tuple[str, ...]:
     """Return the names of a dataset's views, in its own order."""
     return tuple(conventions.record.views.values())
@@ -50,7 +63,7 @@ def dataset_views(conventions: Conventions) -> tuple[str, ...]:
 
 def controller_of(conventions: Conventions, env_id: str) -> Controller:
     """Return a task's controller, whose units are those that the dataset was made with."""
-    return benchmark_of(env_id).controller(conventions.record.facts())
+    return benchmark_of(env_id).controller(conventions.record.facts(env_id))
 
 
 def layout_of(conventions: Conventions) -> Layout:
@@ -73,8 +86,11 @@ class Scene:
     def __init__(self, conventions: Conventions, env_id: str, views: tuple[str, ...] | None = None) -> None:
         self.conventions = conventions
         self.env_id = env_id
+        _check_layout(conventions, env_id)
         self.simulator = build_simulator(simulator_spec(conventions, env_id, views))
         self._controller = controller_of(conventions, env_id)
+        if is_foreign(conventions, env_id):
+            self._controller = benchmark_of(env_id).controller(self.simulator.controller_facts())
         self._mode = conventions.record.control_mode
         self._stores_goal = conventions.record.goal == "state"
         _check_same(self.simulator, conventions, env_id)
@@ -126,19 +142,31 @@ class Scene:
         self.simulator.close()
 
 
+def _check_layout(conventions: Conventions, env_id: str) -> None:
+    layout, benchmark = layout_of(conventions), benchmark_of(env_id)
+    benchmark.check_layout(layout)
+    if is_foreign(conventions, env_id) and not layout.physical:
+        raise UsageError(
+            f"layout {layout.name!r} has the numbers of another benchmark's controllers, which {benchmark.name} "
+            f"({env_id}) does not have",
+            fix="take a policy that was trained on a dataset in layout libero or droid",
+        )
+
+
 def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> None:
     record = conventions.record
     wrong = []
     robot = record.robots.get(env_id, record.robot)
-    if simulator.robot != robot:
+    foreign = is_foreign(conventions, env_id)
+    if simulator.robot != robot and not foreign:
         wrong.append(f"the robot is {simulator.robot!r}, it was {robot!r}")
     if simulator.fps != conventions.fps:
         wrong.append(f"the control frequency is {simulator.fps} Hz, it was {conventions.fps}")
     now = simulator.controller_facts().as_dict()
     wrong += [
         f"one unit of the controller's {name} is {now[name]}, it was {before}"
-        for name, before in record.controller.items()
-        if not np.isclose(now[name], before, rtol=SAME, atol=0)
+        for name, before in record.controller_of(env_id).items()
+        if not foreign and not np.isclose(now[name], before, rtol=SAME, atol=0)
     ]
     if wrong:
         name = benchmark_of(env_id).name

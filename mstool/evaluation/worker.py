@@ -14,6 +14,7 @@ from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation
 from mstool.evaluation.rollout import EvalJob, roll_out
 from mstool.evaluation.scene import Scene
+from mstool.paths import as_file_name
 from mstool.simulators.base import Planner
 from mstool.simulators.benchmarks import benchmark_of
 
@@ -65,7 +66,7 @@ class EvalWorker:
                 self._scene, job, self._ask, hold=self._setup.hold, see=lambda images, _: strip.add(images)
             )
             return Finished(outcome, strip.picture(), self._scene.executed())
-        name = f"{job.env_id}_{job.seed}"
+        name = f"{as_file_name(job.env_id)}_{job.seed}"
         with Video(self._setup.video / f"{name}.mp4", self._scene.simulator.fps) as video:
 
             def see(images: Mapping[str, Array], step: int) -> None:

@@ -74,6 +74,8 @@ class Layout(ABC):
     conventions: ClassVar[dict[str, str]]
     # openpi's (v2.1) columns for the state: name and the dimensions it holds.
     openpi_state: tuple[tuple[str, slice], ...] = (("state", slice(None)),)
+    # Whether its units are its own, whichever controller executes them.
+    physical: ClassVar[bool] = False
     # How openpi trains on it; None where it does not.
     openpi: OpenpiUse | None = None
 
@@ -151,6 +153,8 @@ class Layout(ABC):
 
 class PhysicalLayout(Layout):
     """A layout in metres and radians of its own, whichever simulator executes it."""
+
+    physical = True
 
     @abstractmethod
     def store(self, command: Command, control_mode: str) -> Array:

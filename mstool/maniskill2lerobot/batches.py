@@ -10,6 +10,7 @@ from mstool.maniskill2lerobot.demos import DemoSource
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import shard_path
 from mstool.maniskill2lerobot.executors.job import ConvertJob
+from mstool.paths import as_file_name
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demos
 
@@ -33,7 +34,7 @@ class Batch:
 
     def jobs(self, work: Path, *, without: Container[int] = ()) -> list[ConvertJob]:
         """Return what is to be done, in demo order, with shards in the work folder."""
-        shards, demos = work / self.recipe.env_id, self.source.demos
+        shards, demos = work / as_file_name(self.recipe.env_id), self.source.demos
         return [
             ConvertJob(demos.path, p, self.recipe, shard_path(shards, p), min(demos.steps(p), self.recipe.horizon))
             for p in self.positions

@@ -57,7 +57,7 @@ def open_demos(
     benchmark = benchmark_of(env_id)
     origin, path = _resolve(benchmark, env_id, where, episodes=episodes, seed=seed, notify=notify, workers=workers)
     try:
-        demos = benchmark.open_demos(path)
+        demos = benchmark.open_demos(path, env_id)
     except DataError as error:
         raise DataError(error.message, fix=error.fix or benchmark.other_demos(env_id)) from error
     if demos.env_id != env_id:
@@ -89,7 +89,7 @@ def _resolve(
         return "local", Path(where)
     ours = CACHE / env_id
     for folder in (ours / "motionplanning", ours / "hub", *benchmark.demo_folders(env_id)):
-        if _holds(benchmark, folder, episodes):
+        if _holds(benchmark, folder, env_id, episodes):
             notify(f"demos: {folder} (local cache)")
             return "local", folder
     if benchmark.reachable():
@@ -107,7 +107,7 @@ def _generated(
     benchmark: Benchmark, env_id: str, episodes: int, seed: int, notify: Notify, workers: int | None
 ) -> Path:
     folder = CACHE / env_id / f"generated-seed{seed}-n{episodes}"
-    if _holds(benchmark, folder, episodes):
+    if _holds(benchmark, folder, env_id, episodes):
         notify(f"demos: {folder} (generated before)")
     else:
         notify(
@@ -117,9 +117,9 @@ def _generated(
     return folder
 
 
-def _holds(benchmark: Benchmark, folder: Path, episodes: int | None) -> bool:
+def _holds(benchmark: Benchmark, folder: Path, env_id: str, episodes: int | None) -> bool:
     """Tell whether `folder` holds one readable demo file with enough episodes."""
     try:
-        return len(benchmark.open_demos(folder)) >= (episodes or 1)
+        return len(benchmark.open_demos(folder, env_id)) >= (episodes or 1)
     except DataError:
         return False

@@ -6,7 +6,7 @@ from mstool.contract import Goal, Observations, RenderDetail, Storage, Version
 from mstool.dataset.formats import FORMATS
 from mstool.errors import UsageError
 from mstool.layouts import DEFAULT_LAYOUT, Layout, get_layout
-from mstool.manifest import Task, find_task, load_manifest
+from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.simulators.benchmarks import benchmark_of
 
@@ -26,6 +26,7 @@ def make_recipe(
     render_detail: str = "full",
     keep_failures: bool = False,
     hold_steps: int = 0,
+    keep_noops: bool = False,
     task: Task | None = None,
 ) -> Recipe:
     """Fill in what was not given from `task` (by default the shipped manifest's entry) and the layout.
@@ -38,15 +39,17 @@ def make_recipe(
         An unknown environment, layout, view or goal mode, an invalid size, or no sentence for the task.
 
     """
-    task = task or find_task(env_id)
+    benchmark = benchmark_of(env_id)
+    task = task or benchmark.task(env_id)
     if task is None:
-        benchmark_of(env_id).check_env_id(env_id)
+        benchmark.check_env_id(env_id)
         if instruction is None:
             raise UsageError(
                 f"{env_id} has no sentence in the manifest, which knows {', '.join(load_manifest())}",
                 fix=f'add --instruction "..." to say what a policy should be told for {env_id}',
             )
     chosen = get_layout(layout)
+    benchmark.check_layout(chosen)
     if goal not in get_args(Goal):
         raise UsageError(f"--goal {goal!r} is unknown", fix="choose --goal visible, hidden or state")
     if observations not in get_args(Observations):
@@ -79,6 +82,7 @@ def make_recipe(
         render_detail=cast("RenderDetail", render_detail),
         keep_failures=keep_failures,
         hold_steps=hold_steps,
+        keep_noops=keep_noops,
     )
 
 

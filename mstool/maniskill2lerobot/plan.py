@@ -8,7 +8,7 @@ from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target
 from mstool.errors import DataError, UsageError
 from mstool.layouts import DEFAULT_LAYOUT
-from mstool.manifest import Task, all_tasks, find_task, load_manifest
+from mstool.manifest import Task, all_tasks, load_manifest
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
 from mstool.maniskill2lerobot.demos import open_demos
@@ -19,7 +19,9 @@ from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.nearest import nearest
+from mstool.paths import as_file_name
 from mstool.progress import Notify
+from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demos
 
 
@@ -46,6 +48,8 @@ class ConvertRequest:
     keep_failures: bool = False
     # Steps to stay after a demo's end.
     hold_steps: int = 0
+    # Whether steps that ask for nothing are kept, where the benchmark leaves them out.
+    keep_noops: bool = False
 
 
 def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
@@ -64,7 +68,7 @@ def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
         return all_tasks()
     if not chosen:
         raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}, or --all for all known")
-    return chosen
+    return list(dict.fromkeys(env_id for name in chosen for env_id in benchmark_of(name).suite(name)))
 
 
 def tasks_of(manifest: Path, only: Iterable[str]) -> list[Task]:
@@ -115,7 +119,7 @@ def make_recipes(
     for env in envs:
         task = env if isinstance(env, Task) else None
         cameras = request.cameras
-        known = task or find_task(str(env))
+        known = task or benchmark_of(str(env)).task(str(env))
         if cameras is None and known is not None and known.cameras != Task.cameras:
             cameras = ",".join(known.cameras)
         recipes.append(
@@ -133,6 +137,7 @@ def make_recipes(
                 render_detail=request.render_detail,
                 keep_failures=request.keep_failures,
                 hold_steps=request.hold_steps,
+                keep_noops=request.keep_noops,
                 task=task,
             )
         )
@@ -187,13 +192,14 @@ def build(
         As `mstool.maniskill2lerobot.convert.convert`.
 
     """
-    targets = {recipe.env_id: root / recipe.env_id for recipe in recipes} if per_task else {"": root}
+    targets = {recipe.env_id: root / as_file_name(recipe.env_id) for recipe in recipes} if per_task else {"": root}
     for target in targets.values():
         check_target(target, overwrite=overwrite)
     batches = open_batches(recipes, request, notify, workers)
     groups = {batch.recipe.env_id: [batch] for batch in batches} if per_task else {"": batches}
+    names = {name: f"{repo_id}-{as_file_name(name)}" if name else repo_id for name in groups}
     return convert(
-        [Part(group, targets[name], f"{repo_id}-{name}" if name else repo_id) for name, group in groups.items()],
+        [Part(group, targets[name], names[name]) for name, group in groups.items()],
         formats=formats,
         overwrite=overwrite,
         skip_invalid=skip_invalid,

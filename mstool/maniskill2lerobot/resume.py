@@ -35,7 +35,7 @@ def check_finished(jobs: Sequence[ConvertJob], work: Path) -> None:
             continue
         if job.demos not in opened:
             opened[job.demos] = benchmark_of(job.recipe.env_id).open_demos(job.demos)
-        demo = opened[job.demos].read(job.position)
+        demo = job.recipe.of(opened[job.demos].read(job.position))
         if mark.fingerprint != job.recipe.fingerprint(demo):
             mismatches.append(Mismatch(demo.episode_id, mark.made_from, job.recipe.made_from(demo)))
     if mismatches:

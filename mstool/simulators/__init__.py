@@ -1,9 +1,11 @@
 """Simulators, each behind the same small face. A folder is one of them, and nothing outside it imports its libraries.
 
 base         what a simulator and a benchmark are for everybody else
+protocol     how others evaluate in one
 demos        what a demo is, and a file of them
 environments what is known of an environment without building it
 benchmarks   those there are, and which of them has an environment
 capacity     how many simulators this machine bears
+libero/      LIBERO on MuJoCo
 maniskill/   ManiSkill on SAPIEN
 """

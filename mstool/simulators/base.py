@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+from typing import Protocol as Interface
 
 from mstool.contract import Array, CameraFacts, ControllerFacts, RenderDetail, RobotFacts, RobotReading, State
+from mstool.layouts import Layout
 from mstool.layouts.controller import Controller
+from mstool.manifest import Task
 from mstool.simulators.demos import Attempt, Demos, GenerateReport, Rollout
 from mstool.simulators.environments import EnvironmentFacts
+from mstool.simulators.protocol import Protocol
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class SimulatorSpec:
     env_kwargs_in: str = field(default="", compare=False)
 
 
-class Simulator(Protocol):
+class Simulator(Interface):
     """One environment: an episode is a function of its seed (or first state) and its actions alone."""
 
     @property
@@ -127,7 +131,7 @@ class Simulator(Protocol):
         """Free what it holds."""
 
 
-class Planner(Protocol):
+class Planner(Interface):
     """A scripted expert of one environment: the upper bound of what demos of it can teach."""
 
     def solve(self, seed: int) -> Attempt:
@@ -137,11 +141,15 @@ class Planner(Protocol):
         """Free what it holds."""
 
 
-class Benchmark(Protocol):
+class Benchmark(Interface):
     """A family of environments: what they are called, how they are built, where demos of them come from."""
 
     # As sentences name it.
     name: str
+    # The seed of the first episode that evaluation plays.
+    first_seed: int
+    # {name: how others evaluate in it}; the first is taken where a user says nothing.
+    protocols: Mapping[str, Protocol]
 
     def claims(self, env_id: str) -> bool:
         """Tell by its form whether a name is meant for this benchmark; loads nothing."""
@@ -157,6 +165,18 @@ class Benchmark(Protocol):
 
     def check_env_id(self, env_id: str) -> None:
         """Raise UsageError, with the name that was meant, unless there is such an environment."""
+
+    def suite(self, env_id: str) -> list[str]:
+        """Return the environments that a name stands for, itself or a suite's; UsageError where there are none."""
+
+    def task(self, env_id: str) -> Task | None:
+        """Return the sentence and horizon of an environment; None where nothing says them."""
+
+    def check_seed(self, env_id: str, seed: int) -> None:
+        """Raise UsageError where evaluation cannot begin at a seed."""
+
+    def check_layout(self, layout: Layout) -> None:
+        """Raise UsageError where no environment can be driven in a layout."""
 
     def build(self, spec: SimulatorSpec) -> Simulator:
         """Build an environment; MstoolError, with the cause, where it cannot be built."""
@@ -206,8 +226,8 @@ class Benchmark(Protocol):
         the files, and nothing more once there are enough.
         """
 
-    def open_demos(self, path: Path) -> Demos:
-        """Open a file of demos, or the folder that holds exactly one; DataError where it is none."""
+    def open_demos(self, path: Path, env_id: str = "") -> Demos:
+        """Open a file of demos, or the one in a folder, of `env_id` where there are several; DataError for no such."""
 
     def official(self) -> str:
         """Say where the official demos are."""

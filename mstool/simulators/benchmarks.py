@@ -6,10 +6,11 @@ from mstool.errors import UsageError
 from mstool.nearest import nearest
 from mstool.simulators.base import Benchmark, Simulator, SimulatorSpec
 from mstool.simulators.environments import EnvironmentFacts
+from mstool.simulators.libero.benchmark import Libero
 from mstool.simulators.maniskill.benchmark import ManiSkill
 
 # The first that claims an environment's name has it; ManiSkill claims what no other does.
-BENCHMARKS: list[Benchmark] = [ManiSkill()]
+BENCHMARKS: list[Benchmark] = [Libero(), ManiSkill()]
 
 
 def benchmark_of(env_id: str) -> Benchmark:

@@ -1,7 +1,7 @@
 """What a demo is, whichever benchmark it is of, and what is asked of a file of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,16 @@ class Demo:
     disturbed: bool = False
     # The file that lists it, for an error to name.
     listed_in: str = ""
+    # (T,) which steps ask for nothing, a person's pauses; None where none are to be left out.
+    idle: Array | None = None
+    # How many of these were left out.
+    left_out: int = 0
+
+    def without_idle(self) -> "Demo":
+        """Return it without the steps that ask for nothing."""
+        if self.idle is None or not self.idle.any() or self.idle.all():
+            return replace(self, idle=None)
+        return replace(self, actions=self.actions[~self.idle], idle=None, left_out=int(self.idle.sum()))
 
 
 @dataclass(frozen=True)

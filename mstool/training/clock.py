@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 # Steps of a run that ends by its clock, for whoever must name a number: never reached.
@@ -45,14 +44,6 @@ class Clock:
     def left(self) -> float:
         """Seconds of training to come."""
         return max(0.0, self.seconds - self.spent)
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leave out the time that the block takes."""
-        began = time.monotonic()
-        yield
-        if self._began is not None:
-            self._began += time.monotonic() - began
 
     def set_rate(self, optimizer: Any, agreed: Callable[[float], float]) -> None:
         """Give an optimizer the learning rate of this moment, where LeRobot's scheduler would change it at all.

@@ -6,6 +6,7 @@ Nothing of it is ManiSkill's: its gripper closes at +1, a joint turns by 0.04 ra
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -161,6 +162,8 @@ class ToyDemos:
 
 class Toy:
     name = "Toy"
+    first_seed = 0
+    protocols = MappingProxyType({})
 
     def claims(self, env_id: str) -> bool:
         return env_id.startswith("toy/")
@@ -177,6 +180,18 @@ class Toy:
     def check_env_id(self, env_id: str) -> None:
         if env_id != ENV:
             raise UsageError(f"there is no toy environment {env_id!r}", fix=f"--env {ENV}")
+
+    def suite(self, env_id: str) -> list[str]:
+        return [env_id]
+
+    def task(self, env_id: str) -> None:
+        return None
+
+    def check_seed(self, env_id: str, seed: int) -> None:
+        pass
+
+    def check_layout(self, layout) -> None:
+        pass
 
     def build(self, spec: SimulatorSpec) -> ToySimulator:
         return ToySimulator(spec)
@@ -201,7 +216,7 @@ class Toy:
         steps = tuple(len(episode["actions"]) for episode in made)
         return GenerateReport(ENV, path, path, tuple(episode["seed"] for episode in made), steps, {}, 0.0)
 
-    def open_demos(self, path: Path) -> ToyDemos:
+    def open_demos(self, path: Path, env_id: str = "") -> ToyDemos:
         return ToyDemos(path)
 
     def official(self) -> str:

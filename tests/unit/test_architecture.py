@@ -26,6 +26,8 @@ IMPORTS = {
 }
 # Packages of many modules of one kind, whose `__init__` says what they have in common.
 ONE_KIND = {"mstool", "cli", "checks", "targets", "layouts", "robots", "flow", "openpi", "planner", "show"}
+# The libraries of each simulator's folder.
+LIBRARIES = {"maniskill": {"mani_skill", "sapien"}, "libero": {"libero", "robosuite", "mujoco"}}
 # The table of benchmarks, and the one way to convert that is for ManiSkill's own files.
 KNOW_MANISKILL = {"simulators/benchmarks.py", "maniskill2lerobot/episode/recorded.py"}
 PACKAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
@@ -82,11 +84,12 @@ def test_modules_beside_the_packages_import_none():
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_simulator_is_known_in_its_own_folder_alone(path):
     names = imports(path)
-    if path.is_relative_to(PACKAGE / "simulators" / "maniskill"):
-        return
-    assert not {name.split(".")[0] for name in names} & {"mani_skill", "sapien"}, path
-    if path.relative_to(PACKAGE).as_posix() not in KNOW_MANISKILL:
-        assert not any(name.startswith("mstool.simulators.maniskill") for name in names), path
+    for simulator, libraries in LIBRARIES.items():
+        if path.is_relative_to(PACKAGE / "simulators" / simulator):
+            continue
+        assert not {name.split(".")[0] for name in names} & libraries, path
+        if path.relative_to(PACKAGE).as_posix() not in KNOW_MANISKILL:
+            assert not any(name.startswith(f"mstool.simulators.{simulator}") for name in names), path
 
 
 def test_command_line_imports_nothing_heavy():

@@ -18,7 +18,9 @@ GIB = 1024**3
 NEEDED_GIB = 8.0
 # Beside the project itself: what makes LeRobot's own commands know its environment and its policy.
 PLUGIN = "plugins/lerobot_env_maniskill"
-LOCKS = ("requirements.lock", "pyproject.toml", "tools/uv.lock.txt", f"{PLUGIN}/pyproject.toml")
+# What is installed only where it is asked for, beside the lock.
+EXTRA_LOCKS = {"libero": "requirements-libero.lock"}
+LOCKS = ("requirements.lock", *EXTRA_LOCKS.values(), "pyproject.toml", "tools/uv.lock.txt", f"{PLUGIN}/pyproject.toml")
 # What takes longest to import, and nearly all of it.
 HEAVY_IMPORTS = ("mani_skill.envs", "lerobot.scripts.lerobot_train", "ray")
 PIP_QUIET = ("-q", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:")
@@ -35,6 +37,8 @@ class Environment:
         self.stamp = self.path / "mstool-setup.json"
         # There while packages are being installed; found at the start of a run, the last one was cut off.
         self.unfinished = self.path / "mstool-setup.unfinished"
+        # Extras asked for now, or by an earlier set-up.
+        self.extras = set(self._stamped().get("extras", ()))
 
     def key(self) -> str:
         """Hash what decides the installation: locks, project, interpreter, place (a venv cannot move)."""
@@ -46,19 +50,26 @@ class Environment:
         digest.update(os.path.realpath(self.python).encode())
         return digest.hexdigest()
 
-    def read_stamp(self) -> dict[str, object]:
-        """Return what the last complete set-up left; {} when there is none or it is for something else."""
+    def _stamped(self) -> dict[str, object]:
         try:
             stamp = json.loads(self.stamp.read_text())
         except (OSError, ValueError):
             return {}
-        fits = isinstance(stamp, dict) and Path(self.python).exists() and stamp.get("key") == self.key()
-        return stamp if fits else {}
+        return stamp if isinstance(stamp, dict) else {}
+
+    def read_stamp(self) -> dict[str, object]:
+        """Return what the last complete set-up left; {} when there is none or it is for something else."""
+        stamp = self._stamped()
+        return stamp if Path(self.python).exists() and stamp.get("key") == self.key() else {}
+
+    def has_extras(self) -> bool:
+        """Whether the last complete set-up installed what is asked for."""
+        return self.extras <= set(self.read_stamp().get("extras", ()))
 
     def write_stamp(self, **facts: object) -> None:
         """Say that the packages are complete, and what else is known."""
         beside = self.stamp.with_suffix(".new")
-        beside.write_text(json.dumps({"key": self.key(), **facts}, indent=1))
+        beside.write_text(json.dumps({"key": self.key(), "extras": sorted(self.extras), **facts}, indent=1))
         beside.replace(self.stamp)
 
     def works(self) -> bool:
@@ -113,11 +124,12 @@ class Environment:
         if fresh:
             check_disk(self.root)
             say("Installing the locked packages: 6.1 GB on disk; under a minute from uv's cache, else minutes")
-        lock = str(self.root / "requirements.lock")
+        names = ["requirements.lock", *(EXTRA_LOCKS[extra] for extra in sorted(self.extras))]
+        locks = [str(self.root / name) for name in names]
         here = ["--no-deps", "--no-build-isolation", "-e", str(self.root), "-e", str(self.root / PLUGIN)]
         if self.install_uv():
             env, wider = self.index(), self.index(extra=True)
-            sync = [self.uv, "pip", "sync", "--python", self.python, "--require-hashes", lock]
+            sync = [self.uv, "pip", "sync", "--python", self.python, "--require-hashes", *locks]
             done = run(sync, env=env, brief=True) == 0 or (wider != env and run(sync, env=wider, brief=True) == 0)
             install = [self.uv, "pip", "install", "-q", "--python", self.python, *here]
             done = done and run(install, env=env, brief=True) == 0
@@ -132,7 +144,8 @@ class Environment:
                 "--progress-bar",
                 "off",
             ]
-            done = run([*pip, "--require-hashes", "--no-deps", "-r", lock]) == 0 and run([*pip, "-q", *here]) == 0
+            wanted = [word for lock in locks for word in ("-r", lock)]
+            done = run([*pip, "--require-hashes", "--no-deps", *wanted]) == 0 and run([*pip, "-q", *here]) == 0
         if not done:
             raise SetupError(
                 "The packages could not be installed (see above). They come from where pip is told to look:\n"

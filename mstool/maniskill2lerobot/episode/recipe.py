@@ -44,6 +44,8 @@ class Recipe:
     keep_failures: bool = False
     # Steps after a demo's end in which the robot stays where it is.
     hold_steps: int = 0
+    # Whether steps that ask for nothing, a person's pauses, are executed and kept.
+    keep_noops: bool = False
     # What the robot's numbers are called, once an episode told; only `native` depends on it.
     names: RobotFacts | None = None
 
@@ -69,6 +71,10 @@ class Recipe:
     def cameras(self) -> tuple[Camera, ...]:
         """The layout's cameras that are rendered."""
         return self.layout.cameras_of(self.views)
+
+    def of(self, demo: Demo) -> Demo:
+        """Return what of a demo is executed."""
+        return demo if self.keep_noops else demo.without_idle()
 
     def simulator_spec(self, demo: Demo) -> SimulatorSpec:
         """Return the environment in which `demo` is replayed."""
@@ -103,7 +109,7 @@ class Recipe:
             of_demo["states"] = demo.states
         # The robot is the environment's default, or the one in the demo's `env_kwargs`; markers have always said so.
         made_from = {"tool_version": __version__, **asdict(self), "robot": None, "demo": of_demo}
-        for name in ("keep_failures", "hold_steps"):
+        for name in ("keep_failures", "hold_steps", "keep_noops"):
             if not made_from[name]:
                 # As markers have always been, which did not name it.
                 del made_from[name]

@@ -22,7 +22,7 @@ from mstool.errors import UsageError
 from mstool.json_files import load_json
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.episode.source import KEPT_FAILURE, NOT_SUCCESSFUL, EpisodeSource
+from mstool.maniskill2lerobot.episode.source import IDLE_LEFT_OUT, KEPT_FAILURE, NOT_SUCCESSFUL, EpisodeSource
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
@@ -164,7 +164,7 @@ def _convert(
         fingerprint=fingerprint,
         source_episode=demo.episode_id,
         seed=demo.seed,
-        source_steps=len(demo.actions),
+        source_steps=len(demo.actions) + demo.left_out,
         frames=0,
     )
     try:
@@ -200,7 +200,7 @@ def _convert(
         histograms={view: histogram.counts.tolist() for view, histogram in histograms.items()},
         psnr_db=quality,
         names=names.as_dict(),
-        warnings=[*result.warnings, *_black_views(histograms)],
+        warnings=[*result.warnings, *([IDLE_LEFT_OUT] if demo.left_out else []), *_black_views(histograms)],
     )
 
 

@@ -18,6 +18,8 @@ KEPT_FAILURE = "did not solve the task: kept, as --keep-failures asks, and marke
 DISTURBED = (
     "begins where the planner was disturbed to, and leads back: from its seed, its actions do not solve the task"
 )
+# What is said of one whose pauses were left out; its steps before and after are in the episode log.
+IDLE_LEFT_OUT = "steps that asked for nothing were left out: --keep-noops keeps them"
 
 type FrameSink = Callable[[dict[str, Array]], None]
 

@@ -50,7 +50,7 @@ class ConvertWorker:
         """Convert one episode, or return its marker when that was done before; `tell` hears of every frame."""
         if self._demos is None or self._demos.path != job.demos:
             self._demos = benchmark_of(job.recipe.env_id).open_demos(job.demos)
-        demo = self._demos.read(job.position)
+        demo = job.recipe.of(self._demos.read(job.position))
         return convert_episode(lambda: self._source(job, demo), job.recipe, demo, job.shard, tell)
 
     def _source(self, job: ConvertJob, demo: Demo) -> EpisodeSource:

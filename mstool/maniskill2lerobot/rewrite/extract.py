@@ -86,7 +86,7 @@ def _mark(
         source_steps=int(line["source_steps"]),
         frames=dataset.rows[index].length,
         robot=record.robots.get(str(line["env_id"]), record.robot),
-        controller=record.controller,
+        controller=record.controller_of(str(line["env_id"])),
         cameras=record.cameras.get(str(line["env_id"]), {}),
         histograms=histograms,
         psnr_db=psnr,

@@ -20,7 +20,7 @@ from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.writers.features import camera_columns, features, vector_columns
 
 # What two datasets must agree on to be one. The words that a layout says of itself may change, what it is may not.
-_ALIKE = ("layout", "control_mode", "controller", "goal", "image_size", "render_detail")
+_ALIKE = ("layout", "control_mode", "goal", "image_size", "render_detail")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ class StoredDataset:
             "fps": (self.fps, other.fps),
         }
         names: tuple[str, ...] = _ALIKE
+        if not LAYOUTS[self.record.layout].physical:  # what is stored are the controller's own units
+            names = (*names, "controller")
         if self.version == other.version:  # else every column has another name
             names = (*names, "units", "views")
             ours, theirs = _shapes(self.info.raw["features"]), _shapes(other.info.raw["features"])

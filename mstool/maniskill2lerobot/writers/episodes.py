@@ -51,13 +51,15 @@ def check_alike(episodes: Sequence[Episode]) -> None:
     for other in episodes[1:]:
         pairs: dict[str, tuple[object, object]] = {
             "control mode": (first.recipe.control_mode, other.recipe.control_mode),
-            "controller": (dict(first.mark.controller), dict(other.mark.controller)),
+            "control frequency": (first.mark.controller["fps"], other.mark.controller["fps"]),
             "image size": (first.recipe.image_size, other.recipe.image_size),
             "goal": (first.recipe.goal, other.recipe.goal),
             "render detail": (first.recipe.render_detail, other.recipe.render_detail),
             "state": (first.recipe.layout.state, other.recipe.layout.state),
             "actions": tuple(e.recipe.layout.action(e.recipe.control_mode) for e in (first, other)),  # type: ignore[dict-item]
         }
+        if not first.recipe.layout.physical:  # what is stored are the controller's own units
+            pairs["controller"] = (dict(first.mark.controller), dict(other.mark.controller))
         for what, (ours, theirs) in pairs.items():
             if ours != theirs:
                 raise DataError(

@@ -29,6 +29,7 @@ def make_record(
     first = episodes[0]
     recipe = first.recipe
     env_ids = list(dict.fromkeys(episode.recipe.env_id for episode in episodes))
+    controllers = {episode.recipe.env_id: dict(episode.mark.controller) for episode in episodes}
     return Record(
         version=version,
         layout=recipe.layout_name,
@@ -36,6 +37,7 @@ def make_record(
         units=units(recipe, fmt),
         control_mode=recipe.control_mode,
         controller=dict(first.mark.controller),
+        controllers=controllers if len({tuple(each.items()) for each in controllers.values()}) > 1 else {},
         maniskill=MANISKILL_CONVENTIONS,
         robot=first.mark.robot,
         robots={episode.recipe.env_id: episode.mark.robot for episode in episodes},

@@ -1,9 +1,12 @@
 """ManiSkill as a benchmark among others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from mstool.contract import ControllerFacts
+from mstool.layouts import Layout
+from mstool.manifest import Task, find_task
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout
 from mstool.simulators.environments import EnvironmentFacts
@@ -16,6 +19,7 @@ from mstool.simulators.maniskill.environment import ManiSkillSimulator
 from mstool.simulators.maniskill.environments import assets, known_environments, outdated
 from mstool.simulators.maniskill.registry import check_env_id, env_ids
 from mstool.simulators.maniskill.solve import make_planning_env, other_demos, solvable_envs, solve_episode
+from mstool.simulators.protocol import Protocol
 
 
 class ManiSkillPlanner:
@@ -38,6 +42,9 @@ class ManiSkill:
     """Every environment that ManiSkill registers; see `mstool.simulators.base.Benchmark`."""
 
     name = "ManiSkill"
+    # Far from those that demos are made of.
+    first_seed = 10000
+    protocols: Mapping[str, Protocol] = MappingProxyType({})
 
     def claims(self, env_id: str) -> bool:  # noqa: ARG002
         """Any name that no other benchmark claims."""
@@ -58,6 +65,20 @@ class ManiSkill:
     def check_env_id(self, env_id: str) -> None:
         """Raise UsageError unless ManiSkill registers it."""
         check_env_id(env_id)
+
+    def suite(self, env_id: str) -> list[str]:
+        """Return the environment itself, unchecked."""
+        return [env_id]
+
+    def task(self, env_id: str) -> Task | None:
+        """Look it up in the shipped manifest."""
+        return find_task(env_id)
+
+    def check_seed(self, env_id: str, seed: int) -> None:
+        """Take any."""
+
+    def check_layout(self, layout: Layout) -> None:
+        """Take any."""
 
     def build(self, spec: SimulatorSpec) -> ManiSkillSimulator:
         """Build it on PhysX's CPU back end."""
@@ -117,7 +138,7 @@ class ManiSkill:
             spec, rollouts, source=source, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite
         )
 
-    def open_demos(self, path: Path) -> DemoFile:
+    def open_demos(self, path: Path, env_id: str = "") -> DemoFile:  # noqa: ARG002
         """Open a pair of `.h5` and `.json`."""
         return DemoFile(path)
 

@@ -1,0 +1,12 @@
+"""LIBERO on MuJoCo and robosuite, by `hf-libero` (extra `libero`). Code MIT, tasks and assets CC BY 4.0.
+
+benchmark     its tasks, expert and demos, as the protocol asks for them
+tasks         names, sentences, horizons and initial states, read without importing it
+library       its first import: configuration, assets, OpenGL
+environment   reset, step, read the robot, take images
+moment        what an observation shows, and when it was so
+controller    OSC_POSE's actions, to a command and back
+expert        a scripted pick-and-place expert
+generate      demos of it, in LIBERO's own kind of file
+demos         files of demos, official ones and ours
+"""

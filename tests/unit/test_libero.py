@@ -1,0 +1,149 @@
+"""LIBERO's names, actions and files of demos, without its simulator."""
+
+import h5py
+import numpy as np
+import pytest
+from support.libero import needs_libero
+
+from mstool.contract import ControllerFacts
+from mstool.errors import DataError, SetupError, UsageError
+from mstool.evaluation.plan import choose_envs, choose_protocol, plan_tasks
+from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.options import make_recipe
+from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.libero import tasks
+from mstool.simulators.libero.controller import LiberoController
+from mstool.simulators.libero.demos import LiberoDemos, idle_steps
+
+FACTS = ControllerFacts(20, position_m=0.05, rotation_rad=0.5, finger_open_m=0.04)
+MODE = "pd_ee_delta_pose"
+
+
+def test_what_is_stored_is_what_it_executes_to_the_bit():
+    layout, controller = get_layout("libero"), LiberoController(FACTS)
+    actions = np.random.default_rng(0).uniform(-1.3, 1.3, (500, 7)).astype(np.float32)
+    stored = layout.encode_action(actions, controller, MODE)
+    np.testing.assert_array_equal(stored, np.clip(actions, -1, 1))
+    np.testing.assert_array_equal(layout.decode_action(stored, controller, MODE), stored)
+
+
+def test_a_command_of_maniskills_is_one_of_liberos():
+    from mstool.simulators.maniskill.controller import ManiSkillController
+
+    layout = get_layout("libero")
+    theirs = ControllerFacts(20, position_m=0.1, rotation_rad=-0.1, finger_closed_m=-0.01, finger_open_m=0.04)
+    # Opens, and goes 2 cm and 0.05 rad of ManiSkill's.
+    stored = layout.encode_action(np.array([[0.2, 0, 0, -0.5, 0, 0, 1]], np.float32), ManiSkillController(theirs), MODE)
+    executed = layout.decode_action(stored, LiberoController(FACTS), MODE)
+    np.testing.assert_allclose(executed, [[0.4, 0, 0, 0.1, 0, 0, -1]], atol=1e-6)
+
+
+def test_pauses_are_steps_that_ask_for_nothing():
+    actions = np.zeros((5, 7), np.float32)
+    actions[:, 6] = [-1, -1, 1, 1, 1]
+    actions[4, 0] = 0.1
+    # The first has no step before it; the third moves the gripper, the last the arm.
+    assert idle_steps(actions).tolist() == [True, True, False, True, False]
+
+
+def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SetupError, match=r"LIBERO needs libero, robosuite and mujoco.*extra libero") as caught:
+        choose_envs(["libero_spatial"], None, None)
+    assert "libero" in caught.value.fix
+    assert benchmark_of("libero_spatial").env_ids() == []
+
+
+@needs_libero
+def test_a_suite_is_its_tasks():
+    assert choose_envs(["libero_spatial", "libero_10/3"], None, None) == [
+        *(f"libero_spatial/{number}" for number in range(10)),
+        "libero_10/3",
+    ]
+    assert len(tasks.all_tasks()) == 130
+    assert tasks.find_task("libero_spatial/0").sentence == (
+        "pick up the black bowl between the plate and the ramekin and place it on the plate"
+    )
+    assert tasks.find_task("libero_90/0").sentence == "close the top drawer of the cabinet"
+    assert tasks.find_task("libero_object/0").initial_states().shape[0] == 50
+
+
+@needs_libero
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("libero_spacial", "no suite 'libero_spacial'"),
+        ("libero_spatial/10", "no task '10': its 10 are libero_spatial/0 to libero_spatial/9"),
+        ("libero_spatial/x", "no task 'x'"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_right_ones(name, problem):
+    with pytest.raises(UsageError, match=problem) as caught:
+        choose_envs([name], None, None)
+    assert caught.value.fix.startswith("--env libero_spatial")
+
+
+@needs_libero
+def test_episodes_are_its_initial_states():
+    (task,) = plan_tasks(["libero_spatial/3"], None, seeds=range(50))
+    assert task.horizon == 220
+    with pytest.raises(UsageError, match="has 50 initial states, 0 to 49; 50 is none of them"):
+        plan_tasks(["libero_spatial/3"], None, seeds=range(51))
+
+
+def test_protocols_are_named():
+    assert choose_protocol(["libero_spatial/0"], None).horizon("libero_spatial/0") == 220
+    assert choose_protocol(["libero_spatial/0"], "lerobot").horizon("libero_spatial/0") == 280
+    assert choose_protocol(["PickCube-v1"], None) is None
+    with pytest.raises(UsageError, match="LIBERO has no protocol 'pi', it has openpi, lerobot"):
+        choose_protocol(["libero_spatial/0"], "pi")
+    with pytest.raises(UsageError, match="ManiSkill has no protocol"):
+        choose_protocol(["PickCube-v1"], "openpi")
+
+
+@needs_libero
+def test_a_layout_of_maniskills_numbers_has_no_meaning():
+    with pytest.raises(UsageError, match="layout 'tcp' has no meaning in LIBERO"):
+        make_recipe("libero_spatial/0", layout="tcp")
+
+
+def write_demos(path, bddl="chiliocosm/bddl_files/libero_spatial/{}.bddl", *, states=True, steps=6):
+    """Write a file in the shape of LIBERO's own; integration tests meet its simulator's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.create_group("data").attrs["bddl_file_name"] = bddl.format(tasks.find_task("libero_spatial/3").name)
+        demo = file["data"].create_group("demo_0")
+        demo["actions"] = np.zeros((steps, 7))
+        if states:
+            demo["states"] = np.zeros((steps, 92))
+        demo.attrs["model_file"] = (
+            "<mujoco><worldbody><body name='wooden_cabinet_1_main' pos='1 2 3' quat='0 0 0 1'/></worldbody></mujoco>"
+        )
+    return path
+
+
+@needs_libero
+def test_a_file_says_its_task_and_where_its_fixtures_stood(tmp_path):
+    demos = LiberoDemos(write_demos(tmp_path / "libero_spatial" / "any_demo.hdf5"))
+    assert (demos.env_id, len(demos), demos.problems()) == ("libero_spatial/3", 1, {})
+    demo = demos.read(0)
+    np.testing.assert_array_equal(demo.first_state["fixtures"]["wooden_cabinet_1"], [1, 2, 3, 0, 0, 0, 1])
+    assert demo.idle.all()
+
+
+@needs_libero
+def test_a_folder_of_a_suite_is_asked_for_one_task(tmp_path):
+    write_demos(tmp_path / "libero_spatial" / f"{tasks.find_task('libero_spatial/3').name}_demo.hdf5")
+    assert LiberoDemos(tmp_path, "libero_spatial/3").env_id == "libero_spatial/3"
+    with pytest.raises(DataError, match="holds no files of demos, not pick_up"):
+        LiberoDemos(tmp_path, "libero_spatial/4")
+
+
+@needs_libero
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({"states": False}, "demo_0 without states"), ({"bddl": "mine/open_the_door.bddl"}, "of no task of LIBERO's")],
+)
+def test_what_cannot_be_used_is_told(tmp_path, options, problem):
+    with pytest.raises(DataError, match=problem):
+        LiberoDemos(write_demos(tmp_path / "some_demo.hdf5", **options))
