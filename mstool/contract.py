@@ -39,6 +39,9 @@ Observations = Literal["replayed", "recorded", "states"]
 RenderDetail = Literal["full", "fast"]
 # How pictures are kept: MP4 files, or PNGs in parquet.
 Storage = Literal["video", "image"]
+# How videos are encoded: H.264 4:4:4, which keeps the colour of small objects, or 4:2:0, which everything plays.
+VideoProfile = Literal["exact", "portable"]
+PIX_FMTS: Mapping[VideoProfile, str] = {"exact": "yuv444p", "portable": "yuv420p"}
 # LeRobot's dataset formats.
 Version = Literal["v3.0", "v2.1"]
 

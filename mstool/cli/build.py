@@ -45,6 +45,7 @@ def build(
     render_detail: opt.RenderDetail = "full",
     version: opt.Format = "v3.0",
     storage: opt.StorageKind = None,
+    video_profile: opt.VideoProfileName = None,
     per_task: opt.PerTask = False,
     workers: Workers = None,
     executor: opt.ExecutorName = "local",
@@ -78,6 +79,7 @@ def build(
         episodes=episodes,
         seed=seed,
         render_detail=render_detail,
+        video_profile=video_profile,
         keep_failures=keep_failures,
     )
     formats = parse_formats(version, storage)

@@ -56,6 +56,7 @@ def convert(
     render_detail: opt.RenderDetail = "full",
     version: opt.Format = "v3.0",
     storage: opt.StorageKind = None,
+    video_profile: opt.VideoProfileName = None,
     per_task: opt.PerTask = False,
     workers: Workers = None,
     executor: opt.ExecutorName = "local",
@@ -92,6 +93,7 @@ def convert(
         episodes=episodes,
         seed=seed,
         render_detail=render_detail,
+        video_profile=video_profile,
         keep_failures=keep_failures,
         keep_noops=keep_noops,
     )

@@ -79,6 +79,15 @@ StorageKind = Annotated[
     str | None,
     typer.Option("--storage", help="Images as video or image.", show_default="video for v3.0, image for v2.1"),
 ]
+VideoProfileName = Annotated[
+    str | None,
+    typer.Option(
+        "--video-profile",
+        help="`exact`: H.264 with full colour resolution, for training. `portable`: what browsers and hardware "
+        "decoders play; small objects lose colour.",
+        show_default="exact",
+    ),
+]
 PerTask = Annotated[bool, typer.Option("--per-task", help="One dataset per environment instead of one for all.")]
 ExecutorName = Annotated[
     str,

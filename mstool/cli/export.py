@@ -19,6 +19,8 @@ Examples:
     mstool export so101_v21 --format v3.0 --output so101
 
     mstool export so101 --drop operator --rename observation.pose=observation.state --output so101_renamed
+
+    mstool export data/PickCube-v1 --video-profile portable --output data/PickCube-v1-portable
 """
 
 
@@ -34,21 +36,34 @@ def export(
     ] = None,
     drop: Drop = None,
     rename: Rename = None,
+    video_profile: Annotated[
+        str | None,
+        typer.Option(help="Encode videos anew: exact or portable (browsers).", show_default="as they are encoded"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Write a dataset, ours or not, in another LeRobot version, without simulation and without loss of statistics.
+    """Write a dataset, ours or not, in another LeRobot version or video profile, without loss of statistics.
 
     One made elsewhere (v2.0, v2.1 or v3.0) keeps its columns, but those of `--drop`, and its pictures as they are
-    stored, unless `--storage` says otherwise.
+    stored, unless `--storage` or `--video-profile` says otherwise.
     """
     from mstool.maniskill2lerobot.options import parse_version
+    from mstool.maniskill2lerobot.pictures.profiles import parse_profile
     from mstool.maniskill2lerobot.rewrite.elsewhere.source import parse_renames
     from mstool.maniskill2lerobot.rewrite.merge_export import export as run
 
     chosen, kept = parse_version(version, storage)
-    renames = parse_renames(rename or [])
-    report = run(dataset, output, version=chosen, storage=kept, drop=drop or [], rename=renames, overwrite=overwrite)
+    report = run(
+        dataset,
+        output,
+        version=chosen,
+        storage=kept,
+        profile=parse_profile(video_profile),
+        drop=drop or [],
+        rename=parse_renames(rename or []),
+        overwrite=overwrite,
+    )
     print_reports([report], as_json=as_json)
 
 

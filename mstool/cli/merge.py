@@ -25,18 +25,25 @@ def merge(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the result.")],
     drop: Drop = None,
     rename: Rename = None,
+    video_profile: Annotated[
+        str | None,
+        typer.Option(help="Encode videos anew: exact or portable (browsers).", show_default="as they are encoded"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Join datasets, without simulation or encoding; statistics stay exact.
+    """Join datasets, without simulation, and without encoding unless told to; statistics stay exact.
 
     Ours must be of one layout and format. With datasets made elsewhere, all need the same columns, fps and robot.
     """
+    from mstool.maniskill2lerobot.pictures.profiles import parse_profile
     from mstool.maniskill2lerobot.rewrite.elsewhere.source import parse_renames
     from mstool.maniskill2lerobot.rewrite.merge_export import merge as run
 
     renames = parse_renames(rename or [])
-    print_reports([run(datasets, output, drop=drop or [], rename=renames, overwrite=overwrite)], as_json=as_json)
+    profile = parse_profile(video_profile)
+    report = run(datasets, output, drop=drop or [], rename=renames, profile=profile, overwrite=overwrite)
+    print_reports([report], as_json=as_json)
 
 
 merge.__doc__ = (merge.__doc__ or "") + EXAMPLES

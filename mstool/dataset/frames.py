@@ -26,6 +26,7 @@ class VideoHeader:
     rate: Fraction
     # When each frame is shown, s, in order: float64 (n,).
     times: Array
+    pix_fmt: str
 
     @property
     def frames(self) -> int:
@@ -59,7 +60,8 @@ def _read_header(path: Path) -> VideoHeader | None:
             length = (ticks[-1] - ticks[0]) * tick if ticks else Fraction(0)
             rate = (len(ticks) - 1) / length if length else stream.average_rate or stream.base_rate or Fraction(0)
             times = np.array(ticks, dtype=np.float64) * float(tick)
-            return VideoHeader(stream.codec_context.width, stream.codec_context.height, Fraction(rate), times)
+            codec = stream.codec_context
+            return VideoHeader(codec.width, codec.height, Fraction(rate), times, str(codec.pix_fmt))
     except (av.FFmpegError, OSError, IndexError, ValueError):
         return None
 

@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from mstool.atomic import replace_text
-from mstool.contract import ControllerFacts, Goal, Observations, RenderDetail
+from mstool.contract import ControllerFacts, Goal, Observations, RenderDetail, VideoProfile
 from mstool.dataset.files import INFO_FILE, RECORD_FILE, read_object
 
 _INFO_ENTRY = "mstool"
@@ -49,6 +49,8 @@ class Record:
     goal: Goal = "visible"
     # Datasets made before it could be chosen are full.
     render_detail: RenderDetail = "full"
+    # How its videos were encoded; empty where there are none, and before it could be chosen: they were exact.
+    video_profile: VideoProfile | Literal[""] = ""
     # {camera column: view}.
     views: Mapping[str, str] = field(default_factory=dict)
     # (height, width), pixels.
@@ -90,7 +92,7 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data, in the order of the fields."""
         entries = asdict(self)
-        rare = ("controllers", "exported_from", "stated", "hold_steps")
+        rare = ("controllers", "exported_from", "stated", "hold_steps", "video_profile")
         return {name: value for name, value in entries.items() if value or name not in rare}
 
     def differences(self, other: "Record", names: Iterable[str]) -> list[tuple[str, object, object]]:
@@ -153,6 +155,7 @@ _WORDS = {"goal": Goal, "observations": Observations, "render_detail": RenderDet
 _FITS: dict[str, Callable[[object], bool]] = {
     **{each.name: _is_text for each in fields(Record) if each.type in {"str", str}},
     **{name: get_args(words).__contains__ for name, words in _WORDS.items()},
+    "video_profile": ("", *get_args(VideoProfile)).__contains__,
     "robot_uids": lambda value: value is None or isinstance(value, str),
     **dict.fromkeys(("env_ids", "warnings"), _list_of(_is_text)),
     **dict.fromkeys(("conventions", "maniskill", "robots", "views", "stated"), _table_of(_is_text)),

@@ -162,6 +162,8 @@ def _making(root: Path, own: Record) -> str:
     rows += [("episodes' fingerprint", f"`{log.digest}` (recipe, demo content, tool version)")] if log.digest else []
     rows.append(("dropped", markdown_text(drops(own.dropped))))
     rows += [("note", markdown_text(text)) for text in own.warnings]
+    if own.video_profile == "portable":
+        rows.append(("videos", "H.264 4:2:0, which browsers play (`--video-profile portable`)"))
     if own.psnr_db:
         worst = ", ".join(f"{markdown_text(view)} {value} dB" for view, value in own.psnr_db.items())
         rows.append(("video against the rendered frames, worst PSNR", worst))

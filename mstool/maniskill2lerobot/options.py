@@ -1,13 +1,15 @@
 """From what a user typed to a recipe; everything that is wrong is said at once."""
 
+from collections.abc import Iterable
 from typing import cast, get_args
 
-from mstool.contract import Goal, Observations, RenderDetail, Storage, Version
+from mstool.contract import Goal, Observations, RenderDetail, Storage, Version, VideoProfile
 from mstool.dataset.formats import FORMATS
 from mstool.errors import UsageError
 from mstool.layouts import DEFAULT_LAYOUT, Layout, get_layout
 from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.episode.recipe import Recipe
+from mstool.maniskill2lerobot.pictures.profiles import parse_profile
 from mstool.simulators.benchmarks import benchmark_of
 
 
@@ -24,6 +26,7 @@ def make_recipe(
     storages: tuple[Storage, ...] = ("video",),
     observations: str = "replayed",
     render_detail: str = "full",
+    video_profile: str | None = None,
     keep_failures: bool = False,
     hold_steps: int = 0,
     keep_noops: bool = False,
@@ -65,6 +68,7 @@ def make_recipe(
             "--hold-steps goes on where a demo ends: it must be executed, not taken from the file",
             fix="leave --hold-steps out, or --observations and --from-states",
         )
+    profile = choose_profile(video_profile, storages)
     views = _views(cameras, chosen)
     size = parse_image_size(image_size) if image_size else chosen.image_size
     return Recipe(
@@ -78,6 +82,7 @@ def make_recipe(
         image_size=size,
         goal=cast("Goal", goal),
         storages=storages,
+        video_profile=profile or "exact",
         observations=cast("Observations", observations),
         render_detail=cast("RenderDetail", render_detail),
         keep_failures=keep_failures,
@@ -104,6 +109,13 @@ def parse_version(version: str | None, storage: str | None) -> tuple[Version | N
     if storage not in {None, *get_args(Storage)}:
         raise UsageError(f"--storage {storage!r} is unknown", fix="choose --storage video or image")
     return version, cast("Storage | None", storage)
+
+
+def choose_profile(text: str | None, storages: Iterable[Storage | None]) -> VideoProfile | None:
+    """Read `--video-profile` of a command that stores pictures as `storages` say; None where it was not given."""
+    if text is not None and "video" not in storages:
+        raise UsageError("--video-profile is of no use where images are stored one by one", fix="add --storage video")
+    return parse_profile(text)
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

@@ -44,6 +44,7 @@ class ConvertRequest:
     # First seed of generated demos.
     seed: int = 0
     render_detail: str = "full"
+    video_profile: str | None = None
     # Whether episodes that do not solve their task are kept.
     keep_failures: bool = False
     # Steps to stay after a demo's end.
@@ -135,6 +136,7 @@ def make_recipes(
                 storages=tuple(dict.fromkeys(formats.values())),
                 observations=request.observations,
                 render_detail=request.render_detail,
+                video_profile=request.video_profile,
                 keep_failures=request.keep_failures,
                 hold_steps=request.hold_steps,
                 keep_noops=request.keep_noops,

@@ -2,12 +2,15 @@
 
 import json
 
+import av
 import numpy as np
 import pytest
 from support.converted import copied
 from support.lerobot_tools import convert_v21, edit
 
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES
 from mstool.maniskill2lerobot.pictures.video import psnr_db
+from mstool.maniskill2lerobot.rewrite.merge_export import export
 
 VIEWS = ("observation.images.image", "observation.images.image2")
 # What encoding once more, as we do, leaves of a stored picture.
@@ -75,23 +78,46 @@ def deleted(ours, tmp_path_factory):
     return edit("delete_episodes", "episode_indices=[1]", source=ours, out=out)
 
 
-def test_info_is_what_lerobot_writes(ours):
+@pytest.fixture(scope="module")
+def portable(ours, tmp_path_factory):
+    out = tmp_path_factory.mktemp("portable") / "out"
+    export(ours, out, profile="portable")
+    return out
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_info_is_what_lerobot_writes(profile, request):
     """LeRobot's own description of the file, with the encoder it builds from ours; that encodes with our options."""
     from lerobot.configs.video import encoder_config_from_video_info
     from lerobot.datasets.video_utils import get_video_info
 
-    from mstool.maniskill2lerobot.pictures.video import OPTIONS
-
+    ours = request.getfixturevalue("ours" if profile == "exact" else profile)
     features = json.loads((ours / "meta/info.json").read_text())["features"]
     for view in VIEWS:
         (path,) = (ours / "videos" / view).rglob("*.mp4")
         encoder = encoder_config_from_video_info(features[view]["info"])
         assert features[view]["info"] == get_video_info(path, encoder)
-        assert encoder.get_codec_options(as_strings=True) == OPTIONS
+        assert encoder.get_codec_options(as_strings=True) == PROFILES[profile].options
 
 
 def test_delete(deleted, stored):
     same(episodes(deleted), [stored[0], stored[2]], at_least_db=AGAIN_DB)
+
+
+def test_delete_and_merge_of_portable_videos_keep_their_encoding(portable, tmp_path):
+    """LeRobot's merge refuses streams that differ: what it encoded again must be as ours is, colours included."""
+    stored = episodes(portable)
+    less = edit("delete_episodes", "episode_indices=[1]", source=portable, out=tmp_path / "less")
+    same(episodes(less), [stored[0], stored[2]], at_least_db=AGAIN_DB)
+    both = merge(tmp_path / "both", portable, less)
+    same(episodes(both), [*stored, stored[0], stored[2]], at_least_db=AGAIN_DB)
+    said = set()
+    for root in (portable, less, both):
+        for path in (root / "videos").rglob("*.mp4"):
+            with av.open(str(path)) as container:
+                codec = container.streams.video[0].codec_context
+                said.add((codec.profile, codec.pix_fmt, codec.colorspace, codec.color_range, codec.color_primaries))
+    assert said == {("High", "yuv420p", 6, 1, 1)}
 
 
 def test_split(ours, stored, tmp_path):

@@ -23,7 +23,7 @@ def conventions(layout="libero", *, env_id="PickCube-v1", seeds=(0,), frames=10,
         dataset="test",
         fps=20,
         features=features(recipe, "v3.0", "video", 20),
-        record=make_record(episodes, "v3.0", [], {}, __version__),
+        record=make_record(episodes, "v3.0", "video", [], {}, __version__),
         episodes=episode_log(episodes),
     )
 

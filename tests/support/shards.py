@@ -10,6 +10,7 @@ from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
 from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode
@@ -26,7 +27,15 @@ BODY = RobotFacts(("hip", "knee", "slide"), ("rad", "rad", "m"), ("hip", "knee")
 
 
 def make_recipe(
-    layout="libero", *, mode=None, task="do it", env="PickCube-v1", size=(16, 16), goal="visible", views=None
+    layout="libero",
+    *,
+    mode=None,
+    task="do it",
+    env="PickCube-v1",
+    size=(16, 16),
+    goal="visible",
+    views=None,
+    profile="exact",
 ):
     """What a conversion to a layout is asked for."""
     chosen = get_layout(layout)
@@ -40,6 +49,7 @@ def make_recipe(
         image_size=size,
         goal=goal,
         storages=("video", "image"),
+        video_profile=profile,
         names=BODY if layout == "native" else None,
     )
 
@@ -70,10 +80,11 @@ def make_episode(
     size=(16, 16),
     goal="visible",
     controller=FACTS,
+    profile="exact",
 ):
     """One complete shard, with pictures as video and as PNGs."""
     random = np.random.default_rng(seed)
-    recipe = make_recipe(layout, task=task, env=env, size=size, goal=goal)
+    recipe = make_recipe(layout, task=task, env=env, size=size, goal=goal, profile=profile)
     shard = folder / f"shard_{seed:03d}"
     shard.mkdir(parents=True)
     rows = {
@@ -86,7 +97,7 @@ def make_episode(
     histograms, psnr = {}, {}
     for view in recipe.views:
         video, pngs, histogram = (
-            VideoWriter(shard / f"{view}.mp4", 20),
+            VideoWriter(shard / f"{view}.mp4", 20, PROFILES[profile]),
             PngWriter(shard / f"{view}.parquet"),
             ImageHistogram(),
         )

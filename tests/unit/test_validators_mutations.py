@@ -204,6 +204,17 @@ def video_settings_are_texts(root):
     )
 
 
+@mutation("MS318")
+def another_pixel_format_is_declared(root):
+    """A video that was encoded anew beside its description."""
+    edit_info(
+        root,
+        lambda info: [
+            f["info"].update({"video.pix_fmt": "yuv420p"}) for f in info["features"].values() if f["dtype"] == "video"
+        ],
+    )
+
+
 @mutation("MS116")
 def sentences_are_a_column(root):
     path = root / "meta/tasks.parquet"

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from mstool.dataset.formats.base import VideoPart
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs
-from mstool.maniskill2lerobot.pictures.video import OPTIONS, VideoWriter, _decode_some, decode, psnr_db
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES
+from mstool.maniskill2lerobot.pictures.video import VideoWriter, _decode_some, decode, psnr_db
 from mstool.maniskill2lerobot.pictures.video_joiner import VideoJoiner
 from mstool.norm_stats.quantiles import BY_NAME as QUANTILES
 
@@ -35,8 +37,8 @@ def moving(size: int) -> np.ndarray:
     return np.stack([127 + 100 * wave, 127 - 60 * wave, x * 255 // size], axis=-1).astype(np.uint8)
 
 
-def write(path, images, fps=20):
-    writer = VideoWriter(path, fps)
+def write(path, images, fps=20, profile=PROFILES["exact"]):
+    writer = VideoWriter(path, fps, profile)
     for image in images:
         writer.add(image)
     return writer.close()
@@ -59,24 +61,26 @@ def test_video_keeps_frames_time_and_small_coloured_objects(tmp_path):
 def test_sampled_frames_are_the_readers(tmp_path):
     write(tmp_path / "v.mp4", scene(23))
     shown = list(decode(tmp_path / "v.mp4"))
-    sampled = dict(_decode_some(tmp_path / "v.mp4", {0, 5, 15, 22}))
+    sampled = dict(_decode_some(tmp_path / "v.mp4", {0, 5, 15, 22}, 2))
     assert sorted(sampled) == [0, 5, 15, 22]
     for k, image in sampled.items():
         np.testing.assert_array_equal(image, shown[k])
 
 
-def test_same_frames_same_bytes(tmp_path):
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_same_frames_same_bytes(tmp_path, profile):
     for name in ("a.mp4", "b.mp4"):
-        write(tmp_path / name, scene(7))
+        write(tmp_path / name, scene(7), profile=profile)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
 @pytest.mark.parametrize("asm", ["0", "mmx2,sse2", "mmx2,sse2,ssse3,sse4.2,avx,avx2,fma3,bmi1,bmi2,lzcnt"])
 @pytest.mark.parametrize("size", [32, 224])
-def test_every_instruction_set_encodes_the_same_bytes(asm, size, tmp_path, monkeypatch):
-    write(tmp_path / "own.mp4", moving(size))
-    monkeypatch.setitem(OPTIONS, "x264-params", f"{OPTIONS['x264-params']}:asm={asm}")
-    write(tmp_path / "asm.mp4", moving(size))
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_every_instruction_set_encodes_the_same_bytes(asm, size, profile, tmp_path):
+    write(tmp_path / "own.mp4", moving(size), profile=profile)
+    options = {**profile.extra_options, "x264-params": f"{profile.extra_options['x264-params']}:asm={asm}"}
+    write(tmp_path / "asm.mp4", moving(size), profile=replace(profile, extra_options=options))
     assert hash_file(tmp_path / "own.mp4") == hash_file(tmp_path / "asm.mp4")
 
 
@@ -107,6 +111,47 @@ def test_what_memory_held_before_changes_no_byte(tmp_path):
     words = [sys.executable, "-c", DIRTY, Path(__file__).parent, tmp_path / "v.mp4"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "1", done.stderr
+
+
+COLOURS = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "grey": (128, 128, 128),
+    "wood": (171, 107, 34),
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_colours_come_out_as_they_went_in(tmp_path, name):
+    """LeRobot's reader takes every video for BT.601; others go by what the video says, which must be the same."""
+    from lerobot.datasets.video_utils import decode_video_frames
+
+    image = np.concatenate([np.full((64, 64, 3), colour, np.uint8) for colour in COLOURS.values()], axis=1)
+    path = tmp_path / "v.mp4"
+    write(path, [image] * 4, profile=PROFILES[name])
+    shown = decode_video_frames(path, [0.0, 0.05, 0.15], 1e-3, "pyav", return_uint8=True).permute(0, 2, 3, 1).numpy()
+    for each in shown:
+        for k, colour in enumerate(COLOURS.values()):
+            np.testing.assert_allclose(each[8:56, 64 * k + 8 : 64 * k + 56], np.full((48, 48, 3), colour), atol=3)
+    with av.open(str(path)) as container:
+        codec = container.streams.video[0].codec_context
+        said = (codec.profile, codec.pix_fmt, codec.colorspace, codec.color_range, codec.color_primaries)
+        by_tags = next(container.decode(video=0)).to_ndarray(
+            format="rgb24", src_colorspace=codec.colorspace, dst_colorspace="DEFAULT"
+        )
+    if name == "portable":
+        # libavutil's numbers: 6 is BT.601's matrix (SMPTE 170M), 1 limited range and BT.709's primaries.
+        assert said == ("High", "yuv420p", 6, 1, 1)
+        np.testing.assert_array_equal(by_tags, shown[0])
+
+
+def test_portable_keeps_the_mean_colour_of_each_four_pixels(tmp_path):
+    """Not of one of them, nor of its neighbours: small objects keep as much of their colour as 4:2:0 can."""
+    images = np.tile(np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8), (32, 16, 1))[None].repeat(4, axis=0)
+    write(tmp_path / "v.mp4", images, profile=PROFILES["portable"])
+    means = next(decode(tmp_path / "v.mp4"))[8:24].astype(float).reshape(8, 2, 16, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(means, np.broadcast_to((127.5, 0, 127.5), means.shape), atol=30)
 
 
 def whole(path, frames):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mstool import __version__
-from mstool.contract import Array, Goal, Observations, RenderDetail, RobotFacts, Storage
+from mstool.contract import Array, Goal, Observations, RenderDetail, RobotFacts, Storage, VideoProfile
 from mstool.layouts import DEFAULT_LAYOUT, Camera, Layout, get_layout
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Demo
@@ -35,6 +35,8 @@ class Recipe:
     goal: Goal = "visible"
     # How pictures are kept in a shard: H.264, PNG, or both for two formats from one replay.
     storages: tuple[Storage, ...] = ("video",)
+    # How its videos are encoded.
+    video_profile: VideoProfile = "exact"
     # `replayed` executes the demo and renders it, `recorded` takes the pictures and readings that the demo file holds,
     # `states` renders the states that it holds.
     observations: Observations = "replayed"
@@ -109,8 +111,9 @@ class Recipe:
             of_demo["states"] = demo.states
         # The robot is the environment's default, or the one in the demo's `env_kwargs`; markers have always said so.
         made_from = {"tool_version": __version__, **asdict(self), "robot": None, "demo": of_demo}
-        for name in ("keep_failures", "hold_steps", "keep_noops"):
-            if not made_from[name]:
+        usual = {"keep_failures": False, "hold_steps": 0, "keep_noops": False, "video_profile": "exact"}
+        for name, value in usual.items():
+            if made_from[name] == value:
                 # As markers have always been, which did not name it.
                 del made_from[name]
         data: dict[str, Any] = json.loads(_canonical(made_from))

@@ -25,6 +25,7 @@ from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.source import IDLE_LEFT_OUT, KEPT_FAILURE, NOT_SUCCESSFUL, EpisodeSource
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES, Profile
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
 from mstool.maniskill2lerobot.pictures.view_writer import PictureSink, ViewWriter
 from mstool.simulators.demos import Demo
@@ -147,7 +148,12 @@ def _convert(
     recipe.layout.check_robot(names)
     facts = source.controller_facts()
     writers = {
-        camera.view: ViewWriter([_open_sink(storage, folder, camera.view, facts.fps) for storage in recipe.storages])
+        camera.view: ViewWriter(
+            [
+                _open_sink(storage, folder, camera.view, facts.fps, PROFILES[recipe.video_profile])
+                for storage in recipe.storages
+            ]
+        )
         for camera in recipe.cameras
     }
 
@@ -226,7 +232,7 @@ def _black_views(histograms: Mapping[str, ImageHistogram]) -> list[str]:
     ]
 
 
-def _open_sink(storage: str, folder: Path, view: str, fps: int) -> PictureSink:
+def _open_sink(storage: str, folder: Path, view: str, fps: int, profile: Profile) -> PictureSink:
     if storage == "video":
-        return VideoWriter(folder / f"{view}.mp4", fps)
+        return VideoWriter(folder / f"{view}.mp4", fps, profile)
     return PngWriter(folder / f"{view}.parquet")

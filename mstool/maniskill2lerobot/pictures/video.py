@@ -10,21 +10,8 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.dataset.media import open_video
+from mstool.maniskill2lerobot.pictures.profiles import CODEC, PROFILES, Profile
 
-# g=2: a key frame at every other frame, so that training's random access decodes at most two frames.
-# No B-frames: presentation order is decoding order.
-# One thread and cpu-independent: the same bytes on every machine. Without the latter x264 takes other code for each
-# instruction set, and the one for AVX-512 depends on what memory held before (seen at 32 and 224 px, not at 256).
-# 4:4:4: 4:2:0 halves the colour of small objects and stops at 35 dB on these renders whatever the rate.
-# crf 12 with equal quality for key and predicted frames keeps 38 dB (benchmarks/video.py).
-CODEC = "libx264"
-CODEC_NAME = "h264"  # of what it encodes
-PIX_FMT = "yuv444p"
-# The two halves of the options are those of LeRobot's `VideoEncoderConfig`. The dataset's description holds both, so
-# that LeRobot encodes what its tools cut out of a video as we do: its merge needs streams that agree on B-frames.
-ENCODER: dict[str, int | str] = {"g": 2, "crf": 12, "preset": "veryfast"}
-EXTRA_OPTIONS: dict[str, int | str] = {"bf": 0, "threads": 1, "x264-params": "ipratio=1.0:cpu-independent=1"}
-OPTIONS = {name: str(value) for name, value in (ENCODER | EXTRA_OPTIONS).items()}
 # One frame in this many is kept to compare with what a reader will decode: an odd one, which is a predicted one.
 PSNR_EVERY = 10
 PSNR_PHASE = 5
@@ -44,8 +31,9 @@ class VideoWriter:
     Frame k is shown at exactly k / fps. Memory holds one frame plus one in `PSNR_EVERY` for the quality check.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(self, path: Path, fps: float, profile: Profile = PROFILES["exact"]) -> None:
         self._path = path
+        self._profile = profile
         self._fps = Fraction(str(fps))
         self._container = av.open(str(path), "w", format="mp4")
         self._stream: av.VideoStream | None = None
@@ -55,23 +43,31 @@ class VideoWriter:
     def add(self, image: Array) -> None:
         """Encode one frame, uint8 (H, W, 3) RGB with even H and W."""
         if self._stream is None:
-            self._stream = self._container.add_stream(CODEC, rate=self._fps, options=dict(OPTIONS))
+            self._stream = self._container.add_stream(CODEC, rate=self._fps, options=self._profile.options)
             self._stream.height, self._stream.width = image.shape[:2]
-            self._stream.pix_fmt = PIX_FMT
+            self._stream.pix_fmt = self._profile.pix_fmt
         if self._count % PSNR_EVERY == PSNR_PHASE or self._count == 0:
             self._samples[self._count] = image
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        if self._profile.scaling is not None:
+            frame = frame.reformat(format=self._profile.pix_fmt, interpolation=self._profile.scaling)
         frame.pts = self._count
         frame.time_base = 1 / self._fps
         self._container.mux(self._stream.encode(frame))
         self._count += 1
 
-    def close(self) -> VideoQuality:
-        """Flush, close, decode the sampled frames again and compare them."""
+    def finish(self) -> None:
+        """Flush and close."""
         if self._stream is not None:
             self._container.mux(self._stream.encode(None))
         self._container.close()
-        values = [psnr_db(self._samples[k], image) for k, image in _decode_some(self._path, set(self._samples))]
+
+    def close(self) -> VideoQuality:
+        """Flush, close, decode the sampled frames again and compare them."""
+        self.finish()
+        group = int(self._profile.options["g"])
+        shown = _decode_some(self._path, set(self._samples), group)
+        values = [psnr_db(self._samples[k], image) for k, image in shown]
         return VideoQuality(mean_psnr_db=float(np.mean(values)), min_psnr_db=float(np.min(values)))
 
     def abort(self) -> None:
@@ -86,11 +82,10 @@ def decode(path: Path) -> Iterator[Array]:
             yield frame.to_ndarray(format="rgb24")
 
 
-def _decode_some(path: Path, wanted: set[int]) -> Iterator[tuple[int, Array]]:
-    """Yield (index, frame) for the wanted frames, decoding only them and the key frames before them."""
+def _decode_some(path: Path, wanted: set[int], group: int) -> Iterator[tuple[int, Array]]:
+    """Yield (index, frame) for the wanted frames, decoding only them and what is before them in their group."""
     with open_video(path) as container:
         stream = container.streams.video[0]
-        group = int(OPTIONS["g"])
         needed = {k for index in wanted for k in range(index - index % group, index + 1)}
         for k, packet in enumerate(container.demux(stream)):
             # The demuxer's closing packet is empty and flushes the decoder.

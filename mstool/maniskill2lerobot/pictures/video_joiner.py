@@ -15,7 +15,7 @@ from mstool.dataset.formats.base import VideoPart
 from mstool.dataset.media import open_video
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.pictures.packets import EXACT_S, Packets, find_packets, packet_index
-from mstool.maniskill2lerobot.pictures.video import CODEC_NAME
+from mstool.maniskill2lerobot.pictures.profiles import CODEC_NAME
 
 # Files that stay open between two calls: a dataset's cameras.
 _OPEN = 12

@@ -2,20 +2,34 @@
 
 import errno
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 import av
 
+from mstool.contract import VideoProfile
 from mstool.dataset.media import open_video
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.pictures.video import CODEC_NAME, PIX_FMT, VideoWriter, decode
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES, is_profile
+from mstool.maniskill2lerobot.pictures.video import VideoQuality, VideoWriter, decode
 
 type Parts = Sequence[tuple[Path, int]]
 
 
-def split(path: Path, parts: Parts, fps: int) -> bool:
+@dataclass(frozen=True)
+class Split:
+    """What was done to a video's frames."""
+
+    # Whether another tool wrote them: with another codec, not stored in the order in which they are shown, or without
+    # a key frame where a part begins.
+    foreign: bool
+    # How near each part is to what it was decoded from; empty where packets were copied.
+    quality: Sequence[VideoQuality]
+
+
+def split(path: Path, parts: Parts, fps: int, stored: VideoProfile = "exact", wanted: VideoProfile = "exact") -> Split:
     """Cut a video into its parts again.
 
     Parameters
@@ -26,11 +40,9 @@ def split(path: Path, parts: Parts, fps: int) -> bool:
         (path, number of frames) in order; together they are the whole video.
     fps
         Frames per second.
-
-    Returns
-    -------
-    Whether its frames had to be encoded once more: another tool wrote it with another codec, with frames that are not
-    stored in the order in which they are shown, or without a key frame where a part begins.
+    stored, wanted
+        How its dataset says that it is encoded, and how the parts are to be. Packets are copied where both are the
+        same, and the video is `VideoWriter`'s.
 
     Raises
     ------
@@ -39,22 +51,25 @@ def split(path: Path, parts: Parts, fps: int) -> bool:
 
     """
     try:
-        copied = _can_be_cut(path, parts)
-        (_copy_parts if copied else _encode_parts)(path, parts, fps)
+        foreign = not _can_be_cut(path, parts, stored)
+        if stored == wanted and not foreign:
+            _copy_parts(path, parts, fps)
+            return Split(foreign, ())
+        return Split(foreign, _encode_parts(path, parts, fps, wanted))
     except (av.FFmpegError, OSError, IndexError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
         raise DataError(f"{path}: unreadable video ({error})", fix="convert or download the dataset again") from error
-    return not copied
 
 
-def _can_be_cut(path: Path, parts: Parts) -> bool:
+def _can_be_cut(path: Path, parts: Parts, profile: VideoProfile) -> bool:
     begins = {sum(frames for _, frames in parts[:number]) for number in range(len(parts))}
+    if not is_profile(path, profile):
+        return False
     with open_video(path) as source:
-        stream = source.streams.video[0]
-        return (stream.codec_context.name, stream.codec_context.pix_fmt) == (CODEC_NAME, PIX_FMT) and all(
+        return all(
             packet.pts == packet.dts and (packet.is_keyframe or k not in begins)
-            for k, packet in enumerate(source.demux(stream))
+            for k, packet in enumerate(source.demux(source.streams.video[0]))
             if packet.dts is not None
         )
 
@@ -81,10 +96,10 @@ def _copy_parts(path: Path, parts: Parts, fps: int) -> None:
             raise _too_many(path)
 
 
-def _encode_parts(path: Path, parts: Parts, fps: int) -> None:
-    images = decode(path)
+def _encode_parts(path: Path, parts: Parts, fps: int, profile: VideoProfile) -> list[VideoQuality]:
+    images, quality = decode(path), []
     for target, frames in parts:
-        writer = VideoWriter(target, fps)
+        writer = VideoWriter(target, fps, PROFILES[profile])
         added = 0
         for image in islice(images, frames):
             writer.add(image)
@@ -92,9 +107,10 @@ def _encode_parts(path: Path, parts: Parts, fps: int) -> None:
         if added < frames:
             writer.abort()
             raise _too_few(path)
-        writer.close()
+        quality.append(writer.close())
     if next(images, None) is not None:
         raise _too_many(path)
+    return quality
 
 
 def _too_few(path: Path) -> DataError:

@@ -3,15 +3,16 @@
 Only videos that another tool encoded, in a way in which packets cannot be cut and joined, are encoded once more.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from mstool.contract import Array, Storage
+from mstool.contract import Array, Storage, VideoProfile
 from mstool.dataset.media import open_image
 from mstool.dataset.parquet_files import open_parquet
 from mstool.errors import DataError
@@ -19,6 +20,7 @@ from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.episode.source import DISTURBED, KEPT_FAILURE
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs, write_pngs
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES
 from mstool.maniskill2lerobot.pictures.video import VideoWriter, decode
 from mstool.maniskill2lerobot.pictures.video_parts import split
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, data_path, video_path
@@ -30,11 +32,15 @@ from mstool.progress import Progress
 ENCODED_AGAIN = "its videos were encoded by another tool in a way that cannot be cut and joined: encoded once more"
 
 
-def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> list[Episode]:
+def extract(
+    dataset: StoredDataset, work: Path, storages: Iterable[Storage], profile: VideoProfile | None = None
+) -> list[Episode]:
     """Write one shard per episode below `work`, with pictures stored in every one of `storages`.
 
+    Videos are encoded as `profile` says; None: as they are.
+
     Statistics of the pictures come from the histograms that the dataset keeps; one written without them gets those of
-    its stored pictures, which for videos are the decoded ones.
+    its stored pictures, which for videos are the decoded ones. So they stay exact when videos are encoded anew.
 
     Raises
     ------
@@ -46,32 +52,45 @@ def extract(dataset: StoredDataset, work: Path, storages: Iterable[Storage]) -> 
     for shard in shards:
         shard.mkdir(parents=True)
     _extract_rows(dataset, shards)
-    anew: set[int] = set()
+    wanted = profile or dataset.video_profile
+    foreign: set[int] = set()
+    # {view: the worst PSNR of its pictures to those they were decoded from}.
+    again: dict[str, float] = {}
     if dataset.storage == "video":
         for column, view in camera_columns(dataset.recipes[0], dataset.version).items():
-            anew |= _extract_videos(dataset, shards, column, view)
+            found = _extract_videos(dataset, shards, column, view, wanted)
+            foreign |= found.foreign
+            again |= {view: found.psnr_db} if found.psnr_db is not None else {}
     views = [camera.view for camera in dataset.recipes[0].cameras]
     kept = read_histograms(dataset.root, views, len(shards))
+    stored = {} if foreign else _after(dataset.record.psnr_db, again)
     episodes = []
     with Progress(f"read {dataset.root.name}", len(shards), "episode") as progress:
         for index, shard in enumerate(shards):
-            psnr = {
-                view: {"mean_psnr_db": value, "min_psnr_db": value}
-                for view, value in dataset.record.psnr_db.items()
-                if not anew
-            }
+            psnr = {view: {"mean_psnr_db": value, "min_psnr_db": value} for view, value in stored.items()}
             for view in views:
                 for storage in storages:
                     if storage != dataset.storage:
-                        psnr |= _encode_anew(shard, view, storage, dataset.fps)
+                        psnr |= _encode_anew(shard, view, storage, dataset.fps, wanted)
             histograms = {
                 view: (kept[view][index] if kept else _count(shard, view, dataset.storage)).tolist() for view in views
             }
             mark = _mark(dataset, index, histograms, psnr)
-            mark = replace(mark, warnings=[*mark.warnings, *([ENCODED_AGAIN] if index in anew else [])])
-            episodes.append(Episode(shard, mark, dataset.recipes[index]))
+            mark = replace(mark, warnings=[*mark.warnings, *([ENCODED_AGAIN] if index in foreign else [])])
+            episodes.append(Episode(shard, mark, replace(dataset.recipes[index], video_profile=wanted)))
             progress.update()
     return episodes
+
+
+def _after(rendered: Mapping[str, float], again: Mapping[str, float]) -> dict[str, float]:
+    """Return {view: a PSNR to the rendered pictures, dB, which none is below} after some were encoded once more.
+
+    The root mean squared errors of both encodings add up at most: PSNR is 20 log10(255 / error).
+    """
+    return {
+        view: round(-20 * math.log10(10 ** (-value / 20) + 10 ** (-again[view] / 20)), 2) if view in again else value
+        for view, value in rendered.items()
+    }
 
 
 def _mark(
@@ -132,9 +151,20 @@ def _arrays(table: pa.Table, vectors: dict[str, tuple[str, slice]]) -> dict[str,
     return {array: np.concatenate(each, axis=-1) for array, each in parts.items()}
 
 
-def _extract_videos(dataset: StoredDataset, shards: Sequence[Path], column: str, view: str) -> set[int]:
-    """Write one video per shard; return the episodes whose pictures had to be encoded once more."""
-    anew: set[int] = set()
+@dataclass(frozen=True)
+class _Extracted:
+    # Episodes whose pictures another tool had encoded, in a way in which packets cannot be cut and joined.
+    foreign: set[int]
+    # The worst of pictures that were encoded anew, to those they were decoded from, dB.
+    psnr_db: float | None
+
+
+def _extract_videos(
+    dataset: StoredDataset, shards: Sequence[Path], column: str, view: str, wanted: VideoProfile
+) -> _Extracted:
+    """Write one video per shard."""
+    foreign: set[int] = set()
+    psnr: list[float] = []
     for path, group in groupby(range(len(shards)), key=lambda index: video_path(dataset, index, column)):
         members = list(group)
         shown = 0
@@ -144,14 +174,18 @@ def _extract_videos(dataset: StoredDataset, shards: Sequence[Path], column: str,
             if round(begins * dataset.fps) != shown:
                 raise DataError(f"{path}: episode {index} begins at {begins} s, expected {shown / dataset.fps} s")
             shown += row.length
-        if split(path, [(shards[i] / f"{view}.mp4", dataset.rows[i].length) for i in members], dataset.fps):
-            anew |= set(members)
-    return anew
+        parts = [(shards[i] / f"{view}.mp4", dataset.rows[i].length) for i in members]
+        done = split(path, parts, dataset.fps, dataset.video_profile, wanted)
+        foreign |= set(members) if done.foreign else set()
+        psnr += [each.min_psnr_db for each in done.quality]
+    return _Extracted(foreign, min(psnr, default=None))
 
 
-def _encode_anew(shard: Path, view: str, storage: Storage, fps: int) -> dict[str, dict[str, float]]:
+def _encode_anew(
+    shard: Path, view: str, storage: Storage, fps: int, profile: VideoProfile
+) -> dict[str, dict[str, float]]:
     if storage == "video":
-        video = VideoWriter(shard / f"{view}.mp4", fps)
+        video = VideoWriter(shard / f"{view}.mp4", fps, PROFILES[profile])
         for image in _decoded_pngs(shard, view):
             video.add(image)
         return {view: asdict(video.close())}

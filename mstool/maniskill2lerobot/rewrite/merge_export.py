@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mstool.contract import Storage, Version
+from mstool.contract import Storage, Version, VideoProfile
 from mstool.dataset.files import HISTOGRAMS_FILE
 from mstool.dataset.info import read_info
 from mstool.dataset.record import read_record
@@ -16,6 +16,7 @@ from mstool.dataset.target import check_target, locked, refuse_nested, work_fold
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.episode.shard import MARKER
 from mstool.maniskill2lerobot.executors.job import disk_full
+from mstool.maniskill2lerobot.options import choose_profile
 from mstool.maniskill2lerobot.rewrite.elsewhere.commands import export_elsewhere, merge_elsewhere
 from mstool.maniskill2lerobot.rewrite.extract import extract
 from mstool.maniskill2lerobot.rewrite.report import RebuildReport
@@ -32,14 +33,16 @@ def export(
     *,
     version: Version | None = None,
     storage: Storage | None = None,
+    profile: VideoProfile | None = None,
     drop: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> RebuildReport:
-    """Write a dataset in another format, with pictures stored in another way, or as this version writes it.
+    """Write a dataset in another format, with pictures stored or encoded in another way, or as this version writes it.
 
-    `drop` leaves columns out, `rename` is {old name: new name}. One that mstool did not make, or that has more columns
-    than mstool gives, keeps every other column, under its name where no format of ours has another one for it.
+    `drop` leaves columns out, `rename` is {old name: new name}; what is None stays as it is. A dataset that mstool did
+    not make, or that has more columns than mstool gives, keeps every other column, under its name where no format of
+    ours has another one for it.
 
     Raises
     ------
@@ -55,16 +58,29 @@ def export(
     version = version or ("v2.1" if info.is_v2 else "v3.0")
     if drop or rename or is_elsewhere(source):
         names = {**_names_in(source, version), **(rename or {})}
-        return export_elsewhere(source, root, version, storage, drop=drop, rename=names, overwrite=overwrite)
+        return export_elsewhere(
+            source, root, version, storage, profile=profile, drop=drop, rename=names, overwrite=overwrite
+        )
     dataset = open_stored(source)
-    chosen: Storage = storage or dataset.storage
-    if (version, chosen) == (dataset.version, dataset.storage) and dataset.is_current:
-        other = "v2.1" if version == "v3.0" else "v3.0"
+    chosen = storage or dataset.storage
+    encoded = choose_profile(profile, [chosen]) or dataset.video_profile
+    same = (version, chosen, encoded) == (dataset.version, dataset.storage, dataset.video_profile)
+    if same and dataset.is_current:
+        other = "v2.1" if dataset.version == "v3.0" else "v3.0"
+        how = f"{chosen} ({encoded})" if chosen == "video" else chosen
         raise UsageError(
-            f"{source} is {version} with images stored as {chosen} already: choose another --format or --storage",
+            f"{source} is {dataset.version} with images stored as {how} already: choose another --format, --storage or "
+            "--video-profile",
             fix=shlex.join(["mstool", "export", str(source), "--format", other, "--output", str(root)]),
         )
-    return _rebuild([dataset], root, {version: chosen}, exported_from=dataset.version, overwrite=overwrite)
+    return _rebuild(
+        [dataset],
+        root,
+        {version: chosen},
+        profile=encoded,
+        exported_from=dataset.version,
+        overwrite=overwrite,
+    )
 
 
 def merge(
@@ -73,6 +89,7 @@ def merge(
     *,
     drop: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
+    profile: VideoProfile | None = None,
     overwrite: bool = False,
 ) -> RebuildReport:
     """Join datasets in the order given; task indices follow first use.
@@ -88,6 +105,8 @@ def merge(
         The result.
     drop, rename
         Columns to leave out, and {old name: new name}.
+    profile
+        How videos are to be encoded; None: as they are.
     overwrite
         Replace a dataset at `root`.
 
@@ -107,10 +126,15 @@ def merge(
         raise UsageError("the same dataset is given twice", fix="name each dataset once")
     refuse_nested(root, sources)
     if drop or rename or any(is_elsewhere(source) for source in sources):
-        return merge_elsewhere(sources, root, drop, rename or {}, overwrite=overwrite)
+        return merge_elsewhere(sources, root, drop, rename or {}, profile, overwrite=overwrite)
     datasets = [open_stored(source) for source in sources]
     first = datasets[0]
-    problems = [f"{first.root} and {other.root}: {text}" for other in datasets[1:] for text in first.differences(other)]
+    choose_profile(profile, [dataset.storage for dataset in datasets])
+    wanted = profile or first.video_profile
+    problems = _problems(datasets, profiles=profile is None)
+    if problems and not _problems(datasets, profiles=False):
+        words = ["mstool", "merge", *map(str, sources), "--output", str(root), "--video-profile", wanted]
+        raise DataError("these datasets do not fit into one:\n  " + "\n  ".join(problems), fix=shlex.join(words))
     if problems:
         kind = (first.version, first.storage)
         other = next((dataset for dataset in datasets if (dataset.version, dataset.storage) != kind), None)
@@ -118,7 +142,16 @@ def merge(
             "these datasets do not fit into one:\n  " + "\n  ".join(problems),
             fix="convert the demos with the same options" if other is None else _export_command(other.root, *kind),
         )
-    return _rebuild(datasets, root, {first.version: first.storage}, overwrite=overwrite)
+    return _rebuild(datasets, root, {first.version: first.storage}, profile=wanted, overwrite=overwrite)
+
+
+def _problems(datasets: Sequence[StoredDataset], *, profiles: bool) -> list[str]:
+    first = datasets[0]
+    return [
+        f"{first.root} and {other.root}: {text}"
+        for other in datasets[1:]
+        for text in first.differences(other, profiles=profiles)
+    ]
 
 
 def is_elsewhere(root: Path) -> bool:
@@ -158,6 +191,7 @@ def _rebuild(
     root: Path,
     formats: Mapping[Version, Storage],
     *,
+    profile: VideoProfile,
     overwrite: bool,
     exported_from: str = "",
 ) -> RebuildReport:
@@ -169,8 +203,8 @@ def _rebuild(
             shutil.rmtree(shards, ignore_errors=True)
             episodes: list[Episode] = []
             for number, dataset in enumerate(datasets):
-                episodes += extract(dataset, shards / f"{number:03d}", formats.values())
-            notes = (*_notes(datasets, episodes, formats), *unverified(episodes))
+                episodes += extract(dataset, shards / f"{number:03d}", formats.values(), profile)
+            notes = (*_notes(datasets, episodes, formats, profile), *unverified(episodes))
             dropped = sum((Counter(dataset.record.dropped) for dataset in datasets), Counter[str]())
             demos = [demo for dataset in datasets for demo in dataset.record.demos]
             warnings = [text for dataset in datasets for text in dataset.record.warnings]
@@ -209,10 +243,18 @@ def _difference(datasets: Sequence[StoredDataset]) -> str:
 
 
 def _notes(
-    datasets: Sequence[StoredDataset], episodes: Sequence[Episode], formats: Mapping[Version, Storage]
+    datasets: Sequence[StoredDataset],
+    episodes: Sequence[Episode],
+    formats: Mapping[Version, Storage],
+    profile: VideoProfile,
 ) -> list[str]:
     notes = []
     without = [dataset.root.name for dataset in datasets if not (dataset.root / HISTOGRAMS_FILE).is_file()]
+    changed = [d.root.name for d in datasets if d.storage == "video" and d.video_profile != profile]
+    if changed and "video" in formats.values():
+        kept = "" if without else "; statistics stay those of the rendered images"
+        lost = "" if profile == "portable" else "; the colour that 4:2:0 had left out does not come back"
+        notes.append(f"videos of {', '.join(changed)} were decoded and encoded once more, as {profile}{kept}{lost}")
     if without:
         notes.append(f"{', '.join(without)} kept no histograms: statistics of its images are those of the stored ones")
     if "image" in formats.values() and datasets[0].storage == "video":

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from mstool.contract import RobotFacts, Storage, Version
+from mstool.contract import RobotFacts, Storage, Version, VideoProfile
 from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.episode_table import EpisodeRow, read_episodes
 from mstool.dataset.files import EPISODE_LOG_FILE, INFO_NAME, RECORD_FILE, data_file, needed, video_file
@@ -52,6 +52,11 @@ class StoredDataset:
         return cast("Storage", self.info.features[next(iter(self.record.views))].dtype)
 
     @property
+    def video_profile(self) -> VideoProfile:
+        """How its videos are encoded."""
+        return self.record.video_profile or "exact"
+
+    @property
     def is_current(self) -> bool:
         """Whether its `meta/` is as this version writes it: up to 0.1.1, LeRobot's tools could not read all of it."""
         table = features(self.recipes[0], self.version, self.storage, self.fps)
@@ -69,13 +74,18 @@ class StoredDataset:
         """The recipe of every episode."""
         return [self._recipe(line, row) for line, row in zip(self.log, self.rows, strict=True)]
 
-    def differences(self, other: "StoredDataset") -> list[str]:
-        """Name everything that keeps two datasets from being one; empty when they fit."""
+    def differences(self, other: "StoredDataset", *, profiles: bool = True) -> list[str]:
+        """Name everything that keeps two datasets from being one; empty when they fit.
+
+        How their videos are encoded does not matter without `profiles`: they will be encoded anew.
+        """
         pairs: dict[str, tuple[object, object]] = {
             "format": (self.version, other.version),
             "images stored as": (self.storage, other.storage),
             "fps": (self.fps, other.fps),
         }
+        if profiles and self.storage == other.storage == "video":
+            pairs["video profile"] = (self.video_profile, other.video_profile)
         names: tuple[str, ...] = _ALIKE
         if not LAYOUTS[self.record.layout].physical:  # what is stored are the controller's own units
             names = (*names, "controller")
@@ -107,6 +117,7 @@ class StoredDataset:
             observations=record.observations,
             render_detail=record.render_detail,
             hold_steps=int(line.get("hold_steps", 0)),
+            video_profile=self.video_profile,
             names=self._names(),
         )
 

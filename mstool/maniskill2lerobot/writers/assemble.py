@@ -60,7 +60,7 @@ def assemble(
         folder = built if len(formats) == 1 else built / version
         folder.mkdir(parents=True)
         FORMATS[version].write(content_of(episodes, version, storage, fps), folder)
-        record = make_record(episodes, version, demos, dropped, __version__)
+        record = make_record(episodes, version, storage, demos, dropped, __version__)
         write_record(folder, replace(record, **(more or {})))
         write_episode_log(folder, episode_log(episodes))
         write_histograms(episodes, folder)

@@ -16,7 +16,7 @@ from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, read_rows
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import read_pngs
-from mstool.maniskill2lerobot.pictures.video import CODEC_NAME
+from mstool.maniskill2lerobot.pictures.profiles import CODEC_NAME
 from mstool.maniskill2lerobot.pictures.video_joiner import VideoJoiner
 from mstool.maniskill2lerobot.writers.features import camera_columns, features, vector_columns
 from mstool.norm_stats.quantiles import NAMES, QUANTILES

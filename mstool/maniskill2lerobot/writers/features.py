@@ -8,7 +8,7 @@ from mstool.dataset.formats import FORMATS
 from mstool.dataset.formats.base import Features
 from mstool.dataset.formats.rows import INDEX
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.pictures.video import CODEC_NAME, ENCODER, EXTRA_OPTIONS, PIX_FMT
+from mstool.maniskill2lerobot.pictures.profiles import CODEC_NAME, PROFILES, Profile
 
 GOAL_NAMES = ("goal_x", "goal_y", "goal_z")
 
@@ -43,7 +43,7 @@ def features(recipe: Recipe, version: Version, storage: Storage, fps: int) -> Fe
             "names": ["height", "width", FORMATS[version].channels],
         }
         if storage == "video":
-            table[column]["info"] = video_info(height, width, version, fps)
+            table[column]["info"] = video_info(height, width, version, fps, PROFILES[recipe.video_profile])
     for column, (array, part) in vector_columns(recipe, version).items():
         chosen = list(names[array][part])
         table[column] = {"dtype": "float32", "shape": [len(chosen)], "names": chosen}
@@ -59,19 +59,19 @@ def units(recipe: Recipe, version: Version) -> dict[str, list[str]]:
     return {column: list(table[array][part]) for column, (array, part) in vector_columns(recipe, version).items()}
 
 
-def video_info(height: int, width: int, version: Version, fps: float) -> dict[str, Any]:
+def video_info(height: int, width: int, version: Version, fps: float, profile: Profile) -> dict[str, Any]:
     """Return what LeRobot's `get_video_info` (0.6.1) says of our videos; it encodes edited ones by these numbers."""
     return {
         "video.height": height,
         "video.width": width,
         "video.codec": CODEC_NAME,
-        "video.pix_fmt": PIX_FMT,
+        "video.pix_fmt": profile.pix_fmt,
         "video.fps": fps,
         "video.channels": 3,
         "has_audio": False,
-        **{f"video.{name}": value for name, value in ENCODER.items()},
+        **{f"video.{name}": value for name, value in profile.encoder.items()},
         "video.fast_decode": 0,
         "video.video_backend": "pyav",
-        "video.extra_options": dict(EXTRA_OPTIONS),
+        "video.extra_options": dict(profile.extra_options),
         FORMATS[version].is_depth: False,
     }

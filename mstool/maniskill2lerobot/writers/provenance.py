@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mstool.contract import Version
+from mstool.contract import Storage, Version
 from mstool.dataset.record import Record
 from mstool.manifest import find_task
 from mstool.maniskill2lerobot.episode.source import DISTURBED, KEPT_FAILURE
@@ -21,6 +21,7 @@ MANISKILL_CONVENTIONS = {
 def make_record(
     episodes: Sequence[Episode],
     fmt: Version,
+    storage: Storage,
     demos: Sequence[Mapping[str, Any]],
     dropped: Mapping[str, int],
     version: str,
@@ -45,6 +46,7 @@ def make_record(
         env_ids=env_ids,
         goal=recipe.goal,
         render_detail=recipe.render_detail,
+        video_profile=recipe.video_profile if storage == "video" else "",
         views=camera_columns(recipe, fmt),
         image_size=list(recipe.image_size),
         cameras={e.recipe.env_id: dict(e.mark.cameras) for e in episodes if e.mark.cameras},

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mstool import __version__
 from mstool.atomic import replace_text
-from mstool.contract import Storage, Version
+from mstool.contract import Storage, Version, VideoProfile
 from mstool.dataset.files import INFO_NAME, SOURCES_FILE, other_meta_files, read_object
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.formats import FORMATS
@@ -36,11 +36,17 @@ from mstool.norm_stats.output import write_feature_stats
 
 
 def carry(
-    sources: Sequence[Source], root: Path, version: Version, *, storage: Storage | None = None, overwrite: bool
+    sources: Sequence[Source],
+    root: Path,
+    version: Version,
+    *,
+    storage: Storage | None = None,
+    profile: VideoProfile | None = None,
+    overwrite: bool,
 ) -> RebuildReport:
     """Write datasets of the same columns as one, in `version` of LeRobot's format.
 
-    `storage` is how RGB pictures are to be stored; None: as they are.
+    `storage` is how RGB pictures are to be stored, `profile` how their videos are to be encoded; None: as they are.
 
     Raises
     ------
@@ -58,13 +64,13 @@ def carry(
             for folder in (built, scratch):
                 shutil.rmtree(folder, ignore_errors=True)
             built.mkdir()
-            content, notes = _content(sources, version, storage, scratch)
+            content, notes = _content(sources, version, storage, profile, scratch)
             FORMATS[version].write(content, built)
             if version == "v3.0":
                 write_feature_stats(built)
             if len(sources) == 1:
                 _copy_other_files(sources[0].root, built)
-            notes += keep_record(sources, built)
+            notes += keep_record(sources, built, storage, profile)
             replace_text(built / SOURCES_FILE, json.dumps(_provenance(sources, notes), indent=2))
             put_in_place(built, root, overwrite=overwrite)
         except (pa.ArrowException, ValueError) as error:
@@ -95,7 +101,11 @@ def carry(
 
 
 def _content(
-    sources: Sequence[Source], version: Version, storage: Storage | None, scratch: Path
+    sources: Sequence[Source],
+    version: Version,
+    storage: Storage | None,
+    profile: VideoProfile | None,
+    scratch: Path,
 ) -> tuple[Content, list[str]]:
     notes: list[str] = []
     first = sources[0]
@@ -104,7 +114,9 @@ def _content(
     if unlike:
         notes.append(f"what the episode tables say under {', '.join(unlike)} is of several kinds: left out")
     changed = [
-        change_storage(source, storage, scratch / f"{number:03d}-{storage}") if storage else Changed()
+        change_storage(source, storage, scratch / f"{number:03d}-{storage}", profile or "exact")
+        if storage
+        else Changed()
         for number, source in enumerate(sources)
     ]
     notes += [note for each in changed for note in each.notes]
@@ -112,7 +124,8 @@ def _content(
     pictures: list[dict[str, Any]] = []
     episodes: list[of_episodes.CarriedEpisode] = []
     for number, source in enumerate(sources):
-        videos.append(videos_of(source, version, scratch / f"{number:03d}", notes, but=changed[number].pngs))
+        but = changed[number].pngs
+        videos.append(videos_of(source, version, scratch / f"{number:03d}", notes, but=but, profile=profile))
         each, counted = of_episodes.picture_stats(source, videos[-1].parts, changed[number].episodes)
         pictures += each
         if counted:
@@ -131,7 +144,7 @@ def _content(
                     source, row, reader, task_indices[number], parts, own, noted, changed[number]
                 )
             )
-    features, said = feature_table(sources, videos, version)
+    features, said = feature_table(sources, videos, version, profile or "exact")
     notes += said
     fps = float(first.info.fps)
     for other in changed:

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mstool.contract import Storage, Version
+from mstool.contract import Storage, Version, VideoProfile
 from mstool.errors import DataError, UsageError
+from mstool.maniskill2lerobot.options import choose_profile
 from mstool.maniskill2lerobot.rewrite.elsewhere.carry import carry
 from mstool.maniskill2lerobot.rewrite.elsewhere.differences import differences
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import check_names, open_source
 from mstool.maniskill2lerobot.rewrite.elsewhere.storage import other_pictures
+from mstool.maniskill2lerobot.rewrite.elsewhere.videos import is_encoded
 from mstool.maniskill2lerobot.rewrite.report import RebuildReport
 
 
@@ -20,6 +22,7 @@ def export_elsewhere(
     version: Version,
     storage: Storage | None,
     *,
+    profile: VideoProfile | None = None,
     drop: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     overwrite: bool,
@@ -36,14 +39,18 @@ def export_elsewhere(
     """
     check_names([root], drop, rename or {})
     source = open_source(root, drop=drop, rename=rename)
+    kinds = {spec["dtype"] for spec in source.features.values()}
+    choose_profile(profile, [storage] if storage else kinds)
     changes = bool(drop or rename) or (storage is not None and bool(other_pictures(source, storage)))
+    changes = changes or (profile is not None and not is_encoded(source, profile))
     if source.info.codebase_version == version and not changes:
         other: Version = "v2.1" if source.info.codebase_version == "v3.0" else "v3.0"
         raise UsageError(
-            f"{root} is {version}{f' with RGB images stored as {storage}' if storage else ''} already",
+            f"{root} is {version}{f' with RGB images stored as {storage}' if storage else ''}"
+            f"{f' with {profile} videos' if profile else ''} already",
             fix=shlex.join(["mstool", "export", str(root), "--format", other, "--output", str(target)]),
         )
-    report = carry([source], target, version, storage=storage, overwrite=overwrite)
+    report = carry([source], target, version, storage=storage, profile=profile, overwrite=overwrite)
     if version == "v3.0" or source.record.converted:
         return report
     note = f"columns keep their names ({', '.join(source.columns)}): openpi's config must map them"
@@ -51,7 +58,13 @@ def export_elsewhere(
 
 
 def merge_elsewhere(
-    roots: Sequence[Path], target: Path, drop: Sequence[str], rename: Mapping[str, str], *, overwrite: bool
+    roots: Sequence[Path],
+    target: Path,
+    drop: Sequence[str],
+    rename: Mapping[str, str],
+    profile: VideoProfile | None,
+    *,
+    overwrite: bool,
 ) -> RebuildReport:
     """Join datasets of the same columns, fps and robot in the first one's version, v2.0 as v2.1.
 
@@ -65,6 +78,7 @@ def merge_elsewhere(
     """
     check_names(roots, drop, rename)
     sources = [open_source(root, drop=drop, rename=rename) for root in roots]
+    choose_profile(profile, {spec["dtype"] for source in sources for spec in source.features.values()})
     found = differences(sources)
     if found:
         words = ["mstool", "merge", *map(str, roots), "--output", str(target)]
@@ -80,4 +94,4 @@ def merge_elsewhere(
             "some have can be left out by --drop, and named alike by --rename OLD=NEW",
         )
     version: Version = "v2.1" if sources[0].info.is_v2 else "v3.0"
-    return carry(sources, target, version, overwrite=overwrite)
+    return carry(sources, target, version, profile=profile, overwrite=overwrite)

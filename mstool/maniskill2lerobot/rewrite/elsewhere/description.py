@@ -3,17 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mstool.contract import Array, Version
+from mstool.contract import Array, Version, VideoProfile
 from mstool.dataset.formats import FORMATS
 from mstool.dataset.formats.base import Features
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES
 from mstool.maniskill2lerobot.rewrite.elsewhere.image_stats import joined, usable
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
 from mstool.maniskill2lerobot.rewrite.elsewhere.videos import Videos
 from mstool.maniskill2lerobot.writers.features import video_info
 
 
-def feature_table(sources: Sequence[Source], videos: Sequence[Videos], version: Version) -> tuple[Features, list[str]]:
-    """Return the feature table of all: of a video's encoding, what all say."""
+def feature_table(
+    sources: Sequence[Source], videos: Sequence[Videos], version: Version, profile: VideoProfile
+) -> tuple[Features, list[str]]:
+    """Return the feature table of all: of a video's encoding, what all say, and `profile` of those encoded again."""
     features, notes = sources[0].features, []
     is_depth = FORMATS[version].is_depth
     for name, spec in features.items():
@@ -25,7 +28,7 @@ def feature_table(sources: Sequence[Source], videos: Sequence[Videos], version: 
             entries = dict(own.get("info") or own.get("video_info") or {})
             if name in found.again:
                 height, width = own["shape"][:2]
-                entries = video_info(height, width, version, sources[0].info.fps)
+                entries = video_info(height, width, version, sources[0].info.fps, PROFILES[profile])
             for key in ("is_depth_map", "video.is_depth_map"):
                 if key in entries:
                     entries[is_depth] = entries.pop(key)

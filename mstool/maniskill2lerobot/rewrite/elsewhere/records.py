@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mstool.contract import Storage, VideoProfile
 from mstool.dataset.column_names import ACTION_COLUMNS, GOAL_COLUMNS, STATE_COLUMNS
 from mstool.dataset.describe import environments, join_records, record_differences
 from mstool.dataset.episode_log import read_episode_log, write_episode_log
@@ -12,7 +13,9 @@ from mstool.dataset.record import Record, write_record
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
 
 
-def keep_record(sources: Sequence[Source], root: Path) -> list[str]:
+def keep_record(
+    sources: Sequence[Source], root: Path, storage: Storage | None = None, profile: VideoProfile | None = None
+) -> list[str]:
     """Write the record and the episode log of all parts to the dataset at `root`; return what a reader should know."""
     described = [source for source in sources if source.record]
     if not described:
@@ -38,7 +41,13 @@ def keep_record(sources: Sequence[Source], root: Path) -> list[str]:
             with needed(source.root):
                 lines += read_episode_log(source.root)
     write_episode_log(root, [{**line, "episode_index": index} for index, line in enumerate(lines)])
-    write_record(root, join_records(records, list(sources[0].columns), environments(lines)))
+    record = join_records(records, list(sources[0].columns), environments(lines))
+    profiles = {source.record.video_profile for source in sources}
+    if storage or profile or len(profiles) > 1:
+        now = (profile or "exact") if storage == "video" else profile or ""
+        # How far from the rendered pictures they are now, nobody has measured.
+        record = replace(record, video_profile=now, psnr_db={})
+    write_record(root, record)
     return []
 
 

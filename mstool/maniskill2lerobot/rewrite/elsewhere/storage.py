@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mstool.contract import Array, Storage, Version
+from mstool.contract import Array, Storage, Version, VideoProfile
 from mstool.dataset.formats.base import Features, VideoPart
 from mstool.dataset.formats.rows import png_column
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.packets import packet_index
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
 from mstool.maniskill2lerobot.rewrite.elsewhere import image_stats
 from mstool.maniskill2lerobot.rewrite.elsewhere.rows import RowReader
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
-from mstool.maniskill2lerobot.rewrite.elsewhere.videos import decode_part, find_videos
+from mstool.maniskill2lerobot.rewrite.elsewhere.videos import check_size, decode_part, find_videos
 from mstool.maniskill2lerobot.writers.features import video_info
 from mstool.progress import Progress
 
@@ -26,6 +27,8 @@ class Changed:
     """The columns of a dataset whose pictures are stored in another way than they were; none by default."""
 
     storage: Storage | None = None
+    # How their videos are encoded.
+    profile: VideoProfile = "exact"
     # {column: one per episode} of what are videos now, and of what are PNGs now: parquet files of them.
     videos: Mapping[str, Sequence[VideoPart]] = field(default_factory=dict)
     pngs: Mapping[str, Sequence[Path]] = field(default_factory=dict)
@@ -43,7 +46,7 @@ class Changed:
                 spec.pop(key, None)
             if name in self.videos:
                 height, width = spec["shape"][:2]
-                spec["info"] = video_info(height, width, version, fps)
+                spec["info"] = video_info(height, width, version, fps, PROFILES[self.profile])
 
     def rows(self, episode: int) -> dict[str, pa.Array]:
         """Return the columns of an episode's pictures that are PNGs now."""
@@ -56,8 +59,10 @@ def other_pictures(source: Source, storage: Storage) -> list[str]:
     return [n for n, spec in source.features.items() if spec["dtype"] in kinds and image_stats.is_rgb(spec)]
 
 
-def change_storage(source: Source, storage: Storage, work: Path) -> Changed:
+def change_storage(source: Source, storage: Storage, work: Path, profile: VideoProfile = "exact") -> Changed:
     """Decode the RGB pictures that are stored in another way and store them as `storage`, below `work`.
+
+    Videos are encoded as `profile` says.
 
     Their statistics are exact: of what the PNGs hold, or of the images that went into the videos.
 
@@ -72,6 +77,9 @@ def change_storage(source: Source, storage: Storage, work: Path) -> Changed:
     notes = [f"{', '.join(left)} stay as they are: pictures that are not RGB"] if left else []
     if not names:
         return Changed(notes=notes)
+    if storage == "video":
+        for name in names:
+            check_size(source, name, profile)
     shown = {name: find_videos(source, name).parts for name in names if source.features[name]["dtype"] == "video"}
     reader = RowReader(source)
     videos: dict[str, list[VideoPart]] = {}
@@ -95,7 +103,7 @@ def change_storage(source: Source, storage: Storage, work: Path) -> Changed:
                     what = f"{source.columns[name]} of episode {row.index}"
                     images = image_stats.decoded(stored[name].field("bytes").to_pylist(), what)
                     path = work / name / f"{index:06d}.mp4"
-                    worst.append(_write_video(path, _counted(images, histogram), fps))
+                    worst.append(_write_video(path, _counted(images, histogram), fps, profile))
                     part = VideoPart(
                         path, 0.0, row.length, path.stat().st_size, packet_index(path).encoding, alone=True
                     )
@@ -110,6 +118,7 @@ def change_storage(source: Source, storage: Storage, work: Path) -> Changed:
         )
     return Changed(
         storage=storage,
+        profile=profile,
         videos=videos,
         pngs=pngs,
         episodes={name: [histogram.stats() for histogram in each] for name, each in counted.items()},
@@ -131,8 +140,8 @@ def _write_pngs(path: Path, images: Iterable[Array]) -> None:
     writer.close()
 
 
-def _write_video(path: Path, images: Iterable[Array], fps: float) -> float:
-    writer = VideoWriter(path, fps)
+def _write_video(path: Path, images: Iterable[Array], fps: float, profile: VideoProfile) -> float:
+    writer = VideoWriter(path, fps, PROFILES[profile])
     for image in images:
         writer.add(image)
     return writer.close().min_psnr_db

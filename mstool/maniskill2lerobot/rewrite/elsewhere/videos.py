@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from mstool.contract import Array, Version
+from mstool.contract import Array, Version, VideoProfile
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import needed, video_file
 from mstool.dataset.formats.base import VideoPart
@@ -14,6 +14,7 @@ from mstool.dataset.media import open_video
 from mstool.dataset.view import channels, is_depth
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.pictures.packets import EXACT_S, find_packets, packet_index
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES, is_profile
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
 from mstool.maniskill2lerobot.pictures.video_joiner import runs
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source, without_columns
@@ -40,21 +41,34 @@ class Videos:
 
 
 def videos_of(
-    source: Source, version: Version, scratch: Path, notes: list[str], *, but: Collection[str] = ()
+    source: Source,
+    version: Version,
+    scratch: Path,
+    notes: list[str],
+    *,
+    but: Collection[str] = (),
+    profile: VideoProfile | None = None,
 ) -> Videos:
-    """Find a dataset's videos, `but` some; what cannot be copied is encoded again below `scratch`. Adds to `notes`."""
+    """Find a dataset's videos, `but` some; what cannot be copied is encoded again below `scratch`. Adds to `notes`.
+
+    With a `profile`, so is what is of another, depth left aside.
+    """
     parts: dict[str, Sequence[VideoPart]] = {}
-    again = []
+    again, other = [], []
     for name, spec in source.features.items():
         if spec["dtype"] != "video" or name in but:
             continue
         found = find_videos(source, name)
         notes += found.notes
         parts[name] = found.parts
+        wanted = profile if profile and _is_rgb(source, name) else None
         if not _can_be_copied(found.parts, float(source.info.fps), version):
-            parts[name] = encode_again(source, name, found, scratch / name)
+            parts[name] = encode_again(source, name, found, scratch / name, profile or "exact")
             again.append(name)
-    copied = [name for name in parts if name not in again]
+        elif wanted and not _is_of(found.parts, wanted):
+            parts[name] = encode_again(source, name, found, scratch / name, wanted)
+            other.append(name)
+    copied = [name for name in parts if name not in {*again, *other}]
     if copied:
         notes.append(f"{source.root.name}: videos of {', '.join(copied)} are copied, packet by packet")
     if again:
@@ -62,7 +76,36 @@ def videos_of(
             f"{source.root.name}: videos of {', '.join(again)} are decoded and encoded once more: their packets cannot "
             "be taken apart where episodes begin"
         )
-    return Videos(parts, again)
+    if other:
+        notes.append(
+            f"{source.root.name}: videos of {', '.join(other)} were decoded and encoded once more, as {profile}"
+        )
+    return Videos(parts, [*again, *other])
+
+
+def check_size(source: Source, name: str, profile: VideoProfile) -> None:
+    """Check that a column's pictures can be encoded so; DataError where they cannot."""
+    height, width = source.info.raw["features"][source.columns[name]]["shape"][:2]
+    if profile == "portable" and (height % 2 or width % 2):
+        raise DataError(
+            f"{source.root}: {source.columns[name]} is {height}x{width}: 4:2:0 needs an even height and width",
+            fix="add --video-profile exact, or leave it out",
+        )
+
+
+def is_encoded(source: Source, profile: VideoProfile) -> bool:
+    """Whether all of a dataset's videos of colours are of a profile already."""
+    names = [name for name, spec in source.features.items() if spec["dtype"] == "video" and _is_rgb(source, name)]
+    return all(_is_of(find_videos(source, name).parts, profile) for name in names)
+
+
+def _is_rgb(source: Source, name: str) -> bool:
+    feature = source.info.raw["features"][source.columns[name]]
+    return channels(feature) == 3 and not is_depth(feature)
+
+
+def _is_of(parts: Sequence[VideoPart], profile: VideoProfile) -> bool:
+    return all(is_profile(path, profile) for path in dict.fromkeys(part.path for part in parts))
 
 
 def _can_be_copied(parts: Sequence[VideoPart], fps: float, version: Version) -> bool:
@@ -111,17 +154,17 @@ def find_videos(source: Source, name: str) -> ColumnVideos:
     return ColumnVideos(parts, [f"{source.root.name}: {text}" for text in said])
 
 
-def encode_again(source: Source, name: str, videos: ColumnVideos, work: Path) -> list[VideoPart]:
+def encode_again(source: Source, name: str, videos: ColumnVideos, work: Path, profile: VideoProfile) -> list[VideoPart]:
     """Decode a column's pictures and encode them as `VideoWriter` does, a file below `work` for each episode.
 
     Raises
     ------
     DataError
-        They are depth, which a video of ours cannot hold, or a video is damaged.
+        They are depth, which a video of ours cannot hold, of a size that the profile cannot have, or damaged.
 
     """
-    feature = source.info.raw["features"][source.columns[name]]
-    if is_depth(feature) or channels(feature) != 3:
+    check_size(source, name, profile)
+    if not _is_rgb(source, name):
         raise DataError(
             f"{source.root}: the packets of {source.columns[name]} cannot be cut where episodes begin, and to encode "
             "pictures that are not RGB again would change them",
@@ -132,7 +175,7 @@ def encode_again(source: Source, name: str, videos: ColumnVideos, work: Path) ->
     with Progress(f"encode {name} again", len(videos.parts), "episode") as progress:
         for number, part in enumerate(videos.parts):
             target = work / f"{number:06d}.mp4"
-            writer = VideoWriter(target, source.info.fps)
+            writer = VideoWriter(target, source.info.fps, PROFILES[profile])
             for image in decode_part(part, float(source.info.fps)):
                 writer.add(image)
             writer.close()

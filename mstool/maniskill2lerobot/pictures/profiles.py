@@ -1,0 +1,76 @@
+"""How videos are encoded: `exact` for training, `portable` for browsers and hardware decoders. All codec options."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from mstool.contract import PIX_FMTS, VideoProfile
+from mstool.dataset.media import open_video
+from mstool.errors import UsageError
+
+CODEC = "libx264"
+CODEC_NAME = "h264"  # of what it encodes
+
+# g=2: a key frame at every other frame, so that training's random access decodes at most two frames.
+# No B-frames: presentation order is decoding order.
+# One thread and cpu-independent: the same bytes on every machine. Without the latter x264 takes other code for each
+# instruction set, and the one for AVX-512 depends on what memory held before (seen at 32 and 224 px, not at 256).
+_EXTRA: dict[str, int | str] = {"bf": 0, "threads": 1, "x264-params": "ipratio=1.0:cpu-independent=1"}
+# What the numbers are: BT.601's matrix and limited range, sRGB's primaries. PyAV, and with it LeRobot's reader, takes
+# every video for BT.601 whatever it says; browsers and torchcodec go by what it says. So all see the same colours;
+# BT.709's matrix turned pure red into (232, 0, 1) in LeRobot's reader.
+_COLOURS: dict[str, int | str] = {
+    "colorspace": "smpte170m",
+    "color_primaries": "bt709",
+    "color_trc": "bt709",
+    "color_range": "tv",
+}
+# swscale's flags (libswscale/swscale.h): AREA | FULL_CHR_H_INP | ACCURATE_RND | BITEXACT. The mean of the four pixels
+# that share a colour keeps 0.5 dB more than the default, and the C code's rounding the same bytes on every machine.
+_MEAN_OF_FOUR = 0x20 | 0x4000 | 0x40000 | 0x80000
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The encoder's settings; the two halves of its options are those of LeRobot's `VideoEncoderConfig`.
+
+    A dataset's description holds both, so that LeRobot encodes what its tools cut out of a video as we do: its merge
+    needs streams that agree on B-frames.
+    """
+
+    pix_fmt: str
+    encoder: Mapping[str, int | str]
+    extra_options: Mapping[str, int | str]
+    # swscale's flags with which pixels become `pix_fmt`; None: PyAV's own.
+    scaling: int | None = None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Both halves, as PyAV takes them."""
+        return {name: str(value) for name, value in {**self.encoder, **self.extra_options}.items()}
+
+
+PROFILES: dict[VideoProfile, Profile] = {
+    # 4:2:0 halves the colour of small objects and ends at 36 dB on these renders whatever the rate. crf 12 with equal
+    # quality for key and predicted frames keeps 39 dB (benchmarks/video.py).
+    "exact": Profile(PIX_FMTS["exact"], {"g": 2, "crf": 12, "preset": "veryfast"}, _EXTRA),
+    # H.264 High, 4:2:0, what every browser and hardware decoder plays; crf 10 keeps 36 dB over all renders.
+    "portable": Profile(
+        PIX_FMTS["portable"], {"g": 2, "crf": 10, "preset": "veryfast"}, {**_EXTRA, **_COLOURS}, _MEAN_OF_FOUR
+    ),
+}
+
+
+def is_profile(path: Path, profile: VideoProfile) -> bool:
+    """Whether a video's stream is of a profile's codec and pixel format, whoever encoded it."""
+    with open_video(path) as container:
+        codec = container.streams.video[0].codec_context
+        return (codec.name, codec.pix_fmt) == (CODEC_NAME, PROFILES[profile].pix_fmt)
+
+
+def parse_profile(text: str | None) -> VideoProfile | None:
+    """Read `--video-profile`; None where it was not given."""
+    if text not in {None, *get_args(VideoProfile)}:
+        raise UsageError(f"--video-profile {text!r} is unknown", fix="choose --video-profile exact or portable")
+    return cast("VideoProfile | None", text)
