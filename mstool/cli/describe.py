@@ -1,14 +1,11 @@
 """`mstool describe`: what a dataset means, where another tool has dropped it or never said it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mstool.cli.output import print_reports
-
-if TYPE_CHECKING:
-    from mstool.validators.claimed_record import Claims
 
 EXAMPLES = """
 
@@ -21,6 +18,12 @@ Examples:
     mstool describe my_own --layout libero --env PickCube-v1 --view observation.images.front=base
 
     mstool describe libero_10 --layout libero
+
+    mstool describe two_tasks --layout libero --env "pick it up=PickCube-v1" --env "push it=PushCube-v1"
+
+    mstool describe so100 --layout native --env PickCubeSO100-v1 --control-mode pd_joint_delta_pos
+
+    mstool describe my_own --claims my_own.yaml
 """
 
 
@@ -36,15 +39,29 @@ def describe(
     control_mode: Annotated[
         str | None, typer.Option("--control-mode", help="What its actions are, where the layout has several.")
     ] = None,
-    env_id: Annotated[
-        str | None, typer.Option("--env", "-e", help="The ManiSkill environment that it was recorded in.")
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env",
+            "-e",
+            metavar="ENV",
+            help="The ManiSkill environment that it was recorded in; of several, SENTENCE=ENV for each sentence.",
+        ),
     ] = None,
-    robot: Annotated[str, typer.Option("--robot", help="The simulator's name of the robot.")] = "panda",
+    robot: Annotated[
+        str | None,
+        typer.Option(
+            "--robot", help="The simulator's name of the robot.", show_default="panda; native: the environment's"
+        ),
+    ] = None,
     view: Annotated[
         list[str] | None,
         typer.Option("--view", metavar="COLUMN=VIEW", help="Which view (base, wrist) a camera is; repeatable."),
     ] = None,
     goal: Annotated[str, typer.Option("--goal", help="A hidden goal is visible, hidden or in the state.")] = "visible",
+    claims: Annotated[
+        Path | None, typer.Option("--claims", metavar="FILE", help="A YAML file that says all this instead.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the record that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -52,49 +69,35 @@ def describe(
 
     With --from, what a dataset of ours meant is restored after LeRobot's tools deleted, split, merged or converted
     episodes. With --layout, a dataset made elsewhere gets a record of its own; each claim is tested on its numbers and
-    images, one that they contradict is refused, and one that they cannot decide is marked as not tested.
+    images, one that they contradict is refused, and one that they cannot decide is marked as not tested. Layout native
+    takes the names from the robot of the environment. A file of claims holds the same words:
+
+        layout: libero
+        env: {pick up the red cube: PickCube-v1, push the cube: PushCube-v1}
+        views: {observation.images.front: base}
+        control_mode, robot, goal: as the options
     """
     from mstool.errors import UsageError
 
-    if bool(originals) == bool(layout):
+    if sum(map(bool, (originals, layout, claims))) != 1:
         raise UsageError(
             "what is the dataset made of, or what is it?",
-            fix=f"mstool describe {dataset} --from ORIGINAL, or --layout LAYOUT (not both)",
+            fix=f"mstool describe {dataset} --from ORIGINAL, --layout LAYOUT or --claims FILE (one of them)",
         )
-    if originals and (control_mode or env_id or view):
-        raise UsageError("--control-mode, --env and --view go with --layout", fix="leave them out: --from knows them")
+    if not layout and (control_mode or env or view or robot):
+        raise UsageError(
+            "--control-mode, --env, --robot and --view go with --layout", fix="leave them out: --from and --claims know"
+        )
     if originals:
         from mstool.dataset.describe import describe as restore
 
         print_reports([restore(dataset, originals, overwrite=overwrite)], as_json=as_json)
         return
+    from mstool.cli.claims import checked, from_file, from_words
     from mstool.validators.claims import describe_by_claims
 
-    claims = _claims(str(layout), control_mode, env_id, robot, view or [], goal)
-    print_reports([describe_by_claims(dataset, claims, overwrite=overwrite)], as_json=as_json)
-
-
-def _claims(
-    layout: str, control_mode: str | None, env_id: str | None, robot: str, views: list[str], goal: str
-) -> "Claims":
-    from typing import cast, get_args
-
-    from mstool.contract import Goal
-    from mstool.errors import UsageError
-    from mstool.validators.claimed_record import Claims
-
-    if goal not in get_args(Goal):
-        raise UsageError(f"--goal {goal!r} is unknown", fix=f"choose --goal {' or '.join(get_args(Goal))}")
-    pairs = [word.partition("=") for word in views]
-    for column, _, name in pairs:
-        if not column or not name:
-            raise UsageError("--view is COLUMN=VIEW", fix="--view observation.images.front=base")
-    if env_id is not None:
-        from mstool.simulators.benchmarks import benchmark_of
-
-        benchmark_of(env_id).check_env_id(env_id)
-    named = {column: name for column, _, name in pairs}
-    return Claims(layout, control_mode, env_id, robot, named, cast("Goal", goal))
+    said = from_file(claims) if claims else from_words(str(layout), control_mode, env or [], robot, view or [], goal)
+    print_reports([describe_by_claims(dataset, checked(said), overwrite=overwrite)], as_json=as_json)
 
 
 describe.__doc__ = (describe.__doc__ or "") + EXAMPLES

@@ -2,17 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 from mstool import __version__
-from mstool.contract import ControllerFacts, Goal
+from mstool.contract import ControllerFacts, Goal, RobotFacts
 from mstool.dataset.column_names import ACTION_COLUMNS, STATE_COLUMNS
 from mstool.dataset.info import Info
 from mstool.dataset.record import Record
-from mstool.errors import UsageError
+from mstool.errors import DataError, UsageError
 from mstool.layouts import Layout, get_layout
 from mstool.manifest import find_task
 from mstool.validators.targets.maniskill import MANISKILL
+
+# The sentence of `Claims.envs` that stands for all of them.
+ALL = ""
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What the simulator says of the robot in an environment and control mode: what layout `native` is made of."""
+
+    robot: str
+    facts: RobotFacts
+    controller: ControllerFacts
 
 
 @dataclass(frozen=True)
@@ -21,50 +34,76 @@ class Claims:
 
     layout: str
     control_mode: str | None = None
-    env_id: str | None = None
-    # The simulator's name of the robot.
-    robot: str = "panda"
+    # {sentence: environment} of the episodes with it; `ALL` for every sentence.
+    envs: Mapping[str, str] = field(default_factory=dict)
+    # The simulator's name of the robot; None: the layout's, or the environment's own.
+    robot: str | None = None
     # {camera column: view}.
     views: Mapping[str, str] = field(default_factory=dict)
     goal: Goal = "visible"
+    # Of layout `native`.
+    simulated: Simulated | None = None
+
+    @property
+    def env_ids(self) -> list[str]:
+        """The environments, each once."""
+        return list(dict.fromkeys(self.envs.values()))
+
+    def env_of(self, sentence: str) -> str | None:
+        """Return the environment of an episode; None where nobody says one."""
+        return self.envs.get(sentence) or self.envs.get(ALL)
 
 
-def claimed_record(root: Path, info: Info, claims: Claims, longest: int) -> Record:
-    """Return the record that claims make of a dataset whose longest episode has `longest` frames.
+def claimed_record(root: Path, info: Info, claims: Claims, longest: Mapping[str, int]) -> Record:
+    """Return the record that claims make of a dataset whose longest episodes have so many frames, by environment.
 
     Raises
     ------
     UsageError
         The layout says nothing that could be tested, or has no such control mode; a camera has no view.
+    DataError
+        State or actions are not as wide as the robot's.
 
     """
     layout = get_layout(claims.layout)
-    if layout.state_kind is None or layout.robot is None:
+    env_ids = claims.env_ids
+    if claims.simulated is not None:
+        layout = layout.bound(claims.simulated.facts)
+    elif layout.robot is None:
         raise UsageError(
-            f"layout {layout.name!r} says nothing of single dimensions that the data could be asked",
-            fix="a dataset of another robot needs no record: export, merge, stats and finetune take it as it is",
+            f"layout {layout.name!r} is the robot's own joints and actions: which environment, which control mode?",
+            fix=f"mstool describe {root} --layout {layout.name} --env ENV --control-mode MODE (see mstool envs); "
+            "export, merge, stats and finetune take a dataset without a record as it is",
         )
-    mode = claims.control_mode or layout.control_modes[0]
+    mode = claims.control_mode or next(iter(layout.control_modes), "")
     layout.check_control_mode(mode)
-    task = find_task(claims.env_id) if claims.env_id else None
-    env_ids = [claims.env_id] if claims.env_id else []
-    fps = float(MANISKILL.fps.value or info.fps) if claims.env_id else float(info.fps)
+    fps = float(MANISKILL.fps.value or info.fps) if env_ids else float(info.fps)
+    known = claims.simulated
+    robot = known.robot if known else claims.robot or "panda"
+    units = _units(root, info, layout, mode)
+    if known is not None:
+        controller = known.controller
+        _check_widths(root, info, units, known, mode)
+    else:
+        assert layout.robot is not None
+        controller = ControllerFacts(int(fps), **layout.robot.controllers[mode])
+    tasks = {env_id: find_task(env_id) for env_id in env_ids}
     return Record(
         version=__version__,
         layout=layout.name,
         conventions=layout.conventions,
-        units=_units(root, info, layout, mode),
+        units=units,
         control_mode=mode,
-        controller=ControllerFacts(int(fps), **layout.robot.controllers[mode]).as_dict(),
-        robot=claims.robot,
-        robots=dict.fromkeys(env_ids, claims.robot),
-        robot_uids=claims.robot,
+        controller=controller.as_dict(),
+        robot=robot,
+        robots=dict.fromkeys(env_ids, robot),
+        robot_uids=claims.robot if known else robot,
         env_ids=env_ids,
         goal=claims.goal,
         views=_views(root, info, layout, claims.views),
         image_size=_image_size(root, info),
-        horizon=dict.fromkeys(env_ids, longest),
-        gripper_constant=dict.fromkeys(env_ids, task is not None and task.gripper_constant),
+        horizon={env_id: longest.get(env_id, 0) for env_id in env_ids},
+        gripper_constant={env_id: task is not None and task.gripper_constant for env_id, task in tasks.items()},
         # Until the data have spoken.
         stated={"layout": "not tested"},
     )
@@ -84,11 +123,26 @@ def _units(root: Path, info: Info, layout: Layout, mode: str) -> dict[str, list[
     return units | {actions[0]: list(layout.action(mode).units)}
 
 
+def _check_widths(root: Path, info: Info, units: Mapping[str, list[str]], known: Simulated, mode: str) -> None:
+    wrong = [
+        f"{column} has {prod(info.features[column].shape)} numbers, {known.robot} in {mode} has {len(expected)}"
+        for column, expected in units.items()
+        if prod(info.features[column].shape) != len(expected)
+    ]
+    if known.controller.fps != info.fps:
+        wrong.append(f"{info.fps:g} fps, the environment is controlled at {known.controller.fps} Hz")
+    if wrong:
+        raise DataError(
+            f"the data of {root} contradict what is said of them:\n  " + "\n  ".join(wrong),
+            fix="name the environment, --robot and --control-mode that it was recorded with (mstool envs lists them)",
+        )
+
+
 def _views(root: Path, info: Info, layout: Layout, given: Mapping[str, str]) -> dict[str, str]:
     cameras = [name for name, feature in info.features.items() if feature.is_camera]
     known = [camera.view for camera in layout.cameras]
     for column, view in given.items():
-        if column not in cameras or view not in known:
+        if column not in cameras or layout.camera(view) is None:
             what = f"no camera {column!r}" if column not in cameras else f"no view {view!r}"
             raise UsageError(
                 f"--view {column}={view}: there is {what} (cameras: {', '.join(cameras) or 'none'}; "

@@ -1,19 +1,20 @@
 """What a person says of a dataset made elsewhere becomes its record: each claim is tested on the data first."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mstool.dataset.episode_log import write_episode_log
-from mstool.dataset.episode_table import read_episodes
+from mstool.dataset.episode_table import EpisodeRow, read_episodes
 from mstool.dataset.files import RECORD_FILE, needed
 from mstool.dataset.info import read_info
 from mstool.dataset.record import Record, read_record, write_record
 from mstool.errors import DataError, UsageError
 from mstool.progress import Progress
 from mstool.validators.check import CHECKS, Context
-from mstool.validators.claimed_record import Claims, claimed_record
+from mstool.validators.claimed_record import ALL, Claims, claimed_record
 from mstool.validators.report import CheckResult
 from mstool.validators.runner import all_checks, run_check
 from mstool.validators.sampling import SampledView
@@ -90,7 +91,11 @@ def describe_by_claims(root: Path, claims: Claims, *, overwrite: bool = False) -
         raise UsageError(f"{root} has a record", fix="add --overwrite to replace it")
     with needed(root):
         rows = sorted(read_episodes(root, info.raw, info.videos, stats=False), key=lambda row: row.index)
-    record = claimed_record(root, info, claims, max((row.length for row in rows), default=0))
+    envs = _environments(root, claims, rows)
+    longest: dict[str, int] = {}
+    for row, env_id in zip(rows, envs, strict=True):
+        longest[env_id or ""] = max(row.length, longest.get(env_id or "", 0))
+    record = claimed_record(root, info, claims, longest)
     stated, against = tested(root, record)
     if against:
         raise DataError(
@@ -98,10 +103,31 @@ def describe_by_claims(root: Path, claims: Claims, *, overwrite: bool = False) -
             fix="say what they are (mstool layouts prints what each layout means), or convert them to it first",
         )
     # The lines come first: a record without them would speak of episodes that nothing names.
-    env = {"env_id": claims.env_id} if claims.env_id else {}
-    write_episode_log(root, [{"episode_index": row.index, **env, "frames": row.length} for row in rows])
+    lines = [
+        {"episode_index": row.index, **({"env_id": env_id} if env_id else {}), "frames": row.length}
+        for row, env_id in zip(rows, envs, strict=True)
+    ]
+    write_episode_log(root, lines)
     write_record(root, replace(record, stated=stated))
     return ClaimsReport(root, record.layout, record.control_mode, len(rows), stated)
+
+
+def _environments(root: Path, claims: Claims, rows: Sequence[EpisodeRow]) -> list[str | None]:
+    """Return the environment of each episode; UsageError where some have one and others have none."""
+    found = [claims.env_of(row.tasks[0]) for row in rows]
+    sentences = dict.fromkeys(row.tasks[0] for row in rows)
+    lacking = list(dict.fromkeys(row.tasks[0] for row, env_id in zip(rows, found, strict=True) if env_id is None))
+    unknown = [sentence for sentence in claims.envs if sentence != ALL and sentence not in sentences]
+    if unknown or (claims.envs and lacking):
+        named = unknown or lacking
+        raise UsageError(
+            f"{root}: "
+            + ("no episode has" if unknown else "which environment is of")
+            + f" the sentence {named[0]!r}"
+            + ("" if unknown else "?"),
+            fix=" ".join(f"--env {shlex.quote(f'{text}=ENV')}" for text in sentences),
+        )
+    return found
 
 
 def tested(root: Path, record: Record) -> tuple[dict[str, str], list[str]]:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import DEMOS
+from support.converted import copied
 from support.demos import write_demo
-from support.records import read_record
+from support.records import drop_record, read_record
 
 from mstool.contract import RobotFacts
 from mstool.errors import UsageError
@@ -40,6 +41,17 @@ def test_a_robot_without_tcp_in_a_task_without_success(tmp_path, mstool, capsys)
     assert ours["control_mode"] == "pd_joint_delta_pos"
     # A column of one number holds numbers; it reads back as what was executed.
     np.testing.assert_array_equal(np.ravel(np.stack(table["action"])), actions[:, 0])
+    # Without its record, what a person says and the simulator knows restores it.
+    mine = copied(tmp_path / "out", tmp_path / "mine")
+    drop_record(mine)
+    said = ("describe", mine, "--layout", "native", "--env", "MS-CartpoleBalance-v1", "--control-mode")
+    assert mstool(*said, "pd_joint_delta_pos") == 0
+    for entry in ("layout", "control_mode", "controller", "units", "robot", "robots", "views", "image_size"):
+        assert read_record(mine)[entry] == ours[entry], entry
+    capsys.readouterr()
+    assert mstool("describe", mine, "--layout", "native", "--env", "PickCube-v1", *said[-1:], "pd_joint_pos") == 2
+    assert mstool(*said[:3], "native", "--env", "PickCube-v1", *said[-1:], "pd_joint_pos", "--overwrite") == 1
+    assert "observation.state has 2 numbers, panda in pd_joint_pos has 9" in capsys.readouterr().err
     # The layouts made for a Panda say that they are.
     assert mstool(*words, "--layout", "joint", "--control-mode", "pd_joint_delta_pos", "--output", tmp_path / "no") == 2
     err = capsys.readouterr().err

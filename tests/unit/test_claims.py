@@ -5,18 +5,19 @@ import shutil
 
 import numpy as np
 import pytest
-from support.edited import BASE, GOLDEN, edit_info, edit_rows, edit_video, undeclare
+from support.edited import BASE, GOLDEN, edit_episodes, edit_info, edit_rows, edit_video, undeclare
 
+from mstool.contract import ControllerFacts, RobotFacts
 from mstool.dataset.conventions import load_conventions
 from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE
 from mstool.dataset.record import read_record
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.rewrite.merge_export import export, merge
 from mstool.validators import validate
-from mstool.validators.claimed_record import Claims
+from mstool.validators.claimed_record import ALL, Claims, Simulated
 from mstool.validators.claims import describe_by_claims
 
-PICK = Claims("libero", env_id="PickCube-v1")
+PICK = Claims("libero", envs={ALL: "PickCube-v1"})
 
 
 def elsewhere(folder, name="libero"):
@@ -29,7 +30,7 @@ def elsewhere(folder, name="libero"):
 @pytest.mark.parametrize("name", ["libero", "droid"])
 def test_claims_that_hold_become_a_record_that_every_command_knows(tmp_path, name):
     root = elsewhere(tmp_path, name)
-    report = describe_by_claims(root, Claims(name, env_id="PickCube-v1"))
+    report = describe_by_claims(root, Claims(name, envs={ALL: "PickCube-v1"}))
     assert report.stated["gripper"].startswith("holds: ")
     assert not any(outcome.startswith("contradicted") for outcome in report.stated.values())
     record, golden = read_record(root), read_record(GOLDEN / name)
@@ -131,7 +132,11 @@ def test_words_that_cannot_be(tmp_path, mstool, capsys):
     root = elsewhere(tmp_path)
     for words, text in (
         ((), "what is the dataset made of, or what is it?"),
-        (("--layout", "native"), "says nothing of single dimensions"),
+        (("--layout", "native"), "which environment, which control mode?"),
+        (("--layout", "libero", "--env", "PickCube-v1", "--env", "PushCube-v1"), "which episodes are of which?"),
+        (("--layout", "libero", "--env", "no such words=PickCube-v1"), "no episode has the sentence 'no such words'"),
+        (("--claims", root / "meta/info.json", "--layout", "libero"), "what is it?"),
+        (("--claims", root / "claims.yaml", "--env", "PickCube-v1"), "--from and --claims know"),
         (("--layout", "libero", "--view", "observation.images.imag=base"), "no camera 'observation.images.imag'"),
         (("--layout", "libero", "--view", "observation.images.image"), "--view is COLUMN=VIEW"),
         (("--layout", "libero", "--goal", "x"), "--goal 'x' is unknown"),
@@ -146,3 +151,57 @@ def test_words_that_cannot_be(tmp_path, mstool, capsys):
     assert "has a record" in capsys.readouterr().err
     assert mstool("describe", GOLDEN / "libero", "--layout", "libero", "--overwrite") == 2
     assert "was made by mstool" in capsys.readouterr().err
+
+
+def several_sentences(root):
+    """The episodes alternate between two tasks."""
+    edit_episodes(root, lambda rows: [{**row, "tasks": [("pick it", "push it")[k % 2]]} for k, row in enumerate(rows)])
+
+
+def test_several_environments_are_told_apart_by_their_sentences(tmp_path):
+    root = elsewhere(tmp_path)
+    several_sentences(root)
+    envs = {"pick it": "PickCube-v1", "push it": "PushCube-v1"}
+    with pytest.raises(UsageError, match="which environment is of the sentence 'push it'") as error:
+        describe_by_claims(root, Claims("libero", envs={"pick it": "PickCube-v1"}))
+    assert error.value.fix == "--env 'pick it=ENV' --env 'push it=ENV'"
+    describe_by_claims(root, Claims("libero", envs=envs))
+    conventions = load_conventions(root)
+    assert conventions.env_ids == ("PickCube-v1", "PushCube-v1")
+    assert [line["env_id"] for line in conventions.episodes] == ["PickCube-v1", "PushCube-v1"] * 2
+    lengths = [line["frames"] for line in conventions.episodes]
+    assert conventions.record.horizon == {"PickCube-v1": max(lengths[::2]), "PushCube-v1": max(lengths[1::2])}
+
+
+def test_layout_native_has_the_names_of_the_simulated_robot(tmp_path):
+    root = elsewhere(tmp_path, "joint")
+    joints, actions = (tuple(f"{what}{k}" for k in range(n)) for what, n in (("joint", 8), ("action", 7)))
+    facts = RobotFacts(joints, ("rad",) * 8, actions, ("",) * 7)
+    said = Claims("native", "some_mode", {ALL: "PickCube-v1"}, simulated=Simulated("arm", facts, ControllerFacts(20)))
+    report = describe_by_claims(root, said)
+    record = read_record(root)
+    assert (record.layout, record.control_mode, record.robot, record.robot_uids) == ("native", "some_mode", "arm", None)
+    assert record.units == {"observation.state": ["rad"] * 8, "action": [""] * 7}
+    assert report.stated["gripper"].startswith("not tested")
+    assert validate(root, "lerobot").valid
+    wrong = Simulated("arm", RobotFacts(joints[:7], ("rad",) * 7, actions, ("",) * 7), ControllerFacts(10))
+    with pytest.raises(DataError) as error:
+        describe_by_claims(root, Claims("native", "m", {ALL: "PickCube-v1"}, simulated=wrong), overwrite=True)
+    assert "observation.state has 8 numbers, arm in m has 7" in error.value.message
+    assert "20 fps, the environment is controlled at 10 Hz" in error.value.message
+
+
+def test_a_file_says_the_same_and_what_is_wrong_in_it_is_listed(tmp_path, mstool, capsys):
+    root, path = elsewhere(tmp_path), tmp_path / "claims.yaml"
+    for text, message in (
+        ("layout: [", "is not valid YAML"),
+        ("env: PickCube-v1", "does not say `layout: NAME`"),
+        ("layout: libero\nenvs: x\nviews: front", "unknown entry 'envs', did you mean 'env'?; views must be a table"),
+        ("layout: libero\nenv: PickCub-v1", "PickCub-v1"),
+    ):
+        path.write_text(text)
+        assert mstool("describe", root, "--claims", path) in {1, 2}
+        assert message in capsys.readouterr().err
+    path.write_text("layout: libero\nenv: PickCube-v1\nviews: {observation.images.image: base}\n")
+    assert mstool("describe", root, "--claims", path) == 0
+    assert read_record(root).env_ids == ["PickCube-v1"]

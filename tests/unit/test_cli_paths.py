@@ -21,7 +21,7 @@ CASES = {
     "build": (("{manifest}", *PICK[:6], *DEMO_FILES), {"manifest": "read", "--demos": "read", "--output": "folder"}),
     "merge": (("{data}", "{push}"), {"datasets": "read", "--output": "folder"}),
     "export": (("{data}", "--format", "v2.1"), {"dataset": "read", "--output": "folder"}),
-    "describe": (("{data}", "--from", "{push}"), {"dataset": "read", "--from": "read"}),
+    "describe": (("{data}", "--from", "{push}"), {"dataset": "read", "--from": "read", "--claims": "read"}),
     "stats": (("{data}",), {"datasets": "read", "--output": "folder", "--check": "read", "--plot": "file"}),
     "validate": (("{data}", "--no-record"), {"dataset": "read", "--norm-stats": "read", "--html": "file"}),
     "show": (("{data}",), {"dataset": "read", "--output": "folder"}),
