@@ -52,6 +52,12 @@ def generate(
         None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning (policy)"
     ),
     workers: PlanWorkers = None,
+    robot: str | None = typer.Option(
+        None,
+        "--robot",
+        help="ManiSkill's name of the robot that the planner moves, where it has a solution with it.",
+        show_default="the environment's own",
+    ),
     disturb: float = typer.Option(
         0.0,
         min=0.0,
@@ -91,6 +97,8 @@ def generate(
 
         mstool demos generate --env StackCube-v1 --episodes 20 --seed 1000 --output demos/stack --json
 
+        mstool demos generate --env PickCube-v1 --robot so100 --episodes 20
+
         mstool demos generate --policy runs/pick --episodes 100 --seed 20000
 
         mstool demos generate --env libero_spatial --episodes 40
@@ -108,16 +116,17 @@ def generate(
                 task,
                 episodes=episodes,
                 seed=seed,
-                out_dir=output or Path("data/demos") / task / "motionplanning",
+                out_dir=output or Path("data/demos") / task / ("motionplanning" + (f"-{robot}" if robot else "")),
                 overwrite=overwrite,
                 workers=workers,
+                robot=robot,
                 disturb=disturb,
             )
             for task in benchmark_of(env).suite(env)
         ]
     else:
-        if disturb:
-            raise UsageError("--disturb takes the planner's hand away", fix="leave it out, or leave --policy out")
+        if disturb or robot:
+            raise UsageError("--disturb and --robot are for the planner", fix="leave them out, or --policy")
         from mstool.evaluation.demos import generate as record
         from mstool.evaluation.policies.checkpoint import GENERATE
         from mstool.evaluation.request import EvalRequest

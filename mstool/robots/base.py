@@ -39,6 +39,8 @@ class Robot:
     hand_camera: HandCamera | None = None
     # Environment: the module of ManiSkill's that solves it with this robot by planning.
     solutions: Mapping[str, str] = field(default_factory=dict)
+    # ManiSkill's names of the builds that these move.
+    solved_as: tuple[str, ...] = ()
     # What follows is there for robots that a layout is made for, all of it or nothing.
     # Names of the arm's joints in layouts, and their limits, rad.
     joints: tuple[str, ...] = ()

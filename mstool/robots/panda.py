@@ -67,6 +67,7 @@ PANDA = Robot(
         "StackCube-v1": f"{_SOLUTIONS}.stack_cube",
         "StackPyramid-v1": f"{_SOLUTIONS}.stack_pyramid",
     },
+    solved_as=("panda", "panda_wristcam", "panda_stick"),
     # Seen in these ten tasks, each at most 0.05 m away.
     start_m=(0.0, 0.0, 0.17),
 )

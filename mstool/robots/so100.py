@@ -13,5 +13,9 @@ SO100 = Robot(
         quaternion=(0.67082, 0.22361, 0.22361, -0.67082),
         fov=1.4,
     ),
-    solutions={"PickCubeSO100-v1": "mani_skill.examples.motionplanning.so100.solutions.pick_cube"},
+    solved_as=("so100",),
+    # The two are one task: the first one's own robot is the SO-100, the second one's is a Panda.
+    solutions=dict.fromkeys(
+        ("PickCubeSO100-v1", "PickCube-v1"), "mani_skill.examples.motionplanning.so100.solutions.pick_cube"
+    ),
 )

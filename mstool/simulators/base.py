@@ -202,6 +202,7 @@ class Benchmark(Interface):
         out_dir: Path,
         overwrite: bool = False,
         workers: int | None = None,
+        robot: str | None = None,
         disturb: float = 0.0,
     ) -> GenerateReport:
         """Write demos of consecutive seeds, all that the planner solves; the same bytes for any number of workers.

@@ -3,12 +3,14 @@
 import json
 
 import pytest
-from support.converted import copied
-from support.edited import undeclare
+from hub_server.fixtures import hub, hub_environment  # noqa: F401
+from support.converted import command, copied
+from support.edited import GOLDEN, undeclare
 from support.lerobot_tools import edit
 from support.records import drop_record, edited_record, read_record
 
 from mstool.dataset.conventions import load_conventions
+from mstool.dataset.fingerprint import content_hash
 from mstool.errors import DataError
 
 
@@ -73,6 +75,18 @@ def test_a_dataset_of_somebody_else_is_described_evaluated_and_trained_on(made, 
     assert "was described, not converted" in capsys.readouterr().err
     assert mstool("validate", root, "--no-record", "--against", "lerobot") == 0
     assert mstool("finetune", root, "--policy", "act", "--dry-run", "--output", tmp_path / "run") == 0
+
+
+def test_what_was_described_goes_to_the_hub_and_back_without_force(tmp_path, hub):  # noqa: F811
+    root = copied(GOLDEN / "libero", tmp_path / "mine")
+    undeclare(root)
+    command("describe", root, "--layout", "libero", "--env", "PickCube-v1")
+    command("validate", root)
+    there = ("--endpoint", hub.endpoint)
+    command("push", root, "--repo-id", "me/mine", *there)
+    command("pull", "me/mine", *there, "--output", tmp_path / "got")
+    assert content_hash(tmp_path / "got") == content_hash(root)
+    assert read_record(tmp_path / "got") == read_record(root)
 
 
 def test_what_is_refused(edited, made, tmp_path, mstool, capsys):

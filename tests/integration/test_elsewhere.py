@@ -18,7 +18,13 @@ from mstool.dataset.fingerprint import content_hash
 from mstool.maniskill2lerobot.rewrite.merge_export import export, merge
 from mstool.validators import validate
 
-SPECS = {"so101": foreign.SO101, "aloha": foreign.ALOHA, "images": foreign.IMAGES, "rich": foreign.RICH}
+SPECS = {
+    "so101": foreign.SO101,
+    "aloha": foreign.ALOHA,
+    "images": foreign.IMAGES,
+    "rich": foreign.RICH,
+    "six": foreign.SIX,
+}
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +230,26 @@ def test_merge_of_v21_stays_v21_and_drops_and_renames(written, tmp_path):
     for ours, theirs in zip(found, twice, strict=True):
         assert ours["reward"] == theirs["next.reward"]
         assert ours["task"] == theirs["task"]
+
+
+@pytest.mark.parametrize(("name", "storage"), [("six", "image"), ("images", "video")])
+def test_lerobot_reads_pictures_that_are_stored_otherwise(written, tmp_path, name, storage):
+    """As PNGs they are what LeRobot's reader decoded; as video they are near the images."""
+    new = export(written[name], tmp_path / "new", storage=storage).root
+    assert not failed(new)
+    camera = next(key for key in table(new, "info.json")["features"] if "images" in key)
+    ours, theirs = items(new), items(written[name])
+    for found, expected in zip(ours, theirs, strict=True):
+        off = np.abs(np.asarray(found[camera]) - np.asarray(expected[camera]))
+        assert off.max() < 1e-6 if storage == "image" else off.mean() < 0.02, off.max()
+    # Statistics of every picture; LeRobot's own are of a sample of them.
+    source = ours if storage == "image" else theirs
+    pixels = np.stack([np.asarray(item[camera]) for item in source])
+    stats = table(new, "stats.json")[camera]
+    for statistic, of in (("mean", pixels.mean(axis=(0, 2, 3))), ("max", pixels.max(axis=(0, 2, 3)))):
+        np.testing.assert_allclose(np.ravel(stats[statistic]), of, atol=1e-5, err_msg=statistic)
+    edit("delete_episodes", "episode_indices=[1]", source=new, out=tmp_path / "less")
+    assert len(items(tmp_path / "less")) == len(theirs) - 12
 
 
 def test_what_was_exported_and_merged_goes_to_the_hub_and_back(written, tmp_path, hub):  # noqa: F811

@@ -228,13 +228,31 @@ def test_a_detour_is_a_function_of_the_seed_and_its_share() -> None:
     assert motions_of(load_solution("StackCube-v1")) == 4
 
 
+def test_a_solution_that_had_to_be_mended_stays_so(tmp_path: Path) -> None:
+    assert generate_demos("DrawTriangle-v1", episodes=2, seed=0, out_dir=tmp_path / "two").seeds == (0, 1)
+
+
+def test_another_robot_that_there_is_a_solution_with(tmp_path: Path) -> None:
+    for env_id, robot, width in (("PickCube-v1", "so100", 6), ("StackCube-v1", "panda", 8)):
+        report = generate_demos(env_id, episodes=1, seed=0, out_dir=tmp_path / robot, robot=robot)
+        assert report.seeds == (0,)
+        (demo,) = read_demos(tmp_path / robot).values()
+        assert demo["actions"].shape[1] == width
+        listing = json.loads((tmp_path / robot / FILES[1]).read_text())
+        assert listing["env_info"]["env_kwargs"]["robot_uids"] == robot
+    for robot, meant in (("so10", "so100"), ("xarm6_robotiq", "panda"), ("pandas", "panda")):
+        with pytest.raises(UsageError, match=f"no motion-planning solution for PickCube-v1 with robot '{robot}'") as no:
+            generate_demos("PickCube-v1", episodes=1, out_dir=tmp_path / "no", robot=robot)
+        assert no.value.fix.endswith(f"--robot {meant}")
+
+
 class FakeRecorder:
     """Stands in for the simulator: seed 1 always fails, everything fails from seed `broken` on."""
 
     broken = 10**9
     stop_at = 10**9
 
-    def __init__(self, env_id: str, folder: Path, *, disturb: float = 0.0) -> None:
+    def __init__(self, env_id: str, folder: Path, *, robot: str | None = None, disturb: float = 0.0) -> None:
         self.folder = folder
         self.kept: list[int] = []
 
@@ -333,7 +351,7 @@ def test_a_solver_that_stops_is_a_failure_with_a_name(
         print("noise")  # noqa: T201 -- as solutions do
         raise ValueError("no obb\nand more")
 
-    monkeypatch.setattr("mstool.simulators.maniskill.solve.load_solution", lambda _: broken)
+    monkeypatch.setattr("mstool.simulators.maniskill.solve.load_solution", lambda *_: broken)
     env = make_planning_env("PickCube-v1")
     env.reset(seed=0)
     outcome = solve_episode(env, "PickCube-v1", 4)

@@ -43,6 +43,15 @@ RICH = {
     },
 }
 
+# Two arms, six cameras, a sentence of somebody's in every frame, slow.
+SIX = {
+    "fps": 10,
+    "robot_type": "bi_so100_follower",
+    "features": vectors([f"{side}_{name}" for side in ("left", "right") for name in ARM])
+    | cameras("top", "overhead", "left", "table", "left_wrist", "right_wrist", size=(32, 48))
+    | {"language_instruction": {"dtype": "string", "shape": (1,), "names": None}},
+}
+
 
 def write(root: Path, spec, lengths=(9, 12, 7), tasks=("lift it", "push it"), seed=0, **more) -> Path:
     """Write episodes of `lengths` frames with LeRobot's writer; every frame has its own colour and numbers."""

@@ -208,7 +208,7 @@ class Toy:
     def planner(self, env_id: str) -> ToyPlanner:
         return ToyPlanner()
 
-    def generate(self, env_id, *, episodes, seed, out_dir, overwrite=False, workers=None, disturb=0.0):
+    def generate(self, env_id, *, episodes, seed, out_dir, overwrite=False, workers=None, robot=None, disturb=0.0):
         made = [{"seed": seed + i, "actions": ToyPlanner().plan(seed + i)} for i in range(episodes)]
         out_dir.mkdir(parents=True)
         path = out_dir / "demos.json"

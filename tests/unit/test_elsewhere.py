@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import shutil
 from dataclasses import replace
 
@@ -220,6 +221,16 @@ def test_what_episode_tables_say_beside_is_kept_where_it_is_alike(elsewhere, tmp
     assert table["success"].to_pylist() == [False, True, True]
     export(tmp_path / "new", tmp_path / "again", version="v2.1")
     assert json.loads((tmp_path / "again/meta/episodes.jsonl").read_text().splitlines()[1])["success"] is True
+
+
+def test_a_column_that_only_lerobot_can_write_is_left_out_by_the_command_that_is_advised(elsewhere, tmp_path, mstool):
+    edit_info(elsewhere, lambda info: info["features"].update({"says": {"dtype": "language", "shape": [1]}}))
+    with pytest.raises(DataError, match=r"columns of a kind that only .*: says \(language\)") as refused:
+        export(elsewhere, tmp_path / "old", version="v2.1")
+    less = elsewhere.with_name("elsewhere-less")
+    assert refused.value.fix == f"mstool export {elsewhere} --drop says --output {less}"
+    assert mstool(*shlex.split(refused.value.fix)[1:]) == 0
+    assert "says" not in json.loads((less / "meta/info.json").read_text())["features"]
 
 
 def test_export_drops_and_renames(elsewhere, tmp_path, mstool, capsys):

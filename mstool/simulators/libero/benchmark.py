@@ -117,11 +117,14 @@ class Libero:
         out_dir: Path,
         overwrite: bool = False,
         workers: int | None = None,  # noqa: ARG002
+        robot: str | None = None,
         disturb: float = 0.0,
     ) -> GenerateReport:
         """Write one of LIBERO's kind of file, in this process."""
-        if disturb:
-            raise UsageError("LIBERO's expert cannot be disturbed", fix="leave --disturb out")
+        if disturb or robot:
+            raise UsageError(
+                "LIBERO's expert cannot be disturbed, nor move another robot", fix="leave --disturb and --robot out"
+            )
         return generate_demos(env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite)
 
     def record(self, spec: SimulatorSpec, rollouts: Iterator[Rollout], **_: object) -> GenerateReport:  # noqa: ARG002

@@ -109,6 +109,7 @@ class ManiSkill:
         out_dir: Path,
         overwrite: bool = False,
         workers: int | None = None,
+        robot: str | None = None,
         disturb: float = 0.0,
     ) -> GenerateReport:
         """Write `trajectory.h5` and `trajectory.json` as ManiSkill does."""
@@ -119,6 +120,7 @@ class ManiSkill:
             out_dir=out_dir,
             overwrite=overwrite,
             workers=workers,
+            robot=robot,
             disturb=disturb,
         )
 

@@ -91,20 +91,24 @@ class DemoRecorder(_Recorder):
         An environment of `solvable_envs`.
     folder
         An existing, empty folder.
+    robot
+        ManiSkill's name of a robot; None takes the environment's own.
     disturb
         Share of the seeds on which the planner is disturbed; the steps of that are recorded like all others.
 
     Raises
     ------
     UsageError
-        ManiSkill has no solution for the environment.
+        ManiSkill has no solution for the environment with this robot.
 
     """
 
-    def __init__(self, env_id: str, folder: Path, *, disturb: float = 0.0) -> None:
+    def __init__(self, env_id: str, folder: Path, *, robot: str | None = None, disturb: float = 0.0) -> None:
         self.env_id = env_id
         self._disturb = disturb
-        super().__init__(make_planning_env(env_id), folder, {}, source_type="motionplanning", source=_SOURCE)
+        kwargs = {"robot_uids": robot} if robot else {}
+        env = make_planning_env(env_id, robot)
+        super().__init__(env, folder, kwargs, source_type="motionplanning", source=_SOURCE)
 
     def attempt(self, seed: int) -> Attempt:
         """Run the solution on one seed; a success becomes the next trajectory, a failure leaves no trace."""

@@ -9,17 +9,18 @@ import gymnasium
 
 from mstool.errors import UsageError
 from mstool.nearest import nearest
-from mstool.robots import ROBOTS
+from mstool.robots import ROBOTS, find_robot
 from mstool.simulators.demos import Attempt
 from mstool.simulators.maniskill.build import build_env
 from mstool.simulators.maniskill.registry import env_ids
+from mstool.simulators.maniskill.robots import name_of
 
 CONTROL_MODE = "pd_joint_pos"
 # Why an attempt failed that was carried out to its end.
 NOT_SUCCESSFUL = "not successful"
 
-# Environment: ManiSkill's module that solves it.
-_MODULES = {env_id: module for robot in ROBOTS for env_id, module in robot.solutions.items()}
+# The environments that some robot has a solution for.
+_SOLVABLE = {env_id for robot in ROBOTS for env_id in robot.solutions}
 
 # What a solution returns: the last step's (observation, reward, terminated, truncated, info), or -1.
 type Solution = Callable[..., Any]
@@ -27,19 +28,20 @@ type Solution = Callable[..., Any]
 
 def solvable_envs() -> tuple[str, ...]:
     """Return the environments that ManiSkill has a working solution for, sorted."""
-    return tuple(sorted(_MODULES))
+    return tuple(sorted(_SOLVABLE))
 
 
 def other_demos(env_id: str) -> str:
     """Return the command that converts demos of the environment where those at hand are of no use."""
-    return f"mstool convert --env {env_id} --demos {'generate' if env_id in _MODULES else 'hub'}"
+    return f"mstool convert --env {env_id} --demos {'generate' if env_id in _SOLVABLE else 'hub'}"
 
 
-def check_solvable(env_id: str) -> None:
-    """Raise UsageError, with the name that was meant and all there are, unless `env_id` has a solution."""
-    if env_id in _MODULES:
+def check_solvable(env_id: str, robot: str | None = None) -> None:
+    """Raise UsageError, with what was meant and all there is, unless there is a solution with that robot."""
+    if env_id in _SOLVABLE:
+        _module(env_id, robot)
         return
-    near = nearest(env_id, _MODULES)
+    near = nearest(env_id, _SOLVABLE)
     hint = f" Did you mean {near}?" if near else ""
     what = (
         f"ManiSkill has no motion-planning solution for {env_id!r}"
@@ -52,8 +54,26 @@ def check_solvable(env_id: str) -> None:
     )
 
 
-def load_solution(env_id: str) -> Solution:
-    """Import ManiSkill's solution of an environment, planning with our planner.
+def _module(env_id: str, robot: str | None) -> str:
+    """Return ManiSkill's module that solves an environment with a robot; None: with the first that there is one for."""
+    able = [each for each in ROBOTS if env_id in each.solutions]
+    if robot is None:
+        return able[0].solutions[env_id]
+    # Drawing is solved with a stick in the hand's place, all else with a gripper.
+    draws = env_id.startswith("Draw")
+    names = [uid for each in able for uid in each.solved_as if ("stick" in uid) == draws]
+    found = find_robot(robot)
+    if found is None or robot not in names:
+        meant = nearest(robot, names) or names[0]
+        raise UsageError(
+            f"ManiSkill has no motion-planning solution for {env_id} with robot {robot!r}, but with {', '.join(names)}",
+            fix=f"mstool demos generate --env {env_id} --robot {meant}",
+        )
+    return found.solutions[env_id]
+
+
+def load_solution(env_id: str, robot: str | None = None) -> Solution:
+    """Import ManiSkill's solution of an environment with a robot, planning with our planner.
 
     Raises
     ------
@@ -61,10 +81,10 @@ def load_solution(env_id: str) -> Solution:
         There is none.
 
     """
-    check_solvable(env_id)
+    check_solvable(env_id, robot)
     from mstool.simulators.maniskill.planner.inject import import_with_planner
 
-    solution: Solution = import_with_planner(_MODULES[env_id]).solve
+    solution: Solution = import_with_planner(_module(env_id, robot)).solve
     return solution
 
 
@@ -81,13 +101,15 @@ class RebuiltScene(gymnasium.Wrapper):  # type: ignore[misc]  # gymnasium is unt
         return first
 
 
-def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
+def make_planning_env(env_id: str, robot: str | None = None, *, rebuild: bool = True) -> gymnasium.Env:
     """Make the environment that a solution acts in: physics on the CPU, no renderer, joint position control.
 
     Parameters
     ----------
     env_id
         One of `solvable_envs`.
+    robot
+        ManiSkill's name of a robot; None takes the environment's own.
     rebuild
         Whether every reset builds the scene anew (0.1 to 0.5 s), which makes an episode a function of its seed and
         actions alone. Without it, episodes depend on those before them, as in ManiSkill's own script.
@@ -95,13 +117,13 @@ def make_planning_env(env_id: str, *, rebuild: bool = True) -> gymnasium.Env:
     Raises
     ------
     UsageError
-        ManiSkill has no solution for the environment.
+        ManiSkill has no solution for the environment with this robot.
     MstoolError
         As `build_env`.
 
     """
-    check_solvable(env_id)
-    env = build_env(env_id, CONTROL_MODE, {})
+    check_solvable(env_id, robot)
+    env = build_env(env_id, CONTROL_MODE, {"robot_uids": robot} if robot else {})
     return RebuiltScene(env) if rebuild else env
 
 
@@ -120,7 +142,8 @@ def solve_episode(env: gymnasium.Env, env_id: str, seed: int, *, disturb: float 
         Share of the seeds on which the hand is taken away before a motion (`planner.detour`).
 
     """
-    solution = load_solution(env_id)
+    base: Any = env.unwrapped
+    solution = load_solution(env_id, name_of(base.agent))
     from mstool.simulators.maniskill.planner.detour import Detour, detours, motions_of
 
     detour = Detour(seed, disturb, motions_of(solution))

@@ -31,6 +31,7 @@ def generate_demos(
     out_dir: str | Path,
     overwrite: bool = False,
     workers: int | None = None,
+    robot: str | None = None,
     disturb: float = 0.0,
 ) -> GenerateReport:
     """Solve consecutive seeds until there are enough successes, and write them as ManiSkill would.
@@ -52,6 +53,8 @@ def generate_demos(
         Whether to replace a pair that is there.
     workers
         Processes; None takes one per core, as far as there is work for them.
+    robot
+        ManiSkill's name of a robot that there is a solution with; None takes the environment's own.
     disturb
         Share of the seeds, 0 to 1, on which the hand is taken away before one of the planner's motions; the demo begins
         after that and leads back. From their seeds, the actions of these do not solve the task.
@@ -59,12 +62,12 @@ def generate_demos(
     Raises
     ------
     UsageError
-        No solution for the environment, a number out of range, or a pair is there and `overwrite` is False.
+        No solution for the environment and robot, a number out of range, or a pair is there and `overwrite` is False.
     MstoolError
         Too many seeds failed: 50 in a row, or all but a few of max(50, 20 * episodes).
 
     """
-    check_solvable(env_id)
+    check_solvable(env_id, robot)
     if not 0 <= disturb <= 1:
         raise UsageError(
             f"--disturb is a share of the seeds, 0 to 1, not {disturb:g}",
@@ -75,9 +78,9 @@ def generate_demos(
     def crew(scratch: Path) -> Alone | Team:
         folders = [scratch / str(number) for number in range(min(count, episodes))]
         if len(folders) > 1:
-            return Team(env_id, folders, disturb)
+            return Team(env_id, folders, robot, disturb)
         folders[0].mkdir()
-        return Alone(env_id, folders[0], disturb)
+        return Alone(env_id, folders[0], robot, disturb)
 
     return _make(env_id, crew, episodes, seed, Path(out_dir), overwrite=overwrite)
 

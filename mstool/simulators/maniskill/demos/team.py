@@ -32,8 +32,8 @@ class Outcome:
 class Alone:
     """Attempts seeds one after the other, in this process."""
 
-    def __init__(self, env_id: str, folder: Path, disturb: float) -> None:
-        self._recorder = DemoRecorder(env_id, folder, disturb=disturb)
+    def __init__(self, env_id: str, folder: Path, robot: str | None, disturb: float) -> None:
+        self._recorder = DemoRecorder(env_id, folder, robot=robot, disturb=disturb)
         self._folder = folder
         self._held = ExitStack()
 
@@ -80,8 +80,8 @@ class Repeats:
 class Team:
     """Attempts seeds in several processes, each of which records into a folder of its own."""
 
-    def __init__(self, env_id: str, folders: Sequence[Path], disturb: float) -> None:
-        started = [(folder, *_start(env_id, folder, disturb)) for folder in folders]
+    def __init__(self, env_id: str, folders: Sequence[Path], robot: str | None, disturb: float) -> None:
+        started = [(folder, *_start(env_id, folder, robot, disturb)) for folder in folders]
         self._workers = {pipe: (process, folder) for folder, pipe, process in started}
 
     def attempts(self, seed: int) -> Iterator[Outcome]:
@@ -177,15 +177,15 @@ def _leave_out(group: h5py.Group, steps: int) -> None:
         group.create_dataset(name, data=rows)
 
 
-def _start(env_id: str, folder: Path, disturb: float) -> tuple[Connection, BaseProcess]:
+def _start(env_id: str, folder: Path, robot: str | None, disturb: float) -> tuple[Connection, BaseProcess]:
     folder.mkdir()
-    return start_worker(_serve, env_id, folder, disturb)
+    return start_worker(_serve, env_id, folder, robot, disturb)
 
 
-def _serve(pipe: Connection, env_id: str, folder: Path, disturb: float) -> None:
+def _serve(pipe: Connection, env_id: str, folder: Path, robot: str | None, disturb: float) -> None:
     """Attempt the seeds that come through `pipe` until None comes, answer with None once the files are finished."""
     try:
-        with DemoRecorder(env_id, folder, disturb=disturb) as recorder:
+        with DemoRecorder(env_id, folder, robot=robot, disturb=disturb) as recorder:
             while (seed := pipe.recv()) is not None:
                 pipe.send(recorder.attempt(seed))
         pipe.send(None)

@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +32,7 @@ def planner_as_mplib() -> Iterator[None]:
             sys.modules["mplib"] = before
 
 
+@cache  # a solver is mended once
 def import_with_planner(module: str) -> ModuleType:
     """Import one of ManiSkill's solver modules, planning with `Planner`."""
     with planner_as_mplib():
