@@ -67,6 +67,11 @@ def finetune(
     log_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between lines of progress.", show_default="a fiftieth")
     ] = None,
+    eval_freq: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps between checkpoints that are evaluated on held-out seeds; the best is marked."),
+    ] = None,
+    eval_episodes: Annotated[int, typer.Option(min=1, help="Episodes per task of such an evaluation.")] = 20,
     device: Annotated[str | None, typer.Option(help="cuda, mps or cpu.", show_default="the best")] = None,
     wandb: Annotated[bool, typer.Option("--wandb", help="Send the numbers to Weights & Biases.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
@@ -118,6 +123,8 @@ def finetune(
         num_workers=num_workers,
         save_every=save_every,
         log_every=log_every,
+        eval_freq=eval_freq,
+        eval_episodes=eval_episodes,
         device=device,
         cache_frames=cache_frames,
         wandb=wandb,

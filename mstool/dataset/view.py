@@ -114,6 +114,14 @@ class DatasetView:
         return read_episode_log(self.root)
 
     @cached_property
+    def disturbed(self) -> frozenset[int]:
+        """The episodes that begin where their planner was disturbed to, not where their seeds do, as the log says."""
+        try:
+            return frozenset(int(line["episode_index"]) for line in self.episode_log if line.get("disturbed") is True)
+        except (Unavailable, KeyError, TypeError, ValueError):
+            return frozenset()
+
+    @cached_property
     def data_files(self) -> list[Path]:
         """Every parquet file that the episode table names, whether it is there or not, in order of first use."""
         return list(dict.fromkeys(data_file(self.root, self.info, row.data) for row in self.episodes))

@@ -123,10 +123,13 @@ def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | N
     conventions.need_seeds()
     tasks = []
     for env_id in envs:
-        seeds = [int(line["seed"]) for line in conventions.episodes if line["env_id"] == env_id]
+        # One that begins where its planner was disturbed to cannot be begun from its seed.
+        own = [line for line in conventions.episodes if line["env_id"] == env_id and line.get("disturbed") is not True]
+        seeds = [int(line["seed"]) for line in own]
         if not seeds:
             raise UsageError(
-                f"{conventions.dataset} has no episode of {env_id}: it holds {', '.join(conventions.env_ids)}",
+                f"{conventions.dataset} has no episode of {env_id} that begins at its seed: it holds "
+                f"{', '.join(conventions.env_ids)}",
                 fix=f"add --env {conventions.env_ids[0]}",
             )
         steps = max(int(line["frames"]) for line in conventions.episodes if line["env_id"] == env_id)

@@ -117,7 +117,7 @@ def _stream(asked: Asked, file: RemoteFile, revision: str, sink: FileSink) -> No
     from huggingface_hub.utils._headers import build_hf_headers
     from huggingface_hub.utils._http import hf_raise_for_status
 
-    url = hf_hub_url(asked.repo, file.path, repo_type="dataset", revision=revision, endpoint=asked.endpoint.url)
+    url = hf_hub_url(asked.repo, file.path, repo_type=asked.repo_type, revision=revision, endpoint=asked.endpoint.url)
     headers = build_hf_headers(token=token() or False, library_name="mstool")
     # A compressed answer has another length than the file, and no ranges.
     headers["Accept-Encoding"] = "identity"

@@ -29,8 +29,13 @@ class Asked:
 
     @property
     def repo(self) -> str:
-        """Return the dataset's name."""
+        """Return the repository's name."""
         return self.options.repo_id
+
+    @property
+    def repo_type(self) -> str:
+        """Return what the hub calls it."""
+        return self.options.repo_type if isinstance(self.options, PushOptions) else "dataset"
 
     @property
     def pushing(self) -> bool:
@@ -204,7 +209,7 @@ def _no_such(said: str, asked: Asked) -> MstoolError:
         )
     revision = getattr(asked.options, "revision", None)
     return HubError(
-        f"{asked.endpoint.url} has no dataset {asked.repo}"
+        f"{asked.endpoint.url} has no {asked.repo_type} {asked.repo}"
         + (f" with a revision {revision}" if revision else "")
         + ", or it is private",
         fix=asked.again(revision=None) if revision else f"{_login(asked)} && {asked.again()}",

@@ -87,7 +87,7 @@ def local_files(root: Path) -> dict[str, LocalFile]:
         return {path: LocalFile(path, root / path, hash_file(root / path, progress.update)) for path in paths}
 
 
-def remote_files(api: "HfApi", repo_id: str, revision: str) -> dict[str, RemoteFile]:
+def remote_files(api: "HfApi", repo_id: str, revision: str, repo_type: str = "dataset") -> dict[str, RemoteFile]:
     """List a revision: {path: file}.
 
     Raises
@@ -99,7 +99,7 @@ def remote_files(api: "HfApi", repo_id: str, revision: str) -> dict[str, RemoteF
     from huggingface_hub import RepoFile
 
     files = {}
-    for entry in api.list_repo_tree(repo_id, repo_type="dataset", revision=revision, recursive=True):
+    for entry in api.list_repo_tree(repo_id, repo_type=repo_type, revision=revision, recursive=True):
         if isinstance(entry, RepoFile):
             file = _described(entry)
             files[file.path] = file

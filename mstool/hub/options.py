@@ -37,6 +37,8 @@ class PushOptions:
     read_back: bool = False
     # Uploads at a time.
     jobs: int = 4
+    # What the hub calls it: `dataset` or `model`. A model's `dataset` is the folder of its run.
+    repo_type: str = "dataset"
 
     def command(self) -> str:
         """Return the command line that asks for this."""

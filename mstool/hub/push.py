@@ -1,4 +1,4 @@
-"""Push a dataset: check, plan, upload, one commit, verify, tag last.
+"""Push a dataset, or a model: check, plan, upload, one commit, verify, tag last.
 
 A large file goes to the server's store first, where nobody sees it; one commit then makes the whole dataset visible.
 LeRobot finds a dataset by the tag named after its version, which moves only after every file was compared with the
@@ -7,7 +7,7 @@ server's. So a push that stops anywhere leaves what was loadable before, and the
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,24 +90,60 @@ def push(
     check_revision(options.revision)
     info = read_info(options.dataset)
     server = choose(options.endpoint, endpoint)
-    asked = Asked(options, server)
-    api = connect(server)
     files = local_files(options.dataset)
     target = _gate(options, info, files, say)
-    if server.in_the_clear:
-        say(f"warning: {server.url} is not https: a token and the data can be read on the way")
     tag = info.codebase_version if _wants_tag(options) else ""
     report = PushReport(options.repo_id, server.url, options.revision, tag, dry_run)
     with tempfile.TemporaryDirectory(prefix="mstool-push-") as folder:
         files |= _about(options, info, target, Path(folder), say)
-        report.files, report.bytes = len(files), sum(file.hash.size for file in files.values())
-        with explained(asked), quiet():
-            asked = identify(api, asked, needed=not dry_run)
-            # From here on the messages know whose token it is.
-            with explained(asked):
-                _push(api, asked, files, report, say)
+        _send(Asked(options, server), files, report, say)
     report.seconds = round(time.monotonic() - started, 3)
     return report
+
+
+def push_model(
+    options: PushOptions, folder: Path, *, dry_run: bool = False, say: Notify = lambda _: None
+) -> PushReport:
+    """Push the files of a folder, card and all, as a model repository.
+
+    Parameters
+    ----------
+    options
+        Where to, and how; `dataset` is what the user named.
+    folder
+        What the repository is to hold.
+    dry_run, say
+        As of `push`.
+
+    Raises
+    ------
+    UsageError, HubError
+        As `push`.
+
+    """
+    started = time.monotonic()
+    check_repo_id(options.repo_id)
+    check_revision(options.revision)
+    options = replace(options, repo_type="model")
+    server = choose(options.endpoint, "")
+    files = {path.name: LocalFile(path.name, path, hash_file(path)) for path in sorted(folder.iterdir())}
+    report = PushReport(options.repo_id, server.url, options.revision, "", dry_run)
+    _send(Asked(options, server), files, report, say)
+    report.seconds = round(time.monotonic() - started, 3)
+    return report
+
+
+def _send(asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> None:
+    """Connect, and push as whom the server knows the token's owner."""
+    if asked.endpoint.in_the_clear:
+        say(f"warning: {asked.endpoint.url} is not https: a token and the data can be read on the way")
+    api = connect(asked.endpoint)
+    report.files, report.bytes = len(files), sum(file.hash.size for file in files.values())
+    with explained(asked), quiet():
+        asked = identify(api, asked, needed=not report.dry_run)
+        # From here on the messages know whose token it is.
+        with explained(asked):
+            _push(api, asked, files, report, say)
 
 
 def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> None:
@@ -120,11 +156,11 @@ def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushR
         _describe(plan, report)
         return
     ensure_branch(api, options)
-    if options.private and not api.repo_info(options.repo_id, repo_type="dataset").private:
+    if options.private and not api.repo_info(options.repo_id, repo_type=options.repo_type).private:
         raise HubError(
             f"{options.repo_id} is there already and public: --private cannot hide what is pushed to it",
-            fix=f"HF_ENDPOINT={report.endpoint} hf repos settings {options.repo_id} --type dataset --private && "
-            f"{asked.again()}",
+            fix=f"HF_ENDPOINT={report.endpoint} hf repos settings {options.repo_id} --type {options.repo_type} "
+            f"--private && {asked.again()}",
         )
     plan, head = _plan(api, options, files)
     _describe(plan, report)
@@ -142,7 +178,7 @@ def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushR
 def _verify(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> None:
     options = asked.options
     assert isinstance(options, PushOptions)
-    there = remote_files(api, options.repo_id, report.revision)
+    there = remote_files(api, options.repo_id, report.revision, options.repo_type)
     problems = differing(files.values(), there)
     if not problems and options.read_back:
         from mstool.hub.download import read_back
@@ -198,8 +234,8 @@ def _plan(api: "HfApi", options: PushOptions, files: dict[str, LocalFile]) -> tu
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        head = api.repo_info(options.repo_id, repo_type="dataset", revision=options.revision).sha or ""
-        return compare(files, remote_files(api, options.repo_id, head)), head
+        head = api.repo_info(options.repo_id, repo_type=options.repo_type, revision=options.revision).sha or ""
+        return compare(files, remote_files(api, options.repo_id, head, options.repo_type)), head
     except (RepositoryNotFoundError, RevisionNotFoundError):
         return compare(files, {}), ""
 

@@ -24,9 +24,9 @@ _BATCH = 64
 
 def ensure_branch(api: "HfApi", options: PushOptions) -> None:
     """Create the repository and the branch where they are missing."""
-    api.create_repo(options.repo_id, repo_type="dataset", private=options.private or None, exist_ok=True)
+    api.create_repo(options.repo_id, repo_type=options.repo_type, private=options.private or None, exist_ok=True)
     if options.revision != "main":
-        api.create_branch(options.repo_id, repo_type="dataset", branch=options.revision, exist_ok=True)
+        api.create_branch(options.repo_id, repo_type=options.repo_type, branch=options.revision, exist_ok=True)
 
 
 def upload(api: "HfApi", options: PushOptions, plan: FileDifference, head: str) -> str:
@@ -47,7 +47,7 @@ def upload(api: "HfApi", options: PushOptions, plan: FileDifference, head: str) 
         options.repo_id,
         operations=[*deletions, *additions],
         commit_message="mstool push",
-        repo_type="dataset",
+        repo_type=options.repo_type,
         revision=options.revision,
         parent_commit=parent,
     )
@@ -63,7 +63,12 @@ def _preupload(api: "HfApi", options: PushOptions, additions: list[Any], transfe
 
     def send(batch: list[Any]) -> None:
         api.preupload_lfs_files(
-            options.repo_id, batch, repo_type="dataset", revision=options.revision, num_threads=1, free_memory=False
+            options.repo_id,
+            batch,
+            repo_type=options.repo_type,
+            revision=options.revision,
+            num_threads=1,
+            free_memory=False,
         )
         for addition in batch:
             # What was not read through Python: small text files, files that the server had, Xet uploads.
@@ -94,7 +99,7 @@ def _many_commits(api: "HfApi", options: PushOptions, files: tuple[LocalFile, ..
             api.upload_large_folder(
                 repo_id=options.repo_id,
                 folder_path=folder,
-                repo_type="dataset",
+                repo_type=options.repo_type,
                 revision=options.revision,
                 num_workers=options.jobs,
                 print_report=False,
@@ -102,7 +107,7 @@ def _many_commits(api: "HfApi", options: PushOptions, files: tuple[LocalFile, ..
 
 
 def _head(api: "HfApi", options: PushOptions) -> str:
-    return api.repo_info(options.repo_id, repo_type="dataset", revision=options.revision).sha or ""
+    return api.repo_info(options.repo_id, repo_type=options.repo_type, revision=options.revision).sha or ""
 
 
 def _addition(file: LocalFile, transfers: Transfers) -> "CommitOperationAdd":

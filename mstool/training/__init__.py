@@ -11,6 +11,8 @@ hooks                    the one place that reaches into LeRobot's training: bat
                          logs
 clock                    training by time
 compiling                whether and when the bundled policy's network is compiled
+publish                  a checkpoint as a model repository holds it
+held_out                 every checkpoint evaluated while the training waits
 problems                 what goes wrong inside a training, in words
 frame_cache              every frame decoded once
 flow/                    the bundled policy

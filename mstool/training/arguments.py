@@ -21,6 +21,7 @@ _LEROBOT_ONLY = (
     "num_workers",
     "save_every",
     "log_every",
+    "eval_freq",
     "device",
     "resume",
     "dry_run",
@@ -59,6 +60,8 @@ def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
         yield f"--minutes {options.minutes}: must be above 0", "leave --minutes out to train by steps"
     if options.minutes is not None and options.steps is not None:
         yield "--minutes and --steps both say when to end", "give one of the two"
+    if options.eval_freq is not None and options.save_every is not None:
+        yield "--eval-freq and --save-every both say when a checkpoint is kept", "give one of the two"
     if options.resume and options.overwrite:
         yield "--resume goes on with a run and --overwrite removes it", "give one of the two"
     if options.resume and options.init:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Steps of a run that ends by its clock, for whoever must name a number: never reached.
@@ -44,6 +45,14 @@ class Clock:
     def left(self) -> float:
         """Seconds of training to come."""
         return max(0.0, self.seconds - self.spent)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out the time that the block takes."""
+        began = time.monotonic()
+        yield
+        if self._began is not None:
+            self._began += time.monotonic() - began
 
     def set_rate(self, optimizer: Any, agreed: Callable[[float], float]) -> None:
         """Give an optimizer the learning rate of this moment, where LeRobot's scheduler would change it at all.

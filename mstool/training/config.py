@@ -87,7 +87,9 @@ def build(
         steps=steps,
         env_eval_freq=0,
         log_freq=options.log_every or (_TIMED_LOG if options.minutes else max(1, steps // _LOGS)),
-        save_freq=options.save_every or (steps if options.minutes else max(1, steps // _CHECKPOINTS)),
+        save_freq=options.eval_freq
+        or options.save_every
+        or (steps if options.minutes else max(1, steps // _CHECKPOINTS)),
         wandb=WandBConfig(enable=options.wandb, project="mstool", disable_artifact=True),
         peft=_peft(preset) if options.lora else None,
         rename_map=dict(keys.renamed) if weights else {},

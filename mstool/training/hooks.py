@@ -18,7 +18,8 @@ update_policy                 stops at a loss or gradient that is not finite, an
                               rate of `--minutes`; compiles the network where that pays
 should_save_checkpoint        Ctrl-C and the end of `--minutes` ask for a checkpoint; the next `update_policy` stops
                               every process
-save_checkpoint               conventions, norm stats and the run's facts beside the weights
+save_checkpoint               conventions, norm stats and the run's facts beside the weights; evaluation on
+                              held-out seeds
 init_logging, inside_slurm    short lines and a file of numbers; no progress bar without a terminal
 sys.argv                      `--config_path`, which `TrainPipelineConfig.validate` reads there when it resumes
 ============================  =======================================================================================
@@ -40,6 +41,7 @@ from mstool.training.batches import BrokenLoss, describe, is_broken
 from mstool.training.checkpoint_sidecar import CheckpointSidecar
 from mstool.training.clock import Clock, TimeUp
 from mstool.training.compiling import Compiling
+from mstool.training.held_out import HeldOut
 from mstool.training.interrupts import Interrupted, Interrupts, ignore_in_worker, largest
 from mstool.training.pictures import Cache
 from mstool.training.weights import Weights, check_loaded
@@ -63,6 +65,8 @@ class Hooks:
     resumed: Path | None = None
     # Of a run that ends by time.
     clock: Clock | None = None
+    # Evaluates every checkpoint.
+    held_out: HeldOut | None = None
     compiling: Compiling = field(default_factory=lambda: Compiling("off"))
     # Called once per step, with the step's number and its loss.
     on_step: Callable[[int, float], None] = lambda _step, _loss: None
@@ -168,7 +172,11 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
     def save_checkpoint(**kwargs: Any) -> None:
         _save(**kwargs)
         timed = {"seconds": round(hooks.clock.spent, 3)} if hooks.clock else {}
-        hooks.sidecar.write(kwargs["checkpoint_dir"] / "pretrained_model", **timed)
+        model = kwargs["checkpoint_dir"] / "pretrained_model"
+        hooks.sidecar.write(model, **timed)
+        if hooks.held_out is not None and not hooks.stopping:
+            with hooks.clock.paused() if hooks.clock else nullcontext():
+                hooks.held_out.judge(kwargs["step"], model)
 
     _make_datasets, _make_policy = train.make_train_eval_datasets, train.make_policy
     _make_processors, _worker_kwargs = train.make_pre_post_processors, train._dataloader_worker_kwargs

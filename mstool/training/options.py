@@ -45,6 +45,9 @@ class FinetuneOptions:
     num_workers: int | None = None
     save_every: int | None = None
     log_every: int | None = None
+    # Steps between checkpoints that are evaluated, and episodes per task of each.
+    eval_freq: int | None = None
+    eval_episodes: int = 20
     device: str | None = None
     cache_frames: str = "auto"
     wandb: bool = False

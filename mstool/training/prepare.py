@@ -81,10 +81,16 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
     if cache:
         # Forked workers share the pictures; nothing that a fork breaks (CUDA, a decoder) is used in them.
         train.dataloader_multiprocessing_context = "fork"
+    conventions = load_conventions(facts.root) if read_record(facts.root) else None
+    if options.eval_freq and conventions is None:
+        raise UsageError(
+            f"--eval-freq: {options.dataset} does not say in which environment its policies act",
+            fix="leave --eval-freq out, or: mstool describe DATASET",
+        )
     plan = Plan(
         options=options,
         facts=facts,
-        conventions=load_conventions(facts.root) if read_record(facts.root) else None,
+        conventions=conventions,
         target=gate.choose_target(facts.root, preset.target),
         content_hash=fingerprint,
         keys=setup.keys,

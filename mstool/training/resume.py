@@ -108,7 +108,7 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
         "steps": options.steps,
         "batch_size": options.batch_size,
         "num_workers": options.num_workers,
-        "save_freq": options.save_every,
+        "save_freq": options.eval_freq or options.save_every,
         "log_freq": options.log_every,
         "seed": options.seed,
     }

@@ -21,6 +21,7 @@ LARGE = 10 * 1024 * 1024
 RANGE = r"bytes=(\d+)-(\d*)"
 BINARY = (".parquet", ".mp4", ".jpg", ".png", ".bin", ".h5")
 REPO = r"(?P<repo>[^/]+/[^/]+)"
+KIND = r"(?:datasets|models)"
 
 
 class Cut(Exception):
@@ -452,22 +453,22 @@ ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("GET", r"/api/whoami-v2", Handler.whoami),
     ("POST", r"/api/repos/create", Handler.create),
     ("POST", r"/api/validate-yaml", Handler.validate_yaml),
-    ("GET", rf"/api/datasets/{REPO}", Handler.info),
-    ("GET", rf"/api/datasets/{REPO}/revision/{REV}", Handler.info),
-    ("POST", rf"/api/datasets/{REPO}/preupload/{REV}", Handler.preupload),
-    ("POST", rf"/api/datasets/{REPO}/commit/{REV}", Handler.commit),
-    ("GET", rf"/api/datasets/{REPO}/commits/{REV}", Handler.commits),
-    ("GET", rf"/api/datasets/{REPO}/tree/{REV}", Handler.tree),
-    ("GET", rf"/api/datasets/{REPO}/tree/(?P<revision>[^/]+)/(?P<path>.+)", Handler.tree),
-    ("POST", rf"/api/datasets/{REPO}/paths-info/{REV}", Handler.paths_info),
-    ("GET", rf"/api/datasets/{REPO}/refs", Handler.refs),
-    ("POST|DELETE", rf"/api/datasets/{REPO}/tag/{REV}", Handler.tag),
-    ("POST|DELETE", rf"/api/datasets/{REPO}/branch/{REV}", Handler.branch),
-    ("POST", rf"/datasets/{REPO}\.git/info/lfs/objects/batch", Handler.lfs_batch),
+    ("GET", rf"/api/{KIND}/{REPO}", Handler.info),
+    ("GET", rf"/api/{KIND}/{REPO}/revision/{REV}", Handler.info),
+    ("POST", rf"/api/{KIND}/{REPO}/preupload/{REV}", Handler.preupload),
+    ("POST", rf"/api/{KIND}/{REPO}/commit/{REV}", Handler.commit),
+    ("GET", rf"/api/{KIND}/{REPO}/commits/{REV}", Handler.commits),
+    ("GET", rf"/api/{KIND}/{REPO}/tree/{REV}", Handler.tree),
+    ("GET", rf"/api/{KIND}/{REPO}/tree/(?P<revision>[^/]+)/(?P<path>.+)", Handler.tree),
+    ("POST", rf"/api/{KIND}/{REPO}/paths-info/{REV}", Handler.paths_info),
+    ("GET", rf"/api/{KIND}/{REPO}/refs", Handler.refs),
+    ("POST|DELETE", rf"/api/{KIND}/{REPO}/tag/{REV}", Handler.tag),
+    ("POST|DELETE", rf"/api/{KIND}/{REPO}/branch/{REV}", Handler.branch),
+    ("POST", rf"/(?:datasets/)?{REPO}\.git/info/lfs/objects/batch", Handler.lfs_batch),
     ("PUT", r"/lfs/put/(?P<oid>[0-9a-f]{64})", Handler.lfs_put),
     ("PUT", r"/lfs/part/(?P<oid>[0-9a-f]{64})/(?P<part>\d+)", Handler.lfs_put),
     ("POST", r"/lfs/complete/(?P<oid>[0-9a-f]{64})", Handler.lfs_complete),
     ("POST", r"/lfs/verify", Handler.lfs_verify),
-    ("GET|HEAD", rf"/datasets/{REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", Handler.resolve),
+    ("GET|HEAD", rf"/(?:datasets/)?{REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", Handler.resolve),
     ("GET|HEAD", r"/cdn/(?P<oid>[0-9a-f]{64})", Handler.cdn),
 ]

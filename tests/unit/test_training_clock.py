@@ -1,11 +1,12 @@
 """Training by time, and when compiling pays."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from mstool.errors import UsageError
-from mstool.training import clock, compiling
+from mstool.training import clock, compiling, held_out
 from mstool.training.clock import Clock, rate
 from mstool.training.compiling import Compiling, pays
 from mstool.training.options import FinetuneOptions
@@ -40,6 +41,9 @@ def test_the_clock_starts_with_the_first_step_and_goes_on_where_a_checkpoint_was
     assert timed.left == 30
     assert optimizer.param_groups[0]["lr"] == pytest.approx(2 * rate(0.5, 0.0))
     assert optimizer.param_groups[1]["lr"] == 5.0  # LeRobot gives it no schedule
+    with timed.paused():
+        now.s += 500
+    assert timed.left == 30
     now.s += 31
     assert not timed.left
 
@@ -74,6 +78,7 @@ def test_what_time_and_pictures_cannot_go_with(tmp_path):
     for wrong, said in (
         ({"minutes": 5, "steps": 10}, "both say when to end"),
         ({"minutes": -1}, "above 0"),
+        ({"eval_freq": 5, "save_every": 10}, "both say when a checkpoint is kept"),
         ({"policy": "act", "image_size": 160}, "of flow alone"),
         ({"policy": "act", "compile": "on"}, "of flow alone"),
         ({"compile": "maybe"}, "auto, on, off"),
@@ -82,3 +87,23 @@ def test_what_time_and_pictures_cannot_go_with(tmp_path):
     ):
         with pytest.raises(UsageError, match=said):
             FinetuneOptions(**{"dataset": tmp_path, "policy": "flow", "output": tmp_path, **wrong})
+
+
+def test_the_best_checkpoint_is_marked_and_of_equals_the_latest(tmp_path, monkeypatch):
+    rates = {10: 0.4, 20: 0.6, 30: 0.6, 40: 0.5, 50: None}
+    current = iter(rates.items())
+
+    def evaluated(_line, **_):
+        _step, share = next(current)
+        total = {"success_once": {"rate": share, "episodes": 5}, "success_at_end": {"rate": share}}
+        return SimpleNamespace(returncode=share is None, stdout=json.dumps({"total": total}), stderr="no GPU")
+
+    monkeypatch.setattr(held_out.subprocess, "run", evaluated)
+    marked = []
+    for step in rates:
+        model = tmp_path / "checkpoints" / f"{step:06d}" / "pretrained_model"
+        model.mkdir(parents=True)
+        held_out.HeldOut(tmp_path, 5).judge(step, model)
+        marked.append((tmp_path / "checkpoints" / "best").resolve().name)
+    assert marked == ["000010", "000020", "000030", "000030", "000030"]
+    assert held_out.best(tmp_path) == {"step": 30, "episodes": 5, "once": 0.6, "at_end": 0.6}

@@ -52,7 +52,7 @@ def find_checkpoint(spec: str, command: str = EVAL) -> Path:
         if _REPO.fullmatch(spec) and not spec.startswith(("runs/", "data/", "./", "../")):
             return _from_hub(spec)
         raise _no_such(spec, command)
-    folder = _folder_in(path)
+    folder = checkpoint_in(path)
     if folder is not None:
         return folder.resolve()
     data = path if is_dataset(path) else next(iter(datasets_below(path)), None)
@@ -123,7 +123,7 @@ def content_hash(model: Path) -> str:
     return digest.hexdigest()
 
 
-def _folder_in(path: Path) -> Path | None:
+def checkpoint_in(path: Path) -> Path | None:
     """Return the folder of a checkpoint's files in what a user gives."""
     usual = (path, path / MODEL_FOLDER, path / "checkpoints" / "last" / MODEL_FOLDER)
     # A run that has no link `last`, and runs one folder below.
@@ -135,9 +135,8 @@ def _folder_in(path: Path) -> Path | None:
 
 def _no_such(spec: str, command: str) -> UsageError:
     """Name the run that was meant, else the newest there is."""
-    runs = sorted(
-        (run for run in Path("runs").glob("*") if run.is_dir() and _folder_in(run)), key=lambda run: run.stat().st_mtime
-    )
+    folders = (run for run in Path("runs").glob("*") if run.is_dir() and checkpoint_in(run))
+    runs = sorted(folders, key=lambda run: run.stat().st_mtime)
     words = {str(run): str(run) for run in runs} | {run.name: str(run) for run in runs}
     others = ""
     if command != SERVE:

@@ -46,6 +46,13 @@ class FlowNetwork(nn.Module):
         )
 
 
+def _trained_as_average(_policy: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Begin with the average where a file holds nothing else: weights that were published for evaluation."""
+    if not any(name.startswith(f"{prefix}model.") for name in weights):
+        own = f"{prefix}average."
+        weights |= {f"{prefix}model.{n.removeprefix(own)}": v for n, v in weights.items() if n.startswith(own)}
+
+
 class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
     """Action chunks by flow matching (or a DDPM) from pictures, state and instruction.
 
@@ -69,6 +76,7 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
+        self.register_load_state_dict_pre_hook(_trained_as_average)
         self.reset()
 
     def get_optim_params(self) -> list[Any]:

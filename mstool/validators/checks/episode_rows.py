@@ -109,7 +109,7 @@ class Whole(Check):
         gaps = {
             episode: float(np.linalg.norm(found[episode][0] - found[episode - 1][-1]))
             for episode in found
-            if episode - 1 in found
+            if episode - 1 in found and episode not in context.data.disturbed
         }
         for episode, gap in gaps.items():
             start = np.array([s[0] for e, s in found.items() if e != episode])

@@ -204,6 +204,7 @@ class EachEpisode(Check):
         """Compare where episodes of a task begin with each other, and with where ManiSkill's begin."""
         names, record = context.data.task_names, context.data.record
         robot = meaning.robot
+        found = [track for track in found if track.episode not in context.data.disturbed]
         for task in sorted({names[t.episode] for t in found}):
             group = [t for t in found if names[t.episode] == task]
             first = np.array([t.state[0] for t in group], np.float64)

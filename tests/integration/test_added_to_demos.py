@@ -1,4 +1,4 @@
-"""`convert --hold-steps`: after a demo's end the robot stays where it led, and the dataset says so."""
+"""What is added to demos: steps in which the robot stays at their end, and disturbances; the dataset says so."""
 
 import json
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from conftest import DEMOS
 
+from mstool.dataset.conventions import load_conventions
 from mstool.dataset.record import read_record
 from mstool.errors import UsageError
+from mstool.evaluation.plan import plan_replay
 from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.episode.replay import replay
 from mstool.maniskill2lerobot.executors.base import Done
@@ -15,6 +17,7 @@ from mstool.maniskill2lerobot.executors.job import ConvertWorker
 from mstool.maniskill2lerobot.options import make_recipe, parse_formats
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
 from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.maniskill.demos.generate import generate_demos
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
@@ -55,10 +58,12 @@ def test_what_is_not_executed_cannot_go_on():
         make_recipe("PickCube-v1", hold_steps=5, observations="states")
 
 
-def test_the_dataset_says_so_and_its_export_too(tmp_path, mstool):
+def test_the_dataset_says_what_was_added_and_its_export_too(tmp_path, mstool):
+    made = generate_demos("PickCube-v1", episodes=4, out_dir=tmp_path / "demos", workers=1, disturb=0.5)
+    assert 0 < made.disturbed < 4
     formats = parse_formats("v3.0", None)
     request = ConvertRequest(
-        cameras="base", image_size="32", render_detail="fast", demos=str(DEMOS), episodes=1, hold_steps=HOLD
+        cameras="base", image_size="32", render_detail="fast", demos=str(tmp_path / "demos"), hold_steps=HOLD
     )
 
     def here(jobs, _workers):
@@ -70,8 +75,13 @@ def test_the_dataset_says_so_and_its_export_too(tmp_path, mstool):
     build(recipes, request, tmp_path / "out", repo_id="me/x", formats=formats, executor=here)
     assert mstool("export", tmp_path / "out", "--format", "v2.1", "--output", tmp_path / "v21") == 0
     for root in (tmp_path / "out", tmp_path / "v21"):
-        (line,) = map(json.loads, (root / "meta/mstool/episodes.jsonl").read_text().splitlines())
-        assert line["hold_steps"] == HOLD
-        assert line["frames"] == line["source_steps"] + HOLD
+        lines = [json.loads(line) for line in (root / "meta/mstool/episodes.jsonl").read_text().splitlines()]
+        assert len(lines) == 4
+        assert sum(line.get("disturbed", False) for line in lines) == made.disturbed
+        assert {line["hold_steps"] for line in lines} == {HOLD}
+        assert all(line["frames"] >= line["source_steps"] + HOLD for line in lines)
+        assert f"({made.disturbed} of 4 episodes)" in "".join(read_record(root).warnings)
         assert read_record(root).hold_steps == {"PickCube-v1": HOLD}
     assert mstool("validate", tmp_path / "out") == 0
+    (task,) = plan_replay(["PickCube-v1"], load_conventions(tmp_path / "out"), None)
+    assert set(task.seeds) == {line["seed"] for line in lines if not line.get("disturbed")}

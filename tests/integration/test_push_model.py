@@ -1,0 +1,78 @@
+"""`mstool push` of a trained policy: what a model repository holds, and that it is still the policy."""
+
+import json
+
+import pytest
+import torch
+from hub_server.fixtures import hub, hub_environment  # noqa: F401
+from safetensors.torch import load_file
+from support.converted import command
+
+from mstool.errors import UsageError
+from mstool.evaluation.policies.checkpoint import find_checkpoint
+
+REPO = "me/pick"
+MOST_BYTES = 80_000_000
+
+
+@pytest.fixture(scope="module")
+def run(made):
+    return made("flow")
+
+
+def push(run, hub, *more):  # noqa: F811
+    return command("push", run, "--repo-id", REPO, "--endpoint", hub.endpoint, "--json", *more)
+
+
+@pytest.fixture
+def fetched(run, hub, tmp_path):  # noqa: F811
+    """What the server holds after a push, as a folder; and the push's report."""
+    report = json.loads(push(run, hub, "--license", "mit").stdout)
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+    for path, entry in hub.store.files(REPO, "main").items():
+        if path.startswith("."):  # the hub's own
+            continue
+        (folder / path).write_bytes(hub.store.content(entry).read_bytes())
+    return folder, report
+
+
+def test_it_holds_what_evaluation_needs_and_nothing_of_this_machine(run, hub, fetched):  # noqa: F811
+    folder, report = fetched
+    assert report["verified"] == report["files"] == len(list(folder.iterdir()))
+    assert not report["tagged"]
+    assert find_checkpoint(str(folder)) == folder.resolve()
+    assert not (folder / "train_config.json").exists()
+    assert "command" not in json.loads((folder / "mstool_run.json").read_text())
+    card = (folder / "README.md").read_text()
+    for words in ("license: mit", "library_name: lerobot", "PickCube-v1", f"mstool eval --policy {REPO}", "libero"):
+        assert words in card
+    assert all(str(run.parent) not in path.read_text(errors="replace") for path in folder.glob("*.json"))
+    assert (folder / "model.safetensors").stat().st_size < MOST_BYTES
+    assert json.loads(push(run, hub, "--license", "mit").stdout)["upload_bytes"] == 0
+
+
+def test_the_same_observation_gives_the_same_actions(run, fetched):
+    from mstool.training.flow.modeling_flow import FlowPolicy
+
+    folder, _ = fetched
+    own = find_checkpoint(str(run))
+    theirs, ours = FlowPolicy.from_pretrained(folder), FlowPolicy.from_pretrained(own)
+    stored = load_file(folder / "model.safetensors")
+    assert {value.dtype for value in stored.values() if value.is_floating_point()} == {torch.bfloat16}
+    # Who goes on with the training begins with the average.
+    torch.testing.assert_close(theirs.model.state_dict(), theirs.average.state_dict())
+    draw = torch.Generator().manual_seed(0)
+    batch = {name: torch.rand(1, 3, 128, 128, generator=draw) for name in ours.cameras}
+    batch |= {
+        "observation.state": torch.zeros(1, 8),
+        "observation.language.tokens": torch.ones(1, ours.config.max_words, dtype=torch.long),
+    }
+    noise = torch.randn(1, ours.config.chunk_size, 7, generator=draw)
+    chunks = [policy.predict_action_chunk(dict(batch), noise) for policy in (ours, theirs)]
+    assert (chunks[0] - chunks[1]).abs().max() < 0.05 < chunks[0].abs().max()
+
+
+def test_what_belongs_to_datasets_is_refused(run, tmp_path, mstool, capsys):
+    assert mstool("push", run, "--repo-id", REPO, "--tag") == UsageError.exit_code
+    assert "is a trained policy" in capsys.readouterr().err
