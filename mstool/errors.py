@@ -57,6 +57,10 @@ class SetupError(MstoolError):
     """The machine lacks something: a driver, a package, a device."""
 
 
+class SaidElsewhereError(MstoolError):
+    """Another process of the same run meets the same error, and says it."""
+
+
 def together(*checks: Callable[[], Any]) -> list[Any]:
     """Run checks that do not depend on each other and return what they return; everything wrong is raised at once.
 

@@ -2,10 +2,7 @@
 
 import importlib.util
 import json
-import os
-import platform
 import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, distribution, version
@@ -27,13 +24,6 @@ _EXTRAS = {
     "mujoco": "libero",
     "robosuite": "libero",
 }
-# Mesa's software Vulkan driver, the Vulkan loader, and libX11, which SAPIEN links.
-_DRIVERS = {
-    "apt-get": "apt-get install -y mesa-vulkan-drivers libvulkan1 libx11-6",
-    "dnf": "dnf install -y mesa-vulkan-drivers vulkan-loader libX11",
-    "pacman": "pacman -S --noconfirm vulkan-swrast vulkan-icd-loader libx11",
-    "zypper": "zypper install -y libvulkan_lvp libvulkan1 libX11-6",
-}
 _DISTRIBUTIONS = {"rerun": "rerun-sdk"}
 # What LeRobot's policies import beside what LeRobot itself needs: lerobot 0.6.1, `require_package` in its policies;
 # SmolVLA's processor (transformers) asks for num2words.
@@ -51,6 +41,23 @@ def installed(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
+
+
+def check_opencv() -> None:
+    """Refuse two OpenCVs of different versions in the one folder that both own: files of both are mixed there.
+
+    Raises
+    ------
+    SetupError
+        They are.
+
+    """
+    plain, headless = installed("opencv-python"), installed("opencv-python-headless")
+    if plain and headless and plain != headless:
+        raise SetupError(
+            f"opencv-python {plain} lies over opencv-python-headless {headless}, in the one folder that both own",
+            fix=fix_command(),
+        )
 
 
 def policy_packages(policy: str, *, adapters: bool = False) -> list[str]:
@@ -101,6 +108,16 @@ def install_command(extras: Sequence[str] = (), packages: Sequence[str] = ()) ->
     return _pip("install", *own, *packages)
 
 
+def own_clone() -> Path | None:
+    """Return the clone whose own environment is running, None for every other installation."""
+    return _clone(_source())
+
+
+def remove_command(package: str) -> str:
+    """Return the command that takes a distribution out of the environment that is running."""
+    return _pip("uninstall", package)
+
+
 def repair_command(package: str = "", *, remove: str = "") -> str:
     """Return the command that puts a package right here that mstool brings with it, in the version that it asks for.
 
@@ -120,18 +137,10 @@ def repair_command(package: str = "", *, remove: str = "") -> str:
     return first + _pip("reinstall", package or _requirement((), source))
 
 
-def driver_command() -> str:
-    """Return the command that installs a software Vulkan driver that SAPIEN can draw with: Mesa 24.3 or newer."""
-    root = _clone(_source())
-    if root is not None:
-        return _make(root)
-    manager = next((name for name in _DRIVERS if shutil.which(name)), None)
-    if manager is None:
-        return "install Mesa 24.3 or newer with its software Vulkan driver (lavapipe), the Vulkan loader and libX11"
-    command = _DRIVERS[manager]
-    if manager == "apt-get" and _is_debian_12():
-        command = command.replace("-y", "-y -t bookworm-backports", 1)
-    return command if os.geteuid() == 0 else f"sudo {command}"
+def fix_command() -> str:
+    """Return the command that puts right what an installation lacks: the Vulkan driver, one OpenCV, no mplib."""
+    root = own_clone()
+    return "mstool doctor --fix" if root is None else f"{_make(root)} ARGS=--force"
 
 
 def _clone(source: str) -> Path | None:
@@ -154,15 +163,6 @@ def _pip(action: str, *packages: str) -> str:
         words = ["uv", "pip", "install" if again else action, "--python", sys.executable]
         words += ["--reinstall", "--no-deps"] if again else []
     return shlex.join([*words, *packages])
-
-
-def _is_debian_12() -> bool:
-    """Whether the system's own Mesa is too old for SAPIEN, and the one it needs is in its backports."""
-    try:
-        system = platform.freedesktop_os_release()
-    except OSError:
-        return False
-    return (system.get("ID"), system.get("VERSION_ID")) == ("debian", "12")
 
 
 def _source() -> str:

@@ -1,4 +1,4 @@
-"""How far a long run is: a bar on a terminal, elsewhere a plain line now and then; on stderr either way."""
+"""How far a long run is: a bar on a terminal, elsewhere a plain line now and then; on stderr, or to a listener."""
 
 import os
 import re
@@ -6,7 +6,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +30,69 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 type Notify = Callable[[str], object]
 
 
+@dataclass(frozen=True)
+class Step:
+    """How far something is, told to a listener at every change."""
+
+    # What is done, in a word: "convert", "train".
+    what: str
+    done: int
+    # None where nobody knows.
+    total: int | None
+    # What is counted, in the singular: "frame", "episode"; "B" for bytes.
+    unit: str
+    note: str = ""
+
+
+# Told how far a run is, and in lines (`str`) what a person should know. It may be called from any thread.
+type Listener = Callable[[Step | str], object]
+
+_listener: ContextVar[Listener | None] = ContextVar("mstool_listener", default=None)
+
+
+@contextmanager
+def progress_to(listener: Listener | None) -> Iterator[None]:
+    """Tell a listener how far runs are while the block runs, in the place of bars and lines on stderr.
+
+    Parameters
+    ----------
+    listener
+        Called with a `Step` at every change and with a `str` for each line; None turns all of it off.
+
+    Examples
+    --------
+    >>> with progress_to(None):
+    ...     pass
+
+    """
+    token = _listener.set(listener or _nobody)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def listening() -> bool:
+    """Whether a listener is told, so that nothing is shown."""
+    return _listener.get() is not None
+
+
+def tell(step: Step) -> None:
+    """Tell a listener of a step that no `Progress` counts; without one nothing is shown."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(step)
+
+
+def notify() -> Notify:
+    """Return who is told lines now, from any thread: stderr, or the listener."""
+    return _listener.get() or print_line
+
+
+def _nobody(_told: Step | str) -> None:
+    pass
+
+
 def plain(text: str, shown: str = r"\x{:02x}") -> str:
     """Return text that is safe for a terminal: control characters of a stranger's words are shown, not obeyed.
 
@@ -36,9 +102,12 @@ def plain(text: str, shown: str = r"\x{:02x}") -> str:
 
 
 def print_line(text: str) -> None:
-    """Print a line for a person on stderr, above the bars that are there."""
+    """Print a line for a person on stderr, above the bars that are there; a listener gets it instead."""
     text = plain(text)
-    if "tqdm" in sys.modules:
+    listener = _listener.get()
+    if listener is not None:
+        listener(text)
+    elif "tqdm" in sys.modules:
         from tqdm import tqdm
 
         tqdm.write(text, file=sys.stderr)
@@ -65,6 +134,7 @@ class Progress:
 
     def __init__(self, what: str, total: int | None, unit: str, *, done: int = 0) -> None:
         self.note = ""
+        self._listener = _listener.get()
         self._what, self._unit = what, unit
         self._total, self._done = total, done
         self._started = time.monotonic()
@@ -87,6 +157,9 @@ class Progress:
 
     def start(self) -> None:
         """Begin to show it."""
+        if self._listener is not None:
+            self._tell(self._listener)
+            return
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -109,7 +182,8 @@ class Progress:
     def stop(self) -> None:
         """Leave no bar and no clock behind."""
         self._ended.set()
-        self._clock.join()
+        if self._clock.ident is not None:
+            self._clock.join()
         if self._bar is not None:
             self._bar.close()
 
@@ -123,6 +197,8 @@ class Progress:
                 self._bar.total = self._total
                 self._bar.set_postfix_str(self.note, refresh=False)
                 self._bar.update(count)
+            if self._listener is not None:
+                self._tell(self._listener)
 
     def line(self) -> str:
         """Return how far it is, in words."""
@@ -143,6 +219,9 @@ class Progress:
 
     def _number(self, value: float, digits: int = 0) -> str:
         return f"{value / 1e6:.1f}" if self._unit == _BYTES else f"{value:.{digits}f}"
+
+    def _tell(self, listener: Listener) -> None:
+        listener(Step(self._what, self._done, self._total, self._unit, self.note))
 
     def _tick(self) -> None:
         while not self._ended.wait(LINE_SECONDS if self._bar is None else CLOCK_SECONDS):

@@ -22,11 +22,19 @@ from pathlib import Path
 if sys.version_info < (3, 9):
     sys.exit("tools/setup.py needs Python 3.9 or newer to start (and finds or gets the 3.12 it installs into)")
 
-from setup_steps.driver import libraries_there  # the folder of this file is on the path
-from setup_steps.environment import EXTRA_LOCKS, Environment
-from setup_steps.shell import SetupError, run, say
-
 ROOT = Path(__file__).resolve().parent.parent
+# The folder of this file is on the path; `mstool.driver` needs nothing that must be installed.
+sys.path.insert(1, str(ROOT))
+
+from setup_steps.environment import EXTRA_LOCKS, Environment  # noqa: E402
+
+from mstool.driver.lavapipe import libraries_there  # noqa: E402
+from mstool.driver.shell import SetupError, run, say  # noqa: E402
+
+WITHOUT_DRIVER = (
+    "Everything else is set up. Without the driver, what needs no simulator works:\n"
+    '  python3 tools/setup.py --no-driver && .venv/bin/python -m pytest -m "not sim"'
+)
 
 
 def complete(environment: Environment, *, driver: bool) -> bool:
@@ -48,9 +56,12 @@ def set_up(environment: Environment, *, driver: bool, force: bool) -> None:
         environment.install()
         environment.write_stamp()
     if driver:
-        from setup_steps.driver_install import ensure_driver
+        from mstool.driver.install import ensure_driver
 
-        render = ensure_driver(environment.python)
+        try:
+            render = ensure_driver(environment.python)
+        except SetupError as error:
+            raise SetupError(f"{error}\n{WITHOUT_DRIVER}") from error
         environment.write_stamp(device=render.device, libraries=list(render.libraries))
         if "libero" in environment.extras:
             from setup_steps.opengl import ensure_opengl

@@ -9,7 +9,6 @@ What the commands do can be called. Nothing heavy is imported before it is used.
 """
 # What is written for or asked of, beside what `import mstool` offers: a heading, and the objects under it.
 BEHIND = {
-    "Errors": ("mstool.errors.MstoolError", "mstool.errors.UsageError", "mstool.errors.DataError"),
     "Layouts": ("mstool.layouts.get_layout", "mstool.layouts.base.Layout", "mstool.layouts.base.VectorMeaning"),
     "Datasets": ("mstool.dataset.record.read_record", "mstool.dataset.record.Record"),
     "Validation": ("mstool.validators.validate", "mstool.validators.report.ValidationReport"),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mstool.cli import convert_options as opt
-from mstool.cli.output import print_reports, say
+from mstool.cli.output import print_reports
 from mstool.cli.workers import Workers
 from mstool.defaults import DEFAULT_LAYOUT
 
@@ -57,16 +57,16 @@ def build(
     as_json: opt.AsJson = False,
 ) -> None:
     """Convert the environments of a manifest, with its sentences, horizons and cameras, in its order."""
-    from mstool.dataset.names import check_repo_id
-    from mstool.maniskill2lerobot.executors.choose import choose_executor
-    from mstool.maniskill2lerobot.options import parse_formats
-    from mstool.maniskill2lerobot.plan import ConvertRequest, make_recipes, tasks_of
-    from mstool.maniskill2lerobot.plan import build as run
+    from mstool.api.convert import build as run
 
-    if repo_id is not None:
-        check_repo_id(repo_id)
-    tasks = tasks_of(manifest, env or ())
-    request = ConvertRequest(
+    reports = run(
+        manifest,
+        env,
+        demos=demos,
+        episodes=episodes,
+        seed=seed,
+        output=output,
+        repo_id=repo_id,
         layout=layout,
         control_mode=control_mode,
         image_size=image_size,
@@ -74,28 +74,20 @@ def build(
         goal=goal,
         horizon=horizon,
         hold_steps=hold_steps,
-        observations=opt.observations_from(observations, from_states=from_states),
-        demos=demos,
-        episodes=episodes,
-        seed=seed,
+        observations=observations,
+        from_states=from_states,
         render_detail=render_detail,
+        version=version,
+        storage=storage,
         video_profile=video_profile,
-        keep_failures=keep_failures,
-    )
-    formats = parse_formats(version, storage)
-    reports = run(
-        make_recipes(tasks, request, formats, per_task=per_task),
-        request,
-        output or Path("data") / ("" if per_task else manifest.stem),
-        repo_id=repo_id or f"local/{manifest.stem}",
-        formats=formats,
         per_task=per_task,
-        overwrite=overwrite,
-        skip_invalid=skip_invalid,
-        fresh=fresh,
         workers=workers,
-        executor=choose_executor(executor, ray_address),
-        notify=say,
+        executor=executor,
+        ray_address=ray_address,
+        fresh=fresh,
+        skip_invalid=skip_invalid,
+        keep_failures=keep_failures,
+        overwrite=overwrite,
     )
     print_reports(reports, as_json=as_json)
 

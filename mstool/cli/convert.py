@@ -1,12 +1,11 @@
 """`mstool convert`: demos to a dataset."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mstool.cli import convert_options as opt
-from mstool.cli.output import print_reports, say
+from mstool.cli.output import print_reports
 from mstool.cli.workers import Workers
 from mstool.defaults import DEFAULT_LAYOUT
 
@@ -69,17 +68,16 @@ def convert(
     as_json: opt.AsJson = False,
 ) -> None:
     """Replay ManiSkill demos into a LeRobot dataset: RGB views, 8D state, actions, exact norm stats."""
-    from mstool.dataset.names import check_repo_id
-    from mstool.maniskill2lerobot.executors.choose import choose_executor
-    from mstool.maniskill2lerobot.options import parse_formats
-    from mstool.maniskill2lerobot.plan import ConvertRequest, build, choose_envs, make_recipes
-    from mstool.paths import as_file_name
+    from mstool.api.convert import convert as run
 
-    if repo_id is not None:
-        check_repo_id(repo_id)
-    envs = choose_envs(env or (), every=every)
-    name = as_file_name((env or envs)[0] if len(env or envs) == 1 else "multitask")
-    request = ConvertRequest(
+    reports = run(
+        env,
+        every=every,
+        demos=demos,
+        episodes=episodes,
+        seed=seed,
+        output=output,
+        repo_id=repo_id,
         layout=layout,
         control_mode=control_mode,
         image_size=image_size,
@@ -88,29 +86,21 @@ def convert(
         instruction=instruction,
         horizon=horizon,
         hold_steps=hold_steps,
-        observations=opt.observations_from(observations, from_states=from_states),
-        demos=demos,
-        episodes=episodes,
-        seed=seed,
+        observations=observations,
+        from_states=from_states,
         render_detail=render_detail,
+        version=version,
+        storage=storage,
         video_profile=video_profile,
+        per_task=per_task,
+        workers=workers,
+        executor=executor,
+        ray_address=ray_address,
+        fresh=fresh,
+        skip_invalid=skip_invalid,
         keep_failures=keep_failures,
         keep_noops=keep_noops,
-    )
-    formats = parse_formats(version, storage)
-    reports = build(
-        make_recipes(envs, request, formats, per_task=per_task),
-        request,
-        output or Path("data") / ("" if per_task else name),
-        repo_id=repo_id or f"local/{name}",
-        formats=formats,
-        per_task=per_task,
         overwrite=overwrite,
-        skip_invalid=skip_invalid,
-        fresh=fresh,
-        workers=workers,
-        executor=choose_executor(executor, ray_address),
-        notify=say,
     )
     print_reports(reports, as_json=as_json)
 

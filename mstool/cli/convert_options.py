@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from mstool.errors import UsageError
-
 Demos = Annotated[
     str | None,
     typer.Option(
@@ -109,10 +107,3 @@ KeepNoops = Annotated[bool, typer.Option("--keep-noops", help="Keep steps of LIB
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the dataset.", show_default="data/NAME")]
-
-
-def observations_from(observations: str, *, from_states: bool) -> str:
-    """Return what `--observations` and `--from-states` say together; UsageError where they disagree."""
-    if from_states and observations == "recorded":
-        raise UsageError("--from-states renders what --observations recorded takes from the file", fix="leave one out")
-    return "states" if from_states else observations

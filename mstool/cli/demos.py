@@ -6,7 +6,6 @@ import typer
 
 from mstool.cli.output import out, print_json, say, table
 from mstool.cli.workers import PlanWorkers
-from mstool.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Make demonstrations, or list the tasks that have them."
@@ -103,49 +102,24 @@ def generate(
 
         mstool demos generate --env libero_spatial --episodes 40
     """
-    if policy is None:
-        given = {"--dataset": dataset, "--instruction": instruction, "--horizon": horizon, "--replan": replan}
-        if used := [name for name, value in given.items() if value is not None]:
-            raise UsageError(f"{', '.join(used)}: for policies", fix="leave it out, or add --policy runs/NAME")
-        if env is None:
-            raise UsageError("missing option '--env' / '-e'", fix="mstool demos generate --help")
-        from mstool.simulators.benchmarks import benchmark_of
+    from mstool.api.demos import generate as run
 
-        reports = [
-            benchmark_of(task).generate(
-                task,
-                episodes=episodes,
-                seed=seed,
-                out_dir=output or Path("data/demos") / task / ("motionplanning" + (f"-{robot}" if robot else "")),
-                overwrite=overwrite,
-                workers=workers,
-                robot=robot,
-                disturb=disturb,
-            )
-            for task in benchmark_of(env).suite(env)
-        ]
-    else:
-        if disturb or robot:
-            raise UsageError("--disturb and --robot are for the planner", fix="leave them out, or --policy")
-        from mstool.evaluation.demos import generate as record
-        from mstool.evaluation.policies.checkpoint import GENERATE
-        from mstool.evaluation.request import EvalRequest
-
-        request = EvalRequest(
-            policy=policy,
-            envs=(env,) if env else (),
-            episodes=episodes,
-            seed_start=seed,
-            workers=workers,
-            replan=replan,
-            hold=0,
-            instruction=instruction,
-            horizon=horizon,
-            dataset=dataset,
-            device=device,
-            command=GENERATE,
-        )
-        reports = [record(request, output, overwrite=overwrite, notify=say)]
+    reports = run(
+        env,
+        policy=policy,
+        episodes=episodes,
+        seed=seed,
+        output=output,
+        workers=workers,
+        robot=robot,
+        disturb=disturb,
+        dataset=dataset,
+        instruction=instruction,
+        horizon=horizon,
+        replan=replan,
+        device=device,
+        overwrite=overwrite,
+    )
     if as_json:
         print_json(reports[0].to_json() if len(reports) == 1 else [report.to_json() for report in reports])
         return

@@ -77,27 +77,21 @@ def describe(
         views: {observation.images.front: base}
         control_mode, robot, goal: as the options
     """
-    from mstool.errors import UsageError
+    from mstool.api.datasets import describe as run
 
-    if sum(map(bool, (originals, layout, claims))) != 1:
-        raise UsageError(
-            "what is the dataset made of, or what is it?",
-            fix=f"mstool describe {dataset} --from ORIGINAL, --layout LAYOUT or --claims FILE (one of them)",
-        )
-    if not layout and (control_mode or env or view or robot):
-        raise UsageError(
-            "--control-mode, --env, --robot and --view go with --layout", fix="leave them out: --from and --claims know"
-        )
-    if originals:
-        from mstool.dataset.describe import describe as restore
-
-        print_reports([restore(dataset, originals, overwrite=overwrite)], as_json=as_json)
-        return
-    from mstool.cli.claims import checked, from_file, from_words
-    from mstool.validators.claims import describe_by_claims
-
-    said = from_file(claims) if claims else from_words(str(layout), control_mode, env or [], robot, view or [], goal)
-    print_reports([describe_by_claims(dataset, checked(said), overwrite=overwrite)], as_json=as_json)
+    report = run(
+        dataset,
+        originals=originals,
+        layout=layout,
+        control_mode=control_mode,
+        env=env,
+        robot=robot,
+        view=view,
+        goal=goal,
+        claims=claims,
+        overwrite=overwrite,
+    )
+    print_reports([report], as_json=as_json)
 
 
 describe.__doc__ = (describe.__doc__ or "") + EXAMPLES

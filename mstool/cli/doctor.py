@@ -9,6 +9,9 @@ from mstool.cli.output import out, print_json, say, table
 
 def doctor(
     json: bool = typer.Option(False, "--json", help="Print one JSON document instead of a table."),
+    fix: bool = typer.Option(
+        False, "--fix", help="Install what is missing: a Vulkan driver, one OpenCV in the place of two; remove mplib."
+    ),
     draw: bool = typer.Option(True, "--draw/--no-draw", help="Draw with SAPIEN and time it (about 20 s)."),
 ) -> None:
     """Say what this machine has and lacks, and what to do about it.
@@ -19,9 +22,16 @@ def doctor(
 
         mstool doctor
 
+        mstool doctor --fix
+
         mstool doctor --json --no-draw
     """
     from mstool.doctor.examine import examine
+
+    if fix:
+        from mstool.doctor.repair import repair
+
+        repair(say)
 
     if draw and not json:
         say("Drawing a scene, encoding a video, asking the hub: about 25 s ...")

@@ -115,12 +115,11 @@ def evaluate(
         return
     if policy is None:
         raise UsageError("which policy?", fix="mstool eval --policy runs/NAME")
-    from mstool.evaluation.evaluate import evaluate as run
-    from mstool.evaluation.request import EvalRequest
+    from mstool.api.evaluate import evaluate as run
 
-    request = EvalRequest(
-        policy=policy,
-        envs=env or (),
+    results = run(
+        policy,
+        env=env,
         suite=suite,
         episodes=episodes,
         seed_start=seed_start,
@@ -129,17 +128,16 @@ def evaluate(
         replan=replan,
         ensemble=ensemble,
         hold=hold,
+        dataset=dataset,
         instruction=instruction,
         horizon=horizon,
-        dataset=dataset,
         device=device,
-        timeout_s=timeout,
+        timeout=timeout,
         video=video,
         output=output,
         fresh=fresh,
         diagnose=diagnose,
     )
-    results = run(request, say)
     if as_json:
         print_json(results.to_json())
     else:
@@ -149,10 +147,9 @@ def evaluate(
 
 
 def _compare(first: Path, second: Path, *, as_json: bool) -> None:
-    from mstool.evaluation.compare import compare
-    from mstool.evaluation.results import read_results
+    from mstool.api.evaluate import compare
 
-    comparison = compare(read_results(first), read_results(second))
+    comparison = compare(first, second)
     if as_json:
         print_json(comparison.to_json())
         return

@@ -48,20 +48,17 @@ def export(
     One made elsewhere (v2.0, v2.1 or v3.0) keeps its columns, but those of `--drop`, and its pictures as they are
     stored, unless `--storage` or `--video-profile` says otherwise.
     """
-    from mstool.maniskill2lerobot.options import parse_version
-    from mstool.maniskill2lerobot.pictures.profiles import parse_profile
+    from mstool.api.datasets import export as run
     from mstool.maniskill2lerobot.rewrite.elsewhere.source import parse_renames
-    from mstool.maniskill2lerobot.rewrite.merge_export import export as run
 
-    chosen, kept = parse_version(version, storage)
     report = run(
         dataset,
         output,
-        version=chosen,
-        storage=kept,
-        profile=parse_profile(video_profile),
-        drop=drop or [],
+        version=version,
+        storage=storage,
+        drop=drop,
         rename=parse_renames(rename or []),
+        video_profile=video_profile,
         overwrite=overwrite,
     )
     print_reports([report], as_json=as_json)

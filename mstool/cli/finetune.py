@@ -1,14 +1,11 @@
 """`mstool finetune`: a validated dataset to a trained policy."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mstool.cli.output import out, print_json, print_reports, say
-from mstool.errors import MstoolError
+from mstool.cli.output import out, print_json, print_reports
 
 
 def finetune(
@@ -99,17 +96,21 @@ def finetune(
     mstool finetune data/PickCube-v1/v2.1 --policy pi05 --engine openpi
 
     """
+    from mstool.api.finetune import finetune as run
     from mstool.training.machine import rank
-    from mstool.training.options import FinetuneOptions
+    from mstool.training.plan import Plan
+    from mstool.training.plan_text import text
 
-    policy = policy or ("pi05" if engine == "openpi" else "flow")
-    options = FinetuneOptions(
-        dataset=dataset,
+    def show(plan: Plan) -> None:
+        if as_json:
+            print_json(plan.to_json())
+        else:
+            out(text(plan), flush=True)
+
+    result = run(
+        dataset,
         policy=policy,
-        output=output or Path("runs") / f"{policy}-{dataset.resolve().name}",
-        engine=engine,
         init=init,
-        tokenizer=tokenizer,
         steps=steps,
         minutes=minutes,
         batch_size=batch_size,
@@ -117,68 +118,26 @@ def finetune(
         chunk_size=chunk_size,
         head=head,
         image_size=image_size,
-        compile=compile_,
+        compile_=compile_,
         lora=lora,
+        tokenizer=tokenizer,
+        output=output,
+        engine=engine,
         seed=seed,
         num_workers=num_workers,
+        cache_frames=cache_frames,
         save_every=save_every,
         log_every=log_every,
         eval_freq=eval_freq,
         eval_episodes=eval_episodes,
         device=device,
-        cache_frames=cache_frames,
         wandb=wandb,
         resume=resume,
         overwrite=overwrite,
         force=force,
         dry_run=dry_run,
+        # Before what stands in its way.
+        on_plan=show if dry_run else None,
     )
-    notify = say if rank() == 0 else _silent
-    if engine == "openpi":
-        from mstool.training.openpi_engine import write
-
-        print_reports([write(options, notify)], as_json=as_json)
-        return
-
-    from mstool.training import gate
-    from mstool.training.plan_text import text
-    from mstool.training.prepare import prepare
-    from mstool.training.problems import Stopped
-    from mstool.training.run import finetune as run
-
-    with _said_once(MstoolError):
-        prepared = prepare(options, notify)
-        plan = prepared.plan
-        if dry_run and as_json:
-            print_json(plan.to_json())
-        elif dry_run:
-            out(text(plan), flush=True)
-        else:
-            notify(text(plan))
-        if plan.obstacle:
-            raise plan.obstacle
-        verdict = gate.check(options, plan.target, plan.content_hash, notify)
-        notify(f"validation  {verdict.target}: {verdict.summary}")
-    if dry_run:
-        return
-    with _said_once(Stopped):
-        report = run(prepared, verdict=verdict)
-    if rank() == 0:
-        print_reports([report], as_json=as_json)
-
-
-@contextmanager
-def _said_once(error: type[MstoolError]) -> Iterator[None]:
-    """Leave to process 0 what every process of `accelerate launch` meets alike."""
-    from mstool.training.machine import rank
-
-    try:
-        yield
-    except error as met:
-        if rank() > 0:
-            raise typer.Exit(met.exit_code) from met
-        raise
-
-
-def _silent(_line: str) -> None:
-    pass
+    if not isinstance(result, Plan) and rank() == 0:
+        print_reports([result], as_json=as_json)

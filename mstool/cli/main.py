@@ -25,7 +25,7 @@ from mstool.cli.show import show
 from mstool.cli.stats import stats
 from mstool.cli.validate import validate
 from mstool.cli.vocabulary import renamed
-from mstool.errors import MstoolError, UsageError
+from mstool.errors import MstoolError, SaidElsewhereError, UsageError
 from mstool.paths import explain
 
 app = typer.Typer(
@@ -100,6 +100,8 @@ def main() -> None:
     """Run the command line: exit code 0 fine, 1 the data or the work failed, 2 usage."""
     try:
         code = app(standalone_mode=False)
+    except SaidElsewhereError as error:
+        sys.exit(error.exit_code)
     except MstoolError as error:
         print_error(error)
         sys.exit(error.exit_code)

@@ -36,13 +36,17 @@ def merge(
 
     Ours must be of one layout and format. With datasets made elsewhere, all need the same columns, fps and robot.
     """
-    from mstool.maniskill2lerobot.pictures.profiles import parse_profile
+    from mstool.api.datasets import merge as run
     from mstool.maniskill2lerobot.rewrite.elsewhere.source import parse_renames
-    from mstool.maniskill2lerobot.rewrite.merge_export import merge as run
 
-    renames = parse_renames(rename or [])
-    profile = parse_profile(video_profile)
-    report = run(datasets, output, drop=drop or [], rename=renames, profile=profile, overwrite=overwrite)
+    report = run(
+        datasets,
+        output,
+        drop=drop,
+        rename=parse_renames(rename or []),
+        video_profile=video_profile,
+        overwrite=overwrite,
+    )
     print_reports([report], as_json=as_json)
 
 

@@ -39,26 +39,19 @@ def pull(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Pull a dataset, resume within files, verify every file, open it with LeRobot; it appears whole or not at all."""
-    from mstool.errors import UsageError
-    from mstool.hub.options import PullOptions
-    from mstool.hub.pull import pull as run
-    from mstool.hub.write_back import find_entry
+    from mstool.api.hub import pull as run
 
-    entry = find_entry(manifest, env_id=name, repo_id=name)
-    repo_id = entry.repo_id if entry and entry.repo_id else name
-    if entry and not entry.repo_id:
-        raise UsageError(f"the manifest does not say where {name} is", fix="mstool pull OWNER/NAME")
-    server = entry.endpoint if entry else ""
-    options = PullOptions(
-        repo_id=repo_id,
-        root=output or Path("data") / repo_id.rpartition("/")[2],
+    report = run(
+        name,
         endpoint=endpoint,
-        revision=revision or (entry.revision if entry else "") or None,
+        revision=revision,
+        output=output,
+        manifest=manifest,
         overwrite=overwrite,
         open_it=open_it,
         jobs=jobs,
+        dry_run=dry_run,
     )
-    report = run(options, dry_run=dry_run, endpoint=server, say=say)
     if as_json:
         print_json(report.to_json())
         return

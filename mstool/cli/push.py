@@ -1,13 +1,8 @@
 """`mstool push`: a dataset, or a trained policy, to a hub or a mirror."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
-
-if TYPE_CHECKING:
-    from mstool.hub.options import PushOptions
-    from mstool.hub.push import PushReport
 
 from mstool.cli.output import out, print_json, say, table
 
@@ -65,89 +60,23 @@ def push(
     A trained policy becomes a model repository: bfloat16 weights, what its numbers mean, and a card.
     The token comes from HF_TOKEN or `hf auth login`.
     """
-    from mstool.dataset.locate import is_dataset
-    from mstool.dataset.record import read_record
-    from mstool.errors import UsageError
-    from mstool.evaluation.policies.checkpoint import checkpoint_in
-    from mstool.hub.options import PushOptions
-    from mstool.hub.push import push as run
-    from mstool.hub.write_back import check_writable, find_entry, write_back
+    from mstool.api.hub import push as run
 
-    model = None if is_dataset(dataset) else checkpoint_in(dataset)
-    if model is not None:
-        if not repo_id or manifest or write_revision or tag:
-            raise UsageError(
-                f"{dataset} is a trained policy: it needs a name, and the manifest and version tags are datasets'",
-                fix=f"mstool push {dataset} --repo-id OWNER/NAME",
-            )
-        policy = PushOptions(
-            dataset=dataset,
-            repo_id=repo_id,
-            endpoint=endpoint,
-            private=private,
-            revision=revision,
-            license=license_,
-            read_back=read_back,
-            jobs=jobs,
-        )
-        _print(_push_model(policy, model, dry_run=dry_run), as_json=as_json)
-        return
-    env_ids = read_record(dataset).env_ids or [""]
-    entry = find_entry(manifest, env_id=str(env_ids[0]), repo_id=repo_id or "")
-    name = repo_id or (entry.repo_id if entry else "")
-    if not name:
-        raise UsageError(f"no name for {dataset} on a hub", fix=f"mstool push {dataset} --repo-id OWNER/NAME")
-    # The manifest's server is meant for the manifest's name only.
-    server = entry.endpoint if entry and entry.repo_id == name else ""
-    if write_revision:
-        if manifest is None:
-            raise UsageError(
-                "--write-revision needs a manifest to write to", fix="add --manifest datasets_manifest.yaml"
-            )
-        check_writable(manifest, entry.env_id if entry else str(env_ids[0]))
-    options = PushOptions(
-        dataset=dataset,
-        repo_id=name,
+    report = run(
+        dataset,
+        repo_id=repo_id,
         endpoint=endpoint,
         private=private,
         revision=revision,
         tag=tag,
-        license=license_,
+        license_=license_,
+        manifest=manifest,
+        write_revision=write_revision,
         force=force,
         read_back=read_back,
         jobs=jobs,
+        dry_run=dry_run,
     )
-    report = run(options, dry_run=dry_run, endpoint=server, say=say)
-    if write_revision and entry and manifest and not dry_run:
-        # Only a server that was named: the default of this machine is not a fact about the dataset.
-        named = {"endpoint": report.endpoint} if endpoint or server else {}
-        write_back(manifest, entry.env_id, {"repo_id": name, **named, "revision": report.revision})
-        say(f"{manifest}: {entry.env_id} is at {report.revision}")
-    _print(report, as_json=as_json)
-
-
-def _push_model(options: "PushOptions", model: Path, *, dry_run: bool) -> "PushReport":
-    """Write what the repository is to hold into a folder of its own, and push that."""
-    import tempfile
-
-    from mstool.evaluation.policies.checkpoint import results_folder
-    from mstool.evaluation.results import RESULTS_FILE
-    from mstool.hub.push import push_model
-    from mstool.training.publish import publishable
-
-    results = results_folder(model) / RESULTS_FILE
-    with tempfile.TemporaryDirectory(prefix="mstool-model-") as folder:
-        publishable(
-            model,
-            Path(folder),
-            repo_id=options.repo_id,
-            license_=options.license,
-            results=results if results.is_file() else None,
-        )
-        return push_model(options, Path(folder), dry_run=dry_run, say=say)
-
-
-def _print(report: "PushReport", *, as_json: bool) -> None:
     if as_json:
         print_json(report.to_json())
         return

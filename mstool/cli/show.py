@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mstool.cli.output import out, print_json, say, table
+from mstool.cli.output import out, print_json, table
 from mstool.markup import one_line
 
 
@@ -31,9 +31,9 @@ def show(
     mstool show data/PickCube-v1 --output shown --rerun && rerun shown/episode.rrd
 
     """
-    from mstool.validators.show import show as run
+    from mstool.api.datasets import show as run
 
-    shown = run(dataset, episode=episode, output=output, rerun=rerun, notify=say)
+    shown = run(dataset, episode=episode, output=output, rerun=rerun)
     if as_json:
         print_json(shown.to_json())
         return

@@ -2,7 +2,6 @@
 
 import shlex
 from dataclasses import asdict
-from math import inf, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +9,9 @@ import typer
 
 from mstool.cli.output import out, print_json, say, table
 from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE
-from mstool.errors import UsageError
 
 if TYPE_CHECKING:
-    from mstool.norm_stats.check import Deviation
+    from mstool.norm_stats.compute import StatsResult
 
 
 def stats(
@@ -71,49 +69,29 @@ def stats(
     mstool stats data/pickcube --dry-run --plot stats.png --json
 
     """
-    from mstool.norm_stats.check import compare, deviation_rows, differing_settings, read_file
-    from mstool.norm_stats.compute import compute
-    from mstool.norm_stats.output import norm_stats_path, write
-    from mstool.norm_stats.plot import check_plot
-    from mstool.norm_stats.plot import plot as draw
-    from mstool.norm_stats.report import document, headline, problem_lines, rows
+    from mstool.api.stats import compute_stats
+    from mstool.norm_stats.output import DamagedStatsError, WrongStatsError
 
-    writes = check is None and not dry_run
-    if writes:
-        norm_stats_path(tuple(datasets), output, asset_id)
-    if check is not None:
-        read_file(check)
-    if plot is not None:
-        check_plot(plot)
-    result = compute(
-        datasets,
-        config=config,
-        horizon=horizon,
-        delta=delta,
-        features=(writes and output is None) or check is not None,
-    )
-    deviations: list[Deviation] = compare(check, result) if check is not None else []
-    if plot is not None:
-        draw(result, plot)
-        say(f"wrote {plot}")
-    if writes and result.ok and (force or not result.wrong):
-        result = write(result, output=output, asset_id=asset_id, force=force)
-    if as_json:
-        extra = {"check": [asdict(d) | {"fine": d.fine} for d in deviations]} if check is not None else {}
-        print_json(document(result) | extra)
-    else:
-        say(headline(result))
-        lines = rows(result) if check is None else deviation_rows(deviations)
-        out(table(lines, list(lines[0])))
-    for line in [*problem_lines(result.problems), *(f"wrote {path}" for path in result.written)]:
-        say(line)
-    for line in differing_settings(check, result) if check is not None else []:
-        say(line)
-    if writes and result.ok and result.wrong and not force:
-        raise UsageError(f"{result.wrong[0].message}: nothing was written (--force writes it)", fix=result.wrong[0].fix)
+    try:
+        result = compute_stats(
+            datasets,
+            config=config,
+            horizon=horizon,
+            delta=delta,
+            asset_id=asset_id,
+            output=output,
+            check=check,
+            plot=plot,
+            force=force,
+            dry_run=dry_run,
+        )
+    except (DamagedStatsError, WrongStatsError) as refused:
+        _print(refused.result, as_json=as_json)
+        raise
+    _print(result, as_json=as_json)
     options = {"--config": config, "--horizon": horizon, "--delta": delta, "--asset-id": asset_id, "--output": output}
     words = [*map(str, datasets), *(str(w) for pair in options.items() if pair[1] is not None for w in pair)]
-    if _say_failures(result.ok, deviations, shlex.join(["mstool", "stats", *words])):
+    if _say_failures(result, shlex.join(["mstool", "stats", *words])):
         raise typer.Exit(1)
 
 
@@ -121,13 +99,31 @@ def stats(
 stats.__doc__ = (stats.__doc__ or "").replace("{STATS_FILE}", STATS_FILE)
 
 
-def _say_failures(ok: bool, deviations: "list[Deviation]", fix: str) -> bool:
-    if not ok:
-        say("the data has errors: nothing was written")
-    off = [deviation for deviation in deviations if not deviation.fine]
-    if off:
-        worst = max(off, key=lambda d: inf if isnan(d.off) else abs(d.off))
-        say(f"{len(off)} of {len(deviations)} dimensions are off")
+def _print(result: "StatsResult", *, as_json: bool) -> None:
+    from mstool.norm_stats.deviation import deviation_rows
+    from mstool.norm_stats.report import document, headline, problem_lines, rows
+
+    check = result.check
+    if as_json:
+        extra = {"check": [asdict(d) | {"fine": d.fine} for d in check.deviations]} if check is not None else {}
+        print_json(document(result) | extra)
+    else:
+        say(headline(result))
+        lines = rows(result) if check is None else deviation_rows(check.deviations)
+        out(table(lines, list(lines[0])))
+    for line in [*problem_lines(result.problems), *(f"wrote {path}" for path in result.written)]:
+        say(line)
+    for line in check.differing if check is not None else ():
+        say(line)
+
+
+def _say_failures(result: "StatsResult", fix: str) -> bool:
+    if not result.ok:
+        say("the data has errors")
+    if result.check is not None and result.check.off:
+        off, worst = result.check.off, result.check.off[0]
+        say(f"{len(off)} of {len(result.check.deviations)} dimensions are off")
         say(f"the worst, {worst.key}[{worst.dim}] {worst.name}, by {worst.off:+.3g} where the normalised range is 2")
         say(f"fix: {fix}")
-    return bool(off) or not ok
+        return True
+    return not result.ok

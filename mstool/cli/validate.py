@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstool.cli.output import out, print_json, say, table
-from mstool.dataset.locate import locate
+from mstool.cli.output import out, print_json, table
 from mstool.errors import UsageError
 from mstool.markup import one_line
-from mstool.paths import writable_file
 
 if TYPE_CHECKING:
-    from mstool.validators.check import ReplayDataset
     from mstool.validators.report import CheckResult, ValidationReport
 
 _SHOWN = 5
@@ -64,68 +61,34 @@ def validate(
     mstool validate --list
 
     """
-    from mstool.validators.runner import all_checks
-    from mstool.validators.runner import validate as run
-
     if list_checks:
+        from mstool.validators.runner import all_checks
+
         _list(as_json, list(all_checks()))
         return
     if dataset is None:
         raise UsageError("no dataset given", fix="mstool validate DATASET")
-    root = locate(dataset)
-    if html is not None:
-        writable_file(html, "--html")
-    replayer, why = _replay(replay)
+    from mstool.api.validate import validate as run
+
     report = run(
-        root,
-        against,
+        dataset,
+        against=against,
         norm_stats=norm_stats,
         strict=strict,
-        select=_codes(select),
-        ignore=_codes(ignore),
-        full=full,
-        replay=replayer,
-        no_replay=why,
+        html=html,
+        select=select,
+        ignore=ignore,
+        replay=replay,
         open_it=open_it,
+        full=full,
+        keep=keep,
     )
-    if html is not None:
-        from mstool.validators.html import write_html
-
-        write_html(report, html)
-        say(f"wrote {html}")
     if as_json:
         print_json(report.to_json())
     else:
         _print(report, verbose=verbose)
-    # A verdict on some of the checks is none on the dataset.
-    if keep and not (select or ignore):
-        _record(report, root)
     if not report.valid:
         raise typer.Exit(1)
-
-
-def _record(report: "ValidationReport", dataset: Path) -> None:
-    from mstool.validators.record import record
-
-    try:
-        record(report, dataset)
-    except OSError as error:
-        say(f"the verdict is not kept in the dataset: {error.strerror or error}")
-
-
-def _codes(text: str | None) -> list[str]:
-    return [code.strip().upper() for code in (text or "").split(",") if code.strip()]
-
-
-def _replay(wanted: bool) -> "tuple[ReplayDataset | None, str]":
-    if not wanted:
-        return None, "not asked for (--replay)"
-    try:
-        from mstool.evaluation.replay_dataset import replay_dataset
-    except ImportError as error:
-        return None, f"there is no simulator here ({error})"
-
-    return replay_dataset, ""
 
 
 def _print(report: "ValidationReport", *, verbose: bool) -> None:

@@ -6,7 +6,15 @@ from mstool.doctor.hub import hub_lines
 from mstool.doctor.line import Line
 from mstool.doctor.machine import machine_lines
 from mstool.doctor.rendering import rendering_lines
-from mstool.doctor.versions import clash_line, opencv_line, package_lines, python_line, ray_line
+from mstool.doctor.versions import (
+    clash_line,
+    mplib_line,
+    opencv_line,
+    opencv_problem,
+    package_lines,
+    python_line,
+    ray_line,
+)
 from mstool.doctor.video import video_lines
 from mstool.installation import installed
 
@@ -26,7 +34,8 @@ def examine(folder: Path, *, draw: bool = True) -> list[Line]:
         python_line(),
         clash_line(installed("mstool")),
         *package_lines(),
-        opencv_line(installed("opencv-python"), installed("opencv-python-headless")),
+        opencv_line(installed("opencv-python"), installed("opencv-python-headless"), opencv_problem()),
+        mplib_line(installed("mplib")),
         ray_line(installed("ray")),
         *rendering_lines(draw=draw),
         *video_lines(),

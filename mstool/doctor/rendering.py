@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mstool.doctor.line import Line, first_line
-from mstool.installation import driver_command
+from mstool.driver.lavapipe import OLDEST_MESA
+from mstool.installation import fix_command
 
-OLDEST_MESA = (24, 3)
 # The first pictures compile the shaders, on one old core in about a minute.
 PROBE_SECONDS = 180.0
 VULKAN_SECONDS = 60.0
@@ -65,10 +65,10 @@ def vulkan_line(answer: dict[str, Any], problem: str) -> Line:
     problem = problem or answer.get("problem", "")
     devices = answer.get("devices", [])
     if problem or not devices:
-        return Line("vulkan", "missing", problem or "no device", driver_command())
+        return Line("vulkan", "missing", problem or "no device", fix_command())
     found = "; ".join(f"{device['name']}: {device['driver']}" for device in devices)
     if all(_too_old(device["name"], device["driver"]) for device in devices):
-        return Line("vulkan", "missing", f"{found}: SAPIEN needs Mesa 24.3 or newer", driver_command())
+        return Line("vulkan", "missing", f"{found}: SAPIEN needs Mesa 24.3 or newer", fix_command())
     return Line("vulkan", "ok", found)
 
 
@@ -76,7 +76,7 @@ def rendering_line(answer: dict[str, Any], problem: str) -> Line:
     """Judge the time for one 256x256 camera of a real ManiSkill scene."""
     problem = problem or answer.get("problem", "")
     if problem:
-        return Line("rendering", "missing", first_line(problem), driver_command())
+        return Line("rendering", "missing", first_line(problem), fix_command())
     found = f"{answer['device']} ({answer['backend']}): {answer['ms_per_frame']:.1f} ms per 256x256 frame"
     return Line("rendering", "ok", found)
 

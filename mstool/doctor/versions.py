@@ -1,5 +1,6 @@
 """Installed packages against what mstool asks for."""
 
+import importlib
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, requires
@@ -7,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, requires
 from packaging.requirements import Requirement
 
 from mstool import __version__
-from mstool.doctor.line import Line
-from mstool.installation import DISTRIBUTION, installed, repair_command
+from mstool.doctor.line import Line, first_line
+from mstool.installation import DISTRIBUTION, fix_command, installed, repair_command
 
 SHOWN = ("numpy", "torch", "lerobot", "mani_skill", "sapien", "datasets", "av")
 
@@ -49,18 +50,43 @@ def package_lines() -> list[Line]:
     return [package_line(name, installed(name), requirements.get(_normal(name))) for name in SHOWN]
 
 
-def opencv_line(plain: str, headless: str) -> Line:
-    """Two distributions own the folder `cv2`: the one installed last overwrites the other's files."""
+def opencv_line(plain: str, headless: str, problem: str) -> Line:
+    """Judge `cv2`, the folder that two distributions own: pip leaves the files of the one it installed last.
+
+    Parameters
+    ----------
+    plain, headless
+        Versions of opencv-python, which draws windows and needs libGL, and of opencv-python-headless; "" for none.
+    problem
+        Why `import cv2` fails, "" where it does not.
+
+    """
+    found = ", ".join(
+        f"{name} {version}"
+        for name, version in (("opencv-python-headless", headless), ("opencv-python", plain))
+        if version
+    )
+    if problem or not found:
+        return Line("cv2", "missing", ": ".join(filter(None, [found or "not installed", problem])), fix_command())
     if plain and headless and plain != headless:
-        return Line(
-            "cv2",
-            "missing",
-            f"opencv-python {plain} over opencv-python-headless {headless}",
-            repair_command(f"opencv-python-headless=={headless}", remove="opencv-python"),
-        )
-    if not plain and not headless:
-        return Line("cv2", "missing", "not installed", repair_command("opencv-python-headless"))
-    return Line("cv2", "ok", f"opencv-python-headless {headless}" if headless else f"opencv-python {plain}")
+        return Line("cv2", "missing", f"{found}, in one folder", fix_command())
+    return Line("cv2", "ok", found)
+
+
+def opencv_problem() -> str:
+    """Return why OpenCV cannot be imported, "" where it can: without a display's libraries opencv-python cannot."""
+    try:
+        importlib.import_module("cv2")
+    except ImportError as error:
+        return first_line(error)
+    return ""
+
+
+def mplib_line(found: str) -> Line:
+    """Look for mplib, which ManiSkill asks for: its planner ends the process under numpy 2, and mstool has its own."""
+    if not found:
+        return Line("mplib", "ok", "not installed (mstool plans without it)")
+    return Line("mplib", "warning", f"{found}: crashes under numpy 2; mstool does not load it", fix_command())
 
 
 def clash_line(other: str) -> Line:

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _PARTS = ".parts"
 
 
-@dataclass
+@dataclass(frozen=True)
 class PullReport:
     """What a pull did, or with `dry_run` would do."""
 
@@ -51,7 +51,7 @@ class PullReport:
     files: int = 0
     bytes: int = 0
     # Rows of {"change": "add" | "change" | "delete", "path", "bytes"}, against what lies at `root`.
-    changes: list[dict[str, Any]] = field(default_factory=list)
+    changes: tuple[dict[str, Any], ...] = ()
     download_bytes: int = 0
     verified: int = 0
     # {"tag", "tag_commit", "branch", "branch_commit", "files"}: LeRobot's version and the branch hold other files.
@@ -62,7 +62,7 @@ class PullReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report for `--json`."""
-        return asdict(self)
+        return asdict(self) | {"changes": list(self.changes)}
 
 
 def pull(
@@ -103,34 +103,41 @@ def pull(
     api = connect(server)
     if server.in_the_clear:
         say(f"warning: {server.url} is not https: a token and the data can be read on the way")
-    report = PullReport(options.repo_id, server.url, str(options.root), dry_run)
     with explained(asked), quiet():
         known = refs(api, options.repo_id)
-        report.asked_revision = options.revision or _default_revision(known, options.repo_id, say)
-        info = api.repo_info(options.repo_id, repo_type="dataset", revision=report.asked_revision)
-        report.revision = str(info.sha or report.asked_revision)
-        files = _wanted(api, asked, report.revision)
-        report.files, report.bytes = len(files), sum(file.size for file in files.values())
-        stale = find_stale_tag(api, asked, known, report.asked_revision, files) if known else None
+        revision = options.revision or _default_revision(known, options.repo_id, say)
+        commit = str(api.repo_info(options.repo_id, repo_type="dataset", revision=revision).sha or revision)
+        files = _wanted(api, asked, commit)
+        stale = find_stale_tag(api, asked, known, revision, files) if known else None
         if stale is not None:
-            report.stale_tag = stale.to_json()
-            stale.tell(asked, report.asked_revision, say)
+            stale.tell(asked, revision, say)
         here = _same_files(options.root, files)
-        _describe(options.root, files, here, report)
+        changes = _changes(options.root, files, here)
+        report = PullReport(
+            repo_id=options.repo_id,
+            endpoint=server.url,
+            root=str(options.root),
+            dry_run=dry_run,
+            asked_revision=revision,
+            revision=commit,
+            files=len(files),
+            bytes=sum(file.size for file in files.values()),
+            changes=changes,
+            download_bytes=sum(files[path].size for path in set(files) - here),
+            stale_tag=None if stale is None else stale.to_json(),
+        )
         if dry_run:
             return report
-        if not report.changes:
+        if not changes:
             say(f"{options.root} is what {server.url} has")
-            report.verified = len(files)
-            report.opened = _open(options.root, options)
+            report = replace(report, verified=len(files), opened=_open(options.root, options))
         else:
             _check_target(asked)
-            _fill(asked, files, here, report, say)
-    report.seconds = round(time.monotonic() - started, 3)
-    return report
+            report = _filled(asked, files, here, report, say)
+    return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
-def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: PullReport, say: Notify) -> None:
+def _filled(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: PullReport, say: Notify) -> PullReport:
     options = asked.options
     assert isinstance(options, PullOptions)
     staging = options.root.with_name(f".{options.root.name}.pull")
@@ -142,14 +149,14 @@ def _fill(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: Pu
         for path in here - done:
             _link(options.root / path, staging / path)
         missing = [files[path] for path in sorted(set(files) - done - here)]
-        report.download_bytes = sum(file.size for file in missing)
         say(f"{options.repo_id} {report.asked_revision} from {report.endpoint}: {len(missing)} of {len(files)} files")
         download(asked, missing, report.revision, staging, staging / _PARTS, options.jobs)
-        # Each file was compared when it came; what an earlier run or `root` gave was compared above.
-        report.verified = len(files)
         shutil.rmtree(staging / _PARTS, ignore_errors=True)
-        report.opened = _open(staging, options)
+        opened = _open(staging, options)
         _put_in_place(staging, options.root)
+    size = sum(file.size for file in missing)
+    # Each file was compared when it came; what an earlier run or `root` gave was compared above.
+    return replace(report, download_bytes=size, verified=len(files), opened=opened)
 
 
 def _default_revision(known: Refs | None, repo_id: str, say: Notify) -> str:
@@ -182,15 +189,14 @@ def _same_files(root: Path, files: dict[str, RemoteFile]) -> set[str]:
     return same
 
 
-def _describe(root: Path, files: dict[str, RemoteFile], here: set[str], report: PullReport) -> None:
+def _changes(root: Path, files: dict[str, RemoteFile], here: set[str]) -> tuple[dict[str, Any], ...]:
     present = dict.fromkeys(dataset_files(root)) if root.is_dir() else {}
     rows = [
         {"change": "change" if path in present else "add", "path": path, "bytes": files[path].size}
         for path in sorted(set(files) - here)
     ]
     extra = [{"change": "delete", "path": path, "bytes": (root / path).stat().st_size} for path in present]
-    report.changes = rows + [row for row in extra if row["path"] not in files]
-    report.download_bytes = sum(files[path].size for path in set(files) - here)
+    return (*rows, *(row for row in extra if row["path"] not in files))
 
 
 def _check_target(asked: Asked) -> None:

@@ -7,7 +7,7 @@ server's. So a push that stops anywhere leaves what was loadable before, and the
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 
-@dataclass
+@dataclass(frozen=True)
 class PushReport:
     """What a push did, or with `dry_run` would do."""
 
@@ -45,7 +45,7 @@ class PushReport:
     files: int = 0
     bytes: int = 0
     # Rows of {"change": "add" | "change" | "delete", "path", "bytes"}.
-    changes: list[dict[str, Any]] = field(default_factory=list)
+    changes: tuple[dict[str, Any], ...] = ()
     upload_bytes: int = 0
     # The commit that holds the dataset.
     revision: str = ""
@@ -56,7 +56,7 @@ class PushReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report for `--json`."""
-        return asdict(self)
+        return asdict(self) | {"changes": list(self.changes)}
 
 
 def push(
@@ -93,12 +93,11 @@ def push(
     files = local_files(options.dataset)
     target = _gate(options, info, files, say)
     tag = info.codebase_version if _wants_tag(options) else ""
-    report = PushReport(options.repo_id, server.url, options.revision, tag, dry_run)
     with tempfile.TemporaryDirectory(prefix="mstool-push-") as folder:
         files |= _about(options, info, target, Path(folder), say)
-        _send(Asked(options, server), files, report, say)
-    report.seconds = round(time.monotonic() - started, 3)
-    return report
+        report = PushReport(options.repo_id, server.url, options.revision, tag, dry_run)
+        report = _sent(Asked(options, server), files, report, say)
+    return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
 def push_model(
@@ -128,33 +127,31 @@ def push_model(
     server = choose(options.endpoint, "")
     files = {path.name: LocalFile(path.name, path, hash_file(path)) for path in sorted(folder.iterdir())}
     report = PushReport(options.repo_id, server.url, options.revision, "", dry_run)
-    _send(Asked(options, server), files, report, say)
-    report.seconds = round(time.monotonic() - started, 3)
-    return report
+    report = _sent(Asked(options, server), files, report, say)
+    return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
-def _send(asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> None:
+def _sent(asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> PushReport:
     """Connect, and push as whom the server knows the token's owner."""
     if asked.endpoint.in_the_clear:
         say(f"warning: {asked.endpoint.url} is not https: a token and the data can be read on the way")
     api = connect(asked.endpoint)
-    report.files, report.bytes = len(files), sum(file.hash.size for file in files.values())
+    report = replace(report, files=len(files), bytes=sum(file.hash.size for file in files.values()))
     with explained(asked), quiet():
         asked = identify(api, asked, needed=not report.dry_run)
         # From here on the messages know whose token it is.
         with explained(asked):
-            _push(api, asked, files, report, say)
+            return _pushed(api, asked, files, report, say)
 
 
-def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> None:
+def _pushed(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> PushReport:
     from mstool.hub.upload import ensure_branch, upload
 
     options = asked.options
     assert isinstance(options, PushOptions)
     if report.dry_run:
-        plan, report.revision = _plan(api, options, files)
-        _describe(plan, report)
-        return
+        plan, head = _plan(api, options, files)
+        return replace(_described(plan, report), revision=head)
     ensure_branch(api, options)
     if options.private and not api.repo_info(options.repo_id, repo_type=options.repo_type).private:
         raise HubError(
@@ -163,35 +160,36 @@ def _push(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushR
             f"--private && {asked.again()}",
         )
     plan, head = _plan(api, options, files)
-    _describe(plan, report)
+    report = _described(plan, report)
     say(
         f"{options.repo_id} at {report.endpoint} (from {asked.endpoint.named_by}): {len(plan.upload)} files to send, "
         f"{len(plan.stale)} to remove, {len(plan.same)} there already"
     )
-    report.revision = head if plan.empty else upload(api, options, plan, head)
-    _verify(api, asked, files, report, say)
+    report = replace(report, revision=head if plan.empty else upload(api, options, plan, head))
+    report = _verified(api, asked, files, report, say)
     if report.tag:
         move_tag(api, asked, report.tag, report.revision)
-        report.tagged = True
+    return replace(report, tagged=bool(report.tag))
 
 
-def _verify(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> None:
+def _verified(api: "HfApi", asked: Asked, files: dict[str, LocalFile], report: PushReport, say: Notify) -> PushReport:
     options = asked.options
     assert isinstance(options, PushOptions)
     there = remote_files(api, options.repo_id, report.revision, options.repo_type)
     problems = differing(files.values(), there)
+    read = 0
     if not problems and options.read_back:
         from mstool.hub.download import read_back
 
         say("reading every file back")
         problems = read_back(asked, files, there, report.revision)
-        report.read_back = len(files) - len(problems)
+        read = len(files)
     if problems:
         raise HubError(
             f"{report.endpoint} does not hold what was sent, so no tag points to it:\n  " + "\n  ".join(problems),
             fix=asked.again(),
         )
-    report.verified = len(files)
+    return replace(report, verified=len(files), read_back=read)
 
 
 def _gate(options: PushOptions, info: Info, files: dict[str, LocalFile], say: Notify) -> str:
@@ -240,12 +238,12 @@ def _plan(api: "HfApi", options: PushOptions, files: dict[str, LocalFile]) -> tu
         return compare(files, {}), ""
 
 
-def _describe(plan: FileDifference, report: PushReport) -> None:
+def _described(plan: FileDifference, report: PushReport) -> PushReport:
     rows = [("add", f.path, f.hash.size) for f in plan.added]
     rows += [("change", f.path, f.hash.size) for f in plan.changed]
     rows += [("delete", f.path, f.size) for f in plan.stale]
-    report.changes = [{"change": change, "path": path, "bytes": size} for change, path, size in rows]
-    report.upload_bytes = sum(file.hash.size for file in plan.upload)
+    changes = tuple({"change": change, "path": path, "bytes": size} for change, path, size in rows)
+    return replace(report, changes=changes, upload_bytes=sum(file.hash.size for file in plan.upload))
 
 
 def _wants_tag(options: PushOptions) -> bool:

@@ -9,5 +9,6 @@ findings             all problems, of which problems knows ranges, deltas and re
 check                an existing file beside the exact values
 writers, output      the files
 images               statistics of images where LeRobot's file lacks them
+deviation            what is told of a file that was compared
 report, plot         what a person sees
 """

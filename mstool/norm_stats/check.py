@@ -1,7 +1,6 @@
 """How far an existing statistics file is from the exact values."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +9,11 @@ import numpy as np
 from mstool.errors import DataError, UsageError
 from mstool.json_files import load_json
 from mstool.norm_stats.compute import StatsResult
+from mstool.norm_stats.deviation import Deviation, FileCheck
 from mstool.norm_stats.shape import EPSILON
 from mstool.norm_stats.summary import VectorStats
 
-# In units in which q01..q99 is -1..1, so 2 wide: a hundredth of that width.
-TOLERANCE = 0.02
 _COMPARED = ("q01", "q99", "mean", "std")
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """One dimension of a file against the exact values."""
-
-    key: str
-    dim: int
-    name: str
-    # Which of q01, q99, mean and std is furthest off.
-    worst: str
-    file: float
-    exact: float
-    # (file - exact) / (q99 - q01 + 1e-6) * 2 with the exact q01 and q99: how far the file moves the edge of [-1, 1].
-    off: float
-    # The same for each statistic the file has.
-    each: Mapping[str, float]
-
-    @property
-    def fine(self) -> bool:
-        """Whether it is within the tolerance; NaN is not."""
-        return abs(self.off) <= TOLERANCE
 
 
 def compare(path: Path, result: StatsResult) -> list[Deviation]:
@@ -79,6 +55,18 @@ def compare(path: Path, result: StatsResult) -> list[Deviation]:
             fix="give the file a training reads",
         )
     return [deviation for key in found for deviation in _deviations(path, key, entries[key], *exact[key])]
+
+
+def check_file(path: Path, result: StatsResult) -> FileCheck:
+    """Compare a file with exact values, and its settings with those that they were computed with.
+
+    Raises
+    ------
+    UsageError, DataError
+        As `compare`.
+
+    """
+    return FileCheck(path, tuple(compare(path, result)), tuple(differing_settings(path, result)))
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -129,23 +117,6 @@ def _deviations(
         each = {name: float((values[dim] - true[name][dim]) / gap[dim] * 2) for name, values in theirs.items()}
         worst = max(each, key=lambda name: np.inf if np.isnan(each[name]) else abs(each[name]))
         yield Deviation(key, dim, label, worst, float(theirs[worst][dim]), float(true[worst][dim]), each[worst], each)
-
-
-def deviation_rows(deviations: list[Deviation]) -> list[dict[str, object]]:
-    """Lay deviations out for a table."""
-    return [
-        {
-            "key": deviation.key,
-            "dim": deviation.dim,
-            "name": deviation.name,
-            "worst": deviation.worst,
-            "file": f"{deviation.file:.6g}",
-            "exact": f"{deviation.exact:.6g}",
-            **{f"off {name}": f"{deviation.each[name]:+.4f}" for name in deviation.each},
-            "verdict": "ok" if deviation.fine else "OFF",
-        }
-        for deviation in deviations
-    ]
 
 
 def differing_settings(path: Path, result: StatsResult) -> list[str]:

@@ -9,6 +9,7 @@ from mstool.dataset.columns import Block, ColumnReader
 from mstool.dataset.description import Dataset, open_dataset
 from mstool.errors import UsageError
 from mstool.norm_stats.configs import Mask, TrainingConfig, find_config, format_mask, parse_mask
+from mstool.norm_stats.deviation import FileCheck
 from mstool.norm_stats.findings import StatsContext, find_problems
 from mstool.norm_stats.problems import ERROR, WRONG, Problem, StatsVector
 from mstool.norm_stats.schema import Columns, check_alike, check_mask, choose_columns, choose_config, gripper_dims
@@ -35,6 +36,8 @@ class StatsResult:
     features: tuple[Mapping[str, VectorStats], ...]
     problems: tuple[Problem, ...]
     written: tuple[Path, ...] = ()
+    # What was found of a file that was compared.
+    check: FileCheck | None = None
 
     @property
     def ok(self) -> bool:

@@ -15,6 +15,25 @@ from mstool.norm_stats.writers import lerobot_document, openpi_document, stats_p
 from mstool.paths import writable_file, writable_folder
 
 
+class DamagedStatsError(DataError):
+    """The data has errors, so `result` is not written."""
+
+    def __init__(self, result: StatsResult) -> None:
+        worst = next(problem for problem in result.problems if problem.severity == ERROR)
+        place = f"{worst.key}[{worst.dim}] {worst.name}"
+        super().__init__(f"{place}: {worst.message}; nothing was written", fix=worst.fix)
+        self.result = result
+
+
+class WrongStatsError(UsageError):
+    """What was asked for contradicts the data, so `result` is written with `force` alone."""
+
+    def __init__(self, result: StatsResult) -> None:
+        first = result.wrong[0]
+        super().__init__(f"{first.message}: nothing was written (--force writes it)", fix=first.fix)
+        self.result = result
+
+
 def write_exact_stats(root: Path) -> StatsResult:
     """Replace a dataset's statistics by exact ones: openpi's file, and LeRobot's of a v3.0 dataset.
 
@@ -87,18 +106,18 @@ def write(result: StatsResult, *, output: Path | None, asset_id: str | None, for
 
     Raises
     ------
-    DataError
-        The statistics have an error, or a file cannot be written.
-    UsageError
+    DamagedStatsError
+        The statistics have an error.
+    WrongStatsError
         They are known to be wrong, and `force` is False.
+    DataError
+        A file cannot be written.
 
     """
     if not result.ok:
-        worst = next(problem for problem in result.problems if problem.severity == ERROR)
-        place = f"{worst.key}[{worst.dim}] {worst.name}"
-        raise DataError(f"{place}: {worst.message}; nothing was written", fix=worst.fix)
+        raise DamagedStatsError(result)
     if result.wrong and not force:
-        raise UsageError(f"nothing was written (--force writes it): {result.wrong[0].message}", fix=result.wrong[0].fix)
+        raise WrongStatsError(result)
     path = norm_stats_path(tuple(dataset.root for dataset in result.datasets), output, asset_id)
     documents: dict[Path, object] = {
         path: openpi_document(result.state.stats, result.actions.stats, _noted(result, inside=output is None)),

@@ -36,6 +36,7 @@ from types import ModuleType
 from typing import Any
 
 from mstool.errors import SetupError
+from mstool.progress import listening
 from mstool.training import logs
 from mstool.training.batches import BrokenLoss, describe, is_broken
 from mstool.training.checkpoint_sidecar import CheckpointSidecar
@@ -191,7 +192,7 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
         "should_save_checkpoint": should_save_checkpoint,
         "save_checkpoint": save_checkpoint,
         "init_logging": functools.partial(logs.set_up, hooks.output),
-        "inside_slurm": lambda: _in_slurm() or not sys.stderr.isatty(),
+        "inside_slurm": lambda: _in_slurm() or listening() or not sys.stderr.isatty(),
     }
 
 

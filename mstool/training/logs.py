@@ -1,10 +1,13 @@
-"""LeRobot's log, made readable: short lines on stderr, and every number in a file."""
+"""LeRobot's log, made readable: short lines for a person, and every number in a file."""
 
 import json
 import logging
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mstool.progress import Notify, notify
 
 LOG_FILE = "train_log.jsonl"
 # LeRobot prints its whole config over several hundred lines: it is in train_config.json and in the plan.
@@ -15,6 +18,19 @@ class _Brief(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         ours = record.name == "root" or record.levelno >= logging.WARNING
         return ours and len(record.getMessage()) < _LONG
+
+
+class _Lines(logging.Handler):
+    """Gives every line to whoever is told lines."""
+
+    def __init__(self, tell: Notify) -> None:
+        super().__init__()
+        self.tell = tell
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+        self.addFilter(_Brief())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.tell(self.format(record))
 
 
 class _Numbers(logging.Handler):
@@ -46,13 +62,21 @@ def set_up(output: Path, accelerator: Any = None) -> None:
         root.setLevel(logging.ERROR)
         return
     root.setLevel(logging.INFO)
-    lines = logging.StreamHandler(sys.stderr)
-    lines.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    lines.addFilter(_Brief())
-    root.addHandler(lines)
+    root.addHandler(_Lines(notify()))
     root.addHandler(_Numbers(output / LOG_FILE))
     for name in ("httpx", "accelerate", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextmanager
+def given_back() -> Iterator[None]:
+    """Leave the program's own logging as it was before `set_up`."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = handlers, level
 
 
 def last_line(output: Path) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 import importlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from mstool.errors import SetupError, UsageError
+from mstool.errors import MstoolError, SaidElsewhereError, SetupError, UsageError
 
 _MOST_WORKERS = 8
 
@@ -31,6 +32,26 @@ def after_first(device: str, work: Callable[[], object]) -> None:
     with PartialState(cpu=device == "cpu").main_process_first():
         if rank() == 0:
             work()
+
+
+@contextmanager
+def said_by_first(error: type[MstoolError]) -> Iterator[None]:
+    """Leave to process 0 what every process of `accelerate launch` meets alike.
+
+    Raises
+    ------
+    SaidElsewhereError
+        In the other processes, in its place and with its exit code.
+
+    """
+    try:
+        yield
+    except error as met:
+        if rank() == 0:
+            raise
+        elsewhere = SaidElsewhereError(met.message, fix=met.fix)
+        elsewhere.exit_code = met.exit_code
+        raise elsewhere from met
 
 
 def gpus() -> int:

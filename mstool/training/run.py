@@ -1,5 +1,6 @@
 """The engine `lerobot`: validation, training, report."""
 
+import io
 import shutil
 import sys
 import time
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mstool import __version__
-from mstool.training import checkpoint_sidecar, gate, resume
+from mstool.progress import listening
+from mstool.training import checkpoint_sidecar, gate, logs, resume
 from mstool.training.clock import Clock, TimeUp
 from mstool.training.compiling import Compiling
 from mstool.training.held_out import BEST, HeldOut, best
@@ -124,24 +126,23 @@ def finetune(
         explained(options, config, plan.memory, plan.device_bytes),
         at_hub(plan.downloads),
         hooked(hooks),
+        logs.given_back(),
         # pi05 prints while it loads, and stdout is for the report.
-        redirect_stdout(sys.stderr),
+        redirect_stdout(io.StringIO() if listening() else sys.stderr),
         suppress(TimeUp),
     ):
         train(config)
-    from mstool.training.logs import last_line
-
     newest = resume.newest(options.output)
     folder = newest.model if newest else options.output
     return TrainingReport(
         options.policy,
         hooks.step,
         folder,
-        last_line(options.output),
+        logs.last_line(options.output),
         time.monotonic() - started,
         best(options.output),
         undertrained=getattr(config.policy, "head", "") == "flow"
-        and last_line(options.output).get("loss", 0) > TRAINED,
+        and logs.last_line(options.output).get("loss", 0) > TRAINED,
     )
 
 

@@ -69,14 +69,14 @@ def test_what_was_pulled_can_be_pushed_again_and_sends_nothing(full, tmp_path):
     root = tmp_path / "got"
     pull(options(full, root))
     report = push(PushOptions(dataset=root, repo_id=REPO, endpoint=full.endpoint))
-    assert report.changes == []
+    assert report.changes == ()
 
 
 def test_pulling_again_fetches_nothing(full, tmp_path):
     pull(options(full, tmp_path / "got"))
     full.log.clear()
     report = pull(options(full, tmp_path / "got", open_it=True))
-    assert (report.changes, report.download_bytes, report.verified) == ([], 0, report.files)
+    assert (report.changes, report.download_bytes, report.verified) == ((), 0, report.files)
     assert report.opened["frames"] == FRAMES
     assert full.asked("GET", "/resolve/") == 0
 

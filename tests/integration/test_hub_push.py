@@ -80,7 +80,7 @@ def test_pushing_again_sends_nothing(hub, dataset):  # noqa: F811
     first = push(options(hub, dataset))
     hub.log.clear()
     second = push(options(hub, dataset))
-    assert (second.changes, second.upload_bytes, second.revision) == ([], 0, first.revision)
+    assert (second.changes, second.upload_bytes, second.revision) == ((), 0, first.revision)
     assert hub.uploaded() == hub.asked("POST", "/commit/") == hub.asked("POST", "/tag/") == 0
     assert second.verified == first.files
 
@@ -114,7 +114,7 @@ def test_other_peoples_files_in_the_repository_stay(hub, dataset):  # noqa: F811
     push(options(hub, dataset))
     hub.store.commit(REPO, "main", {"notes/paper.md": b"mine", "LICENSE": b"x"}, {}, [], "by hand")
     report = push(options(hub, dataset))
-    assert report.changes == []
+    assert report.changes == ()
     assert {"notes/paper.md", "LICENSE"} <= set(held(hub))
 
 
@@ -129,7 +129,7 @@ def test_a_long_list_comes_in_pages(hub, dataset):  # noqa: F811
     hub.page = 2
     report = push(options(hub, dataset))
     assert hub.asked("GET", "/tree/") > 4
-    assert push(options(hub, dataset)).changes == []
+    assert push(options(hub, dataset)).changes == ()
     assert report.verified == report.files
 
 

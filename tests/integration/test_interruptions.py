@@ -12,7 +12,7 @@ import pytest
 from conftest import DEMOS
 
 from mstool.dataset.fingerprint import FileHash, hash_file
-from mstool.installation import driver_command
+from mstool.installation import fix_command
 
 SMALL = ("--image-size", "32", "--cameras", "base", "--workers", "1")
 THREE = ("--episodes", "3")
@@ -67,7 +67,7 @@ def test_no_device_to_render_on(tmp_path):
     )
     assert done.returncode == 1
     assert "no device to render on" in done.stderr
-    assert f"fix: {driver_command()}" in done.stderr
+    assert f"fix: {fix_command()}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not root.exists()
 

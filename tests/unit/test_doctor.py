@@ -14,6 +14,11 @@ from typer.testing import CliRunner
 from mstool import installation
 from mstool.cli.doctor import doctor
 from mstool.doctor import hub, line, machine, rendering, versions, video
+from mstool.doctor import repair as repair_module
+from mstool.doctor.repair import repair
+from mstool.driver.lavapipe import Render
+from mstool.driver.shell import SetupError as DriverError
+from mstool.errors import SetupError
 from mstool.simulators.maniskill.probe import device_name
 
 LAVAPIPE = {"name": "llvmpipe (LLVM 15.0.6, 256 bits)", "driver": "llvmpipe Mesa 25.0.7-2 (LLVM 15.0.6)"}
@@ -48,16 +53,92 @@ def test_a_package_without_a_requirement_only_has_to_be_there():
 
 
 @pytest.mark.parametrize(
-    ("plain", "headless", "status"),
+    ("plain", "headless", "problem", "status"),
     [
-        ("", "4.13.0.92", "ok"),
-        ("4.13.0.92", "4.13.0.92", "ok"),
-        ("4.14.0", "4.13.0.92", "missing"),
-        ("", "", "missing"),
+        ("", "4.13.0.92", "", "ok"),
+        ("4.13.0.92", "4.13.0.92", "", "ok"),
+        ("4.13.0.92", "4.13.0.92", "libGL.so.1: cannot open shared object file", "missing"),
+        ("4.14.0", "4.13.0.92", "", "missing"),
+        ("", "", "No module named 'cv2'", "missing"),
     ],
 )
-def test_opencv_conflict(plain, headless, status):
-    assert versions.opencv_line(plain, headless).status == status
+def test_opencv_conflict(plain, headless, problem, status):
+    line = versions.opencv_line(plain, headless, problem)
+    assert line.status == status
+    assert bool(line.fix) == (status == "missing")
+    assert problem in line.found
+
+
+def with_versions(monkeypatch, **found):
+    there = {name.replace("_", "-"): version for name, version in found.items()}
+    for module in (installation, repair_module):
+        monkeypatch.setattr(module, "installed", lambda name: there.get(name, ""))
+
+
+def test_two_opencvs_are_refused_where_the_api_is_imported(monkeypatch):
+    with_versions(monkeypatch, opencv_python="5.0.0", opencv_python_headless="4.13.0")
+    with pytest.raises(SetupError, match="lies over opencv-python-headless") as error:
+        installation.check_opencv()
+    assert error.value.fix
+    for one in ("opencv_python", "opencv_python_headless"):
+        with_versions(monkeypatch, **{one: "4.13.0"})
+        installation.check_opencv()
+    with_versions(monkeypatch, opencv_python="4.13.0", opencv_python_headless="4.13.0")
+    installation.check_opencv()
+
+
+@pytest.fixture
+def ran(wheel, monkeypatch):
+    """What `doctor --fix` runs, which nothing is for real."""
+    commands = []
+    monkeypatch.setattr(repair_module, "run", lambda words: commands.append(" ".join(words)) or 0)
+    monkeypatch.setattr(repair_module, "opencv_problem", lambda: "")
+    monkeypatch.setattr(repair_module, "ensure_driver", lambda _python: Render("cpu", (), ""))
+    return commands
+
+
+def test_fix_takes_mplib_and_the_second_opencv_out(ran, monkeypatch):
+    with_versions(monkeypatch, mplib="0.1.1", opencv_python="5.0.0", opencv_python_headless="4.13.0")
+    said = []
+    repair(said.append)
+    pip = f"{sys.executable} -m pip"
+    assert ran == [
+        f"{pip} uninstall -y mplib",
+        f"{pip} uninstall -y opencv-python",
+        f"{pip} install --force-reinstall --no-deps opencv-python-headless==4.13.0",
+    ]
+    assert said == [*ran, "SAPIEN renders on the processor (lavapipe)"]
+
+
+def test_fix_does_nothing_where_nothing_is_wrong(ran, monkeypatch):
+    with_versions(monkeypatch, opencv_python_headless="4.13.0")
+    repair(lambda _line: None)
+    assert ran == []
+
+
+def test_fix_ends_in_what_a_person_has_to_do(ran, monkeypatch):
+    with_versions(monkeypatch, mplib="0.1.1", opencv_python_headless="4.13.0")
+    monkeypatch.setattr(repair_module, "run", lambda _words: 1)
+    with pytest.raises(SetupError, match="this failed") as error:
+        repair(lambda _line: None)
+    assert error.value.fix == f"{sys.executable} -m pip uninstall -y mplib"
+    with_versions(monkeypatch, opencv_python_headless="4.13.0")
+
+    def no_rights(_python):
+        raise DriverError("This needs root. Run, then the same command again:\n  sudo apt-get install x")
+
+    monkeypatch.setattr(repair_module, "ensure_driver", no_rights)
+    with pytest.raises(SetupError, match="This needs root") as error:
+        repair(lambda _line: None)
+    assert error.value.fix == "sudo apt-get install x"
+
+
+def test_fix_in_a_clone_is_the_set_up(ran, monkeypatch, tmp_path):
+    (tmp_path / "Makefile").write_text("")
+    monkeypatch.setattr(installation, "_source", lambda: str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    repair(lambda _line: None)
+    assert ran == [f"make -C {tmp_path} setup ARGS=--force"]
 
 
 def test_another_projects_mstool_is_a_clash():
@@ -69,16 +150,14 @@ def test_another_projects_mstool_is_a_clash():
 
 @pytest.fixture
 def wheel(monkeypatch):
-    """An installation from a package index, by a user who is not root."""
+    """An installation from a package index."""
     monkeypatch.setattr(installation, "_source", lambda: "")
-    monkeypatch.setattr(installation.shutil, "which", lambda name: "/usr/bin/dnf" if name == "dnf" else None)
-    monkeypatch.setattr(installation.os, "geteuid", lambda: 1000)
 
 
 def fixes():
     return [
         versions.package_line("numpy", "1.26", Requirement("numpy>=2.2,<2.3")).fix,
-        versions.opencv_line("4.14", "4.13").fix,
+        versions.opencv_line("4.14", "4.13", "").fix,
         versions.clash_line("0.0.3").fix,
         video.encoder_line("libnosuch").fix,
         rendering.vulkan_line({}, "no driver").fix,
@@ -97,18 +176,12 @@ def test_without_a_clone_nothing_speaks_of_make(wheel, monkeypatch):
     assert not [fix for fix in fixes() if "make" in fix]
     assert fixes()[0] == f"{sys.executable} -m pip install --force-reinstall --no-deps 'numpy<2.3,>=2.2'"
     assert fixes()[2].startswith(f"{sys.executable} -m pip uninstall -y mstool && ")
-    assert fixes()[-1] == "sudo dnf install -y mesa-vulkan-drivers vulkan-loader libX11"
+    assert fixes()[-1] == fixes()[1] == "mstool doctor --fix"
     monkeypatch.setattr(installation.importlib.util, "find_spec", lambda _: None)
     assert fixes()[2] == (
         f"uv pip uninstall --python {sys.executable} mstool && "
         f"uv pip install --python {sys.executable} --reinstall --no-deps maniskill2lerobot"
     )
-
-
-def test_debian_12_takes_mesa_from_its_backports(wheel, monkeypatch):
-    monkeypatch.setattr(installation.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(installation.platform, "freedesktop_os_release", lambda: {"ID": "debian", "VERSION_ID": "12"})
-    assert fixes()[-1].startswith("sudo apt-get install -y -t bookworm-backports mesa-")
 
 
 def test_ray_is_optional():

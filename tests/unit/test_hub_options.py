@@ -6,8 +6,6 @@ import typer
 from hub_server.fixtures import hub_environment  # noqa: F401
 from typer.testing import CliRunner
 
-import mstool.hub.pull
-import mstool.hub.push
 from mstool.cli.pull import pull
 from mstool.cli.push import push
 from mstool.dataset.names import check_repo_id
@@ -60,7 +58,7 @@ PUSHES = [
 PULLS = [{}, {"endpoint": "https://m.example", "revision": "v3.0", "overwrite": True, "open_it": False}]
 
 
-def parsed(command, options, module, monkeypatch):
+def parsed(command, options, monkeypatch):
     """What the command line says of its own `command()`, read back by Typer."""
     seen = []
 
@@ -68,7 +66,7 @@ def parsed(command, options, module, monkeypatch):
         seen.append(got)
         raise typer.Exit(3)
 
-    monkeypatch.setattr(module, command.__name__, remember)
+    monkeypatch.setattr(f"mstool.api.hub.{command.__name__}_dataset", remember)
     app = typer.Typer()
     app.command()(command)
     words = shlex.split(options.command())
@@ -81,13 +79,13 @@ def parsed(command, options, module, monkeypatch):
 @pytest.mark.parametrize("changes", PUSHES)
 def test_a_push_command_says_what_its_options_are(dataset_with_space, changes, monkeypatch):
     options = PushOptions(dataset=dataset_with_space, repo_id="me/x", **changes)
-    assert parsed(push, options, mstool.hub.push, monkeypatch) == options
+    assert parsed(push, options, monkeypatch) == options
 
 
 @pytest.mark.parametrize("changes", PULLS)
 def test_a_pull_command_says_what_its_options_are(changes, monkeypatch):
     options = PullOptions(repo_id="me/x", root=Path("my data/x"), **changes)
-    assert parsed(pull, options, mstool.hub.pull, monkeypatch) == options
+    assert parsed(pull, options, monkeypatch) == options
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from support.synthetic import write_dataset
 from mstool.atomic import replace_json
 from mstool.dataset.fingerprint import content_hash
 from mstool.errors import DataError, UsageError
-from mstool.norm_stats.check import TOLERANCE, compare, differing_settings
+from mstool.norm_stats.check import compare, differing_settings
 from mstool.norm_stats.compute import compute
 from mstool.norm_stats.configs import CONFIGS, default_config, find_config, format_mask, parse_mask
+from mstool.norm_stats.deviation import TOLERANCE
 from mstool.norm_stats.output import norm_stats_path, write, write_exact_stats
 from mstool.norm_stats.plot import check_plot, plot
 

@@ -1,1 +1,1 @@
-"""The steps of `tools/setup.py`. Standard library only, Python 3.9 or newer: nothing is installed yet."""
+"""The steps of `tools/setup.py` beside `mstool.driver`. Standard library only, Python 3.9 or newer."""

@@ -9,10 +9,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from setup_steps.driver import read_system
+from mstool.driver.lavapipe import read_system
+from mstool.driver.shell import SetupError, capture, run, say
 from setup_steps.package_index import EXTRA, parse_pip_config, uv_environment
 from setup_steps.pythons import candidates, find_python, how_to_install
-from setup_steps.shell import SetupError, capture, run, say
 
 GIB = 1024**3
 NEEDED_GIB = 8.0

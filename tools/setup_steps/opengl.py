@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes.util
 import shlex
 
-from setup_steps.driver_install import root_prefix
-from setup_steps.shell import SetupError, run, say
+from mstool.driver.install import root_prefix
+from mstool.driver.shell import SetupError, run, say
 
 APT = ("apt-get", "install", "-y", "--no-install-recommends", "libegl1", "libegl-mesa0", "libgl1", "libopengl0")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, Mapping
 
-from setup_steps.shell import capture
+from mstool.driver.shell import capture
 
 WANTED = (3, 12)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError, UsageError
-from mstool.installation import driver_command
+from mstool.installation import fix_command
 from mstool.simulators.maniskill.devices import render_device
 from mstool.simulators.maniskill.registry import load_maniskill
 
@@ -99,7 +99,7 @@ def build_env(
                 fix="choose one of these with --control-mode" + (f", or correct {said_in}" if said_in else ""),
             ) from error
         if isinstance(cause, RuntimeError) and rendered and "device" in str(cause).lower():
-            raise SetupError(f"SAPIEN found no device to render on: {cause}", fix=driver_command()) from error
+            raise SetupError(f"SAPIEN found no device to render on: {cause}", fix=fix_command()) from error
         if isinstance(cause, ImportError) and (package := _PACKAGE.search(str(cause))):
             raise SetupError(f"{env_id} cannot be built: {cause}", fix=package.group(0)) from error
         if fetch := _fetch_command(cause):

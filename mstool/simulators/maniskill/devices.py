@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from mstool.errors import SetupError
-from mstool.installation import driver_command
+from mstool.installation import fix_command
 
 
 def render_backend() -> str:
@@ -52,7 +52,7 @@ def _renderer() -> tuple[str, Any]:
     said = "; ".join(dict.fromkeys(failures))
     raise SetupError(
         f"no device to render on: no GPU with a Vulkan driver and no software one ({said})",
-        fix=driver_command(),
+        fix=fix_command(),
     )
 
 

@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Callable
 
-from setup_steps.apt_sources import read_sources
-from setup_steps.driver import (
+from mstool.driver.apt_sources import read_sources
+from mstool.driver.lavapipe import (
     BACKPORTS_FILE,
     OLDEST_MESA,
     Plan,
@@ -19,12 +19,7 @@ from setup_steps.driver import (
     read_system,
     try_render,
 )
-from setup_steps.shell import SetupError, capture, run, say
-
-WITHOUT = (
-    "Everything else is set up. Without the driver, what needs no simulator works:\n"
-    '  python3 tools/setup.py --no-driver && .venv/bin/python -m pytest -m "not sim"'
-)
+from mstool.driver.shell import SetupError, capture, run, say
 
 
 def root_prefix() -> list[str] | None:
@@ -60,12 +55,12 @@ def ensure_driver(
     prefix = rights()
     if not plan.automatic or prefix is None:
         why = "Run" if plan.automatic is False else "This needs root. Run"
-        raise SetupError(f"{why}, then the same command again:\n{by_hand(plan)}\n{WITHOUT}")
+        raise SetupError(f"{why}, then the same command again:\n{by_hand(plan)}")
     say(f"Installing them:\n{by_hand(plan)}")
     install(plan, prefix)
     render = try_render(python)
     if not render.device:
-        raise SetupError(f"The packages are installed, and SAPIEN still does not render: {render.problem}\n{WITHOUT}")
+        raise SetupError(f"The packages are installed, and SAPIEN still does not render: {render.problem}")
     return render
 
 
@@ -76,7 +71,7 @@ def install(plan: Plan, prefix: list[str]) -> None:
     if plan.source_line:
         script = 'printf "%s\\n" "$1" > "$2" && chmod 644 "$2"'
         if run([*prefix, "sh", "-c", script, "sh", plan.source_line, BACKPORTS_FILE]) != 0:
-            raise SetupError(f"cannot write {BACKPORTS_FILE}\n{WITHOUT}")
+            raise SetupError(f"cannot write {BACKPORTS_FILE}")
     updated = run([*prefix, *environment, *update]) == 0
     _, policy, _ = capture(["apt-cache", "policy", plan.packages[0]])
     version = candidate_version(policy)
@@ -85,11 +80,9 @@ def install(plan: Plan, prefix: list[str]) -> None:
         raise SetupError(
             f"This system offers Mesa {version or 'nothing'}; SAPIEN's software rendering needs "
             f"{OLDEST_MESA[0]}.{OLDEST_MESA[1]}: use Debian 12 or newer, Ubuntu 24.04 with its updates, "
-            f"or a machine with an NVIDIA driver.\n{WITHOUT}"
+            f"or a machine with an NVIDIA driver."
         )
     if not updated or run([*prefix, *environment, *packages]) != 0:
         if plan.source_line:
             run([*prefix, "rm", "-f", BACKPORTS_FILE])
-        raise SetupError(
-            f"apt could not install {' '.join(plan.packages)} (see above). Try:\n{by_hand(plan)}\n{WITHOUT}"
-        )
+        raise SetupError(f"apt could not install {' '.join(plan.packages)} (see above). Try:\n{by_hand(plan)}")

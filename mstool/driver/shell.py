@@ -12,7 +12,7 @@ class SetupError(Exception):
 
 def say(text: str = "") -> None:
     """Print a line on stderr, at once: the commands' own output follows it."""
-    print(text, file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def run(command: list[str], *, env: dict[str, str] | None = None, brief: bool = False) -> int:

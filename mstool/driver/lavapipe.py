@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
-from setup_steps.apt_sources import Source, backports_line, has_suite
-from setup_steps.shell import capture
+from mstool.driver.apt_sources import Source, backports_line, has_suite
+from mstool.driver.shell import capture
 
 # SAPIEN needs VK_KHR_external_semaphore_fd, which lavapipe has since this version.
 OLDEST_MESA = (24, 3)

@@ -1,0 +1,116 @@
+"""Demonstrations that a planner or a policy makes."""
+
+from pathlib import Path
+
+from mstool.api.arguments import PathLike, path_or_none
+from mstool.errors import UsageError
+from mstool.evaluation.demos import generate as record_policy
+from mstool.evaluation.policies.checkpoint import GENERATE
+from mstool.evaluation.request import EvalRequest
+from mstool.progress import notify
+from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.demos import GenerateReport
+
+
+def generate(
+    env: str | None = None,
+    *,
+    policy: PathLike | None = None,
+    episodes: int = 10,
+    seed: int = 0,
+    output: PathLike | None = None,
+    workers: int | None = None,
+    robot: str | None = None,
+    disturb: float = 0.0,
+    dataset: PathLike | None = None,
+    instruction: str | None = None,
+    horizon: int | None = None,
+    replan: int | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+) -> list[GenerateReport]:
+    """Solve a task with ManiSkill's own motion-planning solution, or with a policy, and record it.
+
+    The same seed gives the same demonstration, bit for bit, whatever the number of workers.
+
+    Parameters
+    ----------
+    env
+        The environment, as "PickCube-v1", or a suite of them; a policy's is by default the one that it was trained on.
+    policy
+        Record its successful episodes instead of the planner's: a checkpoint, "ws://HOST:PORT", "replay:DATASET" or
+        "random".
+    episodes
+        How many successful episodes to keep.
+    seed
+        First seed; failures are skipped and the next is tried.
+    output
+        Folder for `trajectory.h5` and `trajectory.json`, by default data/demos/ENV/motionplanning (or policy).
+    workers
+        Processes that plan and simulate; None looks at cores and episodes.
+    robot
+        ManiSkill's name of the robot that the planner moves, by default the environment's own.
+    disturb
+        Share of the seeds on which the hand is taken up to 6 cm and 0.3 rad away before one of the planner's motions.
+    dataset
+        What the policy was trained on, where it does not say so itself.
+    instruction
+        The sentence to give to the policy, by default the dataset's, or the manifest's.
+    horizon
+        The most control steps of a policy's episode, by default the manifest's.
+    replan
+        Actions executed of each of a policy's chunks; by default as the policy says, or all.
+    device
+        Where a checkpoint runs: "auto", "cpu" or "cuda".
+    overwrite
+        Replace demonstrations that are there.
+
+    Returns
+    -------
+    One report per task.
+
+    Raises
+    ------
+    UsageError
+        No such environment or policy, no planner for it, or demonstrations are there.
+    MstoolError
+        Too many seeds in a row failed.
+
+    """
+    if policy is None:
+        given = {"--dataset": dataset, "--instruction": instruction, "--horizon": horizon, "--replan": replan}
+        if used := [name for name, value in given.items() if value is not None]:
+            raise UsageError(f"{', '.join(used)}: for policies", fix="leave it out, or add --policy runs/NAME")
+        if env is None:
+            raise UsageError("missing option '--env' / '-e'", fix="mstool demos generate --help")
+        kind = f"motionplanning-{robot}" if robot else "motionplanning"
+        return [
+            benchmark_of(task).generate(
+                task,
+                episodes=episodes,
+                seed=seed,
+                out_dir=path_or_none(output) or Path("data/demos") / task / kind,
+                overwrite=overwrite,
+                workers=workers,
+                robot=robot,
+                disturb=disturb,
+            )
+            for task in benchmark_of(env).suite(env)
+        ]
+    if disturb or robot:
+        raise UsageError("--disturb and --robot are for the planner", fix="leave them out, or --policy")
+    request = EvalRequest(
+        policy=str(policy),
+        envs=(env,) if env else (),
+        episodes=episodes,
+        seed_start=seed,
+        workers=workers,
+        replan=replan,
+        hold=0,
+        instruction=instruction,
+        horizon=horizon,
+        dataset=path_or_none(dataset),
+        device=device,
+        command=GENERATE,
+    )
+    return [record_policy(request, path_or_none(output), overwrite=overwrite, notify=notify())]
