@@ -39,6 +39,8 @@ class Record:
     controllers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # ManiSkill's own conventions in words, for whoever replays the demos.
     maniskill: Mapping[str, str] = field(default_factory=dict)
+    # {another benchmark: the same of it}.
+    benchmarks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # ManiSkill's name of the (first) robot, {environment: robot}, and a robot to be built in place of the environment's
     # own: read and kept to, while no command asks for one.
     robot: str = ""
@@ -92,7 +94,7 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data, in the order of the fields."""
         entries = asdict(self)
-        rare = ("controllers", "exported_from", "stated", "hold_steps", "video_profile")
+        rare = ("benchmarks", "controllers", "exported_from", "stated", "hold_steps", "video_profile")
         return {name: value for name, value in entries.items() if value or name not in rare}
 
     def differences(self, other: "Record", names: Iterable[str]) -> list[tuple[str, object, object]]:
@@ -161,6 +163,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("conventions", "maniskill", "robots", "views", "stated"), _table_of(_is_text)),
     **dict.fromkeys(("horizon", "hold_steps", "dropped"), _table_of(lambda value: isinstance(value, int))),
     **dict.fromkeys(("controller", "psnr_db"), _table_of(_is_number)),
+    "benchmarks": _table_of(_table_of(_is_text)),
     "controllers": _table_of(_table_of(_is_number)),
     "cameras": _table_of(_table_of(lambda value: isinstance(value, dict))),
     "gripper_constant": _table_of(lambda value: isinstance(value, bool)),

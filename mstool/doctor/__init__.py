@@ -6,6 +6,7 @@ line               one thing that a machine has, lacks, or has in a way that cos
 machine            processors, GPU, disk
 versions           installed packages
 vulkan, rendering  drivers, and what SAPIEN renders on
+libero             what the extra `libero` needs
 video              encoders and decoders
 hub                the endpoint and the token
 """

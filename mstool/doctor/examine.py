@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mstool.doctor.hub import hub_lines
+from mstool.doctor.libero import libero_line
 from mstool.doctor.line import Line
 from mstool.doctor.machine import machine_lines
 from mstool.doctor.rendering import rendering_lines
@@ -38,6 +39,7 @@ def examine(folder: Path, *, draw: bool = True) -> list[Line]:
         mplib_line(installed("mplib")),
         ray_line(installed("ray")),
         *rendering_lines(draw=draw),
+        libero_line(),
         *video_lines(),
         *hub_lines(),
         *machine_lines(folder),

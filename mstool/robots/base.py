@@ -1,5 +1,6 @@
 """What can be known of a robot beside what its simulator says."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -59,6 +60,8 @@ class Robot:
     controllers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # The share of a commanded step that these controllers reach within the step.
     gain: float = 1.0
+    # {metres per 1.0 of another simulator's end effector steps: its gain}.
+    gains_elsewhere: Mapping[float, float] = field(default_factory=dict)
     # Where `solutions` begin: the tool centre point (3,) m in the world.
     start_m: tuple[float, float, float] | None = None
 
@@ -77,6 +80,15 @@ class Robot:
         """Units in the order of qpos."""
         return (*("rad",) * len(self.joints), *("m",) * len(self.fingers))
 
-    def gain_in(self, control_mode: str) -> float | None:
-        """Return the share of a commanded step that is reached within it; None where it was not measured."""
-        return self.gain if control_mode in self.controllers else None
+    def gain_in(self, control_mode: str, controller: Mapping[str, float] | None = None) -> float | None:
+        """Return the share of a commanded step that is reached within it; None where it is not known.
+
+        `controller` is a dataset's record of what executed its actions: another simulator's scale is another gain.
+        """
+        known = self.controllers.get(control_mode)
+        if known is None:
+            return None
+        scale = (controller or {}).get("position_m")
+        if scale is None or math.isclose(scale, known.get("position_m", 0.0), rel_tol=1e-6):
+            return self.gain
+        return self.gains_elsewhere.get(scale)

@@ -146,6 +146,8 @@ class Benchmark(Interface):
 
     # As sentences name it.
     name: str
+    # Its conventions in words, for a dataset's record.
+    conventions: Mapping[str, str]
     # The seed of the first episode that evaluation plays.
     first_seed: int
     # {name: how others evaluate in it}; the first is taken where a user says nothing.

@@ -119,8 +119,10 @@ def meaning_of(context: Context) -> Meaning:
         raise Skip(f"the declared layout {name!r} says nothing about single dimensions")
     if declared and mode in declared.control_modes:
         found = _meaning("record", declared, mode, data.fps, data.record.controller)
-        # Whose controller executed what a person describes is known where he names the environment.
-        return found if data.record.converted or data.record.env_ids else replace(found, gain=None)
+        # Whose controller executed what a person describes is known where he names the environment; that of two
+        # benchmarks' episodes is two.
+        known = (data.record.converted or data.record.env_ids) and not data.record.controllers
+        return found if known else replace(found, gain=None)
     named = recognise(data.features)
     wanted = (target.layout.value, target.control_mode)
     if named and (named.layout.name, named.control_mode) != wanted:
@@ -148,7 +150,7 @@ def _meaning(
         facts.gripper.open,
         facts.gripper.closed,
         # What a target was trained on may be another robot's controller.
-        layout.robot.gain_in(mode) if layout.robot and source != "target" else None,
+        layout.robot.gain_in(mode, controller) if layout.robot and source != "target" else None,
     )
 
 

@@ -5,8 +5,14 @@ import pytest
 from support.libero import needs_libero
 
 from mstool.contract import RobotTrack
+from mstool.dataset.conventions import load_conventions
+from mstool.dataset.vectors import actions_of
+from mstool.dataset.view import DatasetView
+from mstool.evaluation.replay_dataset import replay_dataset
 from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
 from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.libero.environment import CONTROL_MODE, LiberoSimulator
 
 pytestmark = [needs_libero, pytest.mark.filterwarnings("ignore")]
@@ -73,3 +79,21 @@ def test_it_sees_and_feels_what_lerobots_environment_does():
         for view in ("base", "wrist"):
             np.testing.assert_array_equal(mine[view], other[view])
             assert mine[view].std() > 10
+
+
+def test_a_generated_demo_becomes_a_dataset_whose_actions_solve_the_task_again(tmp_path):
+    root, demos = tmp_path / "data", tmp_path / "demos"
+    report = benchmark_of(ENV).generate(ENV, episodes=1, seed=0, out_dir=demos)
+    assert report.seeds == (0,)
+    request = ConvertRequest(image_size="32", cameras="base", demos=str(demos), episodes=1)
+    formats = {"v2.1": "image"}
+    (converted,) = build(
+        make_recipes([ENV], request, formats, per_task=False), request, root, repo_id="me/l", formats=formats, workers=1
+    )
+    assert (converted.converted, converted.fps) == (1, 20)
+    conventions, data = load_conventions(root), DatasetView(root)
+    assert conventions.record.controller["rotation_rad"] == 0.5
+    assert "images" in conventions.record.benchmarks["LIBERO"]
+    assert not conventions.record.maniskill
+    actions = [actions_of(data, rows) for rows in data.rows()]
+    assert replay_dataset(conventions.record, conventions.episodes, actions) == {0: True}

@@ -163,7 +163,7 @@ class ToyDemos:
 class Toy:
     name = "Toy"
     first_seed = 0
-    protocols = MappingProxyType({})
+    protocols = conventions = MappingProxyType({})
 
     def claims(self, env_id: str) -> bool:
         return env_id.startswith("toy/")

@@ -10,12 +10,7 @@ from mstool.manifest import find_task
 from mstool.maniskill2lerobot.episode.source import DISTURBED, KEPT_FAILURE
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.features import camera_columns, units
-
-MANISKILL_CONVENTIONS = {
-    "gripper_action": "+1 open, -1 close (finger target, see controller)",
-    "quaternion": "wxyz",
-    "rotation_action": "Euler XYZ in the base frame, times controller.rotation_rad: its sign is the simulator's own",
-}
+from mstool.simulators.benchmarks import benchmark_of
 
 
 def make_record(
@@ -30,6 +25,7 @@ def make_record(
     first = episodes[0]
     recipe = first.recipe
     env_ids = list(dict.fromkeys(episode.recipe.env_id for episode in episodes))
+    benchmarks = {each.name: dict(each.conventions) for each in map(benchmark_of, env_ids)}
     controllers = {episode.recipe.env_id: dict(episode.mark.controller) for episode in episodes}
     return Record(
         version=version,
@@ -39,7 +35,8 @@ def make_record(
         control_mode=recipe.control_mode,
         controller=dict(first.mark.controller),
         controllers=controllers if len({tuple(each.items()) for each in controllers.values()}) > 1 else {},
-        maniskill=MANISKILL_CONVENTIONS,
+        maniskill=benchmarks.pop("ManiSkill", {}),
+        benchmarks=benchmarks,
         robot=first.mark.robot,
         robots={episode.recipe.env_id: episode.mark.robot for episode in episodes},
         observations=recipe.observations,

@@ -2,6 +2,7 @@
 
 benchmark     its tasks, expert and demos, as the protocol asks for them
 tasks         names, sentences, horizons and initial states, read without importing it
+probe         what it finds on this machine, for `mstool doctor`
 library       its first import: configuration, assets, OpenGL
 environment   reset, step, read the robot, take images
 moment        what an observation shows, and when it was so

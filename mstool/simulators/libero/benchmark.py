@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from mstool.contract import ControllerFacts
 from mstool.errors import DataError, SetupError, UsageError
@@ -27,6 +28,13 @@ class Libero:
     """LIBERO's five suites; see `mstool.simulators.base.Benchmark`."""
 
     name = "LIBERO"
+    conventions: Mapping[str, str] = MappingProxyType(
+        {
+            "controller": "robosuite's OSC_POSE; the gripper's command counts by its sign, and moves it step by step",
+            "images": "turned by 180 degrees, as all of its policies see them: upright, and mirrored",
+            "observation": "sampled 2 ms into the control step that led there, as robosuite does",
+        }
+    )
     # LIBERO's initial states, in its order.
     first_seed = 0
     protocols: Mapping[str, Protocol] = PROTOCOLS

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.contract import Array
-from mstool.errors import UsageError
+from mstool.errors import SetupError, UsageError
 from mstool.installation import require
 from mstool.manifest import Task
 from mstool.nearest import nearest
@@ -81,8 +81,14 @@ def package() -> Path:
     """
     require("LIBERO", ("libero", "robosuite", "mujoco"))
     spec = importlib.util.find_spec("libero")
-    assert spec is not None
-    return Path(next(iter(spec.submodule_search_locations or ()))) / "libero"
+    places = [Path(place) / "libero" for place in (spec.submodule_search_locations or ())] if spec else []
+    found = next((place for place in places if (place / "bddl_files").is_dir()), None)
+    if found is None:
+        raise SetupError(
+            f"another `libero` ({spec.origin if spec else ''}) is found before hf-libero's",
+            fix="run elsewhere, or rename it",
+        )
+    return found
 
 
 def all_tasks() -> dict[str, LiberoTask]:

@@ -42,6 +42,14 @@ class ManiSkill:
     """Every environment that ManiSkill registers; see `mstool.simulators.base.Benchmark`."""
 
     name = "ManiSkill"
+    conventions: Mapping[str, str] = MappingProxyType(
+        {
+            "gripper_action": "+1 open, -1 close (finger target, see controller)",
+            "quaternion": "wxyz",
+            "rotation_action": "Euler XYZ in the base frame, times controller.rotation_rad: its sign is the "
+            "simulator's own",
+        }
+    )
     # Far from those that demos are made of.
     first_seed = 10000
     protocols: Mapping[str, Protocol] = MappingProxyType({})

