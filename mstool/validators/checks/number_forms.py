@@ -140,13 +140,14 @@ class Rounded(Check):
 
 def _is_limit(context: Context, dim: int, most: float) -> bool:
     """Tell whether a command is the largest that the recorded controller takes: 1.0 of its own."""
-    meaning, controller = meaning_of(context), context.data.record.controller
-    size, limit = {
-        AxisKind.POSITION: (meaning.position_unit, controller.get("position_m", 0.0)),
-        AxisKind.ROTATION: (meaning.rotation_unit, controller.get("rotation_rad", 0.0)),
-        AxisKind.JOINT: (meaning.joint_unit, controller.get("joint_rad", 0.0)),
+    meaning, record = meaning_of(context), context.data.record
+    size, name = {
+        AxisKind.POSITION: (meaning.position_unit, "position_m"),
+        AxisKind.ROTATION: (meaning.rotation_unit, "rotation_rad"),
+        AxisKind.JOINT: (meaning.joint_unit, "joint_rad"),
     }[axes_of(meaning)[dim].kind]
-    return bool(np.isclose(most * size, abs(limit), rtol=1e-3, atol=0))
+    limits = [abs(each.get(name, 0.0)) for each in (record.controller, *record.controllers.values())]
+    return bool(np.isclose(most * size, limits, rtol=1e-3, atol=0).any())
 
 
 @register

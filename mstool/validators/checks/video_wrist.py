@@ -77,6 +77,8 @@ class WristUpright(Check):
         meaning, found = tracks(context)
         if meaning.source != "record":
             raise Skip("nothing declares where on the hand the camera is")
+        if turned := ", ".join(context.data.record.benchmarks):
+            raise Skip(f"{turned} has its own cameras, and stores what they see its own way (see the record)")
         poses = self._poses(context, meaning, {t.episode for t in found})
         told, most = False, 0
         for camera, films in seen(context).items():
