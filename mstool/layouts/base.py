@@ -79,6 +79,10 @@ class Layout(ABC):
     # How openpi trains on it; None where it does not.
     openpi: OpenpiUse | None = None
 
+    def meant_as(self, robot: str, control_mode: str) -> "Layout":  # noqa: ARG002
+        """Return the layout that says what a dataset's single dimensions are; most say it themselves."""
+        return self
+
     def bound(self, robot: RobotFacts) -> "Layout":  # noqa: ARG002
         """Return the layout with names of `robot`; most layouts are made for one robot and stay as they are."""
         return self

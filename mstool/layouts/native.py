@@ -11,9 +11,12 @@ from mstool.errors import UsageError
 from mstool.layouts.base import Camera, Layout, VectorMeaning
 from mstool.layouts.controller import Controller
 from mstool.layouts.facts import ActionFacts
+from mstool.layouts.maniskill import JointLayout
 
 # What a view may be called: columns and files are called after it.
 _COLUMN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# ManiSkill's names of the arms whose joints and actions this layout is, too.
+_JOINT, _PANDAS = JointLayout(), ("panda", "panda_wristcam")
 
 
 class NativeLayout(Layout):
@@ -46,6 +49,10 @@ class NativeLayout(Layout):
     def bound(self, robot: RobotFacts) -> "NativeLayout":
         """Return this layout with the names of `robot`."""
         return NativeLayout(robot)
+
+    def meant_as(self, robot: str, control_mode: str) -> Layout:
+        """Return `joint` for a lone Panda in a control mode of its: fingers apart, the numbers are the same."""
+        return _JOINT if robot in _PANDAS and control_mode in _JOINT.control_modes else self
 
     def camera(self, view: str) -> Camera | None:
         """Return the camera of any view, which gives its columns their name; None where no column can be called so."""

@@ -115,6 +115,7 @@ def meaning_of(context: Context) -> Meaning:
     data, target = context.data, context.target
     name, mode = data.record.layout, data.record.control_mode
     declared = LAYOUTS.get(name)
+    declared = declared and declared.meant_as(data.record.robot, mode)
     if name and (declared is None or declared.state_kind is None):
         raise Skip(f"the declared layout {name!r} says nothing about single dimensions")
     if declared and mode in declared.control_modes:

@@ -17,6 +17,7 @@ from mstool.maniskill2lerobot.episode.replay import replay
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
+from mstool.validators import validate
 
 
 def info(root):
@@ -70,6 +71,10 @@ def test_reinforcement_learning_demos_in_joint_deltas(tmp_path, mstool):
     assert mstool(*words, "--cameras", "base", "--output", tmp_path / "out", "--workers", 1) == 0
     np.testing.assert_array_equal(np.stack(rows(tmp_path / "out")["action"]), actions)
     assert info(tmp_path / "out")["features"]["observation.state"]["shape"] == [9]
+    # A lone Panda's joints and actions are known, so its motion is judged.
+    report = validate(tmp_path / "out", "lerobot")
+    assert report.valid, report.codes("failed")
+    assert {"MS404", "MS410", "MS505"} <= report.codes("passed", "warned")
 
 
 def test_two_robots_each_get_their_own_actions(tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import h5py
 import numpy as np
+from support.checkpoints import make_checkpoint
 from support.converted import copied
 from support.openpi_server import served
 from support.records import edited_record
@@ -92,20 +93,22 @@ def test_a_servers_successes_are_kept_and_its_failures_counted(made, mstool, tmp
 
 def test_a_checkpoint_that_solves_nothing_leaves_nothing(made, mstool, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(generate, "HOPELESS", 2)
-    words = ("--policy", made("act"), "--device", "cpu", "--horizon", 2, "--workers", 1)
+    run = make_checkpoint(made("push") / "v3.0", tmp_path / "run")
+    words = ("--policy", run, "--device", "cpu", "--horizon", 2, "--workers", 1)
     assert mstool("demos", "generate", *words, "--output", tmp_path / "demos") == 1
     assert "gave up after 2 seeds" in (told := capsys.readouterr().err)
     assert "not successful 2" in told
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_what_cannot_be_recorded_is_said_before_anything_runs(made, mstool, tmp_path, capsys):
-    other = copied(made("pick") / "v3.0", tmp_path / "other")
+    run = make_checkpoint(made("push") / "v3.0", tmp_path / "run")
+    other = copied(made("push") / "v3.0", tmp_path / "other")
     with edited_record(other) as record:
         record["goal"] = "hidden"
     two = made("merged")
     for words, message in (
-        (("--policy", made("act"), "--dataset", other), "is of another kind than"),
+        (("--policy", run, "--dataset", other), "is of another kind than"),
         (("--policy", "ws://127.0.0.1:9"), "demos generate --policy ws://127.0.0.1:9 --dataset DATASET"),
         (("--policy", "ws://127.0.0.1:9", "--dataset", made("push") / "v3.0"), "ws://127.0.0.1:9"),
         (("--policy", f"replay:{two}"), "a file of demos is of one environment"),

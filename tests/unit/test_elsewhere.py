@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from support.edited import DATA, edit_info
+from support.edited import DATA, edit_info, edit_rows
 from support.records import drop_record, read_record
 from support.shards import make_dataset, make_episode
 
@@ -231,6 +231,15 @@ def test_a_column_that_only_lerobot_can_write_is_left_out_by_the_command_that_is
     assert refused.value.fix == f"mstool export {elsewhere} --drop says --output {less}"
     assert mstool(*shlex.split(refused.value.fix)[1:]) == 0
     assert "says" not in json.loads((less / "meta/info.json").read_text())["features"]
+
+
+def test_repeated_episodes_are_told_whatever_is_dropped(elsewhere, tmp_path):
+    add_column(elsewhere, "torque")
+    other = shutil.copytree(elsewhere, tmp_path / "other")
+    note = "3 episodes are in more than one of the datasets: they weigh more in training"
+    assert note in merge([elsewhere, other], tmp_path / "both", drop=["torque"]).notes
+    edit_rows(other, lambda columns: columns["action"].__iadd__(0.01))
+    assert note not in merge([elsewhere, other], tmp_path / "apart", rename={"torque": "effort"}).notes
 
 
 def test_export_drops_and_renames(elsewhere, tmp_path, mstool, capsys):

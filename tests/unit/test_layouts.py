@@ -117,3 +117,18 @@ def test_a_robot_without_a_tool_centre_point_is_refused():
     track = RobotTrack(np.zeros((2, 9), np.float32), np.full((2, 7), np.nan, np.float32))
     with pytest.raises(UsageError, match="tool centre point"):
         get_layout("libero").encode_state(track)
+
+
+@pytest.mark.parametrize(
+    ("robot", "mode", "meaning"),
+    [
+        ("panda", "pd_joint_pos", "joint"),
+        ("panda_wristcam", "pd_ee_delta_pose", "joint"),
+        ("panda", "pd_joint_vel", "native"),
+        ("so100", "pd_joint_pos", "native"),
+        ("panda_wristcam+panda_wristcam", "pd_joint_pos", "native"),
+    ],
+)
+def test_what_single_dimensions_of_native_are_is_known_of_a_lone_panda(robot, mode, meaning):
+    assert LAYOUTS["native"].meant_as(robot, mode).name == meaning
+    assert LAYOUTS["libero"].meant_as(robot, mode) is LAYOUTS["libero"]

@@ -26,6 +26,7 @@ from mstool.maniskill2lerobot.pictures.video_joiner import VideoJoiner
 from mstool.maniskill2lerobot.rewrite.elsewhere import episodes as of_episodes
 from mstool.maniskill2lerobot.rewrite.elsewhere.description import feature_table, other_entries, statistics_of_whole
 from mstool.maniskill2lerobot.rewrite.elsewhere.records import keep_record
+from mstool.maniskill2lerobot.rewrite.elsewhere.repeated import repeated
 from mstool.maniskill2lerobot.rewrite.elsewhere.rows import RowReader, undeclared
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
 from mstool.maniskill2lerobot.rewrite.elsewhere.storage import Changed, change_storage
@@ -109,6 +110,8 @@ def _content(
 ) -> tuple[Content, list[str]]:
     notes: list[str] = []
     first = sources[0]
+    if twice := repeated(sources):
+        notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training")
     tasks, task_indices = of_episodes.task_table(sources)
     noted, unlike = of_episodes.common_names(sources)
     if unlike:
