@@ -142,7 +142,7 @@ def _no_such(spec: str, command: str) -> UsageError:
     if command != SERVE:
         named = ("planner", "random") if command == EVAL else ("random",)
         words |= {name: name for name in named}
-        others = f", nor is it ws://HOST:PORT, replay:DATASET, {' or '.join(named)}"
+        others = f", nor is it {', '.join(('ws://HOST:PORT', 'replay:DATASET', *named[:-1]))} or {named[-1]}"
     near = nearest(spec, words)
     chosen = words[near] if near else str(runs[-1]) if runs else ""
     fix = f"{command} {shlex.quote(chosen)}" if chosen else "mstool finetune DATASET  (it makes runs/NAME)"
