@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,7 @@ OUTSIDE = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "dataset
 FOLDERS = ("benchmarks", "benchmarks/results")
 FAULT = re.compile(r"<!-- fault: (MS\d+) -->")
 FENCE = re.compile(r"^(```.*?^```)", re.DOTALL | re.MULTILINE)
+FETCHED = re.compile(r"<(?:script|link|img|iframe|video|source)\b[^>]*\s(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 CHECK = re.compile(r"`(MS\d{3})`")
 SECTION = re.compile(r"<!-- section: (?P<file>\S+) (?P<heading>.+?) -->")
 
@@ -58,6 +60,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return markdown
     parts = FENCE.split(markdown)
     return "".join(part if part.startswith("```") else linked(part) for part in parts)
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """End the build where a page would fetch something from elsewhere."""
+    if found := FETCHED.search(output):
+        raise PluginError(f"{page.file.src_uri} fetches from elsewhere: {found[0]}")
+    return output
 
 
 def linked(text: str) -> str:

@@ -16,19 +16,21 @@ BEHIND = {
 }
 
 
+def offered() -> dict[str, str]:
+    """Return {name: the path of what it means} of what `import mstool` offers, problems left to their own section."""
+    names = {name: getattr(mstool, name) for name in getattr(mstool, "__all__", ())}
+    return {
+        name: f"{meant.__module__}.{meant.__qualname__}"
+        for name, meant in names.items()
+        if callable(meant) and not (isinstance(meant, type) and issubclass(meant, Exception))
+    }
+
+
 def page() -> str:
     """Return the page."""
+    sections = {"import mstool": tuple(offered().values()), **BEHIND}
     parts = [INTRODUCTION]
-    if offered := [name for name in getattr(mstool, "__all__", ()) if not name.startswith("_")]:
-        parts += ["## import mstool\n", *(_documented(_place(getattr(mstool, name))) for name in offered)]
-    for heading, names in BEHIND.items():
-        parts += [f"## {heading}\n", *(_documented(name) for name in names)]
+    for heading, names in sections.items():
+        once = [name for name in names if heading == "import mstool" or name not in sections["import mstool"]]
+        parts += [f"## {heading}\n"] * bool(once) + [f"::: {name}\n" for name in once]
     return "\n".join(parts)
-
-
-def _place(offered: object) -> str:
-    return f"{offered.__module__}.{offered.__qualname__}"  # type: ignore[attr-defined]
-
-
-def _documented(name: str) -> str:
-    return f"::: {name}\n"

@@ -29,7 +29,7 @@ def every(group: Any = None, path: tuple[str, ...] = ("mstool",)) -> Iterator[tu
 def page() -> str:
     """Return the page."""
     rows = [[f"[{code(' '.join(words))}](#{'-'.join(words)})", text(_first(command))] for words, command in every()]
-    return "\n".join([INTRODUCTION, table(["command", ""], rows), *(_command(*each) for each in every())])
+    return "\n".join([INTRODUCTION, table(["command", "what it does"], rows), *(_command(*each) for each in every())])
 
 
 def _first(command: Any) -> str:
@@ -45,9 +45,9 @@ def _command(words: tuple[str, ...], command: Any) -> str:
     parts += [text(paragraph) + "\n" for paragraph in explained.split("\n\n") if paragraph.strip()]
     parts += ["```", " ".join(command.get_usage(context).removeprefix("Usage: ").split()), "```\n"]
     if given:
-        parts.append(table(["argument", ""], [_row(each, context) for each in given]))
+        parts.append(table(["argument", "what it is"], [_row(each, context) for each in given]))
     if options:
-        parts.append(table(["option", ""], [_row(each, context) for each in options]))
+        parts.append(table(["option", "what it is"], [_row(each, context) for each in options]))
     shown = [line.strip() for line in examples.splitlines() if line.strip()]
     if shown:
         parts += ["Examples:\n", "```", *shown, "```\n"]

@@ -7,7 +7,11 @@ from mstool.manifest import load_manifest
 from mstool.simulators.benchmarks import BENCHMARKS, known_environments
 from mstool.simulators.environments import EnvironmentFacts
 
-INTRODUCTION = """# Manifest and environments
+INTRODUCTION = """---
+hide: [toc]
+---
+
+# Manifest and environments
 
 ## Tasks known by name
 

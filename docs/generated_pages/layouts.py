@@ -75,7 +75,10 @@ def _tables(layout: Layout) -> Iterator[str]:
     rows = [[code(c.view), code(c.openpi), code(c.lerobot)] for c in layout.cameras]
     yield table(["view", "column in v2.1 (openpi)", "column in v3.0 (LeRobot)"], rows)
     yield "Conventions:\n"
-    yield table(["", ""], [[text(name.replace("_", " ")), text(words)] for name, words in layout.conventions.items()])
+    yield table(
+        ["of", "convention"],
+        [[text(name.replace("_", " ")), text(words)] for name, words in layout.conventions.items()],
+    )
 
 
 def _vector(vector: VectorMeaning) -> str:

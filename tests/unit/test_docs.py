@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from generated_pages import IMAGES, PAGES, checks, commands, faults
+from generated_pages import IMAGES, PAGES, api, checks, commands, faults
 from generated_pages.markdown import table, text
 from PIL import Image
 
@@ -62,6 +62,13 @@ def test_commands_name_every_option():
         section = page.split(f"\n## {' '.join(words)} {{")[1].split("\n## ")[0]
         names = [name for each in command.params if each.param_type_name == "option" for name in each.opts]
         assert all(re.search(rf"`[^`]*{name}\b", section) for name in names), words
+
+
+def test_api_names_what_can_be_imported_once():
+    page = PAGES["api.md"]()
+    named = re.findall(r"^::: (\S+)$", page, re.MULTILINE)
+    assert len(named) == len(set(named))
+    assert set(api.offered().values()) <= set(named)
 
 
 @pytest.mark.parametrize("code", faults.FAULTS)
