@@ -125,6 +125,7 @@ COMMANDS: dict[str, Run] = {
         note="the mirror, `tests/hub_server`, has no weights: the error that says so",
     ),
     EXPORT: Run(),
+    "mstool export data/PickCube-v1 --video-profile portable --output data/PickCube-v1-portable": Run(),
     "mstool validate data/PickCube-v1-openpi --against pi05_libero": Run(),
     "mstool finetune data/PickCube-v1-openpi --policy pi05 --engine openpi --output runs/openpi": Run(),
     "uv run .../run_openpi.py train": Run(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from generated_pages.markdown import code, codes, table, text
 from mstool.manifest import load_manifest
-from mstool.simulators.benchmarks import BENCHMARKS, known_environments
+from mstool.simulators.benchmarks import BENCHMARKS
 from mstool.simulators.environments import EnvironmentFacts
 
 INTRODUCTION = """---
@@ -36,7 +36,7 @@ def page() -> str:
     ]
     header = ["environment", "robot", "success", "official demos", "planner", "layouts", "views"]
     for benchmark in BENCHMARKS:
-        parts += [f"### {benchmark.name}\n", table(header, _environments())]
+        parts += [f"### {benchmark.name}\n", table(header, map(_row, benchmark.environments()))]
     return "\n".join(parts)
 
 
@@ -45,11 +45,6 @@ def _tasks() -> Iterator[list[str]]:
         every = "yes" if task.in_all else ""
         sentence = text(task.instruction) + (" (the gripper stays as it is)" if task.gripper_constant else "")
         yield [code(task.env_id), sentence, str(task.horizon), code(task.hidden_goal), codes(task.cameras), every]
-
-
-def _environments() -> Iterator[list[str]]:
-    for facts in known_environments(()):
-        yield _row(facts)
 
 
 def _row(facts: EnvironmentFacts) -> list[str]:
