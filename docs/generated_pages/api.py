@@ -17,13 +17,9 @@ BEHIND = {
 
 
 def offered() -> dict[str, str]:
-    """Return {name: the path of what it means} of what `import mstool` offers, problems left to their own section."""
+    """Return {name: the path of what it means} of what `import mstool` offers."""
     names = {name: getattr(mstool, name) for name in getattr(mstool, "__all__", ())}
-    return {
-        name: f"{meant.__module__}.{meant.__qualname__}"
-        for name, meant in names.items()
-        if callable(meant) and not (isinstance(meant, type) and issubclass(meant, Exception))
-    }
+    return {name: f"{meant.__module__}.{meant.__qualname__}" for name, meant in names.items() if callable(meant)}
 
 
 def page() -> str:
