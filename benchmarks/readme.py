@@ -185,6 +185,16 @@ COMMANDS: dict[str, Run] = {
     "mstool build datasets_manifest.yaml --env PickCube-v1,StackCube-v1 --format both --output data/two_tasks": Run(
         TINY_CONVERT, clone=True
     ),
+    "make setup EXTRAS=libero": Run(clone=True),
+    "mstool demos generate --env libero_spatial --episodes 40": Run("--episodes 1"),
+    "mstool convert --env libero_spatial --demos data/demos": Run("--episodes 1 --image-size 32 --workers 1"),
+    "mstool validate data/libero_spatial --against pi05_libero": Run(codes=(0, 1), note="images of 32 pixels"),
+    "mstool eval --policy ws://localhost:8000 --dataset data/libero --env libero_spatial --episodes 50": Run(
+        codes=(1, 2), note="no such dataset is made here: the error that says so"
+    ),
+    "mstool eval --policy runs/libero --env libero_spatial/3,libero_object --protocol lerobot": Run(
+        codes=(1, 2), note="no such run is made here: the error that says so"
+    ),
     "mstool envs PickCubeSO100-v1": Run(),
     "mstool convert --env PickCubeSO100-v1 --layout native --demos generate --episodes 4": Run(TINY_CONVERT),
 }  # fmt: skip
