@@ -54,6 +54,11 @@ def _add(batch: pa.RecordBatch, columns: Sequence[str], digests: dict[int, Any])
 
 
 def _matrix(column: pa.Array, rows: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    while True:
+        if isinstance(column, pa.ExtensionArray):  # as `datasets` stores matrices
+            column = column.storage
+        if not any(is_list(column.type) for is_list in lists):
+            break
         column = column.flatten()
     return np.asarray(column, dtype=np.float32).reshape(rows, -1)
