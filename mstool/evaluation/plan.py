@@ -57,7 +57,7 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
             benchmark_of(env_id).check_env_id(env_id)
         return envs
     if conventions is None or not conventions.env_ids:
-        raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}, or --suite seed6")
+        raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}")
     return list(conventions.env_ids)
 
 
