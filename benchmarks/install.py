@@ -3,7 +3,7 @@
     python benchmarks/install.py [--ways uv,tool,wheel,sdist,pip] [--work FOLDER]
 
 `uv`: `uv pip install FOLDER`; `tool`: `uv tool install FOLDER`; `wheel` and `sdist`: built, then installed with uv;
-`pip`: `pip install FOLDER`, which downloads what pip has not cached (some 3 GB). Nothing of a clone's own set-up is used
+`pip`: `pip install FOLDER`, which downloads what pip has not cached (some 3 GB). Nothing of the clone's set-up is used
 but its uv, where the PATH has none; uv gets pip's index settings. After each, outside the source folder: `mstool
 --version`, the imports that fault where packages do not go together, and `mstool doctor --no-draw`. Writes
 `benchmarks/results/install.json` and `.md`.
@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 sys.path.insert(0, str(ROOT / "tools"))
 from setup_steps.package_index import parse_pip_config, uv_environment  # noqa: E402
+
+from mstool.cli.output import table  # noqa: E402
 
 PYTHON = f"{sys.base_prefix}/bin/python3"
 WAYS = ("uv", "tool", "wheel", "sdist", "pip")
@@ -100,8 +102,8 @@ def install(way: str, source: Path, folder: Path, uv: str, env: dict[str, str]) 
     code, text, _ = run([python, "-c", IMPORTS], env, folder)
     found["imports"] = "ok" if code == 0 else text[-1500:]
     text = run([venv / "bin" / "mstool", "doctor", "--no-draw", "--json"], env, folder)[1]
-    lines = json.loads(text[text.index("{") :])
-    found["doctor"] = lines
+    lines = json.loads(text[text.index("{") :])["lines"]
+    found["doctor"] = [f"{each['name']}: {each['status']}" for each in lines if each["status"] != "ok"] or ["ok"]
     return found
 
 
@@ -131,6 +133,19 @@ def main() -> None:
                 shutil.rmtree(folder)
     text = json.dumps(results, indent=1).replace(str(work), "WORK")
     (RESULTS / "install.json").write_text(text + "\n")
+    rows = [
+        {
+            "way": each["way"],
+            "seconds": each["seconds"],
+            "MB": each.get("size_mb", ""),
+            "imports": each.get("imports", "not installed"),
+            "doctor": "; ".join(each.get("doctor", [])),
+            "OpenCV, mplib": ", ".join(f"{name} {version}" for name, version in each.get("packages", {}).items()),
+        }
+        for each in results
+    ]
+    heading = "# Installed in an empty environment\n\nPackages from uv's cache where it has them.\n\n"
+    (RESULTS / "install.md").write_text(f"{heading}```\n{table(rows, list(rows[0]))}\n```\n")
 
 
 if __name__ == "__main__":
