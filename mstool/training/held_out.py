@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.json_files import load_json_lines
 from mstool.training.resume import CHECKPOINTS
 
 LOG_FILE, BEST = "eval_log.jsonl", "best"
@@ -49,7 +50,7 @@ def best(output: Path) -> dict[str, Any] | None:
     path = output / LOG_FILE
     if not path.is_file():
         return None
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = load_json_lines(path)
     found: dict[str, Any] | None = max(
         lines, key=lambda line: (line["once"], line["at_end"], line["step"]), default=None
     )

@@ -20,11 +20,12 @@ OPENERS = {
     "cv2.VideoCapture": set(),
     "Image.open": {"dataset/media.py"},
     # The second puts together what its own workers have just written.
-    "h5py.File": {"maniskill/demos/hdf5.py", "maniskill/demos/team.py"},
+    "h5py.File": {"maniskill/demos/hdf5.py", "maniskill/demos/team.py", "libero/demos.py"},
     "json.load": set(),
     "json.loads": {"json_files.py"},
     "pickle.load": set(),
-    "torch.load": set(),
+    # Initial states, of the installed package.
+    "torch.load": {"libero/tasks.py"},
     "yaml.load": set(),
     # Compared with the headers first; episodes of a conversion's own work folder; a cache in the user's own folder.
     "np.load": {"writers/histograms.py", "episode/shard.py", "maniskill/mesh_cache.py"},
@@ -36,6 +37,8 @@ IN_MEMORY = {
     "doctor/rendering.py",
     "training/logs.py",
     "training/frame_cache.py",
+    "training/held_out.py",
+    "driver/lavapipe.py",
     "installation.py",
 }
 MODULES = sorted(path for part in ("mstool", "plugins") for path in (ROOT / part).rglob("*.py"))
@@ -49,7 +52,8 @@ def opened(tree: ast.AST) -> set[str]:
             name = ast.unparse(node.func)
             for long, short in LONG.items():
                 name = name.replace(f"{long}.", f"{short}.")
-            writes = name == "av.open" and len(node.args) > 1 and ast.unparse(node.args[1]) == "'w'"
+            can_write = name in {"av.open", "h5py.File"}
+            writes = can_write and len(node.args) > 1 and ast.unparse(node.args[1]) == "'w'"
             found |= {name} & OPENERS.keys() if not writes else set()
         elif isinstance(node, ast.ImportFrom):
             module = LONG.get(node.module or "", node.module)

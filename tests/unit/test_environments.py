@@ -15,7 +15,10 @@ from mstool.simulators.maniskill.solve import solvable_envs
 
 def test_every_environment_says_what_becomes_of_it():
     every = known_environments()
-    assert [facts.env_id for facts in every] == sorted({facts.env_id for facts in every})
+    names = [facts.env_id for facts in every]
+    assert len(set(names)) == len(names)
+    of_maniskill = [name for name in names if not name.startswith("libero")]
+    assert of_maniskill == sorted(of_maniskill)
     assert len(every) > 60
     for facts in every:
         if facts.builds and facts.robot:

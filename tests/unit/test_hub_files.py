@@ -52,7 +52,9 @@ def test_a_hub_that_answers(hub, tmp_path):
     with HubServer(tmp_path) as server:
         hub(server.endpoint)
         found = find_files("owner/name", ["config.json"])
-    assert found.missing == f"not on this machine, and {server.endpoint} has none of this name"
+    assert found.missing == (
+        f"not on this machine, and {server.endpoint} has no such repository (a private one needs: hf auth login)"
+    )
     assert found.download == "hf download owner/name"
 
 

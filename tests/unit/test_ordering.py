@@ -70,7 +70,7 @@ def test_environments_that_do_not_fit_together_are_told_at_the_first_of_each(tmp
             done.append(job)
             yield Done(job, mark)
 
-    with pytest.raises(DataError, match="do not fit into one dataset: controller") as error:
+    with pytest.raises(DataError, match="do not fit into one dataset: control frequency") as error:
         run(tmp_path / "data", executor)
     assert error.value.fix == "add --per-task: one dataset per environment"
     assert len(done) == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.records import as_version_0_1_1, edited_record, read_record
-from support.shards import FACTS, make_dataset, make_episode
+from support.shards import make_dataset, make_episode
 
 from mstool.dataset.files import RECORD_FILE
 from mstool.errors import DataError, UsageError
@@ -143,16 +143,13 @@ def test_without_histograms_the_stored_pictures_are_counted(tmp_path):
 
 def test_merge_names_every_difference(tmp_path):
     first = dataset(tmp_path, "first", {"v3.0": "video"})
-    other = dataset(
-        tmp_path, "other", {"v2.1": "image"}, "joint", size=(32, 16), controller=FACTS | {"position_m": 0.2}
-    )
+    other = dataset(tmp_path, "other", {"v2.1": "image"}, "joint", size=(32, 16))
     with pytest.raises(DataError) as error:
         merge([first, other], tmp_path / "out")
     for word in (
         "format: v3.0 and v2.1",
         "images stored as: video and image",
         "layout: libero and joint",
-        "controller: ",
         "image_size: [16, 16] and [32, 16]",
     ):
         assert word in error.value.message

@@ -4,6 +4,7 @@ import contextlib
 import ctypes.util
 import importlib.util
 import io
+import json
 import logging
 import os
 import shlex
@@ -108,8 +109,6 @@ def load_libero() -> None:
 
 def _configuration(root: Path, assets: Path) -> Path:
     """Write the file whose absence makes LIBERO ask on standard input."""
-    import yaml
-
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mstool" / "libero"
     folder.mkdir(parents=True, exist_ok=True)
     places = {
@@ -119,7 +118,8 @@ def _configuration(root: Path, assets: Path) -> Path:
         "datasets": root.parent / "datasets",
         "assets": assets,
     }
-    replace_text(folder / "config.yaml", yaml.safe_dump({name: str(place) for name, place in places.items()}))
+    # JSON is YAML.
+    replace_text(folder / "config.yaml", json.dumps({name: str(place) for name, place in places.items()}))
     return folder
 
 
