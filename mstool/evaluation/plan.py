@@ -130,7 +130,9 @@ def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | N
             raise UsageError(
                 f"{conventions.dataset} has no episode of {env_id} that begins at its seed: it holds "
                 f"{', '.join(conventions.env_ids)}",
-                fix=f"add --env {conventions.env_ids[0]}",
+                fix=f"add --env {conventions.env_ids[0]}"
+                if env_id not in conventions.env_ids
+                else "convert demos that were generated without --disturb, and replay those",
             )
         steps = max(int(line["frames"]) for line in conventions.episodes if line["env_id"] == env_id)
         tasks.append(EvalTask(env_id, "", steps, tuple(dict.fromkeys(seeds))[:episodes]))
