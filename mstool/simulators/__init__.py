@@ -3,6 +3,7 @@
 base         what a simulator and a benchmark are for everybody else
 protocol     how others evaluate in one
 demos        what a demo is, and a file of them
+hdf5         files of demos read within bounds
 environments what is known of an environment without building it
 benchmarks   those there are, and which of them has an environment
 capacity     how many simulators this machine bears

@@ -20,7 +20,7 @@ OPENERS = {
     "cv2.VideoCapture": set(),
     "Image.open": {"dataset/media.py"},
     # The second puts together what its own workers have just written.
-    "h5py.File": {"maniskill/demos/hdf5.py", "maniskill/demos/team.py", "libero/demos.py"},
+    "h5py.File": {"simulators/hdf5.py", "maniskill/demos/team.py"},
     "json.load": set(),
     "json.loads": {"json_files.py"},
     "pickle.load": set(),

@@ -12,8 +12,8 @@ import pytest
 from support.demos import edit_json
 
 from mstool.errors import DataError
+from mstool.simulators.hdf5 import SPARE_BYTES
 from mstool.simulators.maniskill.demos import hub
-from mstool.simulators.maniskill.demos.hdf5 import SPARE_BYTES
 from mstool.simulators.maniskill.demos.reader import DemoFile, find_h5
 from mstool.simulators.maniskill.demos.recording import Recording
 

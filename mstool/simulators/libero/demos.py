@@ -16,6 +16,7 @@ import numpy as np
 from mstool.contract import Array, State
 from mstool.errors import DataError
 from mstool.simulators.demos import Demo, RecordedStates
+from mstool.simulators.hdf5 import UNREADABLE, member, numbers, open_h5
 from mstool.simulators.libero.environment import CONTROL_MODE
 from mstool.simulators.libero.tasks import all_tasks, find_task
 
@@ -43,7 +44,7 @@ class LiberoDemos:
     def __init__(self, path: Path, env_id: str = "") -> None:
         self.path = self.json = find_file(path, env_id)
         with self._file() as file:
-            data = file.get("data")
+            data = member(file, "data")
             if not isinstance(data, h5py.Group) or not (names := [name for name in data if name.startswith("demo_")]):
                 raise DataError(f"{self.path} holds no demos: LIBERO's files have `data/demo_0`, ...")
             self._names = sorted(names, key=lambda name: int(name.removeprefix("demo_")))
@@ -51,7 +52,7 @@ class LiberoDemos:
                 f"{name} without {part}"
                 for name in self._names
                 for part in ("actions", "states")
-                if part not in data[name]
+                if not isinstance(member(_demo(file, name), part), h5py.Dataset)
             ]
             if lacking:
                 raise DataError(
@@ -60,15 +61,15 @@ class LiberoDemos:
                 )
             self.unlisted: list[str] = []
             self.env_kwargs: Mapping[str, Any] = {}
-            self._steps = [len(data[name]["actions"]) for name in self._names]
+            self._steps = [len(_demo(file, name)["actions"]) for name in self._names]
             self.env_id = _env_id(str(data.attrs.get("bddl_file_name", "")), self.path)
 
     @contextmanager
     def _file(self) -> Iterator[h5py.File]:
         try:
-            with h5py.File(self.path) as file:
+            with open_h5(self.path) as file:
                 yield file
-        except OSError as error:
+        except UNREADABLE as error:
             raise DataError(
                 f"{self.path} cannot be read as HDF5: {error}", fix="download or generate it again"
             ) from error
@@ -85,7 +86,7 @@ class LiberoDemos:
         found = {}
         with self._file() as file:
             for position, name in enumerate(self._names[:limit]):
-                actions, states = (file["data"][name][part].shape for part in ("actions", "states"))
+                actions, states = (_demo(file, name)[part].shape for part in ("actions", "states"))
                 if len(actions) != 2 or actions[1] != 7 or not actions[0]:
                     found[position] = f"actions of shape {actions}, not (T, 7)"
                 elif len(states) != 2 or states[0] < actions[0]:
@@ -99,10 +100,10 @@ class LiberoDemos:
     def read_many(self, positions: Sequence[int]) -> list[Demo]:
         """Read several episodes, opening the file once."""
         with self._file() as file:
-            return [self._read(file["data"][self._names[position]], position) for position in positions]
+            return [self._read(_demo(file, self._names[position]), position) for position in positions]
 
     def _read(self, demo: h5py.Group, position: int) -> Demo:
-        actions = demo["actions"][()].astype(np.float32)
+        actions = numbers([demo["actions"]])[0].astype(np.float32)
         ours = SEED in demo.attrs
         stat = self.path.stat()
         return Demo(
@@ -121,14 +122,14 @@ class LiberoDemos:
     def recorded_states(self, position: int) -> RecordedStates:
         """Read all states of one episode; every one of LIBERO's files holds solved demos only."""
         with self._file() as file:
-            demo = file["data"][self._names[position]]
+            demo = _demo(file, self._names[position])
             return RecordedStates([_state(demo, step) for step in range(len(demo["states"]))], success=True)
 
     def check_replayable(self) -> None:
         """Raise DataError unless the task's states have as many numbers here."""
         here = find_task(self.env_id).initial_states().shape[1]
         with self._file() as file:
-            there = file["data"][self._names[0]]["states"].shape[1]
+            there = _demo(file, self._names[0])["states"].shape[1]
         if here != there:
             raise DataError(
                 f"{self.path}: its states have {there} numbers, {self.env_id} has {here} here: another LIBERO wrote it",
@@ -171,12 +172,25 @@ def _env_id(bddl: str, path: Path) -> str:
     return (of_suite or own)[0].env_id
 
 
+def _demo(file: h5py.File, name: str) -> h5py.Group:
+    """Return an episode; what is in it was looked at when the file was opened."""
+    data = member(file, "data")
+    assert data is not None
+    demo = member(data, name)
+    if not isinstance(demo, h5py.Group):
+        raise DataError(f"{file.filename}: {name} is no episode", fix="download or generate it again")
+    return demo
+
+
 def _state(demo: h5py.Group, step: int) -> State:
-    if "fixtures" in demo:
-        fixtures = {name: pose[()] for name, pose in demo["fixtures"].items()}
+    own = member(demo, "fixtures")
+    if isinstance(own, h5py.Group):
+        names = list(own)
+        poses = [member(own, name) for name in names]
+        fixtures = dict(zip(names, numbers([pose for pose in poses if isinstance(pose, h5py.Dataset)]), strict=True))
     else:
         fixtures = _fixtures(demo.attrs.get("model_file", ""))
-    return {"mujoco": {"state": demo["states"][step]}, "fixtures": fixtures}
+    return {"mujoco": {"state": numbers([demo["states"]], step)[0]}, "fixtures": fixtures}
 
 
 def _fixtures(model: str) -> dict[str, Array]:

@@ -9,7 +9,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from mstool.errors import DataError, MstoolError
-from mstool.simulators.maniskill.demos.hdf5 import MOST_RATIO, SPARE_BYTES
+from mstool.simulators.hdf5 import MOST_RATIO, SPARE_BYTES
 from mstool.simulators.maniskill.demos.reader import find_h5
 
 REPO = "haosulab/ManiSkill_Demonstrations"

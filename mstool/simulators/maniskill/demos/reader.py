@@ -10,7 +10,7 @@ import numpy as np
 
 from mstool.errors import DataError
 from mstool.simulators.demos import Demo, RecordedStates
-from mstool.simulators.maniskill.demos.hdf5 import (
+from mstool.simulators.hdf5 import (
     MOST_RATIO,
     SPARE_BYTES,
     UNREADABLE,

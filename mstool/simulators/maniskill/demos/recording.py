@@ -11,7 +11,7 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.errors import DataError
-from mstool.simulators.maniskill.demos.hdf5 import SPARE_BYTES, UNREADABLE, member, numbers, read_success
+from mstool.simulators.hdf5 import SPARE_BYTES, UNREADABLE, member, numbers, read_success
 
 _PICTURES = ("rgb", "Color")
 _FOLDERS = ("sensor_data", "image")  # ManiSkill3, ManiSkill2

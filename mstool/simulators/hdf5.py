@@ -1,4 +1,4 @@
-"""Read one trajectory's HDF5 group within bounds: a demo file comes from a stranger.
+"""Read HDF5 within bounds: a demo file comes from a stranger.
 
 A group's entry may be a link to another file of this machine, its numbers may lie in one, and a few bytes may announce
 terabytes. So nothing is taken by a path: `member` steps from a group to what lies in it, and `numbers` reads.
