@@ -23,7 +23,7 @@ def convert(
     every: bool = False,
     demos: PathLike | None = None,
     episodes: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     output: PathLike | None = None,
     repo_id: str | None = None,
     layout: str = DEFAULT_LAYOUT,
@@ -64,7 +64,7 @@ def convert(
     episodes
         How many demos per environment; None takes all, of generated ones 10.
     seed
-        First seed of generated demos.
+        First seed of generated demos, by default 0, in LIBERO 1000.
     output
         The dataset's folder, by default data/NAME.
     repo_id
@@ -177,7 +177,7 @@ def build(
     *,
     demos: PathLike | None = None,
     episodes: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     output: PathLike | None = None,
     repo_id: str | None = None,
     layout: str = DEFAULT_LAYOUT,

@@ -17,7 +17,7 @@ def generate(
     *,
     policy: PathLike | None = None,
     episodes: int = 10,
-    seed: int = 0,
+    seed: int | None = None,
     output: PathLike | None = None,
     workers: int | None = None,
     robot: str | None = None,
@@ -43,7 +43,7 @@ def generate(
     episodes
         How many successful episodes to keep.
     seed
-        First seed; failures are skipped and the next is tried.
+        First seed, by default 0, in LIBERO 1000; failures are skipped and the next is tried.
     output
         Folder for `trajectory.h5` and `trajectory.json`, by default data/demos/ENV/motionplanning (or policy).
     workers
@@ -88,7 +88,7 @@ def generate(
             benchmark_of(task).generate(
                 task,
                 episodes=episodes,
-                seed=seed,
+                seed=benchmark_of(task).first_demo_seed if seed is None else seed,
                 out_dir=path_or_none(output) or Path("data/demos") / task / kind,
                 overwrite=overwrite,
                 workers=workers,
@@ -103,7 +103,7 @@ def generate(
         policy=str(policy),
         envs=(env,) if env else (),
         episodes=episodes,
-        seed_start=seed,
+        seed_start=seed or 0,
         workers=workers,
         replan=replan,
         hold=0,

@@ -30,7 +30,7 @@ def build(
     ] = None,
     demos: opt.Demos = None,
     episodes: opt.Episodes = None,
-    seed: opt.Seed = 0,
+    seed: opt.Seed = None,
     output: opt.Output = None,
     repo_id: opt.RepoId = None,
     layout: opt.LayoutName = DEFAULT_LAYOUT,

@@ -39,7 +39,7 @@ def convert(
     ] = False,
     demos: opt.Demos = None,
     episodes: opt.Episodes = None,
-    seed: opt.Seed = 0,
+    seed: opt.Seed = None,
     output: opt.Output = None,
     repo_id: opt.RepoId = None,
     layout: opt.LayoutName = DEFAULT_LAYOUT,

@@ -18,7 +18,9 @@ Episodes = Annotated[
         "--episodes", "-n", min=1, help="How many demos to convert per environment. Default: all (10 when generated)."
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="First seed of generated demos.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="First seed of generated demos.", show_default="0, in LIBERO 1000")
+]
 RepoId = Annotated[str | None, typer.Option(help="The dataset's name on a hub.", show_default="local/NAME")]
 LayoutName = Annotated[str, typer.Option("--layout", help="What state and actions mean, see `mstool layouts`.")]
 ControlMode = Annotated[

@@ -46,7 +46,12 @@ def generate(
         "openpi server, replay:DATASET, or random.",
     ),
     episodes: int = typer.Option(10, "--episodes", "-n", help="How many successful episodes to keep."),
-    seed: int = typer.Option(0, "--seed", help="First seed; failures are skipped and the next is tried."),
+    seed: int | None = typer.Option(
+        None,
+        "--seed",
+        help="First seed; failures are skipped and the next is tried.",
+        show_default="0, in LIBERO 1000",
+    ),
     output: Path | None = typer.Option(
         None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning (policy)"
     ),

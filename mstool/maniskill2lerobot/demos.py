@@ -26,7 +26,13 @@ class DemoSource:
 
 
 def open_demos(
-    env_id: str, where: str | None, *, episodes: int | None, seed: int, notify: Notify, workers: int | None = None
+    env_id: str,
+    where: str | None,
+    *,
+    episodes: int | None,
+    seed: int | None = None,
+    notify: Notify,
+    workers: int | None = None,
 ) -> DemoSource:
     """Open the demos of `env_id`.
 
@@ -40,7 +46,7 @@ def open_demos(
     episodes
         How many are wanted; None takes what there is (10 when they must be generated).
     seed
-        First seed for generated demos.
+        First seed for generated demos; None takes the benchmark's.
     notify
         Called with one line on what was chosen.
     workers
@@ -55,6 +61,7 @@ def open_demos(
 
     """
     benchmark = benchmark_of(env_id)
+    seed = benchmark.first_demo_seed if seed is None else seed
     origin, path = _resolve(benchmark, env_id, where, episodes=episodes, seed=seed, notify=notify, workers=workers)
     try:
         demos = benchmark.open_demos(path, env_id)

@@ -41,8 +41,8 @@ class ConvertRequest:
     demos: str | None = None
     # Per environment.
     episodes: int | None = None
-    # First seed of generated demos.
-    seed: int = 0
+    # First seed of generated demos; None: the benchmark's.
+    seed: int | None = None
     render_detail: str = "full"
     video_profile: str | None = None
     # Whether episodes that do not solve their task are kept.

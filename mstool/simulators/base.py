@@ -150,6 +150,8 @@ class Benchmark(Interface):
     conventions: Mapping[str, str]
     # The seed of the first episode that evaluation plays.
     first_seed: int
+    # That of the first demo that is generated.
+    first_demo_seed: int
     # {name: how others evaluate in it}; the first is taken where a user says nothing.
     protocols: Mapping[str, Protocol]
 

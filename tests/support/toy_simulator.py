@@ -163,6 +163,7 @@ class ToyDemos:
 class Toy:
     name = "Toy"
     first_seed = 0
+    first_demo_seed = 0
     protocols = conventions = MappingProxyType({})
 
     def claims(self, env_id: str) -> bool:

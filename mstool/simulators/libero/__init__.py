@@ -8,6 +8,9 @@ environment   reset, step, read the robot, take images
 moment        what an observation shows, and when it was so
 controller    OSC_POSE's actions, to a command and back
 expert        a scripted pick-and-place expert
+scene         where things are in its simulator, for the expert
+grasp         where the expert takes hold of an object
 generate      demos of it, in LIBERO's own kind of file
+attempts      its attempts on disk, until there are enough
 demos         files of demos, official ones and ours
 """

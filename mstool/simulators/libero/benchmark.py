@@ -13,7 +13,7 @@ from mstool.simulators.demos import Demos, GenerateReport, Rollout
 from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.libero.controller import LiberoController
 from mstool.simulators.libero.demos import SUFFIX, LiberoDemos
-from mstool.simulators.libero.environment import CAMERAS, CONTROL_MODE, LiberoSimulator, check_seed
+from mstool.simulators.libero.environment import CAMERAS, CONTROL_MODE, SAMPLED, LiberoSimulator, check_seed
 from mstool.simulators.libero.expert import LiberoExpert, solvable
 from mstool.simulators.libero.generate import generate_demos
 from mstool.simulators.libero.library import render_backend
@@ -37,6 +37,8 @@ class Libero:
     )
     # LIBERO's initial states, in its order.
     first_seed = 0
+    # Those are for evaluation: demos begin where its sampler places the objects, as the official ones do.
+    first_demo_seed = SAMPLED
     protocols: Mapping[str, Protocol] = PROTOCOLS
 
     def claims(self, env_id: str) -> bool:
@@ -124,16 +126,19 @@ class Libero:
         seed: int,
         out_dir: Path,
         overwrite: bool = False,
-        workers: int | None = None,  # noqa: ARG002
+        workers: int | None = None,
         robot: str | None = None,
         disturb: float = 0.0,
     ) -> GenerateReport:
-        """Write one of LIBERO's kind of file, in this process."""
+        """Write one of LIBERO's kind of file."""
         if disturb or robot:
             raise UsageError(
-                "LIBERO's expert cannot be disturbed, nor move another robot", fix="leave --disturb and --robot out"
+                "LIBERO's expert cannot be disturbed, nor move another robot",
+                fix=f"mstool demos generate --env {env_id}, without --disturb and --robot",
             )
-        return generate_demos(env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite)
+        return generate_demos(
+            env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite, workers=workers
+        )
 
     def record(self, spec: SimulatorSpec, rollouts: Iterator[Rollout], **_: object) -> GenerateReport:  # noqa: ARG002
         """Raise UsageError: what a policy does in LIBERO is not kept as demos."""

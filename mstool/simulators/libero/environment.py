@@ -197,13 +197,13 @@ class LiberoSimulator:
         self.env.close()
 
 
-def check_seed(env_id: str, seed: int) -> None:
+def check_seed(env_id: str, seed: int, *, fix: str = "fewer --episodes, or a lower --seed-start") -> None:
     """Raise UsageError unless a seed is the number of an initial state, or the sampler's."""
     count = len(find_task(env_id).initial_states())
     if count <= seed < SAMPLED:
         raise UsageError(
             f"{env_id} has {count} initial states, 0 to {count - 1}; {seed} is none of them",
-            fix=f"fewer --episodes, or a lower --seed-start; from {SAMPLED} on, LIBERO's sampler places the objects",
+            fix=f"{fix}; from {SAMPLED} on, LIBERO's sampler places the objects",
         )
 
 

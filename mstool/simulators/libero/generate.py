@@ -1,37 +1,66 @@
-"""Demos of the scripted expert, in LIBERO's own kind of file."""
+"""Demos of the scripted expert, in LIBERO's own kind of file.
+
+Every attempt is kept in a work folder beside the output until there are enough: an interrupted run goes on by itself.
+"""
 
 import json
-import tempfile
+import shutil
 import time
 from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from importlib.metadata import version
+from itertools import count
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from mstool import __version__
-from mstool.contract import Array, State
 from mstool.errors import MstoolError, UsageError
-from mstool.paths import writable_folder
+from mstool.paths import as_file_name, writable_folder
 from mstool.progress import Progress
+from mstool.simulators.capacity import auto_workers
 from mstool.simulators.demos import Attempt, GenerateReport
-from mstool.simulators.libero.demos import SEED, SUFFIX
+from mstool.simulators.libero.attempts import attempt_file, copy_attempt, read_attempt, write_attempt
+from mstool.simulators.libero.demos import SUFFIX
+from mstool.simulators.libero.environment import SAMPLED, check_seed
 from mstool.simulators.libero.expert import LiberoExpert, check_solvable
 from mstool.simulators.libero.tasks import find_task
+from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
 
 # Give up after this many failures in a row.
 HOPELESS = 20
+# Episodes that are worth a process of their own: LIBERO's import takes as long as solving one.
+WORTH_A_WORKER = 2
 
 
-def generate_demos(env_id: str, *, episodes: int, seed: int, out_dir: Path, overwrite: bool = False) -> GenerateReport:
-    """Solve consecutive seeds until there are enough successes; the same arguments give the same bytes.
+def generate_demos(
+    env_id: str, *, episodes: int, seed: int, out_dir: Path, overwrite: bool = False, workers: int | None = None
+) -> GenerateReport:
+    """Solve consecutive seeds until there are enough successes; the same bytes for any number of workers.
+
+    Parameters
+    ----------
+    env_id
+        A task that the expert is made for.
+    episodes
+        How many successful episodes to keep.
+    seed
+        The first seed to try: from 1000 on a placement of LIBERO's sampler, below 50 one of its initial states.
+    out_dir
+        Folder for `TASK_demo.hdf5`; made if it is missing.
+    overwrite
+        Whether to replace a file that is there.
+    workers
+        Processes; None takes one per core, as far as memory reaches and there is work for them.
 
     Raises
     ------
     UsageError
         No expert for the task, a number out of range, or the file is there and `overwrite` is False.
     MstoolError
-        Too many seeds in a row failed.
+        Too many seeds in a row failed, or there are no more.
 
     """
     check_solvable(env_id)
@@ -39,41 +68,25 @@ def generate_demos(env_id: str, *, episodes: int, seed: int, out_dir: Path, over
     command = f"mstool demos generate --env {env_id} --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
     if episodes < 1 or seed < 0:
         raise UsageError("--episodes must be 1 or more and --seed 0 or more", fix=command)
+    check_seed(env_id, seed, fix="a lower --seed")
     writable_folder(out_dir, "--output", beside=True)
     if path.exists() and not overwrite:
         raise UsageError(f"{path} is there already", fix=f"{command} --output {out_dir} --overwrite")
     started = time.monotonic()
-    out_dir.mkdir(parents=True, exist_ok=True)
-    attempts: list[Attempt] = []
-    kept = in_a_row = 0
-    expert = LiberoExpert(env_id)
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch,
-            Progress(env_id, episodes, "episode") as progress,
-        ):
-            made = Path(scratch) / path.name
-            with h5py.File(made, "w") as file:
-                data = file.create_group("data")
-                _describe(data, expert)
-                while kept < episodes:
-                    if in_a_row >= HOPELESS:
-                        raise MstoolError(
-                            f"{env_id}: gave up after {len(attempts)} seeds from {seed} with {kept} of {episodes} kept",
-                            fix="start from another seed (--seed) or ask for fewer episodes (--episodes)",
-                        )
-                    attempts.append(expert.solve(seed + len(attempts)))
-                    if not attempts[-1].success:
-                        in_a_row += 1
-                        continue
-                    _write(data, kept, attempts[-1], expert.actions, expert.states)
-                    kept, in_a_row = kept + 1, 0
-                    progress.update()
-                data.attrs["num_demos"] = kept
-            made.replace(path)
-    finally:
-        expert.close()
+    # What was attempted by another version is no attempt of this one.
+    work = out_dir.parent / f".{out_dir.name}.work" / f"{as_file_name(env_id)}-{__version__}-mujoco{version('mujoco')}"
+    work.mkdir(parents=True, exist_ok=True)
+    number = workers or min(auto_workers(), -(-episodes // WORTH_A_WORKER))
+    with closing(_attempts(env_id, work, seed, min(number, episodes))) as coming:
+        attempts = _enough(env_id, coming, episodes, seed)
     solved = [attempt for attempt in attempts if attempt.success]
+    out_dir.mkdir(parents=True, exist_ok=True)
+    made = work / path.name
+    _put_together(env_id, work, solved, made)
+    made.replace(path)
+    shutil.rmtree(work)
+    if not any(work.parent.iterdir()):
+        work.parent.rmdir()
     return GenerateReport(
         env_id=env_id,
         h5=path,
@@ -85,19 +98,74 @@ def generate_demos(env_id: str, *, episodes: int, seed: int, out_dir: Path, over
     )
 
 
-def _describe(data: h5py.Group, expert: LiberoExpert) -> None:
-    task = expert.simulator.task
-    data.attrs["bddl_file_name"] = f"{task.suite}/{task.name}.bddl"
-    data.attrs["problem_info"] = json.dumps({"language_instruction": task.sentence})
-    data.attrs["mstool_version"] = __version__
+class Recorder:
+    """The expert, which writes every attempt into a folder."""
+
+    def __init__(self, env_id: str, folder: Path) -> None:
+        self._expert, self._folder = LiberoExpert(env_id), folder
+
+    def attempt(self, seed: int) -> Attempt:
+        """Try one seed."""
+        attempt = self._expert.solve(seed)
+        write_attempt(self._folder, attempt, self._expert.actions, self._expert.states)
+        return attempt
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._expert.close()
 
 
-def _write(data: h5py.Group, number: int, attempt: Attempt, actions: list[Array], states: list[State]) -> None:
-    demo = data.create_group(f"demo_{number}")
-    demo.attrs["num_samples"] = len(actions)
-    demo.attrs[SEED] = attempt.seed
-    demo["actions"] = np.stack(actions)
-    demo["states"] = np.stack([state["mujoco"]["state"] for state in states])
-    fixtures = demo.create_group("fixtures")
-    for name, pose in states[0]["fixtures"].items():
-        fixtures[name] = pose
+def _attempts(env_id: str, work: Path, seed: int, workers: int) -> Generator[Attempt]:
+    """Yield the attempts from `seed` on: those of an earlier run, then new ones."""
+    seeds: Iterable[int] = count(seed) if seed >= SAMPLED else range(seed, len(find_task(env_id).initial_states()))
+    done = {attempt.seed: attempt for file in work.glob("seed_*.hdf5") if (attempt := read_attempt(file))}
+    with closing(_new(env_id, work, (seed for seed in seeds if seed not in done), workers)) as new:
+        for each in seeds if isinstance(seeds, range) else count(seed):
+            yield done[each] if each in done else next(new)
+
+
+def _new(env_id: str, work: Path, seeds: Iterator[int], workers: int) -> Generator[Attempt]:
+    if workers == 1:
+        with Recorder(env_id, work) as recorder:
+            yield from map(recorder.attempt, seeds)
+        return
+    with SeedWorkers(_serve, [(env_id, work)] * workers) as pool:
+        yield from (attempt for _, attempt in pool.attempts(seeds))
+
+
+def _serve(pipe: Connection, env_id: str, work: Path) -> None:
+    serve_seeds(pipe, lambda: Recorder(env_id, work))
+
+
+def _enough(env_id: str, coming: Iterator[Attempt], episodes: int, seed: int) -> list[Attempt]:
+    """Take attempts, in the order of seeds, until enough were solved; MstoolError when it is hopeless."""
+    attempts: list[Attempt] = []
+    kept = in_a_row = 0
+    with Progress(env_id, episodes, "episode") as progress:
+        while kept < episodes:
+            attempt = None if in_a_row >= HOPELESS else next(coming, None)
+            if attempt is None:
+                raise MstoolError(
+                    f"{env_id}: gave up after {len(attempts)} seeds from {seed} with {kept} of {episodes} solved",
+                    fix=f"start from another seed (--seed {SAMPLED}) or ask for fewer episodes (--episodes)",
+                )
+            attempts.append(attempt)
+            kept, in_a_row = (kept + 1, 0) if attempt.success else (kept, in_a_row + 1)
+            progress.note = f"{len(attempts) - kept} failed" if len(attempts) > kept else ""
+            if attempt.success:
+                progress.update()
+    return attempts
+
+
+def _put_together(env_id: str, work: Path, solved: list[Attempt], made: Path) -> None:
+    task = find_task(env_id)
+    with h5py.File(made, "w") as file:
+        data = file.create_group("data")
+        data.attrs["bddl_file_name"] = f"{task.suite}/{task.name}.bddl"
+        data.attrs["problem_info"] = json.dumps({"language_instruction": task.sentence})
+        data.attrs["mstool_version"] = __version__
+        data.attrs["num_demos"] = len(solved)
+        for number, attempt in enumerate(solved):
+            copy_attempt(attempt_file(work, attempt.seed), data, f"demo_{number}")

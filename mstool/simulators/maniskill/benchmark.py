@@ -52,6 +52,7 @@ class ManiSkill:
     )
     # Far from those that demos are made of.
     first_seed = 10000
+    first_demo_seed = 0
     protocols: Mapping[str, Protocol] = MappingProxyType({})
 
     def claims(self, env_id: str) -> bool:  # noqa: ARG002

@@ -2,20 +2,19 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from itertools import count
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import h5py
 
-from mstool.errors import MstoolError
 from mstool.json_files import load_json
-from mstool.processes import exit_words, kill_worker, start_worker, stop_worker
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Rollout
 from mstool.simulators.maniskill.record import DemoRecorder, RolloutRecorder
+from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
 
 FILES = ("trajectory.h5", "trajectory.json")
 
@@ -81,70 +80,24 @@ class Team:
     """Attempts seeds in several processes, each of which records into a folder of its own."""
 
     def __init__(self, env_id: str, folders: Sequence[Path], robot: str | None, disturb: float) -> None:
-        started = [(folder, *_start(env_id, folder, robot, disturb)) for folder in folders]
-        self._workers = {pipe: (process, folder) for folder, pipe, process in started}
+        self._folders = folders
+        for folder in folders:
+            folder.mkdir()
+        self._workers = SeedWorkers(_serve, [(env_id, folder, robot, disturb) for folder in folders])
 
     def attempts(self, seed: int) -> Iterator[Outcome]:
         """Yield the outcomes of `seed` and those after it, in their order and without an end."""
-        done: dict[int, Outcome] = {}
-        kept = dict.fromkeys(self._workers, 0)
-        coming = seed
-        for pipe in self._workers:
-            _send(pipe, coming)
-            coming += 1
-        while True:
-            for pipe in self._ready():
-                attempt = self._receive(pipe)
-                assert isinstance(attempt, Attempt)
-                done[attempt.seed] = Outcome(attempt, self._workers[pipe][1], kept[pipe])
-                kept[pipe] += attempt.success
-                _send(pipe, coming)
-                coming += 1
-            while seed in done:
-                yield done.pop(seed)
-                seed += 1
+        kept = [0] * len(self._folders)
+        for number, attempt in self._workers.attempts(count(seed)):
+            yield Outcome(attempt, self._folders[number], kept[number])
+            kept[number] += attempt.success
 
     def __enter__(self) -> "Team":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         """Have every worker finish its files; on an error, end them where they are."""
-        try:
-            if kind is None:
-                for pipe in self._workers:
-                    _send(pipe, None)
-                for pipe in self._workers:
-                    while self._receive(pipe) is not None:
-                        pass  # an attempt that nobody needs any more
-                for pipe, (process, _folder) in self._workers.items():
-                    stop_worker(pipe, process)
-        finally:
-            for pipe, (process, _folder) in self._workers.items():
-                if process.is_alive():
-                    kill_worker(pipe, process)
-
-    def _ready(self) -> list[Connection]:
-        return [pipe for pipe in wait(list(self._workers)) if isinstance(pipe, Connection)]
-
-    def _receive(self, pipe: Connection) -> Attempt | None:
-        try:
-            answer: Attempt | MstoolError | None = pipe.recv()
-        except (EOFError, OSError) as error:
-            process = self._workers[pipe][0]
-            process.join()
-            raise MstoolError(
-                f"a process that attempted seeds ended with {exit_words(process.exitcode)}",
-                fix="run the same command again with fewer --workers: each takes about a gigabyte of memory",
-            ) from error
-        if isinstance(answer, MstoolError):
-            raise answer
-        return answer
-
-
-def _send(pipe: Connection, seed: int | None) -> None:
-    # One that has died is noticed when it is listened to.
-    with suppress(OSError):
-        pipe.send(seed)
+        self._workers.__exit__(*error)  # type: ignore[arg-type]
 
 
 def put_together(solved: Sequence[Outcome], folder: Path) -> None:
@@ -177,19 +130,6 @@ def _leave_out(group: h5py.Group, steps: int) -> None:
         group.create_dataset(name, data=rows)
 
 
-def _start(env_id: str, folder: Path, robot: str | None, disturb: float) -> tuple[Connection, BaseProcess]:
-    folder.mkdir()
-    return start_worker(_serve, env_id, folder, robot, disturb)
-
-
 def _serve(pipe: Connection, env_id: str, folder: Path, robot: str | None, disturb: float) -> None:
-    """Attempt the seeds that come through `pipe` until None comes, answer with None once the files are finished."""
-    try:
-        with DemoRecorder(env_id, folder, robot=robot, disturb=disturb) as recorder:
-            while (seed := pipe.recv()) is not None:
-                pipe.send(recorder.attempt(seed))
-        pipe.send(None)
-    except MstoolError as error:
-        pipe.send(error)
-    except (EOFError, OSError):
-        pass  # the one who asked is gone
+    """Record what is attempted into `folder`; its files are finished once no seed comes any more."""
+    serve_seeds(pipe, lambda: DemoRecorder(env_id, folder, robot=robot, disturb=disturb))

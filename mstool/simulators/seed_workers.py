@@ -1,0 +1,108 @@
+"""Seeds attempted in parallel processes, and how each attempt ended, in the order of seeds."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from mstool.errors import MstoolError
+from mstool.processes import exit_words, kill_worker, start_worker, stop_worker
+from mstool.simulators.demos import Attempt
+
+
+class Attempter(Protocol):
+    """What tries seeds, and keeps what it did for itself."""
+
+    def attempt(self, seed: int) -> Attempt:
+        """Try one seed."""
+
+
+class SeedWorkers:
+    """Processes that attempt seeds; each runs `serve(pipe, *arguments)`, which is to end in `serve_seeds`.
+
+    Left without an error, every worker finishes what it is at; on an error they end where they are.
+    """
+
+    def __init__(self, serve: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
+        started = [start_worker(serve, *each) for each in arguments]
+        self._workers = {pipe: (process, number) for number, (pipe, process) in enumerate(started)}
+
+    def attempts(self, seeds: Iterable[int]) -> Iterator[tuple[int, Attempt]]:
+        """Yield the number of a worker and how its attempt ended, in the order of `seeds`, which may have no end.
+
+        Raises
+        ------
+        MstoolError
+            As an attempt, or a worker died.
+
+        """
+        coming, waiting = iter(seeds), list[int]()
+        done: dict[int, tuple[int, Attempt]] = {}
+
+        def hand_out(pipe: Connection) -> None:
+            if (seed := next(coming, None)) is not None:
+                waiting.append(seed)
+                _send(pipe, seed)
+
+        for pipe in self._workers:
+            hand_out(pipe)
+        while waiting:
+            for ready in wait(list(self._workers)):
+                assert isinstance(ready, Connection)
+                attempt = self._receive(ready)
+                assert attempt is not None
+                done[attempt.seed] = self._workers[ready][1], attempt
+                hand_out(ready)
+            while waiting and waiting[0] in done:
+                yield done.pop(waiting.pop(0))
+
+    def __enter__(self) -> "SeedWorkers":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                for pipe in self._workers:
+                    _send(pipe, None)
+                for pipe in self._workers:
+                    while self._receive(pipe) is not None:
+                        pass  # an attempt that nobody needs any more
+                for pipe, (process, _number) in self._workers.items():
+                    stop_worker(pipe, process)
+        finally:
+            for pipe, (process, _number) in self._workers.items():
+                if process.is_alive():
+                    kill_worker(pipe, process)
+
+    def _receive(self, pipe: Connection) -> Attempt | None:
+        try:
+            answer: Attempt | MstoolError | None = pipe.recv()
+        except (EOFError, OSError) as error:
+            process = self._workers[pipe][0]
+            process.join()
+            raise MstoolError(
+                f"a process that attempted seeds ended with {exit_words(process.exitcode)}",
+                fix="run the same command again with fewer --workers: each takes about a gigabyte of memory",
+            ) from error
+        if isinstance(answer, MstoolError):
+            raise answer
+        return answer
+
+
+def serve_seeds(pipe: Connection, make: Callable[[], AbstractContextManager[Attempter]]) -> None:
+    """Attempt the seeds that come through `pipe` until None comes; answer with None once all is finished."""
+    try:
+        with make() as attempter:
+            while (seed := pipe.recv()) is not None:
+                pipe.send(attempter.attempt(seed))
+        pipe.send(None)
+    except MstoolError as error:
+        pipe.send(error)
+    except (EOFError, OSError):
+        pass  # the one who asked is gone
+
+
+def _send(pipe: Connection, seed: int | None) -> None:
+    # One that has died is noticed when it is listened to.
+    with suppress(OSError):
+        pipe.send(seed)
