@@ -136,7 +136,7 @@ def finetune(
     image_size
         Side of the pictures that the policy "flow" sees, pixels; by default 128.
     compile_
-        Compile flow's network on a GPU: "on", "off", or "auto", where it pays.
+        How flow runs on a GPU: "auto" recorded as CUDA graphs, "on" compiled by torch (minutes), "off" neither.
     lora
         Train adapters alone (pi05).
     tokenizer

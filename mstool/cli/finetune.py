@@ -41,7 +41,7 @@ def finetune(
         int | None, typer.Option(help="Side of the pictures that flow sees, pixels.", show_default="128")
     ] = None,
     compile_: Annotated[
-        str, typer.Option("--compile", help="Compile flow's network on a GPU: on, off, or auto, where it pays.")
+        str, typer.Option("--compile", help="flow on a GPU: auto (CUDA graphs), on (torch.compile: minutes), off.")
     ] = "auto",
     lora: Annotated[bool, typer.Option("--lora", help="Train adapters alone (pi05).")] = False,
     tokenizer: Annotated[

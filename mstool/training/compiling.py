@@ -1,51 +1,28 @@
-"""Whether and when the bundled policy's network is compiled (`--compile`)."""
+"""How the passes of the bundled policy's network are launched (`--compile`)."""
 
 import shutil
-import time
-from collections.abc import Callable
 from typing import Any, Literal
 
+# `auto` replays them as CUDA graphs, `on` has torch compile them, `off` launches every kernel from Python.
 Compile = Literal["auto", "on", "off"]
 
-# Of an H200 at a batch of 64: it stands still for so many seconds, and every step then takes that much less.
-_COST_S = 185.0
-_GAIN = 0.11
-# Steps between which the pace is measured: the first ones load libraries.
-_FROM, _TO = 100, 300
 
+def prepare(policy: Any, mode: str, processes: int) -> str:
+    """Have `policy` run as `mode` says from its next step on; the line that says so, empty where nothing changes.
 
-class Compiling:
-    """Decides once: at the first step (`on`), never (`off`), or when the pace is known and it pays (`auto`)."""
+    Parameters
+    ----------
+    policy
+        What is trained; only the bundled policy can be told.
+    mode
+        `auto` costs some seconds. `on` stands still for minutes (185 s seen on an H200) and pays in long runs.
+    processes
+        How many train together. Recorded passes do not tell the others when a gradient is there.
 
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
-        self._steps = 0
-        self._since = 0.0
-
-    def after_step(self, policy: Any, left: Callable[[float], float]) -> bool:
-        """Count a step, compile `policy` if it is time to, and tell whether that was done.
-
-        Parameters
-        ----------
-        policy
-            What is trained.
-        left
-            From the pace, s per step, to the seconds that the run still takes.
-
-        """
-        self._steps += 1
-        if self._steps == _FROM:
-            self._since = time.monotonic()
-        now = self.mode == "on" and self._steps == 1
-        if self.mode == "auto" and self._steps == _TO:
-            pace = (time.monotonic() - self._since) / (_TO - _FROM)
-            now = pays(left(pace))
-        if not now or not hasattr(policy, "compile_network") or not (shutil.which("cc") or shutil.which("gcc")):
-            return False  # torch needs a C compiler
-        policy.compile_network()
-        return True
-
-
-def pays(seconds: float) -> bool:
-    """Tell whether compiling ends a run sooner that would take `seconds` more."""
-    return seconds * _GAIN > _COST_S
+    """
+    if mode == "auto" and processes == 1 and hasattr(policy, "record_network") and policy.record_network():
+        return "the network's passes are recorded and replayed (--compile off launches every kernel)"
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if mode == "on" and compiler and hasattr(policy, "compile_network") and policy.compile_network():
+        return "torch compiles the network, which takes minutes (--compile auto starts at once)"
+    return ""

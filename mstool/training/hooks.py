@@ -15,7 +15,7 @@ TokenizerProcessorStep        new
 _dataloader_worker_kwargs     a generator of its own, so that starting workers does not move the noise's random numbers
                               and a resumed run draws what an uninterrupted one draws; workers leave Ctrl-C alone
 update_policy                 stops at a loss or gradient that is not finite, and says which batch; sets the learning
-                              rate of `--minutes`; compiles the network where that pays
+                              rate of `--minutes`; tells the network how to launch its passes
 should_save_checkpoint        Ctrl-C and the end of `--minutes` ask for a checkpoint; the next `update_policy` stops
                               every process
 save_checkpoint               conventions, norm stats and the run's facts beside the weights; evaluation on
@@ -30,7 +30,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,7 +41,7 @@ from mstool.training import logs
 from mstool.training.batches import BrokenLoss, describe, is_broken
 from mstool.training.checkpoint_sidecar import CheckpointSidecar
 from mstool.training.clock import Clock, TimeUp
-from mstool.training.compiling import Compiling
+from mstool.training.compiling import prepare
 from mstool.training.held_out import HeldOut
 from mstool.training.interrupts import Interrupted, Interrupts, ignore_in_worker, largest
 from mstool.training.pictures import Cache
@@ -68,7 +68,9 @@ class Hooks:
     clock: Clock | None = None
     # Evaluates every checkpoint.
     held_out: HeldOut | None = None
-    compiling: Compiling = field(default_factory=lambda: Compiling("off"))
+    # How the network's passes are launched, and whether it was told.
+    compile: str = "off"
+    prepared: bool = False
     # Called once per step, with the step's number and its loss.
     on_step: Callable[[int, float], None] = lambda _step, _loss: None
     # The steps that are done, and those that the run ends at.
@@ -78,10 +80,6 @@ class Hooks:
     stopping: bool = False
     # The minutes are over, and a checkpoint is kept.
     over: bool = False
-
-    def left(self, pace: float) -> float:
-        """Return the seconds that the run still takes at `pace` seconds a step."""
-        return self.clock.left if self.clock else (self.steps - self.step) * pace
 
 
 @contextmanager
@@ -156,8 +154,11 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
             hooks.clock.set_rate(optimizer, largest)
             kwargs["lr_scheduler"] = None
         result = _update(metrics, policy, batch, optimizer, *args, **kwargs)
-        if hooks.compiling.after_step(kwargs["accelerator"].unwrap_model(policy), hooks.left):
-            logging.info("the network is compiled")
+        if not hooks.prepared:
+            # After a step: the first one loads libraries.
+            accelerator, hooks.prepared = kwargs["accelerator"], True
+            if said := prepare(accelerator.unwrap_model(policy), hooks.compile, accelerator.num_processes):
+                logging.info(said)
         loss = metrics.loss.val
         if is_broken(loss, metrics.grad_norm.val):
             raise BrokenLoss(hooks.step, loss, metrics.grad_norm.val, describe(batch))

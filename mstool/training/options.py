@@ -37,7 +37,7 @@ class FinetuneOptions:
     head: str | None = None
     # Side of the pictures that `flow` sees, pixels.
     image_size: int | None = None
-    # When `flow`'s network is compiled: `auto` where that ends the run sooner.
+    # How `flow` launches its passes on a GPU: `auto` as recorded CUDA graphs, `on` compiled by torch, `off` one by one.
     compile: str = "auto"
     lora: bool = False
     seed: int | None = None

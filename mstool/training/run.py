@@ -15,7 +15,6 @@ from mstool import __version__
 from mstool.progress import listening
 from mstool.training import checkpoint_sidecar, gate, logs, resume
 from mstool.training.clock import Clock, TimeUp
-from mstool.training.compiling import Compiling
 from mstool.training.held_out import BEST, HeldOut, best
 from mstool.training.interrupts import Interrupts
 from mstool.training.machine import after_first, rank
@@ -115,7 +114,7 @@ def finetune(
         resumed=prepared.checkpoint.model if prepared.checkpoint else None,
         clock=_clock(prepared),
         held_out=HeldOut(options.output, options.eval_episodes) if options.eval_freq else None,
-        compiling=Compiling(options.compile),
+        compile=options.compile,
         steps=config.steps,
         on_step=on_step,
     )

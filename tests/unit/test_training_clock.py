@@ -1,4 +1,4 @@
-"""Training by time, and when compiling pays."""
+"""Training by time, and how a network is told to run."""
 
 import json
 from types import SimpleNamespace
@@ -8,7 +8,6 @@ import pytest
 from mstool.errors import UsageError
 from mstool.training import clock, compiling, held_out
 from mstool.training.clock import Clock, rate
-from mstool.training.compiling import Compiling, pays
 from mstool.training.options import FinetuneOptions
 
 
@@ -16,8 +15,7 @@ from mstool.training.options import FinetuneOptions
 def now(monkeypatch):
     """A clock that a test turns."""
     turned = SimpleNamespace(s=100.0)
-    for module in (clock, compiling):
-        monkeypatch.setattr(module.time, "monotonic", lambda: turned.s)
+    monkeypatch.setattr(clock.time, "monotonic", lambda: turned.s)
     return turned
 
 
@@ -49,29 +47,26 @@ def test_the_clock_starts_with_the_first_step_and_goes_on_where_a_checkpoint_was
 
 
 @pytest.mark.parametrize(
-    ("mode", "left", "at"), [("on", 0, 1), ("auto", 10_000, 300), ("auto", 600, 0), ("off", 1e9, 0)]
+    ("mode", "processes", "gpu", "told"),
+    [
+        ("auto", 1, True, "record"),
+        ("auto", 2, True, ""),
+        ("auto", 1, False, "record"),
+        ("on", 2, True, "compile"),
+        ("on", 1, False, "compile"),
+        ("off", 1, True, ""),
+    ],
 )
-def test_compiling_is_decided_once_and_by_what_is_left(now, monkeypatch, mode, left, at):
+def test_the_network_is_told_how_to_run(monkeypatch, mode, processes, gpu, told):
     monkeypatch.setattr(compiling.shutil, "which", lambda _name: "/usr/bin/cc")
-    policy, asked = SimpleNamespace(compile_network=lambda: None), []
-    wise = Compiling(mode)
-
-    def rest(pace):
-        asked.append(pace)
-        return left
-
-    done = []
-    for step in range(1, 401):
-        now.s += 0.5
-        if wise.after_step(policy, rest):
-            done.append(step)
-    assert done == ([at] if at else [])
-    assert asked == ([pytest.approx(0.5)] if mode == "auto" else [])
-
-
-def test_a_short_run_is_not_compiled():
-    assert not pays(10 * 60)
-    assert pays(60 * 60)
+    heard = []
+    policy = SimpleNamespace(
+        record_network=lambda: heard.append("record") or gpu, compile_network=lambda: heard.append("compile") or gpu
+    )
+    said = compiling.prepare(policy, mode, processes)
+    assert heard == ([told] if told else [])
+    assert bool(said) == (bool(told) and gpu)
+    assert compiling.prepare(SimpleNamespace(), mode, processes) == ""
 
 
 def test_what_time_and_pictures_cannot_go_with(tmp_path):

@@ -1,5 +1,6 @@
 """The policy as LeRobot drives it: a loss in training, action chunks in evaluation, an average of the weights."""
 
+import logging
 from collections import deque
 from copy import deepcopy
 from typing import Any
@@ -10,6 +11,7 @@ from lerobot.utils.constants import ACTION, OBS_LANGUAGE_TOKENS, OBS_STATE
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from mstool.training.flow import graphs
 from mstool.training.flow.augmentation import jitter, reduce_to, shift
 from mstool.training.flow.configuration_flow import FlowConfig
 from mstool.training.flow.network import ActionExpert, ObservationEncoder
@@ -74,6 +76,7 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.objective = make_objective(config.head, config.num_train_timesteps)
         self.model = FlowNetwork(config)
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
+        self._recording = False
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self.register_load_state_dict_pre_hook(_trained_as_average)
@@ -100,12 +103,15 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         images = self._images(batch)
         if self.training:
             images = jitter(shift(images, config.shift_pixels), config.jitter)
-        context, mask = self.model.encoder(images * 2 - 1, batch[OBS_STATE], batch[OBS_LANGUAGE_TOKENS])
+        seen = (images * 2 - 1, batch[OBS_STATE], batch[OBS_LANGUAGE_TOKENS])
+        context, mask = self.model.encoder(*seen)
         draws = config.noise_draws
         actions = batch[ACTION].float().repeat_interleave(draws, dim=0)
         noise = torch.randn_like(actions)
         t = self.objective.times(len(actions), actions.device)
         noisy, target = self.objective.path(actions, noise, t)
+        if self._recording and self.training:
+            self._record(seen, (noisy, t, context, mask))
         predicted = self.model.expert(noisy, t, context, mask)
         error = F.mse_loss(predicted.float(), target, reduction="none").mean(-1)
         valid = ~batch["action_is_pad"] if "action_is_pad" in batch else torch.ones(batch[ACTION].shape[:2], dtype=bool)  # type: ignore[call-overload]
@@ -127,11 +133,38 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         with torch.no_grad():
             torch._foreach_lerp_(*self._pairs, share)
 
-    def compile_network(self) -> None:
-        """Compile what is trained, on a GPU; torch needs a C compiler for it."""
-        if str(self.config.device).startswith("cuda"):
+    @property
+    def _on_gpu(self) -> bool:
+        return str(self.config.device).startswith("cuda")
+
+    def compile_network(self) -> bool:
+        """Compile what is trained, on a GPU, and tell whether it is one; torch needs a C compiler for it."""
+        if self._on_gpu:
             self.model.encoder.compile()
             self.model.expert.compile()
+        return self._on_gpu
+
+    def record_network(self) -> bool:
+        """Replay passes as CUDA graphs from the next step on, for batches of its size; False where there is no GPU."""
+        self._recording = self._on_gpu
+        return self._recording
+
+    def _record(self, seen: tuple[Tensor, ...], noised: tuple[Tensor, ...]) -> None:
+        self._recording = False
+        noisy, t, context, mask = noised
+        dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else None
+        try:
+            with torch.enable_grad():
+                graphs.record(
+                    (self.model.encoder, self.model.expert),
+                    (
+                        tuple(each.clone() for each in seen),
+                        (noisy.clone(), t.clone(), context.detach().clone().requires_grad_(), mask.clone()),
+                    ),
+                    dtype,
+                )
+        except RuntimeError as error:
+            logging.warning("the network's passes cannot be recorded, so the training is slower: %s", error)
 
     @torch.no_grad()
     def predict_action_chunk(self, batch: dict[str, Any], noise: Tensor | None = None, **_: Any) -> Tensor:

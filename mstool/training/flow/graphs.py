@@ -1,0 +1,66 @@
+"""A network's passes recorded as CUDA graphs: a small network waits for Python more than for the GPU.
+
+Forward and backward of the flow policy launch thousands of short kernels, which takes longer than they run. A graph
+launches all of them at once (`torch.cuda.make_graphed_callables`); kernels and numbers are the same.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def record(modules: Sequence[nn.Module], inputs: Sequence[tuple[Tensor, ...]], dtype: torch.dtype | None) -> None:
+    """Have modules replay graphs of their training passes, for inputs of the same shapes as these.
+
+    Inputs of other shapes, evaluation and passes without gradients run as before. What the recording does to the
+    modules' buffers (running statistics) is undone.
+
+    Parameters
+    ----------
+    modules
+        In the order in which they run.
+    inputs
+        What each is called with; those that need a gradient must say so.
+    dtype
+        Of autocast, None without.
+
+    Raises
+    ------
+    RuntimeError
+        CUDA cannot record them, or has no memory for it.
+
+    """
+    before = [module.forward for module in modules]
+    buffers = [{name: buffer.clone() for name, buffer in module.named_buffers()} for module in modules]
+    try:
+        # A graph cannot hold what autocast caches between two passes.
+        with torch.autocast("cuda", dtype, enabled=dtype is not None, cache_enabled=False):
+            torch.cuda.make_graphed_callables(tuple(modules), tuple(inputs), allow_unused_input=True)
+    except BaseException:
+        for module, forward in zip(modules, before, strict=True):
+            module.forward = forward  # type: ignore[method-assign]
+        raise
+    for module, forward, arguments, kept in zip(modules, before, inputs, buffers, strict=True):
+        for name, buffer in module.named_buffers():
+            buffer.copy_(kept[name])
+        replayed = module.forward
+        module.forward = choose(module, replayed, forward, shapes(arguments))  # type: ignore[method-assign]
+
+
+def choose(
+    module: nn.Module, replayed: Callable[..., Any], eager: Callable[..., Any], wanted: list[torch.Size]
+) -> Callable[..., Any]:
+    """Return a forward that replays where it may: in training, with gradients, for inputs of the shapes `wanted`."""
+
+    def forward(*arguments: Tensor) -> Any:
+        fits = module.training and torch.is_grad_enabled() and shapes(arguments) == wanted
+        return (replayed if fits else eager)(*arguments)
+
+    return forward
+
+
+def shapes(arguments: Sequence[Tensor]) -> list[torch.Size]:
+    """Return the arguments' shapes."""
+    return [argument.shape for argument in arguments]

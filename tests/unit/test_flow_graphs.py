@@ -1,0 +1,89 @@
+"""The flow policy's passes as CUDA graphs: when they are replayed, and that they change no number."""
+
+import pytest
+import torch
+from lerobot.configs.types import FeatureType, PolicyFeature
+from torch import nn
+
+from mstool.training.flow import graphs
+from mstool.training.flow.configuration_flow import FlowConfig
+from mstool.training.flow.modeling_flow import FlowPolicy
+
+
+def test_graphs_are_replayed_in_training_for_their_shapes_alone():
+    module = nn.Linear(3, 2)
+    forward = graphs.choose(module, lambda _x: "replayed", lambda _x: "eager", [torch.Size([4, 3])])
+    assert forward(torch.ones(4, 3)) == "replayed"
+    assert forward(torch.ones(2, 3)) == "eager"  # the last batch of an epoch
+    with torch.no_grad():
+        assert forward(torch.ones(4, 3)) == "eager"
+    module.eval()
+    assert forward(torch.ones(4, 3)) == "eager"
+
+
+def test_what_cannot_be_recorded_runs_as_before(monkeypatch):
+    def refuse(modules, *_args, **_words):
+        modules[0].forward = None
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
+    module = nn.Linear(3, 2)
+    before = module.forward
+    with pytest.raises(RuntimeError, match="no memory"):
+        graphs.record([module], [(torch.ones(4, 3),)], None)
+    assert module.forward == before
+
+
+def test_there_is_nothing_to_record_without_a_gpu():
+    assert not _policy("cpu").record_network()
+    assert not _policy("cpu").compile_network()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+def test_recorded_passes_train_as_eager_ones():
+    losses, weights = {}, {}
+    for recorded in (False, True):
+        torch.manual_seed(0)
+        policy = _policy("cuda").train()
+        if recorded:
+            assert policy.record_network()
+        optimizer = torch.optim.AdamW(policy.get_optim_params(), lr=1e-3)
+        losses[recorded] = []
+        for step in range(6):
+            torch.manual_seed(step)
+            with torch.autocast("cuda", torch.bfloat16):
+                loss, _ = policy.forward(_batch(6 if step == 4 else 8))
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses[recorded].append(float(loss))
+        weights[recorded] = {name: value.float().cpu() for name, value in policy.state_dict().items()}
+    assert losses[True] == pytest.approx(losses[False], rel=2e-2)
+    for name, value in weights[False].items():
+        assert torch.allclose(weights[True][name], value, atol=2e-2), name
+
+
+def _policy(device):
+    return FlowPolicy(
+        FlowConfig(
+            device=device,
+            image_size=(64, 64),
+            width=64,
+            action_layers=2,
+            input_features={
+                "observation.images.image": PolicyFeature(FeatureType.VISUAL, (3, 64, 64)),
+                "observation.state": PolicyFeature(FeatureType.STATE, (8,)),
+            },
+            output_features={"action": PolicyFeature(FeatureType.ACTION, (7,))},
+        )
+    ).to(device)
+
+
+def _batch(frames):
+    return {
+        "observation.images.image": torch.randint(0, 255, (frames, 3, 64, 64), dtype=torch.uint8, device="cuda"),
+        "observation.state": torch.randn(frames, 8, device="cuda"),
+        "observation.language.tokens": torch.randint(0, 2000, (frames, 32), device="cuda"),
+        "action": torch.randn(frames, 32, 7, device="cuda"),
+        "action_is_pad": torch.zeros(frames, 32, dtype=torch.bool, device="cuda"),
+    }
