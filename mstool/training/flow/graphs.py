@@ -40,13 +40,13 @@ def record(modules: Sequence[nn.Module], inputs: Sequence[tuple[Tensor, ...]], d
             torch.cuda.make_graphed_callables(tuple(modules), tuple(inputs), allow_unused_input=True)
     except BaseException:
         for module, forward in zip(modules, before, strict=True):
-            module.forward = forward  # type: ignore[method-assign]
+            module.forward = forward
         raise
     for module, forward, arguments, kept in zip(modules, before, inputs, buffers, strict=True):
         for name, buffer in module.named_buffers():
             buffer.copy_(kept[name])
         replayed = module.forward
-        module.forward = choose(module, replayed, forward, shapes(arguments))  # type: ignore[method-assign]
+        module.forward = choose(module, replayed, forward, shapes(arguments))
 
 
 def choose(
