@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mstool.atomic import replace_text
+from mstool.contract import State
 from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.files import CONVENTIONS_FILE, EPISODE_LOG_FILE, RECORD_FILE, needed, read_object
 from mstool.dataset.info import read_info
@@ -50,6 +53,30 @@ class Conventions:
     def seeds(self, env_id: str) -> frozenset[int]:
         """Return the seeds of an environment's training episodes."""
         return frozenset(int(line["seed"]) for line in self.episodes if line.get("env_id") == env_id and "seed" in line)
+
+    def first_state(self, env_id: str, seed: int) -> State | None:
+        """Return where an episode begins that no seed gives; None where its seed does.
+
+        Raises
+        ------
+        DataError
+            What the log holds is no state.
+
+        """
+        lines = [line for line in self.episodes if (line.get("env_id"), line.get("seed")) == (env_id, seed)]
+        stored = lines[-1].get("first_state") if lines else None
+        if stored is None:
+            return None
+        try:
+            return {
+                group: {name: np.array(values, np.float64) for name, values in named.items()}
+                for group, named in stored.items()
+            }
+        except (AttributeError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{self.dataset}: the first state of {env_id}, seed {seed}, is malformed",
+                fix="convert its demos again",
+            ) from error
 
     @property
     def env_ids(self) -> tuple[str, ...]:
@@ -118,4 +145,8 @@ def save_conventions(conventions: Conventions, folder: Path) -> None:
     entries = {name: getattr(conventions, name) for name in Conventions.__dataclass_fields__}
     stored = {_RECORD if name == "record" else name: value for name, value in entries.items()}
     stored[_RECORD] = conventions.record.to_json()
+    # Where each began is of use to whoever plays it again, from the dataset.
+    stored["episodes"] = [
+        {name: value for name, value in line.items() if name != "first_state"} for line in conventions.episodes
+    ]
     replace_text(folder / CONVENTIONS_FILE, json.dumps(stored, indent=1))

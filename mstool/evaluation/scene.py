@@ -99,8 +99,8 @@ class Scene:
         self._executed: list[Array] = []
 
     def reset(self, seed: int) -> None:
-        """Start the episode of `seed`."""
-        self.simulator.reset(seed)
+        """Start the episode of `seed`, where the dataset's began that has it as its number."""
+        self.simulator.reset(seed, state=self.conventions.first_state(self.env_id, seed))
         self._track = [self.simulator.reading()]
         self._executed = []
 

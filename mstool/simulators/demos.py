@@ -21,6 +21,8 @@ class Demo:
     actions: Array
     # The environment's state before the first action; None: what the seed gives.
     first_state: State | None = None
+    # Whether its seed is a mere number: nothing but `first_state` says where it begins.
+    seedless: bool = False
     reset_options: Mapping[str, Any] = field(default_factory=dict)
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     # Which recorded observations and states belong to it: "" for none, else the file's size and time of change.

@@ -1,19 +1,28 @@
 """LIBERO itself: its conventions against LeRobot's environment, and a generated demo on its whole way."""
 
+import json
+
+import h5py
 import numpy as np
 import pytest
 from support.libero import needs_libero
 
 from mstool.contract import RobotTrack
-from mstool.dataset.conventions import load_conventions
+from mstool.dataset.conventions import Conventions, load_conventions
+from mstool.dataset.record import Record
 from mstool.dataset.vectors import actions_of
 from mstool.dataset.view import DatasetView
 from mstool.evaluation.replay_dataset import replay_dataset
 from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.episode.replay import replay
+from mstool.maniskill2lerobot.episode.shard import as_lists
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.libero.demos import LiberoDemos
 from mstool.simulators.libero.environment import CONTROL_MODE, LiberoSimulator
+from mstool.simulators.libero.expert import LiberoExpert
+from mstool.simulators.libero.tasks import find_task
 
 pytestmark = [needs_libero, pytest.mark.filterwarnings("ignore")]
 ENV, SEED, SIZE = "libero_spatial/0", 2, 64
@@ -96,4 +105,42 @@ def test_a_generated_demo_becomes_a_dataset_whose_actions_solve_the_task_again(t
     assert "images" in conventions.record.benchmarks["LIBERO"]
     assert not conventions.record.maniskill
     actions = [actions_of(data, rows) for rows in data.rows()]
-    assert replay_dataset(conventions.record, conventions.episodes, actions) == {0: True}
+    assert replay_dataset(conventions, actions) == {0: True}
+
+
+def collected(folder):
+    """Have robosuite's wrapper record an episode, and keep of it what LIBERO's files of demos do."""
+    from robosuite.wrappers import DataCollectionWrapper
+
+    expert = LiberoExpert(ENV)
+    wrapper = DataCollectionWrapper(expert.simulator.env.env, str(folder / "raw"))
+    expert.simulator.env.env = wrapper
+    assert expert.solve(1001).success
+    wrapper.close()
+    (episode,) = (folder / "raw").iterdir()
+    parts = [np.load(part, allow_pickle=True) for part in sorted(episode.glob("state_*.npz"))]
+    states = np.concatenate([part["states"] for part in parts])
+    actions = np.stack([info["actions"] for part in parts for info in part["action_infos"]])
+    assert len(states) == len(actions) + 1
+    path = folder / "libero_spatial" / f"{find_task(ENV).name}_demo.hdf5"
+    path.parent.mkdir()
+    with h5py.File(path, "w") as file:
+        demo = file.create_group("data/demo_0")
+        # LIBERO leaves the first five steps out.
+        demo["actions"], demo["states"] = actions[5:], states[5:-1]
+        demo.attrs["model_file"] = (episode / "model.xml").read_text()
+    return path
+
+
+def test_a_demo_that_robosuite_recorded_is_solved_again_from_where_the_log_says_it_began(tmp_path):
+    demo = LiberoDemos(collected(tmp_path)).read(0).without_idle()
+    # Steps in which the objects came to rest.
+    assert demo.left_out >= 5
+    simulator, layout = LiberoSimulator(SimulatorSpec(ENV, CONTROL_MODE)), get_layout("libero")
+    played = replay(simulator, demo, layout, horizon=220)
+    assert not played.dropped
+    line = {"env_id": ENV, "seed": demo.seed, "first_state": as_lists(demo.first_state)}
+    conventions = Conventions("d", 20, {}, Record.from_json({}), [json.loads(json.dumps(line))])
+    simulator.reset(demo.seed, state=conventions.first_state(ENV, demo.seed))
+    assert [simulator.step(action) for action in played.actions][-1]
+    simulator.close()

@@ -1,14 +1,19 @@
 """LIBERO's names, actions and files of demos, without its simulator."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
 from support.libero import needs_libero
 
 from mstool.contract import ControllerFacts
+from mstool.dataset.conventions import Conventions, save_conventions
+from mstool.dataset.record import Record
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.evaluation.plan import choose_envs, choose_protocol, plan_tasks
 from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.episode.shard import as_lists
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.libero import tasks
@@ -129,6 +134,26 @@ def test_a_file_says_its_task_and_where_its_fixtures_stood(tmp_path):
     demo = demos.read(0)
     np.testing.assert_array_equal(demo.first_state["fixtures"]["wooden_cabinet_1"], [1, 2, 3, 0, 0, 0, 1])
     assert demo.idle.all()
+
+
+@needs_libero
+def test_the_log_has_to_the_bit_where_a_demo_begins_that_no_seed_gives(tmp_path):
+    demo = LiberoDemos(write_demos(tmp_path / "libero_spatial" / "any_demo.hdf5")).read(0)
+    demo.first_state["mujoco"]["state"][:] = np.random.default_rng(0).uniform(size=92)
+    line = {"env_id": demo.env_id, "seed": demo.seed, "first_state": as_lists(demo.first_state)}
+    conventions = Conventions("d", 20, {}, Record.from_json({}), [json.loads(json.dumps(line))])
+    found = conventions.first_state(demo.env_id, demo.seed)
+    assert demo.seedless
+    assert found.keys() == demo.first_state.keys()
+    for group, named in found.items():
+        for name, values in named.items():
+            np.testing.assert_array_equal(values, demo.first_state[group][name])
+    assert conventions.first_state(demo.env_id, 3) is None
+    save_conventions(conventions, tmp_path)
+    assert "first_state" not in (tmp_path / "mstool_conventions.json").read_text()
+    line["first_state"] = {"mujoco": {"state": ["x"]}}
+    with pytest.raises(DataError, match="first state of libero_spatial/3, seed 1000000, is malformed"):
+        Conventions("d", 20, {}, Record.from_json({}), [line]).first_state(demo.env_id, demo.seed)
 
 
 @needs_libero

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from mstool.contract import Array
+from mstool.contract import Array, State
 from mstool.errors import UsageError
 from mstool.json_files import load_json
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
@@ -67,6 +67,8 @@ class EpisodeMark:
     rendered_on: str = ""
     # What the fingerprint is of (`Recipe.made_from`): says what changed when it no longer fits.
     made_from: Mapping[str, Any] = field(default_factory=dict)
+    # Where it begins, {group: {name: numbers}}, where its seed does not say so.
+    first_state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def shard_path(work: Path, position: int) -> Path:
@@ -172,6 +174,7 @@ def _convert(
         seed=demo.seed,
         source_steps=len(demo.actions) + demo.left_out,
         frames=0,
+        first_state=as_lists(demo.first_state) if demo.seedless and demo.first_state else {},
     )
     try:
         result = source.play(demo, horizon=recipe.horizon, on_frame=on_frame)
@@ -184,7 +187,7 @@ def _convert(
         raise
     if result.dropped:
         _abort(writers)
-        return replace(mark, dropped=result.dropped)
+        return replace(mark, dropped=result.dropped, first_state={})
     histograms = {view: writer.histogram for view, writer in writers.items()}
 
     rows = {
@@ -208,6 +211,11 @@ def _convert(
         names=names.as_dict(),
         warnings=[*result.warnings, *([IDLE_LEFT_OUT] if demo.left_out else []), *_black_views(histograms)],
     )
+
+
+def as_lists(state: State) -> dict[str, dict[str, Any]]:
+    """Return a state as JSON holds it, to the bit."""
+    return {group: {name: values.tolist() for name, values in named.items()} for group, named in state.items()}
 
 
 def _close(writers: Mapping[str, ViewWriter]) -> dict[str, dict[str, float]]:

@@ -110,6 +110,7 @@ def _mark(
         histograms=histograms,
         psnr_db=psnr,
         names=names.as_dict() if names else {},
+        first_state=line.get("first_state") or {},
         warnings=[
             *([DISTURBED] if line.get("disturbed") is True else []),
             *([KEPT_FAILURE] if line.get("solved") is False else []),

@@ -77,7 +77,7 @@ def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
     """Return where every episode comes from: environment, seed, demo, steps before and after conversion.
 
     `solved` is there, and False, for those that failed and were kept; `hold_steps` where the robot stays at the end;
-    `disturbed` where the episode does not begin where its seed does, but where its planner was disturbed to.
+    `first_state` where no seed gives it; `disturbed` where the episode does not begin where its seed does, but where its planner was disturbed to.
     """
     return [
         {
@@ -88,6 +88,7 @@ def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
             "source_steps": episode.mark.source_steps,
             "frames": episode.mark.frames,
             "fingerprint": episode.mark.fingerprint,
+            **({"first_state": episode.mark.first_state} if episode.mark.first_state else {}),
             **({"hold_steps": episode.recipe.hold_steps} if episode.recipe.hold_steps else {}),
             **({"disturbed": True} if DISTURBED in episode.mark.warnings else {}),
             **({"solved": False} if KEPT_FAILURE in episode.mark.warnings else {}),

@@ -113,6 +113,7 @@ class LiberoDemos:
             control_mode=CONTROL_MODE,
             actions=actions,
             first_state=None if ours else _state(demo, 0),
+            seedless=not ours,
             states=f"{stat.st_size} {stat.st_mtime_ns}",
             listed_in=str(self.path),
             # Our expert means its pauses: the fingers close in them.

@@ -130,14 +130,14 @@ class LiberoSimulator:
     def put(self, state: State) -> None:
         """Put the scene in a state."""
         model, fixtures = self.env.sim.model, self.env.env.fixtures_dict
-        flat = state["mujoco"]["state"]
+        flat = state.get("mujoco", {}).get("state", np.zeros(0))
         if flat.shape != (size := self.env.get_sim_state().shape):
             raise DataError(
                 f"a state of {self.spec.env_id} has {size[0]} numbers, the demo's {flat.size}: it is of another task",
                 fix="convert the demos of this task's own file",
             )
         for name, pose in state.get("fixtures", {}).items():
-            if name in fixtures:
+            if name in fixtures and pose.shape == (7,):
                 body = model.body_name2id(fixtures[name].root_body)
                 model.body_pos[body], model.body_quat[body] = pose[:3], pose[3:]
         self._observed = self.env.set_init_state(flat)
