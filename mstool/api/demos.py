@@ -103,7 +103,7 @@ def generate(
         policy=str(policy),
         envs=(env,) if env else (),
         episodes=episodes,
-        seed_start=seed or 0,
+        seed_start=seed,
         workers=workers,
         replan=replan,
         hold=0,

@@ -71,7 +71,7 @@ def generate(
             rollouts,
             source=request.policy,
             episodes=request.episodes or 1,
-            seed=request.seed_start or 0,
+            seed=_first_seed(request, task.env_id),
             out_dir=folder or Path("data/demos") / task.env_id / "policy",
             overwrite=overwrite,
         )
@@ -83,9 +83,13 @@ def _task(request: EvalRequest, env_id: str, conventions: Conventions) -> EvalTa
         seeds = tuple(sorted(seed for seed in stored.seeds if seed >= (request.seed_start or 0)))
         return EvalTask(env_id, stored.prompt, stored.horizon, seeds)
     prompts = dataset_prompts(request.dataset, conventions) if request.dataset is not None else {}
-    start = request.seed_start or 0
+    start = _first_seed(request, env_id)
     seeds = tuple(range(start, start + most_attempts(request.episodes or 1)))
     return plan_task(env_id, seeds, conventions, request.instruction or prompts.get(env_id), request.horizon)
+
+
+def _first_seed(request: EvalRequest, env_id: str) -> int:
+    return benchmark_of(env_id).first_demo_seed if request.seed_start is None else request.seed_start
 
 
 def _rollouts(request: EvalRequest, conventions: Conventions, task: EvalTask, notify: Notify) -> Generator[Rollout]:

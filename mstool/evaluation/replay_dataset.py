@@ -14,8 +14,9 @@ from mstool.simulators.benchmarks import benchmark_of, build_simulator
 def replay_dataset(conventions: Conventions, actions: Sequence[Array]) -> dict[int, bool]:
     """Replay episodes of a dataset that `mstool convert` made.
 
-    Each episode starts from its recorded seed, or from its recorded first state where no seed gives it. Demos recorded on another machine may have begun in a state that the
-    seed does not give here: such an episode can fail although its actions are right.
+    Each episode starts from its recorded seed, or from its recorded first state where no seed gives it. Demos recorded
+    on another machine may have begun in a state that the seed does not give here: such an episode can fail although its
+    actions are right.
 
     Parameters
     ----------

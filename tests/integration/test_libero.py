@@ -19,6 +19,7 @@ from mstool.maniskill2lerobot.episode.shard import as_lists
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.demos import Attempt, Rollout
 from mstool.simulators.libero.demos import LiberoDemos
 from mstool.simulators.libero.environment import CONTROL_MODE, LiberoSimulator
 from mstool.simulators.libero.expert import LiberoExpert
@@ -94,6 +95,14 @@ def test_a_generated_demo_becomes_a_dataset_whose_actions_solve_the_task_again(t
     root, demos = tmp_path / "data", tmp_path / "demos"
     report = benchmark_of(ENV).generate(ENV, episodes=1, seed=1000, out_dir=demos, workers=1)
     assert report.seeds == (1000,)
+    demo = LiberoDemos(report.h5)
+    rollout = Rollout(Attempt(1000, success=True, steps=report.steps[0]), demo.read(0).actions)
+    spec = SimulatorSpec(ENV, CONTROL_MODE)
+    again = benchmark_of(ENV).record(
+        spec, iter([rollout]), source="p", episodes=1, seed=1000, out_dir=tmp_path / "policy"
+    )
+    made, repeated = (LiberoDemos(path).recorded_states(0).states for path in (report.h5, again.h5))
+    np.testing.assert_array_equal(*([state["mujoco"]["state"] for state in each] for each in (made, repeated)))
     request = ConvertRequest(image_size="32", cameras="base", demos=str(demos), episodes=1)
     formats = {"v2.1": "image"}
     (converted,) = build(

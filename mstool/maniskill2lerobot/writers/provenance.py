@@ -77,7 +77,8 @@ def episode_log(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
     """Return where every episode comes from: environment, seed, demo, steps before and after conversion.
 
     `solved` is there, and False, for those that failed and were kept; `hold_steps` where the robot stays at the end;
-    `first_state` where no seed gives it; `disturbed` where the episode does not begin where its seed does, but where its planner was disturbed to.
+    `first_state` where no seed gives it; `disturbed` where the episode does not begin where its seed does, but where
+    its planner was disturbed to.
     """
     return [
         {

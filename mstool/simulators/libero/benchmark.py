@@ -15,7 +15,7 @@ from mstool.simulators.libero.controller import LiberoController
 from mstool.simulators.libero.demos import SUFFIX, LiberoDemos
 from mstool.simulators.libero.environment import CAMERAS, CONTROL_MODE, SAMPLED, LiberoSimulator, check_seed
 from mstool.simulators.libero.expert import LiberoExpert, solvable
-from mstool.simulators.libero.generate import generate_demos
+from mstool.simulators.libero.generate import generate_demos, record_demos
 from mstool.simulators.libero.library import render_backend
 from mstool.simulators.libero.tasks import HORIZONS, PROTOCOLS, all_tasks, find_task, suite_of
 from mstool.simulators.protocol import Protocol
@@ -140,11 +140,20 @@ class Libero:
             env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite, workers=workers
         )
 
-    def record(self, spec: SimulatorSpec, rollouts: Iterator[Rollout], **_: object) -> GenerateReport:  # noqa: ARG002
-        """Raise UsageError: what a policy does in LIBERO is not kept as demos."""
-        raise UsageError(
-            "demos of a policy can be made in ManiSkill alone",
-            fix=f"mstool demos generate --env {spec.env_id} has the expert make them",
+    def record(
+        self,
+        spec: SimulatorSpec,
+        rollouts: Iterator[Rollout],
+        *,
+        source: str,
+        episodes: int,
+        seed: int,
+        out_dir: Path,
+        overwrite: bool = False,
+    ) -> GenerateReport:
+        """Write one of LIBERO's kind of file."""
+        return record_demos(
+            spec, rollouts, source=source, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite
         )
 
     def open_demos(self, path: Path, env_id: str = "") -> Demos:

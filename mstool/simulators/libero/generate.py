@@ -1,10 +1,13 @@
-"""Demos of the scripted expert, in LIBERO's own kind of file.
+"""Demos of the scripted expert or of a policy, in LIBERO's own kind of file.
 
-Every attempt is kept in a work folder beside the output until there are enough: an interrupted run goes on by itself.
+Every attempt of the expert is kept in a work folder beside the output until there are enough: an interrupted run goes
+on by itself.
 """
 
 import json
+import shlex
 import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
@@ -17,14 +20,16 @@ from pathlib import Path
 import h5py
 
 from mstool import __version__
+from mstool.contract import State
 from mstool.errors import MstoolError, UsageError
 from mstool.paths import as_file_name, writable_folder
 from mstool.progress import Progress
+from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.capacity import auto_workers
-from mstool.simulators.demos import Attempt, GenerateReport
+from mstool.simulators.demos import Attempt, GenerateReport, Rollout
 from mstool.simulators.libero.attempts import attempt_file, copy_attempt, read_attempt, write_attempt
-from mstool.simulators.libero.demos import SUFFIX
-from mstool.simulators.libero.environment import SAMPLED, check_seed
+from mstool.simulators.libero.demos import RECORDED, SUFFIX
+from mstool.simulators.libero.environment import SAMPLED, LiberoSimulator, check_seed
 from mstool.simulators.libero.expert import LiberoExpert, check_solvable
 from mstool.simulators.libero.tasks import find_task
 from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
@@ -64,38 +69,34 @@ def generate_demos(
 
     """
     check_solvable(env_id)
-    path = out_dir / f"{find_task(env_id).name}{SUFFIX}"
-    command = f"mstool demos generate --env {env_id} --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
-    if episodes < 1 or seed < 0:
-        raise UsageError("--episodes must be 1 or more and --seed 0 or more", fix=command)
-    check_seed(env_id, seed, fix="a lower --seed")
-    writable_folder(out_dir, "--output", beside=True)
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} is there already", fix=f"{command} --output {out_dir} --overwrite")
-    started = time.monotonic()
+    path = _place(env_id, "", episodes, seed, out_dir, overwrite=overwrite)
     # What was attempted by another version is no attempt of this one.
     work = out_dir.parent / f".{out_dir.name}.work" / f"{as_file_name(env_id)}-{__version__}-mujoco{version('mujoco')}"
     work.mkdir(parents=True, exist_ok=True)
     number = workers or min(auto_workers(), -(-episodes // WORTH_A_WORKER))
-    with closing(_attempts(env_id, work, seed, min(number, episodes))) as coming:
-        attempts = _enough(env_id, coming, episodes, seed)
-    solved = [attempt for attempt in attempts if attempt.success]
-    out_dir.mkdir(parents=True, exist_ok=True)
-    made = work / path.name
-    _put_together(env_id, work, solved, made)
-    made.replace(path)
+    report = _make(env_id, "", _attempts(env_id, work, seed, min(number, episodes)), episodes, seed, work, path)
     shutil.rmtree(work)
     if not any(work.parent.iterdir()):
         work.parent.rmdir()
-    return GenerateReport(
-        env_id=env_id,
-        h5=path,
-        json=path,
-        seeds=tuple(attempt.seed for attempt in solved),
-        steps=tuple(attempt.steps for attempt in solved),
-        failures=dict(Counter(attempt.failure for attempt in attempts if not attempt.success)),
-        seconds=time.monotonic() - started,
-    )
+    return report
+
+
+def record_demos(
+    spec: SimulatorSpec,
+    rollouts: Iterator[Rollout],
+    *,
+    source: str,
+    episodes: int,
+    seed: int,
+    out_dir: Path,
+    overwrite: bool = False,
+) -> GenerateReport:
+    """Write what a policy did as `generate_demos` writes what the expert did; see `Benchmark.record`."""
+    path = _place(spec.env_id, source, episodes, seed, out_dir, overwrite=overwrite)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
+        coming = _repeated(spec, rollouts, Path(scratch))
+        return _make(spec.env_id, source, coming, episodes, seed, Path(scratch), path)
 
 
 class Recorder:
@@ -115,6 +116,67 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self._expert.close()
+
+
+def _place(env_id: str, source: str, episodes: int, seed: int, out_dir: Path, *, overwrite: bool) -> Path:
+    """Return where the file goes, once that and the numbers are checked."""
+    path = out_dir / f"{find_task(env_id).name}{SUFFIX}"
+    policy = f" --policy {shlex.quote(source)}" if source else ""
+    command = f"mstool demos generate --env {env_id}{policy} --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
+    if episodes < 1 or seed < 0:
+        raise UsageError("--episodes must be 1 or more and --seed 0 or more", fix=command)
+    check_seed(env_id, seed, fix="a lower --seed")
+    writable_folder(out_dir, "--output", beside=True)
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} is there already", fix=f"{command} --output {out_dir} --overwrite")
+    return path
+
+
+def _make(
+    env_id: str, source: str, coming: Generator[Attempt], episodes: int, seed: int, work: Path, path: Path
+) -> GenerateReport:
+    """Take attempts, whose files are in `work`, until there are enough, and write `path` of them."""
+    started = time.monotonic()
+    with closing(coming):
+        attempts = _enough(env_id, coming, episodes, seed)
+    solved = [attempt for attempt in attempts if attempt.success]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = work / path.name
+    _put_together(env_id, source, work, solved, made)
+    made.replace(path)
+    return GenerateReport(
+        env_id=env_id,
+        h5=path,
+        json=path,
+        seeds=tuple(attempt.seed for attempt in solved),
+        steps=tuple(attempt.steps for attempt in solved),
+        failures=dict(Counter(attempt.failure for attempt in attempts if not attempt.success)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _repeated(spec: SimulatorSpec, rollouts: Iterator[Rollout], work: Path) -> Generator[Attempt]:
+    """Execute once more what was solved, and write its states."""
+    simulator = LiberoSimulator(spec)
+    try:
+        for rollout in rollouts:
+            attempt = rollout.attempt
+            states: list[State] = []
+            if attempt.seed >= RECORDED:
+                raise UsageError(
+                    f"the episodes of {spec.env_id} begin where no seed does: no demos can be made of them",
+                    fix=f"mstool demos generate --env {spec.env_id}",
+                )
+            if attempt.success:
+                simulator.reset(attempt.seed)
+                states.append(simulator.state())
+                for action in rollout.actions:
+                    simulator.step(action)
+                    states.append(simulator.state())
+            write_attempt(work, attempt, list(rollout.actions), states)
+            yield attempt
+    finally:
+        simulator.close()
 
 
 def _attempts(env_id: str, work: Path, seed: int, workers: int) -> Generator[Attempt]:
@@ -159,7 +221,7 @@ def _enough(env_id: str, coming: Iterator[Attempt], episodes: int, seed: int) ->
     return attempts
 
 
-def _put_together(env_id: str, work: Path, solved: list[Attempt], made: Path) -> None:
+def _put_together(env_id: str, source: str, work: Path, solved: list[Attempt], made: Path) -> None:
     task = find_task(env_id)
     with h5py.File(made, "w") as file:
         data = file.create_group("data")
@@ -167,5 +229,7 @@ def _put_together(env_id: str, work: Path, solved: list[Attempt], made: Path) ->
         data.attrs["problem_info"] = json.dumps({"language_instruction": task.sentence})
         data.attrs["mstool_version"] = __version__
         data.attrs["num_demos"] = len(solved)
+        if source:
+            data.attrs["mstool_policy"] = source
         for number, attempt in enumerate(solved):
             copy_attempt(attempt_file(work, attempt.seed), data, f"demo_{number}")
