@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mstool.atomic import replace_text
 from mstool.contract import State
-from mstool.dataset.episode_log import read_episode_log
+from mstool.dataset.episode_log import first_state, read_episode_log
 from mstool.dataset.files import CONVENTIONS_FILE, EPISODE_LOG_FILE, RECORD_FILE, needed, read_object
 from mstool.dataset.info import read_info
 from mstool.dataset.record import Record, read_record
@@ -55,28 +53,9 @@ class Conventions:
         return frozenset(int(line["seed"]) for line in self.episodes if line.get("env_id") == env_id and "seed" in line)
 
     def first_state(self, env_id: str, seed: int) -> State | None:
-        """Return where an episode begins that no seed gives; None where its seed does.
-
-        Raises
-        ------
-        DataError
-            What the log holds is no state.
-
-        """
+        """Return where an episode begins that no seed gives, as `first_state` of its line does."""
         lines = [line for line in self.episodes if (line.get("env_id"), line.get("seed")) == (env_id, seed)]
-        stored = lines[-1].get("first_state") if lines else None
-        if stored is None:
-            return None
-        try:
-            return {
-                group: {name: np.array(values, np.float64) for name, values in named.items()}
-                for group, named in stored.items()
-            }
-        except (AttributeError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{self.dataset}: the first state of {env_id}, seed {seed}, is malformed",
-                fix="convert its demos again",
-            ) from error
+        return first_state(lines[-1]) if lines else None
 
     @property
     def env_ids(self) -> tuple[str, ...]:

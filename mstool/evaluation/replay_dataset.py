@@ -1,17 +1,19 @@
 """Execute a dataset's stored actions in the simulator, through the layout that the dataset records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mstool.contract import Array
-from mstool.dataset.conventions import Conventions
+from mstool.dataset.episode_log import first_state
 from mstool.dataset.files import RECORD_FILE
+from mstool.dataset.record import Record
 from mstool.layouts import get_layout
 from mstool.progress import Progress
 from mstool.simulators.base import Simulator, SimulatorSpec
 from mstool.simulators.benchmarks import benchmark_of, build_simulator
 
 
-def replay_dataset(conventions: Conventions, actions: Sequence[Array]) -> dict[int, bool]:
+def replay_dataset(record: Record, episodes: Sequence[Mapping[str, Any]], actions: Sequence[Array]) -> dict[int, bool]:
     """Replay episodes of a dataset that `mstool convert` made.
 
     Each episode starts from its recorded seed, or from its recorded first state where no seed gives it. Demos recorded
@@ -20,10 +22,12 @@ def replay_dataset(conventions: Conventions, actions: Sequence[Array]) -> dict[i
 
     Parameters
     ----------
-    conventions
-        What the dataset says of itself and of its episodes.
+    record
+        What the dataset says of itself.
+    episodes
+        Lines of the episode log.
     actions
-        The stored actions (T, D) of each of its episodes.
+        The stored actions (T, D) of each of them.
 
     Returns
     -------
@@ -35,7 +39,6 @@ def replay_dataset(conventions: Conventions, actions: Sequence[Array]) -> dict[i
         As `build_simulator`.
 
     """
-    record, episodes = conventions.record, conventions.episodes
     layout, mode = get_layout(record.layout), record.control_mode
     outcome: dict[int, bool] = {}
     simulator: Simulator | None = None
@@ -55,8 +58,7 @@ def replay_dataset(conventions: Conventions, actions: Sequence[Array]) -> dict[i
                 if simulator is not None:
                     simulator.close()
                 simulator = build_simulator(spec)
-            seed = int(line["seed"])
-            simulator.reset(seed, state=conventions.first_state(spec.env_id, seed))
+            simulator.reset(int(line["seed"]), state=first_state(line))
             controller = benchmark_of(spec.env_id).controller(record.facts(spec.env_id))
             solved = False
             for action in layout.decode_action(stored, controller, mode):

@@ -114,7 +114,7 @@ def test_a_generated_demo_becomes_a_dataset_whose_actions_solve_the_task_again(t
     assert "images" in conventions.record.benchmarks["LIBERO"]
     assert not conventions.record.maniskill
     actions = [actions_of(data, rows) for rows in data.rows()]
-    assert replay_dataset(conventions, actions) == {0: True}
+    assert replay_dataset(conventions.record, conventions.episodes, actions) == {0: True}
 
 
 def collected(folder):

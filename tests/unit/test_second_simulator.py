@@ -77,7 +77,7 @@ def test_stored_actions_solve_its_tasks_again(dataset):
     conventions = load_conventions(dataset)
     data = DatasetView(dataset)
     actions = [actions_of(data, rows) for rows in data.rows()]
-    assert replay_dataset(conventions, actions) == dict.fromkeys(range(4), True)
+    assert replay_dataset(conventions.record, conventions.episodes, actions) == dict.fromkeys(range(4), True)
 
 
 class Pipe:
