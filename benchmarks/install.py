@@ -1,12 +1,13 @@
 """mstool installed as people install things, each way in an empty Python 3.12 environment.
 
-    python benchmarks/install.py [--ways uv,tool,wheel,sdist,pip] [--work FOLDER]
+    python benchmarks/install.py [--ways uv,tool,wheel,sdist,docker,pip] [--work FOLDER]
 
 `uv`: `uv pip install FOLDER`; `tool`: `uv tool install FOLDER`; `wheel` and `sdist`: built, then installed with uv;
-`pip`: `pip install FOLDER`, which downloads what pip has not cached (some 3 GB). Nothing of the clone's set-up is used
-but its uv, where the PATH has none; uv gets pip's index settings. After each, outside the source folder: `mstool
---version`, the imports that fault where packages do not go together, and `mstool doctor --no-draw`. Writes
-`benchmarks/results/install.json` and `.md`.
+`docker`: the steps of the Dockerfile, its last (`mstool doctor`, which draws) among them, in a folder that stands for
+the image's root and on this system's packages; `pip`: `pip install FOLDER`, which downloads what pip has not cached
+(some 3 GB). Nothing of the clone's set-up is used but its uv, where the PATH has none; uv gets pip's index settings.
+After each, outside the source folder: `mstool --version`, the imports that fault where packages do not go together, and
+`mstool doctor --no-draw`. Writes `benchmarks/results/install.json` and `.md`; other ways keep their rows.
 """
 
 import argparse
@@ -23,13 +24,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 from setup_steps.package_index import parse_pip_config, uv_environment  # noqa: E402
+from support.dockerfile import run_steps  # noqa: E402
 
 from mstool.cli.output import table  # noqa: E402
 
 PYTHON = f"{sys.base_prefix}/bin/python3"
-WAYS = ("uv", "tool", "wheel", "sdist", "pip")
+WAYS = ("uv", "tool", "wheel", "sdist", "docker", "pip")
 # What is imported: a broken cv2 and an mplib under numpy 2 show here.
 IMPORTS = (
     "import mstool, cv2, numpy, lerobot.datasets, mani_skill.envs; cv2.imencode('.png', numpy.zeros((2, 2, 3), 'u1'))"
@@ -78,6 +80,16 @@ def install(way: str, source: Path, folder: Path, uv: str, env: dict[str, str]) 
         env = {**env, "UV_TOOL_DIR": str(folder / "tools"), "UV_TOOL_BIN_DIR": str(folder / "bin")}
         good = step(uv, "tool", "install", "-q", "--python", PYTHON, source)
         venv = folder / "tools" / "maniskill2lerobot"
+    elif way == "docker":
+        image, began = folder / "image", time.monotonic()
+        # The base image's Python.
+        bare = {**env, "PATH": f"{Path(PYTHON).parent}:/usr/bin:/bin"}
+        for words, code, text in run_steps(source, image, bare):
+            print("RUN", words, flush=True)
+            steps.append(([words], code, text, round(time.monotonic() - began, 1)))
+            began = time.monotonic()
+        good = steps[-1][1] == 0
+        venv = image / "opt" / "venv"
     elif way == "pip":
         good = step(PYTHON, "-m", "venv", venv)
         good = good and step(venv / "bin" / "python", "-m", "pip", "install", "-q", source)
@@ -131,8 +143,12 @@ def main() -> None:
             )
             if options.work is None:
                 shutil.rmtree(folder)
+    kept = RESULTS / "install.json"
+    before = {each["way"]: each for each in json.loads(kept.read_text())} if kept.is_file() else {}
+    after = {**before, **{each["way"]: each for each in results}}
+    results = [after[way] for way in WAYS if way in after]
     text = json.dumps(results, indent=1).replace(str(work), "WORK")
-    (RESULTS / "install.json").write_text(text + "\n")
+    kept.write_text(text + "\n")
     rows = [
         {
             "way": each["way"],

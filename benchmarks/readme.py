@@ -79,11 +79,24 @@ RAY = "mstool convert --env PickCube-v1 --demos generate --executor ray --ray-ad
 MIRROR = ("https://your-mirror", "http://127.0.0.1:{hub}")
 SERVER = ("HOST:8000", "127.0.0.1:{serve}")
 
+INSTALLED = Run(instead="mstool --version", note="`benchmarks/install.py` runs it")
+STEPS = Run(
+    instead="mstool --version", note="no container engine here: `benchmarks/install.py` takes the Dockerfile's steps"
+)
+
 COMMANDS: dict[str, Run] = {
     "make demo": Run(f'ARGS="{TINY_CONVERT}"', clone=True),
     "make test": Run('ARGS="-n 0 tests/unit/test_layouts.py"', clone=True, note="one file; `.ci/run`: all"),
     "make docs": Run(clone=True),
     "source .venv/bin/activate": Run(instead="bash -c 'source .venv/bin/activate'", clone=True),
+    "uv pip install .": INSTALLED,
+    "pip install .": INSTALLED,
+    "uv tool install --python 3.12 .": INSTALLED,
+    "mstool doctor --fix": Run(
+        instead="mstool doctor --no-draw", codes=(0, 1), note="`--fix` would change the system"),
+    "docker build -t mstool .": STEPS,
+    'docker run --rm -v "$PWD":/data mstool convert --env PickCube-v1 --demos generate': STEPS,
+    'docker run --rm --gpus all -v "$PWD":/data mstool finetune data/PickCube-v1': STEPS,
     "mstool --help": Run(),
     "mstool doctor": Run(codes=(0, 1), note="1: something is missing here"),
     "mstool layouts": Run(),

@@ -58,6 +58,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     markdown = FAULT.sub(lambda found: faults.shown(found[1]), markdown.replace("](../", "](project/"))
     if page.file.src_uri in PAGES:
         return markdown
+    markdown = markdown.replace("](notebook.ipynb)", "](notebook.md)")
     parts = FENCE.split(markdown)
     return "".join(part if part.startswith("```") else linked(part) for part in parts)
 

@@ -8,11 +8,12 @@ targets       targets.md, from `mstool.validators.targets`
 environments  environments.md, from the manifest and the table of environments
 commands      commands.md, from the command line
 api           api.md, from what `import mstool` offers
+notebook      notebook.md, from docs/notebook.ipynb as it was executed
 """
 
 from collections.abc import Callable
 
-from generated_pages import api, checks, commands, environments, faults, layouts, targets
+from generated_pages import api, checks, commands, environments, faults, layouts, notebook, targets
 
 PAGES: dict[str, Callable[[], str]] = {
     "layouts.md": layouts.page,
@@ -21,5 +22,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "environments.md": environments.page,
     "commands.md": commands.page,
     "api.md": api.page,
+    "notebook.md": notebook.page,
 }
-IMAGES: dict[str, Callable[[], bytes]] = {faults.path(code): faults.drawn(code) for code in faults.FAULTS}
+IMAGES: dict[str, Callable[[], bytes]] = {
+    **{faults.path(code): faults.drawn(code) for code in faults.FAULTS},
+    **notebook.images(),
+}

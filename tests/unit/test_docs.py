@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from generated_pages import IMAGES, PAGES, api, checks, commands, faults
+from generated_pages import IMAGES, PAGES, api, checks, commands, faults, notebook
 from generated_pages.markdown import table, text
 from PIL import Image
 
@@ -71,6 +71,22 @@ def test_api_names_what_can_be_imported_once():
     assert set(api.offered().values()) <= set(named)
 
 
+def test_the_notebook_shows_every_cell_and_what_it_printed():
+    page = PAGES["notebook.md"]()
+    cells = notebook.cells()
+    assert all(cell["source"] in page for cell in cells)
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] for cell in code)
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert all(notebook.text(each).rstrip() in page for each in outputs if "data" not in each)
+    assert len(notebook.images()) == sum("data" in each for each in outputs) > 0
+    for name, image in notebook.images().items():
+        assert f"]({name})" in page
+        with Image.open(io.BytesIO(image())) as picture:
+            picture.verify()
+
+
 @pytest.mark.parametrize("code", faults.FAULTS)
 def test_a_fault_is_seen_in_its_picture(code):
     fault = faults.FAULTS[code]
@@ -105,5 +121,5 @@ def test_no_word_of_where_it_was_made():
         ["git", "ls-files", "docs", "mkdocs.yml"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in tracked.stdout.split():
-        if Path(name).suffix in {".md", ".py", ".yml", ".css"}:
+        if Path(name).suffix in {".md", ".py", ".yml", ".css", ".ipynb"}:
             assert not re.search(r"/(?:work|tmp|root)/", (ROOT / name).read_text(encoding="utf-8")), name
