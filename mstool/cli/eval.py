@@ -1,4 +1,4 @@
-"""`mstool eval`: how often a policy solves ManiSkill's tasks."""
+"""`mstool eval`: how often a policy solves a benchmark's tasks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,7 +87,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Run a policy in ManiSkill, closed loop, on seeds it was not trained on, and count how often it succeeds.
+    """Run a policy in ManiSkill or LIBERO, closed loop, on unseen seeds, and count how often it succeeds.
 
     The environment is the one its dataset was converted in. Success rates come with Wilson's 95 % intervals.
 

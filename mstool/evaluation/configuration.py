@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -11,11 +11,14 @@ from mstool.dataset.conventions import Conventions
 from mstool.evaluation.plan import EvalTask
 from mstool.evaluation.policy import Traits
 from mstool.evaluation.scene import simulator_spec
+from mstool.simulators.benchmarks import benchmark_of
 
-_PACKAGES = ("mani_skill", "sapien", "numpy", "torch", "lerobot")
+# Of which the outcomes depend whatever the benchmark.
+_PACKAGES = ("numpy", "torch", "lerobot")
 
 
 def configuration(
+    envs: Sequence[str],
     conventions: Conventions | None,
     traits: Traits,
     *,
@@ -25,6 +28,8 @@ def configuration(
     hold: int | None,
 ) -> dict[str, Any]:
     """Return as plain JSON data what is the same for all tasks."""
+    benchmarks = {benchmark.name: benchmark for benchmark in map(benchmark_of, envs)}
+    packages = [name for benchmark in benchmarks.values() for name in benchmark.packages]
     scene: dict[str, Any] = {}
     if conventions is not None:
         spec = simulator_spec(conventions, "", views)
@@ -46,7 +51,7 @@ def configuration(
         "replan": replan,
         "ensemble": ensemble,
         "hold": hold,
-        "versions": {"mstool": __version__, **{name: metadata.version(name) for name in _PACKAGES}},
+        "versions": {"mstool": __version__, **{name: metadata.version(name) for name in (*packages, *_PACKAGES)}},
     }
 
 

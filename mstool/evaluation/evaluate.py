@@ -14,6 +14,7 @@ from mstool.evaluation.outcomes import OutcomeLog, in_order
 from mstool.evaluation.plan import EPISODES, EvalTask, choose_envs, choose_protocol, plan_replay, plan_tasks
 from mstool.evaluation.play import play
 from mstool.evaluation.policy import Policy, Traits, traits_of
+from mstool.evaluation.published import published_notes
 from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.results import Results, TaskResult, write_results
 from mstool.evaluation.runner import Runner
@@ -24,7 +25,7 @@ from mstool.paths import writable_folder
 from mstool.progress import Notify
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
-from mstool.simulators.protocol import Protocol
+from mstool.simulators.protocol import Protocol, suite_name
 
 # Episodes per task of a diagnosis.
 DIAGNOSED = 10
@@ -110,7 +111,9 @@ def _run(
     replan, ensemble, hold = schedule.replan, schedule.ensemble, schedule.hold
     views = dataset_views(conventions) if conventions is not None else ()
     seen = views if traits.sees else ()
-    common = configuration(conventions, traits, views=seen, replan=replan, ensemble=ensemble, hold=hold)
+    common = configuration(
+        [task.env_id for task in tasks], conventions, traits, views=seen, replan=replan, ensemble=ensemble, hold=hold
+    )
     if protocol is not None:
         common["protocol"] = protocol.name
     folder = request.folder
@@ -120,6 +123,7 @@ def _run(
     runner = Runner(recorder or policy, setup, workers, replan, ensemble)
     # A diagnosis needs to see every episode happen.
     outcomes, timing = play(tasks, logs, runner, folder, fresh=request.fresh or request.diagnose, notify=notify)
+    suites = list(dict.fromkeys(suite for task in tasks if (suite := suite_name(task.env_id))))
     trained = set(conventions.env_ids) if conventions is not None else set()
     results = Results(
         policy=policy.name if policy is not None else request.policy,
@@ -135,7 +139,9 @@ def _run(
             for task in tasks
         ],
         timing=timing,
-        notes=_notes(conventions, tasks, seen, stored=traits.ends_episodes),
+        suites={suite: len(benchmark_of(suite).suite(suite)) for suite in suites},
+        published=protocol.published if protocol is not None else None,
+        notes=[*_notes(conventions, tasks, seen, stored=traits.ends_episodes), *published_notes(protocol, suites)],
         folder=folder,
     )
     if recorder is not None and stats is not None and conventions is not None:

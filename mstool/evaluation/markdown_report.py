@@ -7,6 +7,7 @@ from urllib.parse import quote
 from mstool.evaluation.results import Results, TaskResult
 from mstool.markup import markdown_block, markdown_text
 from mstool.paths import as_file_name
+from mstool.simulators.benchmarks import benchmark_of
 
 REPORT = "report.md"
 FILMS = "films"
@@ -18,7 +19,7 @@ _WHAT = (
 
 def write_page(results: Results, folder: Path) -> Path:
     """Write `report.md` into the results' folder."""
-    lines = [f"# {markdown_text(results.policy)} in ManiSkill", "", _WHAT, "", *_table(results), ""]
+    lines = [f"# {markdown_text(results.policy)} in {_benchmarks(results)}", "", _WHAT, "", *_table(results), ""]
     lines += [f"* {markdown_text(note)}" for note in results.notes]
     timing = results.timing
     if timing.get("episodes"):
@@ -38,6 +39,10 @@ def write_page(results: Results, folder: Path) -> Path:
     path = folder / REPORT
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _benchmarks(results: Results) -> str:
+    return " and ".join(dict.fromkeys(benchmark_of(task.env_id).name for task in results.tasks))
 
 
 def _table(results: Results) -> list[str]:

@@ -10,7 +10,7 @@ from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.evaluation.rollout import EvalJob
 from mstool.manifest import all_tasks, load_manifest
-from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.benchmarks import BENCHMARKS, benchmark_of
 from mstool.simulators.protocol import Protocol
 
 # The six tasks of ManiSkill that single-arm policies are compared on.
@@ -49,7 +49,16 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
         raise UsageError("--suite and --env exclude each other", fix="leave one of them out")
     if suite is not None:
         if suite not in SUITES:
-            raise UsageError(f"there is no suite {suite!r}: choose from {', '.join(SUITES)}", fix="--suite seed6")
+            others = [
+                name
+                for benchmark in BENCHMARKS
+                for protocol in benchmark.protocols.values()
+                for name in protocol.horizons
+            ]
+            raise UsageError(
+                f"there is no suite {suite!r}: choose from {', '.join(SUITES)}",
+                fix=f"--env {suite}" if suite in others else "--suite seed6",
+            )
         return list(SUITES[suite]) or all_tasks()
     if chosen:
         envs = list(dict.fromkeys(env_id for name in chosen for env_id in benchmark_of(name).suite(name)))
@@ -175,9 +184,28 @@ def _check_unseen(env_id: str, seeds: range, conventions: Conventions) -> None:
     seen = sorted(trained.intersection(seeds))
     if not seen:
         return
-    start = next(first for first in (max(trained) + 1, 0) if not trained.intersection(range(first, first + len(seeds))))
+    start, count, other = _unseen(env_id, trained, len(seeds))
     shown = ", ".join(map(str, seen[:5])) + (", ..." if len(seen) > 5 else "")
     raise UsageError(
         f"{env_id}: {len(seen)} of the {len(seeds)} seeds were trained on ({shown}): success there says little",
-        fix=f"add --seed-start {start}",
+        fix=other or f"add --seed-start {start}" + (f" --episodes {count}" if count < len(seeds) else ""),
     )
+
+
+def _unseen(env_id: str, trained: frozenset[int], count: int) -> tuple[int, int, str]:
+    """Return where most of `count` seeds begin that are none of `trained`, how many, and what to do where none is."""
+    found, why = [], ""
+    for first in (max(trained) + 1, 0):
+        free = 0
+        for seed in range(first, first + count):
+            try:
+                benchmark_of(env_id).check_seed(env_id, seed)
+            except UsageError as error:
+                why = error.fix
+                break
+            if seed in trained:
+                break
+            free += 1
+        found.append((first, free))
+    start, most = max(found, key=lambda each: each[1])
+    return start, most, "" if most else why

@@ -9,8 +9,10 @@ from typing import Any
 from mstool.atomic import replace_text
 from mstool.errors import DataError
 from mstool.evaluation.outcomes import Outcome, as_lines
+from mstool.evaluation.published import published_json, reported
 from mstool.evaluation.statistics import wilson
 from mstool.json_files import load_json
+from mstool.simulators.protocol import Published, suite_name
 
 RESULTS_FILE = "results.json"
 FORMAT = 1
@@ -100,6 +102,10 @@ class Results:
     tasks: Sequence[TaskResult]
     # Of this run alone; an earlier run's episodes cost nothing.
     timing: Mapping[str, Any]
+    # {suite: how many tasks it has}, of the suites whose tasks these are.
+    suites: Mapping[str, int] = field(default_factory=dict)
+    # What others report of these suites.
+    published: Published | None = None
     notes: Sequence[str] = ()
     diagnosis: Mapping[str, Any] | None = None
     folder: Path | None = field(default=None, compare=False)
@@ -117,11 +123,8 @@ class Results:
             "policy": self.policy,
             "configuration": dict(self.configuration),
             "tasks": [task.to_json() for task in self.tasks],
-            "total": {
-                "success_once": rate(sum(o.success_once for o in ran), len(ran)),
-                "success_at_end": rate(sum(o.success_at_end for o in ran), len(ran)),
-                "crashed": self.crashed,
-            },
+            "suites": [self._suite_json(suite) for suite in self.suites],
+            "total": {**_rates(ran), "crashed": self.crashed},
             "timing": dict(self.timing),
             "notes": list(self.notes),
             "folder": str(self.folder) if self.folder else None,
@@ -129,12 +132,41 @@ class Results:
         return document if self.diagnosis is None else {**document, "diagnosis": dict(self.diagnosis)}
 
     def rows(self) -> list[dict[str, object]]:
-        """Return the table's rows: one per task, and one over all tasks where there are several."""
+        """Return the table's rows: one per task, per suite of several tasks, and over all where these say it not yet.
+
+        A suite's row has what others report of the whole suite; that over all has their mean over the suites.
+        """
         rows = [task.row() for task in self.tasks]
-        if len(self.tasks) > 1:
-            every = TaskResult("all", "", 0, trained=False, outcomes=[o for task in self.tasks for o in task.outcomes])
-            rows.append({**every.row(), "horizon": "", "steps": ""})
-        return rows
+        totals = [self._total(self._label(suite), self._of(suite), [suite]) for suite in self.suites]
+        totals = [row for row, suite in zip(totals, self.suites, strict=True) if len(self._of(suite)) > 1]
+        covered = len(self.suites) == 1 and len(self._of(*self.suites)) == len(self.tasks)
+        if len(self.tasks) > 1 and not covered:
+            suites = list(self.suites) if len(self._of(*self.suites)) == len(self.tasks) else []
+            totals.append(self._total("all", self.tasks, suites))
+        return rows + totals
+
+    def _of(self, *suites: str) -> list[TaskResult]:
+        return [task for task in self.tasks if suite_name(task.env_id) in suites]
+
+    def _label(self, suite: str) -> str:
+        here = len(self._of(suite))
+        return suite if here == self.suites[suite] else f"{suite} ({here} of {self.suites[suite]} tasks)"
+
+    def _total(self, name: str, tasks: Sequence[TaskResult], suites: Sequence[str]) -> dict[str, object]:
+        every = TaskResult(name, "", 0, trained=False, outcomes=[o for task in tasks for o in task.outcomes])
+        row = {**every.row(), "horizon": "", "steps": ""}
+        mean = reported(self.published, suites)
+        return row if mean is None else {**row, "published": f"{100 * mean:.1f} %"}
+
+    def _suite_json(self, suite: str) -> dict[str, Any]:
+        ran = [outcome for task in self._of(suite) for outcome in task.ran]
+        return {
+            "suite": suite,
+            "tasks": len(self._of(suite)),
+            "of_tasks": self.suites[suite],
+            **_rates(ran),
+            "published": published_json(self.published, suite),
+        }
 
     def columns(self) -> list[str]:
         """Return the table's columns."""
@@ -166,6 +198,13 @@ def read_results(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise DataError(f"{path} was not written by mstool eval", fix="give the results.json of an evaluation's folder")
     return document
+
+
+def _rates(ran: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        "success_once": rate(sum(o.success_once for o in ran), len(ran)),
+        "success_at_end": rate(sum(o.success_at_end for o in ran), len(ran)),
+    }
 
 
 def _mean(values: Sequence[float]) -> float | None:

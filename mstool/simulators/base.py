@@ -148,6 +148,8 @@ class Benchmark(Interface):
     name: str
     # Its conventions in words, for a dataset's record.
     conventions: Mapping[str, str]
+    # The distributions whose versions decide what an episode looks like.
+    packages: tuple[str, ...]
     # The seed of the first episode that evaluation plays.
     first_seed: int
     # That of the first demo that is generated.

@@ -5,6 +5,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Published:
+    """What others report of a policy by a protocol, over all tasks of each suite."""
+
+    policy: str
+    # {suite: success rate, 0 to 1}.
+    rates: Mapping[str, float]
+    # Per task.
+    episodes: int
+    source: str
+
+
+def suite_name(env_id: str) -> str:
+    """Return the suite that a task is of, as `SUITE/NUMBER` says; empty for a task of none."""
+    return env_id.partition("/")[0] if "/" in env_id else ""
+
+
+@dataclass(frozen=True)
 class Protocol:
     """A published way to evaluate: what it fixes, where a user says nothing."""
 
@@ -13,7 +30,8 @@ class Protocol:
     horizons: Mapping[str, int]
     # Actions executed of each chunk; None leaves it to the policy.
     replan: int | None = None
+    published: Published | None = None
 
     def horizon(self, env_id: str) -> int | None:
         """Return the most steps of an episode."""
-        return self.horizons.get(env_id.partition("/")[0])
+        return self.horizons.get(suite_name(env_id))

@@ -164,6 +164,7 @@ class Toy:
     name = "Toy"
     first_seed = 0
     first_demo_seed = 0
+    packages = ()
     protocols = conventions = MappingProxyType({})
 
     def claims(self, env_id: str) -> bool:

@@ -17,8 +17,10 @@ from mstool.evaluation.plan import SUITES, EvalTask, choose_envs, plan_replay, p
 from mstool.evaluation.policies.baselines import RandomPolicy
 from mstool.evaluation.policies.checkpoint import find_checkpoint, results_folder
 from mstool.evaluation.policy import Observation, Policy, Traits, traits_of
+from mstool.evaluation.published import published_notes
 from mstool.evaluation.results import Results, TaskResult, read_results, write_results
 from mstool.evaluation.statistics import mcnemar, wilson
+from mstool.simulators.libero.tasks import PROTOCOLS
 
 
 def outcome(seed, solved, env_id="PickCube-v1", **more):
@@ -196,6 +198,43 @@ def test_crashes_are_no_failures(tmp_path):
     assert task["crashed"] == 2
     assert document["total"]["crashed"] == 2
     assert len(task["outcomes"]) == 4
+
+
+def suites_table(tasks, sizes):
+    won = [
+        TaskResult(name, "", 220, trained=True, outcomes=[outcome(0, solved=True), outcome(1, solved=False)])
+        for name in tasks
+    ]
+    found = Results("a", {}, won, {}, suites=sizes, published=PROTOCOLS["openpi"].published)
+    return found, {row["task"]: row for row in found.rows() if row["task"] not in tasks}
+
+
+def test_a_suite_has_a_row_beside_what_others_report():
+    _, totals = suites_table(["libero_spatial/0", "libero_spatial/1"], {"libero_spatial": 2})
+    assert {name: (row["success"], row["published"]) for name, row in totals.items()} == {
+        "libero_spatial": ("2/4", "98.8 %")
+    }
+    names = ["libero_spatial/0", "libero_spatial/1", "libero_10/3", "libero_10/4"]
+    found, totals = suites_table(names, {"libero_spatial": 2, "libero_10": 10})
+    assert {name: row["published"] for name, row in totals.items()} == {
+        "libero_spatial": "98.8 %",
+        "libero_10 (2 of 10 tasks)": "92.4 %",
+        "all": "95.6 %",
+    }
+    spatial, ten = found.to_json()["suites"]
+    assert (ten["tasks"], ten["of_tasks"], ten["success_once"]["rate"]) == (2, 10, 0.5)
+    assert spatial["published"]["rate"] == 0.988
+    assert "openpi" in spatial["published"]["source"]
+
+
+def test_what_nobody_reports_is_beside_nothing():
+    found, totals = suites_table(["libero_spatial/0", "PickCube-v1"], {"libero_spatial": 10})
+    assert list(totals) == ["all"]
+    assert "published" not in found.columns()
+    assert published_notes(PROTOCOLS["openpi"], ["libero_90"]) == published_notes(None, ["libero_10"]) == []
+    (note,) = published_notes(PROTOCOLS["openpi"], ["libero_90", "libero_10"])
+    assert "openpi pi05_libero, protocol openpi, 50 episodes" in note
+    assert "libero_10 92.4 %" in note
 
 
 def test_results_are_written_and_read(tmp_path):

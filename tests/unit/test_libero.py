@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+from support.conventions import conventions
 from support.libero import needs_libero
 
 from mstool.contract import ControllerFacts
@@ -94,6 +95,33 @@ def test_episodes_are_its_initial_states():
     assert task.horizon == 220
     with pytest.raises(UsageError, match="has 50 initial states, 0 to 49; 50 is none of them"):
         plan_tasks(["libero_spatial/3"], None, seeds=range(51))
+
+
+@needs_libero
+@pytest.mark.parametrize(
+    ("trained", "fix"),
+    [
+        (range(40), "add --seed-start 40 --episodes 10"),
+        (range(10), "add --seed-start 10"),
+        (range(10, 50), "add --seed-start 0 --episodes 10"),
+        (range(50), "fewer --episodes, or a lower --seed-start; from 1000 on, LIBERO's sampler places the objects"),
+        (range(1000, 1040), ""),
+    ],
+)
+def test_initial_states_that_were_trained_on_are_told_with_those_that_are_left(trained, fix):
+    known = conventions(env_id="libero_spatial/3", seeds=trained)
+    if not fix:
+        assert plan_tasks(["libero_spatial/3"], known, seeds=range(40))
+        return
+    with pytest.raises(UsageError, match="were trained on") as caught:
+        plan_tasks(["libero_spatial/3"], known, seeds=range(40) if trained[0] == 0 else range(10, 50))
+    assert caught.value.fix == fix
+
+
+def test_a_suite_of_liberos_is_an_environment():
+    with pytest.raises(UsageError, match="no suite 'libero_spatial'") as caught:
+        choose_envs([], "libero_spatial", None)
+    assert caught.value.fix == "--env libero_spatial"
 
 
 def test_protocols_are_named():

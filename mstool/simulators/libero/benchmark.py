@@ -35,6 +35,7 @@ class Libero:
             "observation": "sampled 2 ms into the control step that led there, as robosuite does",
         }
     )
+    packages: tuple[str, ...] = ("hf-libero", "robosuite", "mujoco")
     # LIBERO's initial states, in its order.
     first_seed = 0
     # Those are for evaluation: demos begin where its sampler places the objects, as the official ones do.

@@ -16,7 +16,7 @@ from mstool.errors import SetupError, UsageError
 from mstool.installation import require
 from mstool.manifest import Task
 from mstool.nearest import nearest
-from mstool.simulators.protocol import Protocol
+from mstool.simulators.protocol import Protocol, Published
 
 # Steps of an episode in openpi's evaluation.
 HORIZONS = {
@@ -26,10 +26,17 @@ HORIZONS = {
     "libero_10": 520,
     "libero_90": 400,
 }
+# What openpi reports of its own checkpoint, `pi05_libero`, for the four suites that it was trained on.
+_OPENPI = Published(
+    policy="openpi pi05_libero",
+    rates={"libero_spatial": 0.988, "libero_object": 0.982, "libero_goal": 0.98, "libero_10": 0.924},
+    episodes=50,
+    source="openpi, examples/libero/README.md",
+)
 # How others evaluate: openpi's `examples/libero/main.py`, and LeRobot 0.6.1's `envs/libero.py`, whose policies say
 # themselves how much of a chunk is executed.
 PROTOCOLS = {
-    "openpi": Protocol("openpi", HORIZONS, replan=5),
+    "openpi": Protocol("openpi", HORIZONS, replan=5, published=_OPENPI),
     "lerobot": Protocol("lerobot", {**HORIZONS, "libero_spatial": 280}),
 }
 # Steps in which the objects come to rest before an episode begins, and what the arm does meanwhile: both evaluations'.

@@ -50,6 +50,7 @@ class ManiSkill:
             "simulator's own",
         }
     )
+    packages: tuple[str, ...] = ("mani_skill", "sapien")
     # Far from those that demos are made of.
     first_seed = 10000
     first_demo_seed = 0
