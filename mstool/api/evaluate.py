@@ -33,7 +33,7 @@ def evaluate(
     fresh: bool = False,
     diagnose: bool = False,
 ) -> Results:
-    """Run a policy in ManiSkill or LIBERO, closed loop, on seeds it was not trained on, and count how often it succeeds.
+    """Run a policy in ManiSkill or LIBERO, closed loop, on unseen seeds, and count how often it succeeds.
 
     The environment is the one its dataset was converted in. Success rates come with Wilson's 95 % intervals.
 

@@ -5,6 +5,7 @@ tasks         names, sentences, horizons and initial states, read without import
 probe         what it finds on this machine, for `mstool doctor`
 library       its first import: configuration, assets, OpenGL
 environment   reset, step, read the robot, take images
+placements    where it places what no initial state holds
 moment        what an observation shows, and when it was so
 controller    OSC_POSE's actions, to a command and back
 expert        a scripted pick-and-place expert

@@ -11,6 +11,7 @@ from mstool.robots import PANDA
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.libero.library import load_libero, render_backend
 from mstool.simulators.libero.moment import Moment
+from mstool.simulators.libero.placements import Placements
 from mstool.simulators.libero.tasks import IDLE, SETTLING_STEPS, find_task
 
 # What layouts call a controller of end effector steps; LIBERO's is robosuite's OSC_POSE.
@@ -19,7 +20,7 @@ FPS = 20
 CAMERAS = {"base": "agentview", "wrist": "robot0_eye_in_hand"}
 # Seeds from here on are placements of LIBERO's own sampler; those below are its initial states, by number.
 SAMPLED = 1000
-# openpi's seed: where it puts fixtures, whose places no initial state holds, before the first episode.
+# openpi's seed, from which fixtures are placed: no initial state holds where they stand.
 FIXTURES_SEED = 7
 
 
@@ -61,6 +62,7 @@ class LiberoSimulator:
             control_freq=FPS,
             ignore_done=True,
         )
+        self._placements = Placements(self.env)
         self._moment = Moment(self.env) if spec.views else None
 
     def reset(self, seed: int, options: Mapping[str, Any] | None = None, state: State | None = None) -> None:  # noqa: ARG002
@@ -70,7 +72,8 @@ class LiberoSimulator:
         """
         if state is None:
             check_seed(self.spec.env_id, seed)
-        self._rebuild(FIXTURES_SEED if seed < SAMPLED else seed)
+        with self._placements.drawn(*((FIXTURES_SEED, seed) if seed < SAMPLED else (seed, 0))):
+            self._observed = self.env.reset()
         self.begun_at_seed = state is None
         if state is not None:
             self.put(state)
@@ -79,15 +82,6 @@ class LiberoSimulator:
             self._observed = self.env.set_init_state(self.task.initial_states()[seed])
         for _ in range(SETTLING_STEPS):
             self._observed = self.env.step(np.array(IDLE))[0]
-
-    def _rebuild(self, seed: int) -> None:
-        """Build model and scene; LIBERO draws places from numpy's global generator, which others may be using."""
-        before = np.random.get_state()
-        np.random.seed(seed)
-        try:
-            self._observed = self.env.reset()
-        finally:
-            np.random.set_state(before)
 
     def step(self, action: Array) -> bool:
         """Execute one action, shape (7,), for one control period; True when the goal holds afterwards."""
