@@ -90,7 +90,7 @@ def _needs(fix: str, declared: Any) -> dict[str, str]:
     if not fix.startswith(FETCH):
         return {}
     needs = {}
-    for name in dict.fromkeys([*declared, fix.removeprefix(FETCH)]):
+    for name in dict.fromkeys([*declared, *(part.removeprefix(FETCH) for part in fix.split(" && "))]):
         sources = expand_data_group_into_individual_data_source_ids(name) if name in DATA_GROUPS else [name]
         if not sources:
             continue

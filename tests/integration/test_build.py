@@ -80,6 +80,26 @@ def test_files_that_are_not_on_this_machine_are_not_asked_for(monkeypatch, capfd
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    "env_id",
+    [
+        "PutCarrotOnPlateInScene-v1",
+        "PutEggplantInBasketScene-v1",
+        "PutSpoonOnTableClothInScene-v1",
+        "StackGreenCubeOnYellowCubeBakedTexInScene-v1",
+    ],
+)
+def test_all_that_simplerenvs_tasks_need_is_fetched_by_one_line(env_id, monkeypatch, mstool, capsys):
+    from mani_skill.utils import assets
+
+    monkeypatch.setattr(assets, "is_data_source_downloaded", lambda _: False)
+    assert mstool("eval", "--policy", "random", "--env", env_id, "--episodes", "1") == 1
+    error = capsys.readouterr().err
+    assert f"{env_id} cannot be built: files of bridge_v2_real2sim are not on this machine" in error
+    fetch = "python -m mani_skill.utils.download_asset"
+    assert f"fix: {fetch} bridge_v2_real2sim && {fetch} widowx250s" in error
+
+
 def test_other_demos_are_generated_where_there_is_a_solution():
     assert other_demos("StackCube-v1") == "mstool convert --env StackCube-v1 --demos generate"
     assert other_demos("RollBall-v1") == "mstool convert --env RollBall-v1 --demos hub"

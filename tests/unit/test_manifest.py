@@ -19,7 +19,8 @@ def test_shipped_manifest_knows_the_ten_tasks():
     for env_id, task in tasks.items():
         assert task.env_id == env_id
         assert "-v" not in task.instruction
-        assert task.horizon > 100  # ManiSkill's own 50 is shorter than most demos
+        # ManiSkill's own 50 is shorter than most demos; SimplerEnv's tasks have 5 Hz and no demos.
+        assert task.horizon > 100 or "InScene" in env_id
     assert find_task("PickCube-v1").hidden_goal == "goal_site"
     assert find_task("NoSuch-v1") is None
 

@@ -18,6 +18,8 @@ from mstool.simulators.maniskill.registry import load_maniskill
 # What ManiSkill prints of files that it lacks, before it asks whether to download them.
 _LACKING = re.compile(r"(?:Could not find asset|Robot) (\S+) (?:definition file not found )?at (\S+)")
 
+# The command that fetches files, but for their name.
+FETCH = "python -m mani_skill.utils.download_asset "
 # What it says where it says itself how to fetch them.
 _FETCH = re.compile(r"python -m mani_skill\.utils\.download_asset \S+")
 # What a module says when a package of an environment of its own is missing.
@@ -132,8 +134,20 @@ def _lacking(env_id: str, said: str) -> SetupError:
     what, where = found.groups() if found else (env_id, "")
     return SetupError(
         f"{env_id} cannot be built: files of {what} are not on this machine" + (f" ({where})" if where else ""),
-        fix=f"python -m mani_skill.utils.download_asset {what}",
+        fix=" && ".join(f"{FETCH}{name}" for name in dict.fromkeys([what, *_lacking_robots(env_id)])),
     )
+
+
+def _lacking_robots(env_id: str) -> list[str]:
+    """Return what is missing of robots that are made for the environment: they would be missed next."""
+    from mani_skill.agents.registration import REGISTERED_AGENTS
+    from mani_skill.utils import assets
+    from mani_skill.utils.registration import REGISTERED_ENVS
+
+    beside = REGISTERED_ENVS[env_id].cls.__module__.rpartition(".")[0] + "."
+    own = [spec for spec in REGISTERED_AGENTS.values() if spec.agent_cls.__module__.startswith(beside)]
+    names = [name for spec in own for name in spec.asset_download_ids if name in assets.DATA_SOURCES]
+    return [name for name in names if not assets.is_data_source_downloaded(name)]
 
 
 def _fetch_command(cause: BaseException) -> str:
