@@ -238,9 +238,18 @@ def is_depth(feature: Mapping[str, Any]) -> bool:
 
 def channels(feature: Mapping[str, Any]) -> int:
     """How many numbers a pixel of a camera column has, by its shape and the names of its axes."""
-    shape, axes = feature["shape"], feature.get("names")
-    first = isinstance(axes, list) and bool(axes) and str(axes[0]).startswith("channel")
-    return int(shape[0 if first else -1])
+    return int(feature["shape"][0 if _channels_first(feature) else -1])
+
+
+def pixels(feature: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width of a camera column's pictures."""
+    height, width = feature["shape"][1:] if _channels_first(feature) else feature["shape"][:2]
+    return int(height), int(width)
+
+
+def _channels_first(feature: Mapping[str, Any]) -> bool:
+    axes = feature.get("names")
+    return isinstance(axes, list) and bool(axes) and str(axes[0]).startswith("channel")
 
 
 def _well_formed(feature: object) -> bool:

@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import av
 import numpy as np
 import pandas as pd
 import pytest
 from support.records import as_version_0_1_1, edited_record, read_record
-from support.shards import make_dataset, make_episode
+from support.shards import FACTS, make_dataset, make_episode
 
+from mstool.dataset.conventions import load_conventions
+from mstool.dataset.episode_log import read_episode_log
 from mstool.dataset.files import RECORD_FILE
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.pictures.video import decode, psnr_db
@@ -156,6 +159,42 @@ def test_merge_names_every_difference(tmp_path):
     assert error.value.fix.startswith(f"mstool export {tmp_path / 'other'} --format v3.0 --storage video")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
+
+
+OSC_POSE = {"fps": 20, "position_m": 0.05, "rotation_rad": 0.5, "finger_open_m": 0.04}
+
+
+def of_libero(tmp_path, name, layout="libero", controller=OSC_POSE):
+    made = make_episode(
+        tmp_path / f"{name}-shards", layout, seed=1_000_000, env="libero_spatial/3", controller=controller
+    )
+    begun = replace(made, mark=replace(made.mark, first_state={"mujoco": {"state": [0.1, 1 / 3]}}))
+    return make_dataset(tmp_path / name, tmp_path / f"{name}-work", {"v3.0": "video"}, [begun])
+
+
+def test_both_benchmarks_in_one_dataset_keep_their_controllers_and_first_states(tmp_path):
+    one = dataset(tmp_path, "one", {"v3.0": "video"})
+    merge([one, of_libero(tmp_path, "two")], tmp_path / "both")
+    record = load_conventions(tmp_path / "both").record
+    assert record.controller_of("libero_spatial/3") == OSC_POSE
+    assert record.controller_of("PickCube-v1") == FACTS
+    assert set(record.benchmarks) == {"LIBERO"}
+    assert record.maniskill
+    *others, last = read_episode_log(tmp_path / "both")
+    assert last["first_state"] == {"mujoco": {"state": [0.1, 1 / 3]}}
+    assert all("first_state" not in line for line in others)
+
+
+def test_both_benchmarks_need_one_rate_and_one_scale(tmp_path):
+    one = dataset(tmp_path, "one", {"v3.0": "video"})
+    slow = of_libero(tmp_path, "slow", controller=OSC_POSE | {"fps": 10})
+    with pytest.raises(DataError, match="fps: 20 and 10"):
+        merge([one, slow], tmp_path / "out")
+    # In the controllers' own numbers, 1.0 is another distance in each.
+    own = dataset(tmp_path, "own", {"v3.0": "video"}, "native")
+    with pytest.raises(DataError, match=r"controller: .*'position_m': 0\.1.* and .*'position_m': 0\.05"):
+        merge([own, of_libero(tmp_path, "theirs", "native")], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_two_formats_says_which_to_give(tmp_path):

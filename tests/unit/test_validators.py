@@ -268,3 +268,12 @@ def test_regression_does_not_see_signs_in_noise():
         rng = np.random.default_rng(seed)
         wrong += fit(rng.normal(size=(60, 2)), rng.normal(size=60)).certain_sign
     assert wrong <= 2
+
+
+def test_what_differs_from_the_dataset_that_a_target_was_trained_on_is_told_and_no_fault():
+    results = {code: run_check(CHECKS[code](), context(target="pi05_libero")) for code in ("MS202", "MS703")}
+    assert {result.status for result in results.values()} == {"passed"}
+    said = [note.text for result in results.values() for note in result.notes]
+    assert any(text.startswith("fps is 20, and 10 in the dataset that pi05_libero was trained on") for text in said)
+    assert any("images of 64x64 pixels, and 256x256 in the dataset that" in text for text in said)
+    assert not any("trained on" in note.text for note in run_check(CHECKS["MS202"](), context()).notes)

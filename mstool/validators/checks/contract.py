@@ -2,12 +2,13 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from mstool.dataset.files import STATS_FILE, Unavailable, read_json
 from mstool.dataset.vectors import state_columns
+from mstool.dataset.view import pixels
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_views import is_wrist
@@ -53,6 +54,10 @@ def exported(context: Context) -> str:
     if data.version == "v3.0" and "actions" in data.features:  # LeRobot's conversion from v2.1 keeps openpi's names
         return "mstool export ORIGINAL --format v3.0 --output DATASET-v3.0, from the v2.1 dataset that it was made of"
     return ""
+
+
+def _sizes(sizes: Iterable[tuple[int, ...]]) -> str:
+    return ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
 
 
 def _as_lerobot_cameras(columns: Sequence[str]) -> str:
@@ -139,6 +144,13 @@ class Cameras(Check):
             )
         wrist = [camera for camera in found if is_wrist(context, camera)]
         yield Note(f"{len(found)} cameras, on the hand: {', '.join(wrist) or 'none that says so'}")
+        trained = context.target.trained_image_size
+        sizes = set(map(pixels, found.values()))
+        if trained.value is not None and sizes - {trained.value}:
+            yield Note(
+                f"images of {_sizes(sizes)} pixels, and {_sizes({trained.value})} in the dataset that "
+                f"{context.target.name} was trained on ({trained.source}): {context.target.image_size.source}"
+            )
         if context.target.stats.value == STATS_FILE and any(not name.startswith("observation.image") for name in found):
             odd = [name for name in found if not name.startswith("observation.image")]
             yield Issue(

@@ -58,10 +58,16 @@ class ControlFrequency(Check):
     meaning = "actions are trained at one rate and executed at another: a robot that is too fast or too slow"
     fix = "write the control frequency of the recording (ManiSkill: 20 Hz) as fps, and timestamps to match"
 
-    def run(self, context: Context) -> Iterator[Issue]:
+    def run(self, context: Context) -> Iterator[Issue | Note]:
         """Compare fps with the simulator's, where it is known, or is the target's."""
         data = context.data
         known, expected = simulated(context), context.target.fps
+        trained = context.target.trained_fps
+        if trained.value is not None and data.fps != trained.value:
+            yield Note(
+                f"fps is {data.fps:g}, and {trained.value} in the dataset that {context.target.name} was trained on "
+                f"({trained.source}), which reads it nowhere"
+            )
         if known is None and expected.value is None:
             raise Skip("neither the dataset nor the target says what the control frequency was")
         if known is not None and data.fps != known.fps:

@@ -51,5 +51,8 @@ class Target:
     image_size: Expectation[tuple[int, int] | None] = Expectation(None, "any size is resized to 224x224 with padding")
     # Control frequency of the simulator that produced the data, None for any.
     fps: Expectation[int | None] = Expectation(None, "read nowhere")
+    # What the dataset that it was trained on says of itself, where it may differ: told, and held against nothing.
+    trained_fps: Expectation[int | None] = Expectation(None, "not known")
+    trained_image_size: Expectation[tuple[int, int] | None] = Expectation(None, "not known")
     # A column that the consumer reads under another name only, and what it needs instead: for the advice.
     advice: str = ""
