@@ -2,8 +2,27 @@
 
 import importlib.util
 
+import h5py
+import numpy as np
 import pytest
+
+from mstool.simulators.libero.tasks import find_task
 
 needs_libero = pytest.mark.skipif(
     importlib.util.find_spec("libero") is None, reason="make setup EXTRAS=libero brings LIBERO"
 )
+
+
+def write_demos(path, bddl="chiliocosm/bddl_files/libero_spatial/{}.bddl", *, states=True, steps=6):
+    """Write a file in the shape of LIBERO's own; integration tests meet its simulator's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.create_group("data").attrs["bddl_file_name"] = bddl.format(find_task("libero_spatial/3").name)
+        demo = file["data"].create_group("demo_0")
+        demo["actions"] = np.zeros((steps, 7))
+        if states:
+            demo["states"] = np.zeros((steps, 92))
+        demo.attrs["model_file"] = (
+            "<mujoco><worldbody><body name='wooden_cabinet_1_main' pos='1 2 3' quat='0 0 0 1'/></worldbody></mujoco>"
+        )
+    return path

@@ -2,11 +2,10 @@
 
 import json
 
-import h5py
 import numpy as np
 import pytest
 from support.conventions import conventions
-from support.libero import needs_libero
+from support.libero import needs_libero, write_demos
 
 from mstool.contract import ControllerFacts
 from mstool.dataset.conventions import Conventions, save_conventions
@@ -138,21 +137,6 @@ def test_protocols_are_named():
 def test_a_layout_of_maniskills_numbers_has_no_meaning():
     with pytest.raises(UsageError, match="layout 'tcp' has no meaning in LIBERO"):
         make_recipe("libero_spatial/0", layout="tcp")
-
-
-def write_demos(path, bddl="chiliocosm/bddl_files/libero_spatial/{}.bddl", *, states=True, steps=6):
-    """Write a file in the shape of LIBERO's own; integration tests meet its simulator's."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        file.create_group("data").attrs["bddl_file_name"] = bddl.format(tasks.find_task("libero_spatial/3").name)
-        demo = file["data"].create_group("demo_0")
-        demo["actions"] = np.zeros((steps, 7))
-        if states:
-            demo["states"] = np.zeros((steps, 92))
-        demo.attrs["model_file"] = (
-            "<mujoco><worldbody><body name='wooden_cabinet_1_main' pos='1 2 3' quat='0 0 0 1'/></worldbody></mujoco>"
-        )
-    return path
 
 
 @needs_libero

@@ -3,7 +3,8 @@
 benchmark     its tasks, expert and demos, as the protocol asks for them
 tasks         names, sentences, horizons and initial states, read without importing it
 probe         what it finds on this machine, for `mstool doctor`
-library       its first import: configuration, assets, OpenGL
+library       its first import: configuration, assets
+gl            what it renders with
 environment   reset, step, read the robot, take images
 placements    where it places what no initial state holds
 moment        what an observation shows, and when it was so

@@ -16,7 +16,7 @@ from mstool.simulators.libero.demos import SUFFIX, LiberoDemos
 from mstool.simulators.libero.environment import CAMERAS, CONTROL_MODE, SAMPLED, LiberoSimulator, check_seed
 from mstool.simulators.libero.expert import LiberoExpert, solvable
 from mstool.simulators.libero.generate import generate_demos, record_demos
-from mstool.simulators.libero.library import render_backend
+from mstool.simulators.libero.gl import render_backend
 from mstool.simulators.libero.tasks import HORIZONS, PROTOCOLS, all_tasks, find_task, suite_of
 from mstool.simulators.protocol import Protocol
 

