@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from mstool.api.convert import convert
+from mstool.api.stats import compute_stats
+from mstool.api.validate import validate
 from mstool.cli.output import table
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.benchmarks import benchmark_of, build_simulator
@@ -28,17 +30,7 @@ MODE = "pd_ee_delta_pose"
 FIRST, EPISODES = 10, 5
 EXPERT = ("task", "solved", "steps", "cpu_s_per_episode", "failed")
 SPEED = ("images", "renderer", "steps", "cpu_ms_per_step", "steps_per_s")
-CONVERT = (
-    "workers",
-    "image_size",
-    "cameras",
-    "episodes",
-    "frames",
-    "wall_s",
-    "cpu_s",
-    "frames_per_s",
-    "cpu_s_per_frame",
-)
+CONVERT = ("workers", "image_size", "cameras", "frames", "wall_s", "cpu_s", "frames_per_s", "cpu_s_per_frame")
 
 
 def expert(env_id: str) -> dict[str, object]:
@@ -82,15 +74,17 @@ def speed(views: tuple[str, ...], size: int, steps: int) -> dict[str, object]:
 
 
 def conversion(workers: int, episodes: int, size: int = 256) -> dict[str, object]:
-    """Generate demos of one task and convert them."""
-    env_id = "libero_spatial/0"
+    """Generate demos of one task, convert them as pi05_libero reads them, and validate that."""
+    env_id = "libero_spatial/2"
     benchmark = benchmark_of(env_id)
     with tempfile.TemporaryDirectory() as folder:
         demos, root = Path(folder) / "demos", Path(folder) / "data"
         benchmark.generate(env_id, episodes=episodes, seed=benchmark.first_demo_seed, out_dir=demos)
         wall, cpu = time.monotonic(), _children()
-        (report,) = convert(env_id, demos=demos, output=root, image_size=size, workers=workers)
+        (report,) = convert(env_id, demos=demos, output=root, image_size=size, workers=workers, version="v2.1")
         wall, cpu = time.monotonic() - wall, _children() - cpu
+        compute_stats(root)
+        verdict = validate(root, against="pi05_libero")
     return {
         "workers": workers,
         "image_size": size,
@@ -100,6 +94,8 @@ def conversion(workers: int, episodes: int, size: int = 256) -> dict[str, object
         "cpu_s": round(cpu),
         "frames_per_s": round(report.frames / wall, 2),
         "cpu_s_per_frame": round(cpu / report.frames, 2),
+        "verdict": verdict.headline(),
+        "warned": sorted(verdict.codes("warned")),
     }
 
 
@@ -123,7 +119,10 @@ def write(found: dict[str, list[dict[str, object]]]) -> None:
     if rows := found.get("speed", []):
         parts.append(f"Steps of libero_spatial/0, one process.\n\n```\n{table(rows, SPEED)}\n```\n")
     if rows := found.get("convert", []):
-        parts.append(f"`mstool convert` of generated demos of libero_spatial/0.\n\n```\n{table(rows, CONVERT)}\n```\n")
+        parts.append(
+            f"`mstool convert` of generated demos of libero_spatial/2.\n\n```\n{table(rows, CONVERT)}\n```\n\n"
+            f"`mstool validate` then says: {rows[0]['verdict']}.\n"
+        )
     (RESULTS / "libero_suites.md").write_text("\n".join(parts))
 
 

@@ -91,6 +91,10 @@ def generate(
     gives the same demonstration, bit for bit, whatever the number of workers. The planner needs no GPU. A policy acts
     in the environment of its training data, in that control mode; an episode ends with its first success.
 
+    Of a LIBERO task, a scripted expert makes `TASK_demo.hdf5` in LIBERO's own shape; its first seed is a placement of
+    LIBERO's sampler, for its initial states are what policies are evaluated on. An interrupted run goes on when it is
+    given again.
+
     Examples:
 
         mstool demos generate --env PickCube-v1 --episodes 100
