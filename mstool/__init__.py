@@ -25,6 +25,7 @@ _HOMES = {
     "compute_stats": "mstool.api.stats",
     "validate": "mstool.api.validate",
     "finetune": "mstool.api.finetune",
+    "improve": "mstool.api.improve",
     "evaluate": "mstool.api.evaluate",
     "compare": "mstool.api.evaluate",
     "push": "mstool.api.hub",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from mstool.api.evaluate import compare, evaluate
     from mstool.api.finetune import finetune
     from mstool.api.hub import pull, push
+    from mstool.api.improve import improve
     from mstool.api.stats import compute_stats
     from mstool.api.validate import validate
     from mstool.errors import DataError, MstoolError, SetupError, UsageError
@@ -64,6 +66,7 @@ __all__ = [
     "export",
     "finetune",
     "generate",
+    "improve",
     "merge",
     "progress_to",
     "pull",

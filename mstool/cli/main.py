@@ -15,6 +15,7 @@ from mstool.cli.envs import envs
 from mstool.cli.eval import evaluate
 from mstool.cli.export import export
 from mstool.cli.finetune import finetune
+from mstool.cli.improve import improve
 from mstool.cli.layouts import layouts
 from mstool.cli.merge import merge
 from mstool.cli.output import print_error, say
@@ -70,6 +71,7 @@ app.command()(stats)
 app.command()(validate)
 app.command()(show)
 app.command(context_settings={"token_normalize_func": renamed(workers="num-workers")})(finetune)
+app.command()(improve)
 app.command()(serve)
 app.command()(push)
 app.command()(pull)

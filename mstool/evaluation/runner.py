@@ -68,6 +68,9 @@ class Runner:
     ensemble_rate: float | None = None
     serve: Serve = serve
     speed: Speed = field(default_factory=Speed)
+    # Whether workers wait for another `run` where a job is left for none of them; `close` ends them.
+    keep: bool = False
+    _idle: dict[int, tuple[Connection, BaseProcess]] = field(default_factory=dict)
 
     def run(self, jobs: Sequence[EvalJob]) -> Generator[Finished]:
         """Do all jobs."""
@@ -82,6 +85,12 @@ class Runner:
                 self._answer()
         finally:
             self._stop()
+
+    def close(self) -> None:
+        """End the workers that wait."""
+        for pipe, process in self._idle.values():
+            stop_worker(pipe, process)
+        self._idle.clear()
 
     def _collect(self) -> Iterator[Finished]:
         """Hear what workers say; with observations at hand, wait only a little for more."""
@@ -172,11 +181,14 @@ class Runner:
     def _start_worker(self, slot: int) -> None:
         if not self._waiting:
             return
-        pipe, process = start_worker(self.serve, self.setup)
+        pipe, process = self._idle.pop(slot) if slot in self._idle else start_worker(self.serve, self.setup)
         self._next(pipe, slot, process)
 
     def _next(self, pipe: Connection, slot: int, process: BaseProcess) -> None:
         self._workers.pop(pipe, None)
+        if not self._waiting and self.keep:
+            self._idle[slot] = pipe, process
+            return
         if not self._waiting:
             stop_worker(pipe, process)
             return

@@ -97,18 +97,21 @@ class Scene:
         self._layout = layout_of(conventions).bound(self.simulator.robot_facts())
         self._track: list[RobotReading] = []
         self._executed: list[Array] = []
+        self._solved: list[bool] = []
 
     def reset(self, seed: int) -> None:
         """Start the episode of `seed`, where the dataset's began that has it as its number."""
         self.simulator.reset(seed, state=self.conventions.first_state(self.env_id, seed))
         self._track = [self.simulator.reading()]
         self._executed = []
+        self._solved = []
 
     def step(self, action: Array) -> bool:
         """Execute one action (D,) of the layout; True when the task counts as solved afterwards."""
         executed = self._layout.decode_action(action[None], self._controller, self._mode)[0]
         solved = self.simulator.step(executed)
         self._executed.append(executed)
+        self._solved.append(solved)
         self._track.append(self.simulator.reading())
         return solved
 
@@ -127,6 +130,10 @@ class Scene:
     def executed(self) -> Array:
         """Return the simulator's own actions since the reset, (steps, A) float32."""
         return np.stack(self._executed) if self._executed else np.zeros((0, self.simulator.action_size), np.float32)
+
+    def solved(self) -> Array:
+        """Return whether the task counted as solved after each action since the reset, (steps,) bool."""
+        return np.array(self._solved, bool)
 
     def images(self) -> dict[str, Array]:
         """Take one picture per view: uint8 (H, W, 3) RGB; nothing when the scene was made without views."""

@@ -42,6 +42,8 @@ class Finished:
     strip: Array | None = None
     # What the simulator executed, (T, A) float32; None of a planner, which keeps it to itself.
     actions: Array | None = None
+    # Whether the task counted as solved after each of them, (T,) bool.
+    solved: Array | None = None
 
 
 class EvalWorker:
@@ -65,7 +67,7 @@ class EvalWorker:
             outcome = roll_out(
                 self._scene, job, self._ask, hold=self._setup.hold, see=lambda images, _: strip.add(images)
             )
-            return Finished(outcome, strip.picture(), self._scene.executed())
+            return Finished(outcome, strip.picture(), self._scene.executed(), self._scene.solved())
         name = f"{as_file_name(job.env_id)}_{job.seed}"
         with Video(self._setup.video / f"{name}.mp4", self._scene.simulator.fps) as video:
 
@@ -76,7 +78,7 @@ class EvalWorker:
 
             outcome = roll_out(self._scene, job, self._ask, hold=self._setup.hold, see=see, every_step=True)
             video.close(f"{name}_{'success' if outcome.success_at_end else 'failure'}.mp4")
-        return Finished(outcome, strip.picture(), self._scene.executed())
+        return Finished(outcome, strip.picture(), self._scene.executed(), self._scene.solved())
 
     def close(self) -> None:
         """Free the environment."""

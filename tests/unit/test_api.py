@@ -15,13 +15,14 @@ from mstool import progress
 from mstool.cli import build, convert, demos, describe, export, merge, pull, push, show, stats, validate
 from mstool.cli import eval as cli_eval
 from mstool.cli import finetune as cli_finetune
+from mstool.cli import improve as cli_improve
 from mstool.progress import Progress
 
 # Of a command that has a function: what only prints, and what has a function of its own.
 PRINTS = {"as_json"}
 CLI_ONLY = {"validate": {"verbose", "list_checks"}, "evaluate": {"compare"}}
 # Told by a function call, not by words.
-CALLBACKS = {"finetune": {"on_plan", "on_step"}}
+CALLBACKS = {"finetune": {"on_plan", "on_step"}, "improve": {"on_plan"}}
 COMMANDS = {
     "generate": demos.generate,
     "convert": convert.convert,
@@ -33,6 +34,7 @@ COMMANDS = {
     "compute_stats": stats.stats,
     "validate": validate.validate,
     "finetune": cli_finetune.finetune,
+    "improve": cli_improve.improve,
     "evaluate": cli_eval.evaluate,
     "push": push.push,
     "pull": pull.pull,

@@ -23,9 +23,20 @@ IMPORTS = {
     "maniskill2lerobot": {"dataset", "layouts", "norm_stats", "robots", "simulators"},
     "evaluation": {"dataset", "layouts", "simulators"},
     "training": {"dataset", "layouts", "norm_stats", "validators"},
+    "improve": {"dataset", "evaluation", "simulators", "training"},
     "hub": {"dataset", "validators"},
     "api": {
-        *("dataset", "evaluation", "hub", "layouts", "maniskill2lerobot", "norm_stats", "simulators", "training"),
+        *(
+            "dataset",
+            "evaluation",
+            "hub",
+            "improve",
+            "layouts",
+            "maniskill2lerobot",
+            "norm_stats",
+            "simulators",
+            "training",
+        ),
         "validators",
     },
 }

@@ -66,12 +66,12 @@ class LerobotPolicy:
         self._views = dict(conventions.record.views)
         self._slots = slots
         self.device = _device(device)
-        self.config, self._policy, self._before, self._after = _load(self._folder, self.device)
+        self.config, self.policy, self._before, self._after = _load(self._folder, self.device)
         self.name = f"{self.config.type} {_label(self._folder)}"
         for note in check_fit(self.config, conventions, self._renames()):
             notify(note)
         stateful = (getattr(self.config, "n_obs_steps", None) or 1) > 1 or self.config.type in _STATEFUL
-        self._noise_shape = None if stateful else _noise_shape(self._policy, self.config)
+        self._noise_shape = None if stateful else _noise_shape(self.policy, self.config)
         self._own: dict[int, Any] = {}
         self.traits = Traits(
             replan=1 if stateful else getattr(self.config, "n_action_steps", None),
@@ -89,7 +89,7 @@ class LerobotPolicy:
         """Give the slot a policy with an empty history; a policy without one needs nothing."""
         if self.traits.stateful:
             # A shallow copy shares the weights; `reset` gives it queues of its own.
-            self._own[slot] = copy.copy(self._policy)
+            self._own[slot] = copy.copy(self.policy)
             self._own[slot].reset()
 
     def act(self, slots: Sequence[int], observations: Sequence[Observation]) -> list[Array]:
@@ -98,22 +98,34 @@ class LerobotPolicy:
             if self.traits.stateful:
                 return [self._select(slot, seen) for slot, seen in zip(slots, observations, strict=True)]
             rows = [*observations, *[observations[0]] * (self._slots - len(observations))]
-            batch = self._before(self._batch(rows))
-            noise = {"noise": self._noise(rows)} if self._noise_shape else {}
+            noise = {"noise": self.noise(rows)} if self._noise_shape else {}
             with self._seeded(rows[0]):
-                chunks = self._after(self._policy.predict_action_chunk(batch, **noise))
-            return list(chunks[: len(observations)].float().cpu().numpy())
+                chunks = self.policy.predict_action_chunk(self.observe(rows), **noise)
+            return self.actions(chunks[: len(observations)])
 
     def close(self) -> None:
         """Free the weights."""
         self._own.clear()
-        self._policy = None
+        self.policy = None
 
     def _select(self, slot: int, seen: Observation) -> Array:
         with self._seeded(seen):
             action = self._after(self._own[slot].select_action(self._before(self._batch([seen]))))
         result: Array = action.float().cpu().numpy()
         return result
+
+    def observe(self, rows: Sequence[Observation]) -> dict[str, Any]:
+        """Return the normalised batch that the policy takes."""
+        return self.normalised(self._batch(rows))
+
+    def normalised(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a batch of the dataset's columns as the policy takes it, on its device; actions too, if it has any."""
+        result: dict[str, Any] = self._before(batch)
+        return result
+
+    def actions(self, chunks: Any) -> list[Array]:
+        """Return normalised chunks (B, H, D) in the dataset's units, one (H, D) each."""
+        return list(self._after(chunks).float().cpu().numpy())
 
     def _batch(self, rows: Sequence[Observation]) -> dict[str, Any]:
         """Return LeRobot's observation batch: images (B, 3, H, W) in [0, 1], state (B, S), sentences."""
@@ -128,7 +140,8 @@ class LerobotPolicy:
             batch[GOAL_COLUMN] = torch.from_numpy(np.stack(goals)).to(self.device)
         return batch
 
-    def _noise(self, rows: Sequence[Observation]) -> Any:
+    def noise(self, rows: Sequence[Observation]) -> Any:
+        """Draw each row's noise (B, H, D), which its seed and step alone decide."""
         torch = self._torch
         drawn = [
             torch.randn(self._noise_shape, generator=torch.Generator().manual_seed(noise_seed(row))) for row in rows

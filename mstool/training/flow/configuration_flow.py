@@ -7,6 +7,8 @@ from lerobot.optim import AdamWConfig, CosineDecayWithWarmupSchedulerConfig
 
 from mstool.training.presets import HEADS
 
+SAMPLERS = ("ode", "one-step", "best-of-n", "steered")
+
 
 @PreTrainedConfig.register_subclass("flow")
 @dataclass
@@ -30,6 +32,12 @@ class FlowConfig(PreTrainedConfig):  # type: ignore[misc]
     head: str = "flow"
     # Steps of the sampler: Euler for `flow`, DDIM for `ddpm`.
     num_inference_steps: int = 10
+    # How actions are drawn: `ode` as trained, or what `mstool improve` taught (`improved.py`): `one-step`, `best-of-n`
+    # of so many candidates, `steered`.
+    sampler: str = "ode"
+    candidates: int = 8
+    # Width of the hidden layers that this adds.
+    sampler_hidden: int = 512
     # Noise levels of the diffusion that `ddpm` is trained on.
     num_train_timesteps: int = 100
 
@@ -75,6 +83,8 @@ class FlowConfig(PreTrainedConfig):  # type: ignore[misc]
             self.dtype = "bfloat16" if str(self.device).startswith("cuda") else "float32"
         if self.head not in HEADS:
             raise ValueError(f"head must be one of {', '.join(HEADS)}, not {self.head!r}")
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {self.sampler!r}")
         if not 0 < self.n_action_steps <= self.chunk_size:
             raise ValueError(f"n_action_steps must be 1 to chunk_size = {self.chunk_size}, not {self.n_action_steps}")
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from mstool.training.flow import graphs
 from mstool.training.flow.augmentation import jitter, reduce_to, shift
 from mstool.training.flow.configuration_flow import FlowConfig
+from mstool.training.flow.improved import BestOfN, ChunkCritic, OneStep, Steered
 from mstool.training.flow.network import ActionExpert, ObservationEncoder
 from mstool.training.flow.objective import make_objective
 
@@ -26,9 +27,8 @@ class FlowNetwork(nn.Module):
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
-        state, action = config.robot_state_feature, config.action_feature
+        state = config.robot_state_feature
         assert state is not None, "checked by validate_features"
-        assert action is not None, "checked by validate_features"
         self.encoder = ObservationEncoder(
             cameras=len(config.image_features),
             image_size=config.image_size,
@@ -39,13 +39,29 @@ class FlowNetwork(nn.Module):
             vocabulary=config.vocabulary,
             max_words=config.max_words,
         )
-        self.expert = ActionExpert(
-            action_size=action.shape[0],
-            chunk_size=config.chunk_size,
-            width=config.width,
-            heads=config.num_heads,
-            layers=config.action_layers,
-        )
+        self.expert = make_expert(config)
+
+
+def make_expert(config: FlowConfig) -> ActionExpert:
+    """Return an untrained action expert of a configuration's size."""
+    return ActionExpert(
+        action_size=config.action_feature.shape[0],
+        chunk_size=config.chunk_size,
+        width=config.width,
+        heads=config.num_heads,
+        layers=config.action_layers,
+    )
+
+
+def make_sampler(config: FlowConfig) -> OneStep | BestOfN | Steered | None:
+    """Return what draws actions in the place of the policy's own sampler, untrained; None for `ode`."""
+    size, steps, hidden = config.action_feature.shape[0], config.n_action_steps, config.sampler_hidden
+    if config.sampler == "one-step":
+        return OneStep(make_expert(config))
+    if config.sampler == "best-of-n":
+        critic = ChunkCritic(config.width, config.num_heads, steps * size, hidden=hidden)
+        return BestOfN(critic, config.candidates, steps)
+    return Steered(config.width, config.num_heads, size, hidden=hidden) if config.sampler == "steered" else None
 
 
 def _trained_as_average(_policy: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
@@ -77,6 +93,9 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.model = FlowNetwork(config)
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
         self._recording = False
+        self.sampler = make_sampler(config)
+        if self.sampler is not None:
+            self.sampler.requires_grad_(requires_grad=False)
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self.register_load_state_dict_pre_hook(_trained_as_average)
@@ -171,13 +190,23 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         """Return normalised actions (B, H, D); the same `noise` (B, H, D) gives the same actions."""
         self.eval()
         net, config = self.average, self.config
-        images = self._images(batch)
-        context, mask = net.encoder(images * 2 - 1, batch[OBS_STATE], batch[OBS_LANGUAGE_TOKENS])
+        context, mask = self.encode(batch)
         if noise is None:
-            noise = torch.randn(len(images), config.chunk_size, config.action_feature.shape[0], device=images.device)
-        return self.objective.sample(
-            lambda x, t: net.expert(x, t, context, mask).float(), noise.to(images), config.num_inference_steps
-        )
+            noise = torch.randn(len(context), config.chunk_size, config.action_feature.shape[0], device=context.device)
+        noise = noise.to(context)
+
+        def draw(noise: Tensor) -> Tensor:
+            steps = config.num_inference_steps
+            return self.objective.sample(lambda x, t: net.expert(x, t, context, mask).float(), noise, steps)
+
+        return draw(noise) if self.sampler is None else self.sampler.sample(draw, noise, context, mask)
+
+    @torch.no_grad()
+    def encode(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return what the averaged encoder sees of a normalised batch: tokens (B, N, W) and their mask (B, N)."""
+        images = self._images(batch)
+        context, mask = self.average.encoder(images * 2 - 1, batch[OBS_STATE], batch[OBS_LANGUAGE_TOKENS])
+        return context, mask
 
     @torch.no_grad()
     def select_action(self, batch: dict[str, Any], **kwargs: Any) -> Tensor:

@@ -1,0 +1,151 @@
+"""A better policy from a policy's own episodes."""
+
+from collections.abc import Callable
+
+from mstool.api.arguments import PathLike, Words, path_or_none, words
+from mstool.improve.options import ImproveOptions
+from mstool.improve.prepare import prepare
+from mstool.improve.report import ImprovePlan, ImproveReport
+from mstool.progress import notify
+
+
+def improve(
+    checkpoint: PathLike,
+    *,
+    env: Words | None = None,
+    dataset: PathLike | None = None,
+    method: str = "fql",
+    minutes: float = 20.0,
+    episodes: int | None = None,
+    demo_updates: int = 2000,
+    critic_episodes: int = 64,
+    updates: int = 8,
+    replan: int = 8,
+    batch_size: int = 256,
+    lr: float = 3e-4,
+    alpha: float = 30.0,
+    gamma: float = 0.99,
+    seed: int = 0,
+    seed_start: int | None = None,
+    workers: int | None = None,
+    device: str = "auto",
+    output: PathLike | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    on_plan: Callable[[ImprovePlan], object] | None = None,
+) -> ImproveReport | ImprovePlan:
+    """Improve a trained flow policy by reinforcement learning on its own episodes.
+
+    Parameters
+    ----------
+    checkpoint
+        A flow policy: a run, a checkpoint in it, or OWNER/NAME.
+    env
+        Tasks, by default those trained on.
+    dataset
+        The demos that it was trained on, by default as the training noted it; "dsrl" needs none.
+    method
+        "fql", "best-of-n", "bc-success" or "dsrl".
+    minutes
+        How long, demos and own episodes together.
+    episodes
+        The most own episodes.
+    demo_updates
+        Updates of the critic on demos alone, before the first own episode.
+    critic_episodes
+        Own episodes on which the critic alone learns.
+    updates
+        Updates that go with each own episode.
+    replan
+        Actions executed of each chunk, which are what the critic judges.
+    batch_size
+        Rows of an update.
+    lr
+        Learning rate of the critic; a third of it for an actor, a tenth for the flow.
+    alpha
+        How much the policy stays with what imitation taught ("fql").
+    gamma
+        Discount per action.
+    seed
+        Of everything that is drawn.
+    seed_start
+        Seed of the first own episode, by default 2000000 and a million more for each `seed`.
+    workers
+        Processes that simulate; None looks at cores, memory and GPUs.
+    device
+        Where it learns: "auto", "cpu" or "cuda".
+    output
+        Folder of the run, by default runs/improve-METHOD-NAME.
+    resume
+        Go on from the run's last checkpoint.
+    overwrite
+        Remove the run that is there.
+    dry_run
+        Check everything, try an update, return the plan and stop.
+    on_plan
+        Told the plan before anything is written.
+
+    Returns
+    -------
+    What came out; with `dry_run` the plan.
+
+    Raises
+    ------
+    UsageError
+        The checkpoint is of another kind, options contradict each other, or the output is taken.
+    Stopped
+        Ctrl-C; a checkpoint is kept.
+    MstoolError
+        The learning diverged or collapsed, or an environment cannot be built.
+
+    """
+    options = ImproveOptions(
+        checkpoint=str(checkpoint),
+        envs=tuple(words(env)),
+        dataset=path_or_none(dataset),
+        method=method,
+        minutes=minutes,
+        episodes=episodes,
+        demo_updates=demo_updates,
+        critic_episodes=critic_episodes,
+        updates=updates,
+        replan=replan,
+        batch_size=batch_size,
+        lr=lr,
+        alpha=alpha,
+        gamma=gamma,
+        seed=seed,
+        seed_start=seed_start,
+        workers=workers,
+        device=device,
+        output=path_or_none(output),
+        resume=resume,
+        overwrite=overwrite,
+        dry_run=dry_run,
+    )
+    return run_options(options, on_plan)
+
+
+def run_options(
+    options: ImproveOptions, on_plan: Callable[[ImprovePlan], object] | None = None
+) -> ImproveReport | ImprovePlan:
+    """Improve by options, the hidden ones too."""
+    tell_line = notify()
+    prepared = prepare(options)
+    # torch and LeRobot wait until the cheap checks are done.
+    from mstool.improve.run import Run, make_plan, make_way, open_policy
+
+    policy = open_policy(prepared)
+    try:
+        plan = make_plan(prepared, policy)
+        if on_plan is not None:
+            on_plan(plan)
+        elif not options.dry_run:
+            tell_line(plan.text())
+        if options.dry_run:
+            return plan
+        make_way(prepared)
+        return Run(prepared, policy, plan, tell_line).run()
+    finally:
+        policy.close()

@@ -1,0 +1,114 @@
+"""`mstool improve`: a trained policy gets better by its own episodes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mstool.cli.output import out, print_json, print_reports
+from mstool.cli.workers import Workers
+
+
+def improve(
+    checkpoint: Annotated[str, typer.Argument(help="A flow policy: runs/NAME, a checkpoint in it, or OWNER/NAME.")],
+    *,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", "-e", help="Tasks, comma-separated or repeated. Default: those trained on."),
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="The demos it was trained on; dsrl needs none.", show_default="the training's")
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="fql: a critic pushes a one-step actor. best-of-n: a critic picks a chunk. bc-success: imitation of "
+            "own successes. dsrl: the noise of the frozen policy is chosen."
+        ),
+    ] = "fql",
+    minutes: Annotated[float, typer.Option(help="How long, demos and own episodes together.")] = 20.0,
+    episodes: Annotated[
+        int | None, typer.Option("--episodes", "-n", min=1, help="The most own episodes.", show_default="no limit")
+    ] = None,
+    demo_updates: Annotated[int, typer.Option(min=0, help="Updates on demos alone, at first.")] = 2000,
+    critic_episodes: Annotated[
+        int, typer.Option(min=0, help="First own episodes, on which the critic alone learns.")
+    ] = 64,
+    updates: Annotated[int, typer.Option(min=1, help="Updates that go with each own episode.")] = 8,
+    replan: Annotated[int, typer.Option(min=1, help="Actions executed of each chunk: what the critic judges.")] = 8,
+    batch_size: Annotated[int, typer.Option(min=2, help="Rows of an update.")] = 256,
+    lr: Annotated[float, typer.Option(help="Learning rate of the critic; less for the policy.")] = 3e-4,
+    alpha: Annotated[float, typer.Option(help="How much fql stays with what imitation taught.")] = 30.0,
+    gamma: Annotated[float, typer.Option(help="Discount per action.")] = 0.99,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn, the own episodes' seeds too.")] = 0,
+    seed_start: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of the first own episode.", show_default="2000000 + seed * 1000000"),
+    ] = None,
+    workers: Workers = None,
+    device: Annotated[str, typer.Option(help="Where it learns: auto, cpu, cuda.")] = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the run.", show_default="runs/improve-METHOD-NAME"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the run that is there.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan, memory and the time of an update, and stop.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Improve a trained flow policy by reinforcement learning on its own episodes.
+
+    The result is a checkpoint like any other: eval and serve take it. Own episodes come from seeds that neither demos
+    nor evaluation use. OUTPUT/curve.png shows how it went.
+
+    Examples
+    --------
+    mstool improve runs/pick
+
+    mstool improve runs/pick --dry-run
+
+    mstool improve runs/six --env StackCube-v1 --minutes 20 --output runs/stack-rl
+
+    mstool improve runs/pick --method best-of-n --episodes 200
+
+    mstool improve runs/pick --method dsrl --resume
+
+    """
+    from mstool.api.improve import improve as run
+    from mstool.improve.report import ImprovePlan
+
+    def show(plan: ImprovePlan) -> None:
+        if as_json:
+            print_json(plan.to_json())
+        else:
+            out(plan.text(), flush=True)
+
+    result = run(
+        checkpoint,
+        env=env,
+        dataset=dataset,
+        method=method,
+        minutes=minutes,
+        episodes=episodes,
+        demo_updates=demo_updates,
+        critic_episodes=critic_episodes,
+        updates=updates,
+        replan=replan,
+        batch_size=batch_size,
+        lr=lr,
+        alpha=alpha,
+        gamma=gamma,
+        seed=seed,
+        seed_start=seed_start,
+        workers=workers,
+        device=device,
+        output=output,
+        resume=resume,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        on_plan=show if dry_run else None,
+    )
+    if not isinstance(result, ImprovePlan):
+        print_reports([result], as_json=as_json)

@@ -1,0 +1,100 @@
+"""The policy as `eval`'s workers are answered while it learns; keeps what it saw and did, encoded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mstool.contract import Array
+from mstool.evaluation.policies.lerobot import LerobotPolicy
+from mstool.evaluation.policy import Observation, Traits
+from mstool.improve.method import Act
+from mstool.improve.replay import Episode
+
+
+@dataclass
+class Trace:
+    """One episode so far."""
+
+    tokens: list[Tensor] = field(default_factory=list)
+    masks: list[Tensor] = field(default_factory=list)
+    looks: list[int] = field(default_factory=list)
+    # The actions that were sent off for execution, normalised (h, D).
+    actions: list[Array] = field(default_factory=list)
+    extra: list[Tensor] = field(default_factory=list)
+
+    def episode(self, solved: Array) -> Episode:
+        """Return it as the replay takes it, given whether the task was solved after each executed action (T,)."""
+        # A last look whose answer was not executed is none: it had NaN.
+        count = sum(step < len(solved) for step in self.looks)
+        return Episode(
+            tokens=torch.stack(self.tokens[:count]),
+            mask=torch.stack(self.masks[:count]),
+            looks=np.array(self.looks[:count]),
+            actions=np.concatenate(self.actions[:count])[: len(solved)],
+            solved=solved,
+            extra=torch.stack(self.extra[:count]),
+        )
+
+
+class Cancelled(Exception):  # noqa: N818  # not an error: a wish
+    """The round is not needed any more."""
+
+
+class ActingPolicy:
+    """Answers observations by a method's `Act`; an episode tried again starts its trace anew.
+
+    Parameters
+    ----------
+    base
+        The checkpoint, whose frozen encoder and processors are used.
+    slots
+        The most episodes that run at once.
+    tokens
+        How many tokens of a frame are kept: the rest is never looked at.
+    steps
+        Actions executed of each chunk.
+
+    """
+
+    traits = Traits()
+
+    def __init__(self, base: LerobotPolicy, slots: int, tokens: int, steps: int) -> None:
+        self.name = base.name
+        self._base, self._slots, self._tokens, self._steps = base, slots, tokens, steps
+        self._open: dict[int, Trace] = {}
+        self.traces: dict[tuple[str, int], Trace] = {}
+        self.how: Act | None = None
+        # Ends a round that is under way.
+        self.cancelled = False
+
+    def reset(self, slot: int, env_id: str, seed: int) -> None:
+        """Begin a trace."""
+        self._open[slot] = self.traces[env_id, seed] = Trace()
+
+    def act(self, slots: Sequence[int], observations: Sequence[Observation]) -> list[Array]:
+        """Answer; a batch always has as many rows as there are slots, as `LerobotPolicy` does it."""
+        if self.cancelled:
+            raise Cancelled
+        assert self.how is not None
+        rows = [*observations, *[observations[0]] * (self._slots - len(observations))]
+        with torch.no_grad():
+            context, mask = self._base.policy.encode(self._base.observe(rows))
+            context, mask = context[:, : self._tokens], mask[:, : self._tokens]
+            chunk, extra = self.how(context, mask, self._base.noise(rows))
+        kept: tuple[Any, ...] = (context.bfloat16().cpu(), mask.cpu(), chunk.float().cpu().numpy(), extra.float().cpu())
+        for slot, seen, tokens, marks, actions, own in zip(slots, observations, *kept, strict=False):
+            trace = self._open[slot]
+            trace.tokens.append(tokens)
+            trace.masks.append(marks)
+            trace.looks.append(seen.step)
+            trace.actions.append(actions[: self._steps])
+            trace.extra.append(own)
+        return self._base.actions(chunk[: len(observations)])
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._base.close()

@@ -1,0 +1,39 @@
+"""The control without a critic: imitation of demos and of the policy's own successes, half of each.
+
+What is left of reinforcement learning where only successes are kept: filtered behaviour cloning.
+"""
+
+import torch
+from torch import Tensor
+
+from mstool.improve.flow_head import FlowHead
+from mstool.improve.method import Act, Base, Hyper, Losses, Method, Phase, frozen
+from mstool.improve.replay import Replay
+
+
+class BcSuccess(Method):
+    """The flow, trained on."""
+
+    offline = False
+
+    def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
+        super().__init__(base, hyper, device, seed)
+        self.flow = FlowHead(self, base, hyper.lr / 3)
+
+    def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:  # noqa: ARG002
+        """Learn once."""
+        return {"flow": self.flow.learn(self.batch(demos, own, solved=True))}
+
+    def acting(self) -> Act:
+        """Draw from the average."""
+        average = frozen(self.flow.average)
+
+        def act(context: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.no_grad():
+                return self.base.draw(average, noise, context, mask), torch.zeros(len(noise), 0)
+
+        return act
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the flow's."""
+        return self.flow.weights()

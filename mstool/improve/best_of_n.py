@@ -1,0 +1,62 @@
+"""The control without a gradient on the policy: a critic picks among N chunks that the frozen policy draws.
+
+    a = argmax_{a_1 .. a_N ~ flow(z)} mean_i Q_i(z, a_n)
+
+which is the policy of Q-chunking (arXiv 2507.07969). The same N chunks stand for the policy at the next look
+and in Cal-QL's term, so they are drawn once, when a frame comes into the replay, and kept with it.
+"""
+
+import torch
+from torch import Tensor
+
+from mstool.improve.critic import CONSERVATIVE, Values
+from mstool.improve.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improve.replay import Replay
+from mstool.training.flow.improved import BestOfN, ChunkCritic
+
+
+class BestOfNMethod(Method):
+    """A critic over the policy's own chunks."""
+
+    sampler = "best-of-n"
+
+    def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
+        super().__init__(base, hyper, device, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            critic = ChunkCritic(base.width, base.heads, base.steps * base.action, hidden=hyper.hidden)
+            self.values = Values(critic).to(device)
+        self.adam("critic", self.values.critic, hyper.lr)
+        self.modules["values"] = self.values
+
+    @property
+    def extra(self) -> tuple[int, ...]:
+        """The executed actions of each candidate."""
+        return self.hyper.candidates, self.base.steps, self.base.action
+
+    def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
+        """Learn once."""
+        batch = self.batch(demos, own)
+        taken = batch.chunk[:, : self.base.steps]
+        with self.autocast():
+            loss = self.values.loss(batch, taken, self.values.future(batch, batch.next_extra))
+            if phase == "demos":
+                loss = loss + CONSERVATIVE * self.values.conservative(batch, taken, batch.extra)
+        value = self.step("critic", loss)
+        self.values.follow()
+        return {"critic": value}
+
+    def acting(self) -> Act:
+        """Pick among the candidates."""
+        picker = BestOfN(frozen(self.values.critic), self.hyper.candidates, self.base.steps)
+
+        def act(context: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.no_grad():
+                chunks = picker.drawn(lambda eps: self.base.draw(self.base.expert, eps, context, mask), noise)
+                return picker.best(chunks, context, mask), chunks[:, :, : self.base.steps]
+
+        return act
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the critic's."""
+        return named("sampler.critic", self.values.critic)

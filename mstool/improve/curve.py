@@ -1,0 +1,52 @@
+"""How a run went: success of the own episodes against environment steps and minutes, as JSON and as a picture."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mstool.atomic import replace_text
+
+FILE, PICTURE = "curve.json", "curve.png"
+# Episodes that a point of the picture is the mean of.
+WINDOW = 64
+
+
+def smoothed(points: Sequence[dict[str, Any]], name: str) -> list[float]:
+    """Return at each point the success over the last `WINDOW` episodes, or so many as there are."""
+    found = []
+    for number in range(len(points)):
+        solved = episodes = 0
+        for point in reversed(points[: number + 1]):
+            solved, episodes = solved + point[name], episodes + point["episodes"]
+            if episodes >= WINDOW:
+                break
+        found.append(solved / max(1, episodes))
+    return found
+
+
+def write_curve(points: Sequence[dict[str, Any]], about: dict[str, Any], folder: Path) -> None:
+    """Write `curve.json`, and `curve.png` of two points and more."""
+    replace_text(folder / FILE, json.dumps({**about, "rounds": list(points)}, indent=1) + "\n")
+    if len(points) < 2:
+        return
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for number, (axis, unit) in enumerate((("steps", "environment steps"), ("minutes", "minutes"))):
+        axes = figure.add_subplot(1, 2, number + 1)
+        at = [point[axis] for point in points]
+        axes.plot(at, [100 * each for each in smoothed(points, "once")], label="solved once")
+        axes.plot(at, [100 * each for each in smoothed(points, "at_end")], label="at the end")
+        begun = next((point[axis] for point in points if point["phase"] == "online"), None)
+        if begun is not None:
+            axes.axvline(begun, color="grey", linestyle=":", label="the policy learns")
+        axes.set(xlabel=unit, ylabel=f"own episodes, mean of {WINDOW} (%)", ylim=(0, 102))
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(loc="lower right", fontsize=8)
+    figure.suptitle(f"{about.get('method', '')} on {', '.join(about.get('envs', []))}", fontsize=10)
+    aside = folder / f".{PICTURE}"
+    figure.savefig(aside, dpi=110, format="png")
+    aside.replace(folder / PICTURE)

@@ -1,0 +1,111 @@
+"""Demos as rows of a replay: every frame's pictures through the frozen encoder, once."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
+from mstool.contract import Array
+from mstool.dataset.conventions import Conventions
+from mstool.dataset.fingerprint import content_hash
+from mstool.evaluation.policies.lerobot import LerobotPolicy
+from mstool.improve.method import Method
+from mstool.improve.replay import Episode, Replay
+from mstool.progress import Progress
+from mstool.training.frame_cache import cached
+
+# The most rows: longer datasets are thinned, to every second frame, every fourth, and so on.
+MOST_ROWS = 100_000
+# Frames that are encoded at once.
+_FRAMES = 128
+
+
+def demo_lines(conventions: Conventions, envs: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the log's lines of the tasks' episodes."""
+    return [line for line in conventions.episodes if line.get("env_id") in envs]
+
+
+def stride(frames: int, steps: int) -> int:
+    """Return of how many frames one becomes a row: a divisor of `steps`, so that every window ends at a row."""
+    fitting = [each for each in range(1, steps + 1) if steps % each == 0 and frames / each <= MOST_ROWS]
+    return fitting[0] if fitting else steps
+
+
+def solved_frames(line: Mapping[str, Any], length: int, hold_steps: int) -> Array:
+    """Return after which actions a demo was solved, (T,) bool: its last one, and those that hold it there."""
+    return (np.arange(length) >= length - 1 - hold_steps) & (line.get("solved") is not False)
+
+
+def load_demos(
+    root: Path, conventions: Conventions, envs: Sequence[str], base: LerobotPolicy, method: Method, replay: Replay,
+    frames: Path,
+) -> None:  # fmt: skip
+    """Add the tasks' demos to a replay.
+
+    Parameters
+    ----------
+    root, conventions
+        The dataset, and what it says of itself.
+    envs
+        The tasks.
+    base
+        The policy, whose processors and encoder are used.
+    method
+        Says what is kept beside each frame.
+    replay
+        Where they go.
+    frames
+        A folder for decoded frames, which `finetune` shares.
+
+    """
+    from lerobot.datasets import LeRobotDataset
+
+    dataset = LeRobotDataset("local/demos", root=root, return_uint8=True)
+    size = tuple(base.config.image_size)
+    if set(dataset.meta.camera_keys) == set(dataset.meta.video_keys):
+        folder = frames / f"{content_hash(root)[:16]}-{size[0]}x{size[1]}"
+        dataset = cached(dataset, folder, size, processes=len(os.sched_getaffinity(0)))
+    act = method.acting() if np.prod(replay.sizes.extra) else None
+    lines = demo_lines(conventions, envs)
+    every = stride(sum(int(line["frames"]) for line in lines), replay.sizes.steps)
+    generator = torch.Generator().manual_seed(0)
+    with Progress("encode", len(lines), "demo") as progress:
+        for line in lines:
+            entry = dataset.meta.episodes[int(line["episode_index"])]
+            first, stop = int(entry["dataset_from_index"]), int(entry["dataset_to_index"])
+            hold = conventions.record.hold_steps.get(str(line["env_id"]), 0)
+            kept = list(range(0, stop - first, every))
+            seen: dict[str, list[torch.Tensor]] = {"tokens": [], "mask": [], "extra": [], "actions": []}
+            for items in _batches(dataset, first, stop):
+                batch = base.normalised(items)
+                seen["actions"].append(batch["action"].float().cpu())
+                context, mask = base.policy.encode(batch)
+                context, mask = context[:, : replay.sizes.tokens], mask[:, : replay.sizes.tokens]
+                if act is not None:
+                    noise = torch.randn(len(context), method.base.chunk, method.base.action, generator=generator)
+                    seen["extra"].append(act(context, mask, noise.to(context.device))[1].float().cpu())
+                seen["tokens"].append(context.bfloat16().cpu())
+                seen["mask"].append(mask.cpu())
+            whole = {name: torch.cat(parts) for name, parts in seen.items() if parts}
+            replay.add(
+                Episode(
+                    tokens=whole["tokens"][kept],
+                    mask=whole["mask"][kept],
+                    looks=np.array(kept),
+                    actions=whole["actions"].numpy(),
+                    solved=solved_frames(line, stop - first, hold),
+                    extra=whole["extra"][kept] if act is not None else None,
+                )
+            )
+            progress.update()
+
+
+def _batches(dataset: Any, first: int, stop: int) -> Iterator[dict[str, Any]]:
+    for start in range(first, stop, _FRAMES):
+        numbers = range(start, min(start + _FRAMES, stop))
+        items: dict[str, Any] = default_collate([dataset[number] for number in numbers])
+        yield {name: value for name, value in items.items() if not name.endswith("_is_pad")}

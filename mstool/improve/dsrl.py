@@ -1,0 +1,103 @@
+"""Steering a frozen policy by its noise (DSRL, arXiv 2506.15799): soft actor-critic (arXiv 1801.01290) over w.
+
+    a = ODE(z, (w, .., w)),  w = b tanh(u),  u ~ N(mean(z), std(z))
+    L_Q  = mean_i (Q_i(z, w) - R - gamma^h (min_i Q'_i(z', w') - T log pi(w'|z')))^2
+    L_pi = T log pi(w|z) - mean_i Q_i(z, w),  L_T = -T (log pi(w|z) + target)
+
+One vector w (D,) is the noise of every action of a chunk. All that it asks of the policy is actions for a given noise,
+so it fits one that is too large to train. It learns from its own episodes alone: demos have no w. log pi is of w / b.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from mstool.improve.critic import Values
+from mstool.improve.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improve.replay import Replay
+from mstool.training.flow.improved import ChunkCritic, Steered
+
+# Where the temperature starts: returns lie in [0, 2].
+TEMPERATURE = 0.02
+
+
+def bounded(actor: tuple[Tensor, Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return u = mean + std * noise (B, D), and log pi (B,) of tanh(u); `actor` gives the mean and log std."""
+    mean, spread = actor
+    at = mean + spread.exp() * noise
+    normal = -0.5 * noise.square() - spread - 0.5 * math.log(2 * math.pi)
+    # log(1 - tanh(u)^2), which does not round to -inf.
+    change = 2 * (math.log(2) - at - nn.functional.softplus(-2 * at))
+    return at, (normal - change).sum(-1)
+
+
+class Dsrl(Method):
+    """An actor and a critic over noise."""
+
+    offline = False
+    sampler = "steered"
+
+    def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
+        super().__init__(base, hyper, device, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.values = Values(ChunkCritic(base.width, base.heads, base.action, hidden=hyper.hidden)).to(device)
+            self.actor = Steered(base.width, base.heads, base.action, hidden=hyper.hidden).to(device)
+        with torch.no_grad():  # begin with mean 0 and std 1: the noise of the policy, but for its bound
+            *_, last = self.actor.net.parameters()
+            last.zero_()
+            self.actor.net[-1].get_parameter("weight").mul_(0.01)
+        self.adam("critic", self.values.critic, hyper.lr)
+        self.modules["values"] = self.values
+        self.adam("actor", self.actor, hyper.lr)
+        self.temperature = Temperature().to(device)
+        self.adam("temperature", self.temperature, hyper.lr)
+
+    @property
+    def extra(self) -> tuple[int, ...]:
+        """The noise w."""
+        return (self.base.action,)
+
+    def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:  # noqa: ARG002
+        """Learn once."""
+        batch = self.batch(None, own)
+        temperature = self.temperature.log.exp().detach()
+        with torch.no_grad():
+            at, log = bounded(self.actor(batch.next_tokens, batch.next_mask), self.noise(batch, self.base.action))
+            goal = self.values.future(batch, self.actor.noise(at)[:, None]) - batch.discount * temperature * log
+        losses = {"critic": self.step("critic", self.values.loss(batch, batch.extra, goal))}
+        self.values.follow()
+        if phase == "online":
+            at, log = bounded(self.actor(batch.tokens, batch.mask), self.noise(batch, self.base.action))
+            value = self.values.critic(batch.tokens, batch.mask, self.actor.noise(at)[:, None]).mean()
+            losses["actor"] = self.step("actor", (temperature * log).mean() - value)
+            # The entropy of a uniform w / b in (-1, 1)^D is D log 2; a target of -D / 2 keeps a tenth of its width.
+            short = (log.detach() - self.base.action / 2).mean()
+            losses["temperature"] = self.step("temperature", -self.temperature.log * short)
+        return losses
+
+    def acting(self) -> Act:
+        """Act with noise that the given one decides."""
+        actor = frozen(self.actor)
+
+        def act(context: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.no_grad():
+                at, _ = bounded(actor(context, mask), noise[:, 0])
+                chosen = actor.noise(at)
+                chunk = self.base.draw(self.base.expert, chosen[:, None].expand_as(noise), context, mask)
+                return chunk, chosen
+
+        return act
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the actor's."""
+        return named("sampler", self.actor)
+
+
+class Temperature(nn.Module):
+    """The weight T of entropy, by its logarithm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.tensor(math.log(TEMPERATURE)))

@@ -1,0 +1,52 @@
+"""The policy's flow, trained on: imitation of demos and of the policy's own successes.
+
+    |v(x_t, t, z) - (noise - a)|^2,  x_t = t noise + (1 - t) a
+
+as it was trained (`mstool.training.flow.objective`), the encoder frozen. The moving average of
+its weights is what acts.
+"""
+
+import torch
+from torch import Tensor
+
+from mstool.improve.method import Base, Method, frozen, named
+from mstool.improve.replay import Batch
+
+DECAY = 0.99
+
+
+class FlowHead:
+    """The action expert that a method goes on training, with its average."""
+
+    def __init__(self, method: Method, base: Base, lr: float) -> None:
+        self._method, self._base = method, base
+        self.expert = frozen(base.expert).requires_grad_(requires_grad=True)
+        self.average = frozen(base.expert)
+        method.adam("flow", self.expert, lr)
+        method.modules["flow average"] = self.average
+
+    def learn(self, batch: Batch) -> float:
+        """Do one step on rows of solved episodes."""
+        method, objective = self._method, self._base.objective
+        noise = method.noise(batch)
+        # As the objective draws times, from the method's own generator.
+        with torch.random.fork_rng(devices=[method.device] if method.device.startswith("cuda") else []):
+            torch.manual_seed(int(torch.randint(2**31, (), generator=method.picking)))
+            t = objective.times(len(noise), noise.device)
+        noisy, target = objective.path(batch.chunk, noise, t)
+        with method.autocast():
+            predicted = self.expert(noisy, t, batch.tokens, batch.mask)
+        error = (predicted.float() - target).square().mean(-1)
+        value = method.step("flow", (error * batch.valid).sum() / batch.valid.sum().clamp(min=1))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.expert.parameters()), 1 - DECAY)
+        return value
+
+    def draw(self, noise: Tensor, context: Tensor, mask: Tensor) -> Tensor:
+        """Draw actions with the average."""
+        with torch.no_grad(), self._method.autocast():
+            return self._base.draw(self.average, noise, context, mask).float()
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return both under the policy's names."""
+        return {**named("model.expert", self.expert), **named("average.expert", self.average)}

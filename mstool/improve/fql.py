@@ -1,0 +1,89 @@
+"""Flow Q-learning (arXiv 2502.02538) on action chunks (arXiv 2507.07969): a one-step actor of high value near the flow.
+
+    L_mu = alpha |mu(z, eps) - ODE(z, eps)|^2 - lambda mean_i Q_i(z, mu(z, eps)),  lambda = 1 / mean |Q|
+
+(lambda as TD3+BC has it: arXiv 2106.06860). The actor begins as a copy of the flow's own network, one Euler step
+of it: mu(z, eps) = eps - v(eps, 1, z). Only the h executed actions have a value; the rest of a chunk is
+distilled alone. The flow itself goes on imitating demos and own successes.
+
+In the phase on demos the actor is distilled and the critic learns with Cal-QL's term; on the first own episodes the
+critic alone learns; then everything does.
+"""
+
+import torch
+from torch import Tensor
+
+from mstool.improve.critic import CONSERVATIVE, Values
+from mstool.improve.flow_head import FlowHead
+from mstool.improve.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improve.replay import Batch, Replay
+from mstool.training.flow.improved import ChunkCritic, OneStep
+
+
+class Fql(Method):
+    """A critic, a one-step actor, and the flow that holds it."""
+
+    sampler = "one-step"
+
+    def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
+        super().__init__(base, hyper, device, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            critic = ChunkCritic(base.width, base.heads, base.steps * base.action, hidden=hyper.hidden)
+            self.values = Values(critic).to(device)
+        self.adam("critic", self.values.critic, hyper.lr)
+        self.modules["values"] = self.values
+        self.actor = OneStep(frozen(base.expert).requires_grad_(requires_grad=True))
+        self.adam("actor", self.actor, hyper.lr / 3)
+        self.flow = FlowHead(self, base, hyper.lr / 10)
+
+    def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
+        """Learn once."""
+        batch = self.batch(demos, own)
+        losses = {"critic": self._learn_values(batch, conservative=phase == "demos")}
+        if phase != "critic":
+            losses["actor"] = self._learn_actor(batch, pushed=phase == "online")
+        if phase == "online":
+            losses["flow"] = self.flow.learn(self.batch(demos, own, solved=True))
+        return losses
+
+    def acting(self) -> Act:
+        """Act in one step."""
+        actor = frozen(self.actor)
+
+        def act(context: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.no_grad():
+                return actor(noise, context, mask), torch.zeros(len(noise), 0)
+
+        return act
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the flow's and the actor's."""
+        return {**self.flow.weights(), **named("sampler", self.actor)}
+
+    def _learn_values(self, batch: Batch, *, conservative: bool) -> float:
+        steps, taken = self.base.steps, batch.chunk[:, : self.base.steps]
+        with self.autocast():
+            with torch.no_grad():
+                later = self.actor(self.noise(batch), batch.next_tokens, batch.next_mask)[:, None, :steps]
+                now = self.actor(self.noise(batch), batch.tokens, batch.mask)[:, None, :steps]
+            loss = self.values.loss(batch, taken, self.values.future(batch, later))
+            if conservative:
+                loss = loss + CONSERVATIVE * self.values.conservative(batch, taken, now)
+        value = self.step("critic", loss)
+        self.values.follow()
+        return value
+
+    def _learn_actor(self, batch: Batch, *, pushed: bool) -> float:
+        steps, noise = self.base.steps, self.noise(batch)
+        wanted = self.flow.draw(noise, batch.tokens, batch.mask)
+        with self.autocast():
+            chunk = self.actor(noise, batch.tokens, batch.mask)
+            error = (chunk - wanted).square()
+            loss = self.hyper.alpha * error[:, :steps].mean()
+            if self.base.chunk > steps:
+                loss = loss + self.hyper.alpha * error[:, steps:].mean()
+            if pushed:
+                value = self.values.critic(batch.tokens, batch.mask, chunk[:, None, :steps])
+                loss = loss - value.mean() / value.detach().abs().mean().clamp(min=1e-3)
+        return self.step("actor", loss)

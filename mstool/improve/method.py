@@ -1,0 +1,160 @@
+"""What a method of improvement is: it learns from replay buffers, and it acts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from mstool.improve.replay import Batch, Replay, mix
+from mstool.training.flow.network import ActionExpert
+from mstool.training.flow.objective import Objective
+
+# What is learnt from: demos alone; the critic alone, on the first own episodes too; everything, from both.
+Phase = Literal["demos", "critic", "online"]
+# Tokens (B, N, W), mask (B, N), noise (B, H, D) to a normalised chunk (B, H, D), and what the method keeps of it.
+type Act = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+type Losses = dict[str, float]
+
+_CLIP = 1.0
+
+
+@dataclass(frozen=True)
+class Base:
+    """The frozen policy that is improved: its action expert, how that draws actions, and its sizes."""
+
+    expert: ActionExpert
+    objective: Objective
+    # Steps of its sampler.
+    sampling: int
+    width: int
+    heads: int
+    chunk: int
+    action: int
+    # Actions executed of a chunk.
+    steps: int
+
+    def draw(self, expert: ActionExpert, noise: Tensor, context: Tensor, mask: Tensor) -> Tensor:
+        """Turn noise (B * K, H, D) into actions with an expert of this policy's kind."""
+        return self.objective.sample(lambda x, t: expert(x, t, context, mask).float(), noise, self.sampling)
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """How is learnt."""
+
+    lr: float = 3e-4
+    batch_size: int = 256
+    # Weight of staying close to the imitation policy against a value of mean size 1.
+    alpha: float = 30.0
+    # Discount per action.
+    gamma: float = 0.99
+    # Chunks that a critic chooses from.
+    candidates: int = 8
+    # Width of the critic's and the noise network's hidden layers.
+    hidden: int = 512
+
+
+class Method(ABC):
+    """One way to improve a policy. Random numbers come from generators of its own, which a checkpoint keeps.
+
+    Parameters
+    ----------
+    base
+        The policy.
+    hyper
+        How is learnt.
+    device, seed
+        Where, and with which random numbers.
+
+    """
+
+    # Whether it learns from demos, first of all in a phase of their own.
+    offline = True
+    # The policy's `sampler` afterwards.
+    sampler = "ode"
+
+    def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
+        self.base, self.hyper, self.device = base, hyper, device
+        self.picking = torch.Generator().manual_seed(seed)
+        self.drawing = torch.Generator(device).manual_seed(seed)
+        self.modules: dict[str, nn.Module] = {}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+
+    @property
+    def extra(self) -> tuple[int, ...]:
+        """The shape of what it keeps with each frame."""
+        return (0,)
+
+    @abstractmethod
+    def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
+        """Learn once."""
+
+    @abstractmethod
+    def acting(self) -> Act:
+        """Return how it acts now; later updates do not change what is returned."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, Tensor]:
+        """Return what it changes of the policy's weights, by their names there."""
+
+    def state(self) -> dict[str, Any]:
+        """Return all that decides how it goes on."""
+        return {
+            "modules": {name: each.state_dict() for name, each in self.modules.items()},
+            "optimizers": {name: each.state_dict() for name, each in self.optimizers.items()},
+            "picking": self.picking.get_state(),
+            "drawing": self.drawing.get_state(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        for name, module in self.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.picking.set_state(state["picking"].cpu())
+        self.drawing.set_state(state["drawing"].cpu())
+
+    def batch(self, demos: Replay | None, own: Replay, *, solved: bool = False) -> Batch:
+        """Draw rows to learn from."""
+        return mix(demos, own, self.hyper.batch_size, self.picking, solved=solved).to(self.device)
+
+    def noise(self, batch: Batch, *shape: int) -> Tensor:
+        """Draw (B, *shape), by default (B, H, D)."""
+        size = shape or (self.base.chunk, self.base.action)
+        return torch.randn(len(batch.tokens), *size, device=self.device, generator=self.drawing)
+
+    def adam(self, name: str, module: nn.Module, lr: float) -> None:
+        """Train a module, under a name."""
+        self.modules[name] = module
+        self.optimizers[name] = torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+
+    def step(self, name: str, loss: Tensor) -> float:
+        """Do one optimizer step of a module; a broken loss changes nothing."""
+        value = float(loss.detach())
+        if value != value or abs(value) == float("inf"):  # noqa: PLR0124 - NaN
+            return value
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], _CLIP)
+        optimizer.step()
+        return value
+
+    def autocast(self) -> torch.autocast:
+        """Compute in bfloat16 on a GPU."""
+        return torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.device.startswith("cuda"))
+
+
+def frozen[M: nn.Module](module: M) -> M:
+    """Return a copy that nothing changes."""
+    return deepcopy(module).requires_grad_(requires_grad=False)
+
+
+def named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """Return a module's weights under the policy's names."""
+    return {f"{prefix}.{name}": value.detach().cpu().clone() for name, value in module.state_dict().items()}

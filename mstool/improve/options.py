@@ -1,0 +1,84 @@
+"""What a user asks of `mstool improve`, and the command line that says it again."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from mstool.errors import UsageError
+
+METHODS = ("fql", "best-of-n", "bc-success", "dsrl")
+
+
+@dataclass(frozen=True)
+class ImproveOptions:
+    """Every choice."""
+
+    checkpoint: str
+    envs: Sequence[str] = ()
+    dataset: Path | None = None
+    method: str = "fql"
+    # How long, and at most how many of the policy's own episodes; rollouts and learning together.
+    minutes: float = 20.0
+    episodes: int | None = None
+    # Updates of the phase on demos, and the episodes after it on which the critic alone learns.
+    demo_updates: int = 2000
+    critic_episodes: int = 64
+    # Updates that go with each own episode.
+    updates: int = 8
+    # Actions executed of a chunk.
+    replan: int = 8
+    batch_size: int = 256
+    lr: float = 3e-4
+    alpha: float = 30.0
+    gamma: float = 0.99
+    seed: int = 0
+    # Of the first own episode.
+    seed_start: int | None = None
+    workers: int | None = None
+    device: str = "auto"
+    output: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+    # For tests: seconds between two saves, and the width of what is added.
+    save_seconds: float = field(default=60.0, metadata={"hidden": True})
+    hidden: int = field(default=512, metadata={"hidden": True})
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        UsageError
+            An unknown method, or a number out of its range.
+
+        """
+        if self.method not in METHODS:
+            raise UsageError(
+                f"--method {self.method}: there are {', '.join(METHODS)}", fix=self.command(method=METHODS[0])
+            )
+        if self.minutes <= 0:
+            raise UsageError(f"--minutes {self.minutes:g}: nothing can be learnt", fix=self.command(minutes=20.0))
+        if not 0 < self.gamma < 1:
+            raise UsageError(f"--gamma {self.gamma:g} is not between 0 and 1", fix=self.command(gamma=0.99))
+        if self.lr <= 0 or self.alpha < 0:
+            name = "lr" if self.lr <= 0 else "alpha"
+            usual = type(self).__dataclass_fields__[name].default
+            raise UsageError(f"--{name} {getattr(self, name):g} is too small", fix=self.command(**{name: usual}))
+        if self.resume and self.overwrite:
+            raise UsageError("--resume and --overwrite exclude each other", fix=self.command(overwrite=False))
+
+    def command(self, **changes: object) -> str:
+        """Return the command line of these options, with `changes`; None, False and defaults are left out."""
+        words = ["mstool", "improve", str(changes.pop("checkpoint", self.checkpoint))]
+        for each in fields(self):
+            value = changes.get("env" if each.name == "envs" else each.name, getattr(self, each.name))
+            if each.name in {"checkpoint", "dry_run"} or each.metadata.get("hidden"):
+                continue
+            if value is None or value is False or value in (each.default, ()):
+                continue
+            words.append("--" + ("env" if each.name == "envs" else each.name.replace("_", "-")))
+            if value is not True:
+                words.append(",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
+        return shlex.join(words)

@@ -1,0 +1,198 @@
+"""Everything that is checked before anything is learnt or written, the cheap first."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.dataset.conventions import Conventions, load_conventions
+from mstool.dataset.locate import is_dataset
+from mstool.dataset.view import DatasetView
+from mstool.errors import UsageError
+from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_task
+from mstool.evaluation.policies.checkpoint import checkpoint_conventions, find_checkpoint
+from mstool.evaluation.request import HOLD
+from mstool.improve.bc_success import BcSuccess
+from mstool.improve.best_of_n import BestOfNMethod
+from mstool.improve.demos import demo_lines
+from mstool.improve.dsrl import Dsrl
+from mstool.improve.fql import Fql
+from mstool.improve.method import Method
+from mstool.improve.options import ImproveOptions
+from mstool.improve.saving import resumable
+from mstool.improve.seeds import first_seed
+from mstool.installation import require
+from mstool.json_files import load_json
+from mstool.paths import writable_folder
+from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.capacity import auto_workers
+from mstool.training.checkpoint_sidecar import read_run
+
+COMMAND = "mstool improve"
+KINDS: Mapping[str, type[Method]] = {
+    "fql": Fql, "best-of-n": BestOfNMethod, "bc-success": BcSuccess, "dsrl": Dsrl,
+}  # fmt: skip
+# Episodes of a round for each worker: a worker that is done early waits for the others.
+ROUND = 2
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run works with."""
+
+    options: ImproveOptions
+    output: Path
+    # The checkpoint's folder, its configuration and its run's facts.
+    model: Path
+    config: Mapping[str, Any]
+    run: Mapping[str, Any]
+    conventions: Conventions
+    tasks: tuple[EvalTask, ...]
+    # None for a method that learns from own episodes alone.
+    dataset: Path | None
+    demos: Conventions | None
+    first_seed: int
+    workers: int
+    # Own episodes of a round, and steps that go on after success.
+    round: int
+    hold: int
+    # Tokens of a frame that are ever looked at.
+    tokens: int
+
+    @property
+    def envs(self) -> list[str]:
+        """The tasks' names."""
+        return [task.env_id for task in self.tasks]
+
+
+def prepare(options: ImproveOptions) -> Prepared:
+    """Check what was asked.
+
+    Raises
+    ------
+    UsageError
+        The checkpoint is of another kind, the output is taken, seeds overlap, a task has no success signal.
+    DataError
+        Checkpoint and dataset contradict each other.
+
+    """
+    model = find_checkpoint(options.checkpoint, COMMAND)
+    config = load_json(model / "config.json")
+    _check_kind(options, config)
+    require(COMMAND, ["matplotlib"])
+    output = options.output or Path("runs") / f"improve-{options.method}-{run_name(model)}"
+    _check_output(options, output)
+    dataset = options.dataset or _trained_on(model)
+    conventions = checkpoint_conventions(model, dataset, COMMAND)
+    envs = choose_envs(options.envs, None, conventions)
+    for env_id in envs:
+        _check_judged(env_id)
+    demos = None
+    if options.method != "dsrl":
+        if dataset is None:
+            raise UsageError(
+                f"{options.method} learns from demos too, and {model} does not say where its dataset is",
+                fix=options.command(dataset="DATASET"),
+            )
+        demos = load_conventions(dataset)
+        missing = [env_id for env_id in envs if not demo_lines(demos, [env_id])]
+        if missing:
+            raise UsageError(
+                f"{dataset} has no demo of {', '.join(missing)}: it holds {', '.join(demos.env_ids)}",
+                fix=options.command(env=demos.env_ids[0]),
+            )
+    prompts = dataset_prompts(dataset, load_conventions(dataset)) if dataset is not None else {}
+    tasks = tuple(plan_task(env_id, (), conventions, prompts.get(env_id), None) for env_id in envs)
+    start = first_seed(conventions, envs, options.seed, options.seed_start, options.command(seed_start=None))
+    workers = options.workers or auto_workers(kept_cores=1)
+    sentences = {task.prompt for task in tasks}
+    if dataset is not None and demos is not None:
+        sentences |= {sentence for row in DatasetView(dataset).episodes for sentence in row.tasks}
+    return Prepared(
+        options=options,
+        output=output,
+        model=model,
+        config=config,
+        run=read_run(model),
+        conventions=conventions,
+        tasks=tasks,
+        dataset=dataset if demos is not None else None,
+        demos=demos,
+        first_seed=start,
+        workers=workers,
+        round=max(4, ROUND * workers) if options.episodes is None else max(1, min(options.episodes, ROUND * workers)),
+        hold=max(HOLD, 2 * options.replan),
+        tokens=_tokens(config, sentences),
+    )
+
+
+def _check_kind(options: ImproveOptions, config: Mapping[str, Any]) -> None:
+    kind = str(config.get("type"))
+    if kind != "flow":
+        raise UsageError(
+            f"{options.checkpoint} is a {kind} policy: every method works on the features and the sampler of the "
+            "bundled flow policy",
+            fix="mstool finetune DATASET trains one, then mstool improve runs/flow-DATASET",
+        )
+    if config.get("sampler", "ode") != "ode":
+        raise UsageError(
+            f"{options.checkpoint} was improved already ({config['sampler']})",
+            fix="give the checkpoint that it was made from, with other options: mstool improve CHECKPOINT",
+        )
+    if options.method == "fql" and config.get("head") != "flow":
+        raise UsageError(
+            f"{options.checkpoint} has the head {config.get('head')}: one step of it is no action, as fql needs",
+            fix=options.command(method="best-of-n"),
+        )
+    if not 0 < options.replan <= int(config["chunk_size"]):
+        raise UsageError(
+            f"--replan {options.replan}: the policy predicts {config['chunk_size']} actions",
+            fix=options.command(replan=min(8, int(config["chunk_size"]))),
+        )
+
+
+def _check_output(options: ImproveOptions, output: Path) -> None:
+    writable_folder(output, "--output")
+    if options.resume and not resumable(output):
+        raise UsageError(
+            f"{output}: no checkpoint to go on from", fix=f"{options.command(resume=False)}  starts the run"
+        )
+    if not options.resume and not options.overwrite and output.is_dir() and any(output.iterdir()):
+        goes_on = f"{options.command(resume=True)} goes on, " if resumable(output) else ""
+        raise UsageError(
+            f"{output} exists already", fix=f"{goes_on}--overwrite removes it, --output runs/ANOTHER keeps it"
+        )
+    if options.overwrite and output.is_dir() and any(output.iterdir()) and not (output / "checkpoints").is_dir():
+        raise UsageError(f"{output} is not the folder of a run: it is not removed", fix="--output runs/ANOTHER")
+
+
+def _check_judged(env_id: str) -> None:
+    facts = next((each for each in benchmark_of(env_id).environments() if each.env_id == env_id), None)
+    if facts is not None and facts.success is False:
+        raise UsageError(
+            f"{env_id} does not say when it is solved, so nothing can be rewarded",
+            fix="mstool envs lists the environments with a success signal",
+        )
+
+
+def _trained_on(model: Path) -> Path | None:
+    """Return the dataset that the training noted, where it is still there."""
+    try:
+        root = Path(load_json(model / "train_config.json")["dataset"]["root"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return root if is_dataset(root) else None
+
+
+def run_name(model: Path) -> str:
+    """Return the run's name of .../NAME/checkpoints/STEP/pretrained_model, else the folder's."""
+    return model.parts[-4] if len(model.parts) > 3 and model.parts[-3] == "checkpoints" else model.name
+
+
+def _tokens(config: Mapping[str, Any], sentences: set[str]) -> int:
+    """Count the tokens of a frame: of the cameras' cells, the state, and the longest sentence."""
+    height, width = config["image_size"]
+    cameras = sum(each["type"] == "VISUAL" for each in config["input_features"].values())
+    words = max((len(re.findall(r"[a-z0-9]+", sentence.lower())) for sentence in sentences), default=0)
+    return cameras * -(-height // 32) * -(-width // 32) + 1 + min(words, int(config["max_words"]))

@@ -1,0 +1,100 @@
+"""The plan before a run, and what came out of it."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.improve.estimate import Estimate
+from mstool.improve.prepare import Prepared
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class ImprovePlan:
+    """What a run would do, and what it takes."""
+
+    prepared: Prepared
+    device: str
+    takes: Estimate
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        prepared, options = self.prepared, self.prepared.options
+        return {
+            "checkpoint": str(prepared.model),
+            "output": str(prepared.output),
+            "method": options.method,
+            "envs": prepared.envs,
+            "dataset": str(prepared.dataset) if prepared.dataset else None,
+            "minutes": options.minutes,
+            "episodes": options.episodes,
+            "first_seed": prepared.first_seed,
+            "workers": prepared.workers,
+            "round": prepared.round,
+            "hold": prepared.hold,
+            "device": self.device,
+            **self.takes.to_json(),
+        }
+
+    def text(self) -> str:
+        """Return lines for a person."""
+        prepared, options, takes = self.prepared, self.prepared.options, self.takes
+        end = f"{options.minutes:g} minutes" + (f" or {options.episodes} episodes" if options.episodes else "")
+        most = 60 * options.minutes / max(takes.update_seconds, 1e-6)
+        rows = f"{takes.demo_rows} + {takes.own_rows} rows"
+        peak = f", {takes.peak_bytes / _GIB:.1f} GiB of the GPU in an update" if takes.peak_bytes else ""
+        demos = f"{takes.demo_rows} frames of {prepared.dataset}" if prepared.dataset else "none"
+        memory = f"replay {takes.replay_bytes / _GIB:.2f} GiB at most ({rows}), networks {takes.network_bytes / _GIB:.2f} GiB"
+        played = f"{prepared.round} episodes a round by {prepared.workers} workers, seeds from {prepared.first_seed}"
+        each = f"one update takes about {takes.update_seconds:.2g} s on {self.device}"
+        lines = [
+            f"{options.method} improves {prepared.model} on {', '.join(prepared.envs)} for {end}",
+            f"output   {prepared.output}",
+            f"demos    {demos}",
+            f"rollouts {played}; {prepared.hold} steps after success",
+            f"memory   {memory}{peak}",
+            f"time     {each}: at most {most:.0f} in {options.minutes:g} minutes, rollouts beside them",
+        ]
+        if self.device == "cpu" and most < options.demo_updates:
+            lines.append(
+                "no GPU: the phase on demos alone would take its quarter of the time; fewer --demo-updates, a smaller "
+                "--batch-size and more --minutes fit a CPU"
+            )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class ImproveReport:
+    """What a run did."""
+
+    method: str
+    checkpoint: Path
+    best: Path
+    episodes: int
+    steps: int
+    updates: int
+    seconds: float
+    # Share of own episodes that were solved, of the first ones and of the last ones.
+    before: float
+    after: float
+    steps_per_second: float
+    updates_per_second: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return {**self.__dict__, "checkpoint": str(self.checkpoint), "best": str(self.best)}
+
+    def text(self) -> str:
+        """Return lines for a person."""
+        done = (
+            f"{self.episodes} episodes, {self.steps} environment steps, {self.updates} updates in {self.seconds:.0f} s"
+        )
+        lines = [
+            f"{self.method}: {done} ({self.steps_per_second:.0f} steps/s, {self.updates_per_second:.1f} updates/s)",
+            f"own episodes solved at the end: first {100 * self.before:.0f} %, last {100 * self.after:.0f} %",
+            f"wrote {self.checkpoint}; the best by own episodes is {self.best}",
+            f"{shlex.join(['mstool', 'eval', '--policy', str(self.checkpoint)])}  counts on unseen seeds",
+        ]
+        return "\n".join(lines)

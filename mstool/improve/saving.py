@@ -1,0 +1,166 @@
+"""Checkpoints of a run: a policy like any other, and beside it all that decides how the run goes on.
+
+    OUTPUT/checkpoints/<own episodes>/pretrained_model/    what `eval` and `serve` take
+    OUTPUT/checkpoints/<own episodes>/training_state/      networks, optimizers, random numbers, the curve
+    OUTPUT/checkpoints/last, best                          links
+    OUTPUT/replay/<first>-<stop>.pt                        rows of the own episodes, encoded
+
+A folder is renamed into place when it is complete, and the links after it: whenever a run is killed, `last` is whole.
+All but `last`, `best` and the one before are removed.
+"""
+
+import os
+import shutil
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mstool.dataset.conventions import Conventions
+from mstool.evaluation.policies.lerobot import LerobotPolicy
+from mstool.improve.method import Method
+from mstool.improve.replay import Replay
+from mstool.training.checkpoint_sidecar import RUN_FILE
+from mstool.training.flow.modeling_flow import FlowPolicy
+from mstool.training.held_out import BEST
+from mstool.training.resume import CHECKPOINTS, LAST, MODEL, STATE
+
+_STATE_FILE, _REPLAY = "improve.pt", "replay"
+# Files of the base checkpoint that are written anew, or hold only for its training.
+_OWN = {"config.json", "model.safetensors", "train_config.json", RUN_FILE, "README.md"}
+
+
+@dataclass(frozen=True)
+class Saver:
+    """Writes the checkpoints of one run."""
+
+    output: Path
+    base: LerobotPolicy
+    model: Path
+    conventions: Conventions
+    # What stands in the run's file.
+    run: dict[str, Any]
+    # Of the policy's configuration.
+    changes: dict[str, Any]
+
+    def save(self, method: Method, own: Replay, state: dict[str, Any], episodes: list[dict[str, Any]]) -> Path:
+        """Write a checkpoint, named after the number of own episodes, and make it the last one.
+
+        Parameters
+        ----------
+        method, own
+            What has learnt, and from what.
+        state
+            What else decides how the run goes on; plain data.
+        episodes
+            Lines for the conventions: seeds that were learnt from are no seeds for an evaluation.
+
+        """
+        self._save_replay(own)
+        folder = self.output / CHECKPOINTS
+        target, aside = folder / f"{len(episodes):06d}", folder / f".{len(episodes):06d}.{os.getpid()}"
+        shutil.rmtree(aside, ignore_errors=True)
+        (aside / STATE).mkdir(parents=True)
+        torch.save({"method": method.state(), "added": own.added, **state}, aside / STATE / _STATE_FILE)
+        self._save_policy(method, aside / MODEL, episodes)
+        if target.exists():
+            old = folder / f".old.{os.getpid()}"
+            target.rename(old)
+            aside.rename(target)
+            shutil.rmtree(old)
+        else:
+            aside.rename(target)
+        before = (folder / LAST).resolve()
+        link(folder / LAST, target.name)
+        self._tidy(folder, keep={target, before})
+        return target / MODEL
+
+    def _save_policy(self, method: Method, folder: Path, episodes: list[dict[str, Any]]) -> None:
+        from mstool.training.checkpoint_sidecar import CheckpointSidecar
+
+        folder.mkdir()
+        for path in self.model.iterdir():
+            if path.is_file() and path.name not in _OWN:
+                shutil.copyfile(path, folder / path.name)
+        config = deepcopy(self.base.config)
+        config.pretrained_path = None
+        for name, value in self.changes.items():
+            setattr(config, name, value)
+        policy = FlowPolicy(config)
+        weights = {name: value.detach().cpu() for name, value in self.base.policy.state_dict().items()}
+        policy.load_state_dict({**weights, **method.weights()})
+        policy.save_pretrained(folder)
+        own = Conventions(
+            **{
+                **{name: getattr(self.conventions, name) for name in Conventions.__dataclass_fields__},
+                "episodes": [*self.conventions.episodes, *episodes],
+            }
+        )
+        CheckpointSidecar(self.run, _stats(folder), own, None).write(folder)
+
+    def _save_replay(self, own: Replay) -> None:
+        """Write the rows that no file holds yet."""
+        folder = self.output / _REPLAY
+        folder.mkdir(parents=True, exist_ok=True)
+        done = max((stop for _, stop, _ in replay_files(self.output)), default=0)
+        if own.added > done:
+            aside = folder / f".{os.getpid()}.pt"
+            torch.save(own.since(done), aside)
+            aside.rename(folder / f"{done:09d}-{own.added:09d}.pt")
+
+    @staticmethod
+    def _tidy(folder: Path, keep: set[Path]) -> None:
+        kept = {path.resolve() for path in (*keep, folder / BEST)}
+        for path in folder.iterdir():
+            if not path.is_symlink() and path.is_dir() and path.resolve() not in kept:
+                shutil.rmtree(path)
+
+
+def link(path: Path, name: str) -> None:
+    """Make `path` a link to `name`, in the place of the one that is there."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(name)
+    aside.replace(path)
+
+
+def replay_files(output: Path) -> list[tuple[int, int, Path]]:
+    """Return the files of own rows in order: first row, the one after the last, path."""
+    found = []
+    for path in sorted((output / _REPLAY).glob("[0-9]*.pt")):
+        first, stop = map(int, path.stem.split("-"))
+        found.append((first, stop, path))
+    return found
+
+
+def load(output: Path, method: Method, own: Replay) -> dict[str, Any]:
+    """Put a method and its replay back to where the last checkpoint left them; returns the rest of its state.
+
+    Rows that were written after it are removed: the run makes them again.
+    """
+    kept = output / CHECKPOINTS / LAST / STATE / _STATE_FILE
+    state: dict[str, Any] = torch.load(kept, map_location=method.device, weights_only=True)
+    method.load(state["method"])
+    for _, stop, path in replay_files(output):
+        if stop > state["added"]:
+            path.unlink()
+        else:
+            own.extend(torch.load(path, weights_only=True))
+    return state
+
+
+def resumable(output: Path) -> bool:
+    """Tell whether there is a checkpoint to go on from."""
+    return (output / CHECKPOINTS / LAST / STATE / _STATE_FILE).is_file()
+
+
+def _stats(folder: Path) -> dict[str, Any]:
+    """Return the norm stats that were copied, as the sidecar writes them."""
+    from mstool.dataset.files import NORM_STATS_FILE
+    from mstool.json_files import load_json
+
+    path = folder / NORM_STATS_FILE
+    stats: dict[str, Any] = load_json(path)["norm_stats"] if path.is_file() else {}
+    return stats
