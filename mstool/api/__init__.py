@@ -7,6 +7,7 @@ datasets   merge, export, describe, show: datasets that are there
 stats      compute_stats: exact normalisation statistics
 validate   validate: would a model understand it
 finetune   finetune: a policy trained
+improve    improve: a policy made better by its own episodes
 evaluate   evaluate, compare: how often a policy succeeds
 hub        push, pull
 arguments  what all of them take

@@ -17,6 +17,7 @@ from mstool.improve.method import Method
 from mstool.improve.replay import Episode, Replay
 from mstool.progress import Progress
 from mstool.training.frame_cache import cached
+from mstool.training.machine import video_backend
 
 # The most rows: longer datasets are thinned, to every second frame, every fourth, and so on.
 MOST_ROWS = 100_000
@@ -64,7 +65,7 @@ def load_demos(
     """
     from lerobot.datasets import LeRobotDataset
 
-    dataset = LeRobotDataset("local/demos", root=root, return_uint8=True)
+    dataset = LeRobotDataset("local/demos", root=root, return_uint8=True, video_backend=video_backend())
     size = tuple(base.config.image_size)
     if set(dataset.meta.camera_keys) == set(dataset.meta.video_keys):
         folder = frames / f"{content_hash(root)[:16]}-{size[0]}x{size[1]}"

@@ -46,7 +46,8 @@ class ImprovePlan:
         rows = f"{takes.demo_rows} + {takes.own_rows} rows"
         peak = f", {takes.peak_bytes / _GIB:.1f} GiB of the GPU in an update" if takes.peak_bytes else ""
         demos = f"{takes.demo_rows} frames of {prepared.dataset}" if prepared.dataset else "none"
-        memory = f"replay {takes.replay_bytes / _GIB:.2f} GiB at most ({rows}), networks {takes.network_bytes / _GIB:.2f} GiB"
+        replay, networks = takes.replay_bytes / _GIB, takes.network_bytes / _GIB
+        memory = f"replay {replay:.2f} GiB at most ({rows}), networks {networks:.2f} GiB"
         played = f"{prepared.round} episodes a round by {prepared.workers} workers, seeds from {prepared.first_seed}"
         each = f"one update takes about {takes.update_seconds:.2g} s on {self.device}"
         lines = [

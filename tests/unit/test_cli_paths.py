@@ -29,6 +29,10 @@ CASES = {
         ("{data}", "--policy", "act", "--dry-run"),
         {"dataset": "read", "--output": "folder", "--init": "read", "--tokenizer": "read"},
     ),
+    "improve": (
+        ("{flow}", "--dataset", "{data}", "--dry-run"),
+        {"checkpoint": "read", "--dataset": "read", "--output": "folder"},
+    ),
     "serve": (("{data}", "--device", "cpu", "--port", "0"), {"checkpoint": "read", "--dataset": "read"}),
     "push": (
         ("{data}", "--repo-id", "me/x", "--endpoint", "http://127.0.0.1:9", "--dry-run"),
@@ -91,7 +95,12 @@ def known(made, tmp_path_factory):
     """What the words of CASES stand for."""
     manifest = tmp_path_factory.mktemp("cli") / "manifest.yaml"
     manifest.write_text("tasks:\n  PickCube-v1:\n    instruction: pick it up\n    horizon: 150\n")
-    return {"{data}": made("pick") / "v3.0", "{push}": made("push") / "v3.0", "{manifest}": manifest}
+    return {
+        "{data}": made("pick") / "v3.0",
+        "{push}": made("push") / "v3.0",
+        "{flow}": made("flow"),
+        "{manifest}": manifest,
+    }
 
 
 def faulty(fault: str, kind: str, folder: Path) -> Path:

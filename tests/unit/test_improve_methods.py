@@ -156,10 +156,10 @@ def rate(act, seed=99):
 
 
 @pytest.mark.parametrize(
-    ("kind", "lr", "reached"),
-    [(Fql, 3e-3, 0.95), (BestOfNMethod, 1e-3, 0.9), (Dsrl, 3e-3, 0.9), (BcSuccess, 3e-3, 0.6)],
+    ("kind", "lr", "updates", "reached"),
+    [(Fql, 3e-3, 60, 0.95), (BestOfNMethod, 1e-3, 40, 0.9), (Dsrl, 3e-3, 40, 0.9), (BcSuccess, 3e-3, 40, 0.6)],
 )
-def test_the_better_of_two_modes_wins(base, kind, lr, reached):
+def test_the_better_of_two_modes_wins(base, kind, lr, updates, reached):
     hyper = Hyper(lr=lr, batch_size=64, alpha=0.3, gamma=GAMMA, candidates=6, hidden=32)
     method = kind(base, hyper, "cpu", 0)
     demos, own = (Replay(Sizes(1, WIDTH, 1, 1, 2, method.extra), 2000, GAMMA) for _ in range(2))
@@ -169,12 +169,12 @@ def test_the_better_of_two_modes_wins(base, kind, lr, reached):
         seen_before = BestOfNMethod(base, hyper, "cpu", 0) if kind is BestOfNMethod else before
         for episode in played(seen_before.acting(), 60, 1):
             demos.add(episode)
-        for _ in range(40):
+        for _ in range(updates):
             method.update(demos, own, "demos")
     for number in range(4):
         for episode in played(method.acting(), 40, number):
             own.add(episode)
-        for _ in range(40):
+        for _ in range(updates):
             losses = method.update(demos, own, "critic" if number == 0 else "online")
             assert all(np.isfinite(value) for value in losses.values())
     assert rate(method.acting()) > reached
