@@ -198,6 +198,9 @@ COMMANDS: dict[str, Run] = {
     "mstool build datasets_manifest.yaml --env PickCube-v1,StackCube-v1 --format both --output data/two_tasks": Run(
         TINY_CONVERT, clone=True
     ),
+    "mstool serve CHECKPOINT --own-keys": Run(
+        "--port 0 --device cpu", fill=("CHECKPOINT", "runs/pick"), until="serving"
+    ),
     "make setup EXTRAS=libero": Run(clone=True),
     "mstool demos generate --env libero_spatial --episodes 40": Run("--episodes 1"),
     "mstool convert --env libero_spatial --demos data/demos": Run("--episodes 1 --image-size 32 --workers 1"),

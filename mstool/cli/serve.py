@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mstool.cli.output import say
+from mstool.errors import UsageError
 
 if TYPE_CHECKING:
     from mstool.evaluation.openpi.server import PolicyServer
@@ -17,6 +18,8 @@ Examples:
     mstool serve runs/pickcube
 
     mstool serve runs/pickcube --port 8001 --device cuda --batch 8
+
+    mstool serve my/vlabench_checkpoint --own-keys
 
     mstool eval --policy ws://127.0.0.1:8000 --dataset data/PickCube-v1    (in another terminal)
 """
@@ -32,6 +35,14 @@ def serve(
     dataset: Annotated[
         Path | None, typer.Option(help="The training dataset, where it is not beside the checkpoint.")
     ] = None,
+    own_keys: Annotated[
+        bool,
+        typer.Option(
+            "--own-keys",
+            help="Without a dataset, under the names of the checkpoint's own inputs: for a client that knows what they "
+            "mean, as VLABench's.",
+        ),
+    ] = False,
     batch: Annotated[int, typer.Option(min=1, help="Questions answered at once: as many as clients ask.")] = 1,
 ) -> None:
     """Answer openpi's policy protocol (websocket, msgpack) with a checkpoint, until Ctrl-C.
@@ -44,8 +55,12 @@ def serve(
     from mstool.evaluation.openpi.server import PolicyServer
     from mstool.evaluation.policies.checkpoint import SERVE, checkpoint_conventions, find_checkpoint
     from mstool.evaluation.policies.choose import CheckpointSource
+    from mstool.evaluation.policies.own_inputs import own_conventions
 
-    conventions = checkpoint_conventions(find_checkpoint(checkpoint, SERVE), dataset, SERVE)
+    if own_keys and dataset is not None:
+        raise UsageError("--own-keys and --dataset exclude each other", fix="leave one of them out")
+    model = find_checkpoint(checkpoint, SERVE)
+    conventions = own_conventions(model) if own_keys else checkpoint_conventions(model, dataset, SERVE)
     policy = CheckpointSource(checkpoint, dataset).open(conventions, device=device, slots=batch, notify=say)
     try:
         asyncio.run(_until_interrupted(PolicyServer(policy, conventions, batch=batch, notify=say), host, port))

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from mstool.errors import DataError, MstoolError, SetupError, UsageError
 from mstool.evaluation.openpi.server import PolicyServer
 from mstool.evaluation.openpi.wire import pack, unpack
 from mstool.evaluation.policies.openpi_server import OpenpiPolicy
+from mstool.evaluation.policies.own_inputs import own_conventions
 from mstool.evaluation.policy import Observation, Traits
 
 
@@ -80,6 +82,49 @@ def test_openpis_client_with_libero_keys():
     np.testing.assert_array_equal(policy.seen[0].images["wrist"], said["observation/wrist_image"])
     assert [o.step for o in policy.seen] == [0, 1]
     assert len(policy.resets) == 1
+
+
+def vlabench_checkpoint(folder, *, size=224, extra=()):
+    """A checkpoint's configuration as LeRobot writes it for VLABench's data."""
+    pictures = {
+        f"observation.images.{name}": {"type": "VISUAL", "shape": [3, size, size]}
+        for name in ("image", "second_image", "wrist_image")
+    }
+    inputs = {**pictures, "observation.state": {"type": "STATE", "shape": [7]}, **dict(extra)}
+    outputs = {"action": {"type": "ACTION", "shape": [7]}}
+    (folder / "config.json").write_text(json.dumps({"input_features": inputs, "output_features": outputs}))
+    return folder
+
+
+def test_vlabenchs_client(tmp_path):
+    """As its `Pi0` asks: pictures of 480 px as drawn, position in the base frame, Euler angles and gripper, float64."""
+    policy, random = Echo(), np.random.default_rng(0)
+    own = own_conventions(vlabench_checkpoint(tmp_path))
+    asked = {
+        "observation/image": random.integers(0, 255, (480, 480, 3), np.uint8),
+        "observation/second_image": random.integers(0, 255, (480, 480, 3), np.uint8),
+        "observation/wrist_image": random.integers(0, 255, (480, 480, 3), np.uint8),
+        "observation/state": np.array([0.25, 0.1, 0.3, 3.1, 0.0, -1.5, 1.0]),
+        "prompt": "select the red poker",
+    }
+    with served(policy, own) as url, openpi_client(url) as client:
+        about = unpack(client.recv())["mstool"]
+        client.send(pack(asked))
+        answer = unpack(client.recv())
+    assert set(about["observation_keys"]) == set(asked)
+    np.testing.assert_array_equal(answer["actions"], np.full((4, 7), np.float32(0.25)))
+    (seen,) = policy.seen
+    assert set(own.record.views.values()) == set(seen.images) == {"base", "second", "wrist"}
+    assert {picture.shape for picture in seen.images.values()} == {(224, 224, 3)}
+    assert (seen.images["second"] != seen.images["base"]).any()
+    assert (seen.prompt, seen.state.dtype) == ("select the red poker", np.float32)
+
+
+def test_a_checkpoint_whose_own_inputs_say_too_little(tmp_path):
+    other = {"observation.images.image2": {"type": "VISUAL", "shape": [3, 96, 96]}}
+    with pytest.raises(DataError, match=r"own inputs: pictures of 2 sizes, two pictures of one name") as caught:
+        own_conventions(vlabench_checkpoint(tmp_path, extra=other.items()))
+    assert "--dataset" in caught.value.fix
 
 
 def test_openpis_client_with_droid_keys():
