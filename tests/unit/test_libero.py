@@ -12,6 +12,7 @@ from mstool.dataset.conventions import Conventions, save_conventions
 from mstool.dataset.record import Record
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.evaluation.plan import choose_envs, choose_protocol, plan_tasks
+from mstool.evaluation.scene import Scene
 from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.episode.shard import as_lists
 from mstool.maniskill2lerobot.options import make_recipe
@@ -131,6 +132,14 @@ def test_protocols_are_named():
         choose_protocol(["libero_spatial/0"], "pi")
     with pytest.raises(UsageError, match="ManiSkill has no protocol"):
         choose_protocol(["PickCube-v1"], "openpi")
+
+
+def test_a_policy_of_another_layout_is_told_before_anything_is_built():
+    """A checkpoint of ManiSkill's, whose actions are numbers of ManiSkill's own controllers."""
+    for layout, mode in (("joint", "pd_ee_delta_pose"), ("tcp", "pd_ee_delta_pose")):
+        with pytest.raises(UsageError, match=f"layout '{layout}' has no meaning in LIBERO") as caught:
+            Scene(conventions(layout, mode=mode), "libero_spatial/0")
+        assert "--layout libero" in caught.value.fix
 
 
 @needs_libero
