@@ -1,30 +1,69 @@
-"""Worker processes: started alike, ended with a pipe, and never alive after the process that started them."""
+"""Worker processes: started alike, ended with a pipe, and never alive after the process that started them.
+
+On Linux they are forked from a process of their own that has imported what they need and has opened nothing: no device,
+no thread. A simulator's import takes longer than a short episode, and what it loads is in memory once.
+"""
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import platform
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+from mstool.errors import MstoolError
 
 # How often a job is tried: in a fresh process again when its worker died or failed.
 ATTEMPTS = 2
 # How long a worker may take to leave by itself once its pipe is closed.
 GRACE_SECONDS = 5.0
+# What the process that workers are forked from imports at its start, beside what its first worker needs.
+IMPORTED_BEFORE: list[str] = []
 # `prctl(2)`: the signal that the kernel sends to this process when the one that started it ends.
 _PR_SET_PDEATHSIG = 1
 
 
-def start_worker(serve: Callable[..., None], *args: Any) -> tuple[Connection, BaseProcess]:
-    """Spawn a process that calls `serve(pipe, *args)`; returns our end of the pipe, and the process."""
-    context = multiprocessing.get_context("spawn")
+def start_worker(serve: Callable[..., None], *args: Any, imports: Sequence[str] = ()) -> tuple[Connection, BaseProcess]:
+    """Start a process that calls `serve(pipe, *args)`; returns our end of the pipe, and the process.
+
+    Parameters
+    ----------
+    serve
+        A function of a module, which the process finds by its name.
+    *args
+        What it is given besides.
+    imports
+        Modules that importing neither starts a thread nor opens a device: the first worker has them imported, the
+        others share them. A worker that needs more imports it by itself.
+
+    Raises
+    ------
+    MstoolError
+        No process could be started.
+
+    """
+    linux = platform.system() == "Linux"
+    context = multiprocessing.get_context("forkserver") if linux else multiprocessing.get_context("spawn")
+    # A command's script is its workers' main module as well, so they import what it does.
+    command = [name for name in ("mstool.cli.main",) if name in sys.modules]
+    names = dict.fromkeys(["mstool.fork_server", *command, *IMPORTED_BEFORE, serve.__module__, *imports])
+    context.set_forkserver_preload(list(names))
     ours, theirs = context.Pipe()
-    process = context.Process(target=_enter, args=(serve, theirs, *args), daemon=True)
-    process.start()
+    process = context.Process(target=_enter, args=(dict(os.environ), serve, theirs, *args), daemon=True)
+    try:
+        process.start()
+    except (EOFError, ConnectionError) as error:
+        raise MstoolError(
+            "the process that workers are forked from ended: for want of memory?",
+            fix="free memory, or take fewer --workers, and run the same command again",
+        ) from error
     theirs.close()
     return ours, process
 
@@ -54,8 +93,9 @@ def exit_words(code: int | None) -> str:
 def end_with_parent() -> None:
     """Make this process, which multiprocessing started, end when its parent does, whatever way the parent ends.
 
-    A parent that is killed cannot tell its workers, and a worker looks at its pipe only between two episodes. Linux
-    counts the thread that started this process as the parent: it must live as long as the work does.
+    A parent that is killed cannot tell its workers, and a worker looks at its pipe only between two episodes. The
+    process that workers are forked from ends with the parent, and they with it. Where there is none, Linux counts the
+    thread that started this process as the parent: it must live as long as the work does.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -63,7 +103,7 @@ def end_with_parent() -> None:
     if platform.system() == "Linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         # It ended before the kernel knew whom to tell.
-        if os.getppid() != parent.pid:
+        if os.getppid() != (_forked_from() or parent.pid):
             os._exit(1)
         return
 
@@ -74,10 +114,39 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _enter(serve: Callable[..., None], pipe: Connection, *args: Any) -> None:
+def _forked_from() -> int | None:
+    """Return the process that this one was forked from, and let go of what would keep that alive; None for no such."""
+    if forkserver.get_inherited_fds() is None:
+        return None
+    from mstool.fork_server import PID
+
+    server: Any = forkserver._forkserver
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)
+        server._forkserver_alive_fd = None
+    return PID
+
+
+def _enter(environment: Mapping[str, str], serve: Callable[..., None], pipe: Connection, *args: Any) -> None:
     end_with_parent()
+    if forkserver.get_inherited_fds() is not None:
+        _take_over(environment)
     # Ctrl-C belongs to the parent, which closes the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Several workers share the cores; one thread each leaves them to the renderer and the policy.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     serve(pipe, *args)
+
+
+def _take_over(environment: Mapping[str, str]) -> None:
+    """Begin as a process that the parent had started itself: with its environment, and with garbage collected."""
+    from mstool.fork_server import ENVIRONMENT
+
+    for name in {*ENVIRONMENT, *environment}:
+        if name not in environment:
+            os.environ.pop(name, None)
+        elif environment[name] != ENVIRONMENT.get(name):
+            os.environ[name] = environment[name]
+    # What was imported is nobody's garbage: looking through it would copy its memory.
+    gc.freeze()
+    gc.enable()

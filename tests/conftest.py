@@ -10,12 +10,16 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from mstool import processes
 from mstool.cli import main as cli
 
 # Tests run side by side: threads of one that wait for a turn would slow the other, and themselves, ten times.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell's background jobs ignore Ctrl-C, and so would the commands that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# All tests of a process fork their workers from one: it has what any of them needs.
+processes.IMPORTED_BEFORE += ["mstool.maniskill2lerobot.executors.job", "mstool.evaluation.worker", "mani_skill.envs"]
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("mstool", deadline=None)

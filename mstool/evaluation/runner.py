@@ -17,6 +17,7 @@ from mstool.evaluation.policy import Observation, Policy
 from mstool.evaluation.rollout import EvalJob
 from mstool.evaluation.worker import Finished, WorkerSetup, serve
 from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
+from mstool.simulators.benchmarks import benchmark_of
 
 # A worker that says nothing for so long hangs, s; building the first scene loads ManiSkill.
 STALLED_SECONDS = 600.0
@@ -181,7 +182,11 @@ class Runner:
     def _start_worker(self, slot: int) -> None:
         if not self._waiting:
             return
-        pipe, process = self._idle.pop(slot) if slot in self._idle else start_worker(self.serve, self.setup)
+        if slot in self._idle:
+            pipe, process = self._idle.pop(slot)
+        else:
+            imports = benchmark_of(self._waiting[0][0].env_id).worker_imports
+            pipe, process = start_worker(self.serve, self.setup, imports=imports)
         self._next(pipe, slot, process)
 
     def _next(self, pipe: Connection, slot: int, process: BaseProcess) -> None:

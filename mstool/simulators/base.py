@@ -156,6 +156,8 @@ class Benchmark(Interface):
     first_demo_seed: int
     # {name: how others evaluate in it}; the first is taken where a user says nothing.
     protocols: Mapping[str, Protocol]
+    # Modules that its workers import, and that may be imported before they are forked: see `start_worker`.
+    worker_imports: tuple[str, ...]
 
     def claims(self, env_id: str) -> bool:
         """Tell by its form whether a name is meant for this benchmark; loads nothing."""

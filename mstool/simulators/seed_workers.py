@@ -20,11 +20,14 @@ class Attempter(Protocol):
 class SeedWorkers:
     """Processes that attempt seeds; each runs `serve(pipe, *arguments)`, which is to end in `serve_seeds`.
 
-    Left without an error, every worker finishes what it is at; on an error they end where they are.
+    Left without an error, every worker finishes what it is at; on an error they end where they are. `imports` is as
+    `start_worker` takes it.
     """
 
-    def __init__(self, serve: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
-        started = [start_worker(serve, *each) for each in arguments]
+    def __init__(
+        self, serve: Callable[..., None], arguments: Sequence[tuple[Any, ...]], *, imports: Sequence[str] = ()
+    ) -> None:
+        started = [start_worker(serve, *each, imports=imports) for each in arguments]
         self._workers = {pipe: (process, number) for number, (pipe, process) in enumerate(started)}
 
     def attempts(self, seeds: Iterable[int]) -> Iterator[tuple[int, Attempt]]:

@@ -23,12 +23,16 @@ def alive(pid: int) -> bool:
 
 
 def workers_of(pid: int) -> list[int]:
-    """Return the processes that multiprocessing spawned for `pid`."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in _command_line(child)]
+    """Return the worker processes of `pid`: they are forked from a child of its that multiprocessing started."""
+    servers = [child for child in _children(pid) if b"forkserver" in _command_line(child)]
+    return [worker for server in servers for worker in _children(server)]
 
 
-def _command_line(pid: str) -> bytes:
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _command_line(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -166,6 +166,7 @@ class Toy:
     first_demo_seed = 0
     packages = ()
     protocols = conventions = MappingProxyType({})
+    worker_imports = ()
 
     def claims(self, env_id: str) -> bool:
         return env_id.startswith("toy/")

@@ -1,7 +1,9 @@
 """Worker main functions for tests; spawned processes import them by name."""
 
+import gc
 import os
 import signal
+import threading
 
 from mstool.errors import SetupError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
@@ -35,3 +37,10 @@ def moody(pipe):
             pipe.send(SetupError("no device"))
         else:
             pipe.send(mark(job))
+
+
+def say_what_you_are(pipe, *names):
+    """Answer with this process, what it sees of its environment, whether it collects garbage, and its threads."""
+    seen = {name: os.environ.get(name) for name in names}
+    pipe.send((os.getpid(), seen, gc.isenabled(), threading.active_count()))
+    pipe.poll(None)  # until the one who asked is gone

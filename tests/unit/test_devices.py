@@ -11,9 +11,9 @@ from mstool.simulators.maniskill import devices
 
 @pytest.mark.parametrize(
     ("process", "gpus", "device"),
-    [("MainProcess", 2, "gpu:0"), ("SpawnProcess-1", 2, "gpu:0"), ("SpawnProcess-2", 2, "gpu:1"),
-     ("SpawnProcess-3", 2, "gpu:0"), ("SpawnProcess-12", 8, "gpu:3"), ("SpawnProcess-5", 1, "gpu:0"),
-     ("SpawnProcess-5", 0, "gpu:0")],
+    [("MainProcess", 2, "gpu:0"), ("ForkServerProcess-1", 2, "gpu:0"), ("ForkServerProcess-2", 2, "gpu:1"),
+     ("ForkServerProcess-3", 2, "gpu:0"), ("ForkServerProcess-12", 8, "gpu:3"), ("ForkServerProcess-5", 1, "gpu:0"),
+     ("ForkServerProcess-5", 0, "gpu:0")],
 )  # fmt: skip
 def test_worker_processes_share_the_gpus_in_turn(monkeypatch, process, gpus, device):
     monkeypatch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(name=process))

@@ -10,11 +10,12 @@ from mstool.maniskill2lerobot.episode.shard import EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Done, Events, UnderWay
 from mstool.maniskill2lerobot.executors.job import ConvertJob, serve
 from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
+from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
 
 
 def run_local(jobs: Sequence[ConvertJob], workers: int | None = None) -> Events:
-    """Do `jobs` in spawned processes; yields in the order in which they finish.
+    """Do `jobs` in worker processes; yields in the order in which they finish.
 
     A worker that dies (segfault, killed for memory) or fails on an episode costs that episode one more attempt in a
     fresh process. A MstoolError (no device, disk full, ...) would meet every episode: it ends the run.
@@ -37,6 +38,7 @@ def run_local(jobs: Sequence[ConvertJob], workers: int | None = None) -> Events:
 class _Pool:
     def __init__(self, jobs: Sequence[ConvertJob]) -> None:
         self._waiting: deque[tuple[ConvertJob, int]] = deque((job, 1) for job in jobs)
+        self._imports = benchmark_of(jobs[0].recipe.env_id).worker_imports if jobs else ()
         self.busy: dict[Connection, tuple[BaseProcess, ConvertJob, int]] = {}
 
     def start(self, workers: int) -> None:
@@ -81,7 +83,7 @@ class _Pool:
     def _start_worker(self) -> None:
         if not self._waiting:
             return
-        self._next(*start_worker(serve))
+        self._next(*start_worker(serve, imports=self._imports))
 
     def _next(self, pipe: Connection, process: BaseProcess) -> None:
         if not self._waiting:

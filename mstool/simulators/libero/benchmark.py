@@ -41,6 +41,8 @@ class Libero:
     # Those are for evaluation: demos begin where its sampler places the objects, as the official ones do.
     first_demo_seed = SAMPLED
     protocols: Mapping[str, Protocol] = PROTOCOLS
+    # MuJoCo opens a device when it is imported.
+    worker_imports: tuple[str, ...] = ()
 
     def claims(self, env_id: str) -> bool:
         """Any name that begins as its suites do."""

@@ -17,7 +17,7 @@ from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
 from mstool.simulators.maniskill.environments import assets, known_environments, outdated
-from mstool.simulators.maniskill.registry import check_env_id, env_ids
+from mstool.simulators.maniskill.registry import WORKER_IMPORTS, check_env_id, env_ids
 from mstool.simulators.maniskill.solve import make_planning_env, other_demos, solvable_envs, solve_episode
 from mstool.simulators.protocol import Protocol
 
@@ -55,6 +55,7 @@ class ManiSkill:
     first_seed = 10000
     first_demo_seed = 0
     protocols: Mapping[str, Protocol] = MappingProxyType({})
+    worker_imports: tuple[str, ...] = WORKER_IMPORTS
 
     def claims(self, env_id: str) -> bool:  # noqa: ARG002
         """Any name that no other benchmark claims."""

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 
 from mstool.contract import Array, CameraFacts
+from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.robots import robots
+from mstool.simulators.maniskill.shaders import PACK, without_table
 from mstool.simulators.maniskill.views import choose_views
 
 
@@ -32,9 +34,11 @@ def mount_cameras(env: Any, views: tuple[str, ...], image_size: tuple[int, int])
     if not views:
         return {}
     from mani_skill.render import PREBUILT_SHADER_CONFIGS, set_shader_pack
+    from sapien.render import set_camera_shader_dir
 
-    # ManiSkill's own observations use this pack: flat 8-bit colour, equal to `obs_mode="rgb"` in every pixel.
-    set_shader_pack(PREBUILT_SHADER_CONFIGS["minimal"])
+    set_shader_pack(PREBUILT_SHADER_CONFIGS[PACK])
+    if render_backend() == "cpu" and all(scene.render_system.cubemap is None for scene in env.scene.sub_scenes):
+        set_camera_shader_dir(without_table())
     height, width = image_size
     return {
         name: env.scene.add_camera(

@@ -57,7 +57,7 @@ def _renderer() -> tuple[str, Any]:
 
 
 def _turn() -> int:
-    """Return which GPU is this process's: multiprocessing counts the processes it starts, from `SpawnProcess-1` on."""
+    """Return which GPU is this process's: multiprocessing counts the processes it starts, from `...Process-1` on."""
     import torch
 
     number = multiprocessing.current_process().name.rpartition("-")[2]

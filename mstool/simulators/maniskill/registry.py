@@ -8,6 +8,9 @@ from mstool.errors import UsageError
 from mstool.nearest import nearest
 from mstool.simulators.maniskill.devices import keep_renderer
 
+# SAPIEN opens no device before it renders (`devices.py`), and nothing here asks CUDA for one.
+WORKER_IMPORTS = ("mani_skill.envs",)
+
 
 @cache
 def load_maniskill() -> None:

@@ -14,6 +14,7 @@ from mstool.json_files import load_json
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Rollout
 from mstool.simulators.maniskill.record import DemoRecorder, RolloutRecorder
+from mstool.simulators.maniskill.registry import WORKER_IMPORTS
 from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
 
 FILES = ("trajectory.h5", "trajectory.json")
@@ -83,7 +84,9 @@ class Team:
         self._folders = folders
         for folder in folders:
             folder.mkdir()
-        self._workers = SeedWorkers(_serve, [(env_id, folder, robot, disturb) for folder in folders])
+        self._workers = SeedWorkers(
+            _serve, [(env_id, folder, robot, disturb) for folder in folders], imports=WORKER_IMPORTS
+        )
 
     def attempts(self, seed: int) -> Iterator[Outcome]:
         """Yield the outcomes of `seed` and those after it, in their order and without an end."""

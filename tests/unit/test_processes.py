@@ -1,0 +1,56 @@
+"""Workers are forked from a process that has their imports, and begin as if the parent had started each."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from support.processes import workers_of
+from support.workers import say_what_you_are
+
+from mstool.processes import start_worker, stop_worker
+
+
+def ask(*names):
+    pipe, process = start_worker(say_what_you_are, *names)
+    try:
+        assert process.pid in workers_of(os.getpid())
+        return pipe.recv()
+    finally:
+        stop_worker(pipe, process)
+
+
+def test_each_has_the_environment_of_its_moment(monkeypatch):
+    monkeypatch.setenv("MSTOOL_TEST", "one")
+    assert ask("MSTOOL_TEST")[1] == {"MSTOOL_TEST": "one"}
+    monkeypatch.setenv("MSTOOL_TEST", "two")
+    assert ask("MSTOOL_TEST")[1] == {"MSTOOL_TEST": "two"}
+    monkeypatch.delenv("MSTOOL_TEST")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    # A core each, unless the user says otherwise.
+    assert ask("MSTOOL_TEST", "OMP_NUM_THREADS")[1] == {"MSTOOL_TEST": None, "OMP_NUM_THREADS": "1"}
+
+
+def test_each_is_a_process_of_its_own_that_collects_garbage():
+    one, two = ask(), ask()
+    assert len({os.getpid(), one[0], two[0]}) == 3
+    assert one[2]
+    assert one[3] == 1
+
+
+@pytest.mark.sim
+def test_nothing_that_is_imported_before_opens_a_device():
+    """A fork of a process with threads, or with CUDA initialised, is of no use."""
+    code = (
+        "import os, sys\n"
+        "from mstool.simulators.benchmarks import BENCHMARKS\n"
+        "for benchmark in BENCHMARKS:\n"
+        "    for name in benchmark.worker_imports: __import__(name)\n"
+        "import torch\n"
+        "assert 'sapien' in sys.modules and not torch.cuda.is_initialized()\n"
+        "mapped = open('/proc/self/maps').read()\n"
+        "print(len(os.listdir('/proc/self/task')), 'libvulkan' in mapped, 'lerobot' in sys.modules)"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.stdout.split() == ["1", "False", "False"], done.stderr
