@@ -8,6 +8,7 @@ controller              what its actions are in metres and radians
 robots, views, cameras  what stands in a scene, and from where it is seen
 states                  a scene put in a demo's state
 devices                 where it renders
+shaders                 what its pictures are drawn with
 render_detail           fewer triangles: meshes makes them, mesh_cache keeps them
 action_conversion       demo actions in another control mode, by way of the joint_targets of their own
 holding                 the action with which a robot stays where it is
