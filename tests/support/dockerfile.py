@@ -41,12 +41,13 @@ def run_steps(source: Path, folder: Path, environment: dict[str, str]) -> Iterat
     source
         The build context, a copy of the clone.
     folder
-        An empty folder: `/opt` and `/data` are in it.
+        An empty folder, made where it is missing: `/opt` and `/data` are in it.
     environment
         Variables that the image has beside its own.
 
     """
     here, variables = folder, dict(environment)
+    here.mkdir(parents=True, exist_ok=True)
 
     def inside(words: str) -> str:
         return re.sub(r"(?<![\w.])/(opt|data)\b", lambda found: f"{folder}/{found[1]}", words)

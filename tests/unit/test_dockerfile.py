@@ -50,10 +50,10 @@ def test_steps_are_taken_in_their_folder_and_end_at_a_failure(tmp_path):
     (source / "b.txt").write_text("b")
     (source / ".dockerignore").write_text("*\n!a.txt\n")
     (source / "Dockerfile").write_text(
-        "FROM x\n# c\nRUN apt-get update\nENV UV_NO_CACHE=1 P=/opt/bin:$PATH\nWORKDIR /opt/it\nCOPY . .\n"
+        "FROM x\n# c\nRUN apt-get update\nRUN ls\nENV UV_NO_CACHE=1 P=/opt/bin:$PATH\nWORKDIR /opt/it\nCOPY . .\n"
         'RUN ls \\\n  && echo "$P$UV_NO_CACHE"\nRUN false\nRUN echo never\n'
     )
     environment = {"PATH": "/usr/bin:/bin"}
     steps = list(run_steps(source, tmp_path / "image", environment))
     printed = f"a.txt\n{tmp_path}/image/opt/bin:/usr/bin:/bin\n"
-    assert steps == [('ls && echo "$P$UV_NO_CACHE"', 0, printed), ("false", 1, "")]
+    assert steps == [("ls", 0, ""), ('ls && echo "$P$UV_NO_CACHE"', 0, printed), ("false", 1, "")]
