@@ -160,7 +160,8 @@ def main() -> None:
         }
         for each in results
     ]
-    heading = "# Installed in an empty environment\n\nPackages from uv's cache where it has them.\n\n"
+    told = "Packages from uv's cache where it has them; pip downloads them all."
+    heading = f"# Installed in an empty environment\n\n{told}\n\n"
     (RESULTS / "install.md").write_text(f"{heading}```\n{table(rows, list(rows[0]))}\n```\n")
 
 

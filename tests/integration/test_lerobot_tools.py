@@ -120,8 +120,11 @@ def test_delete_and_merge_of_portable_videos_keep_their_encoding(portable, tmp_p
     assert said == {("High", "yuv420p", 6, 1, 1)}
 
 
-def test_split(ours, stored, tmp_path):
-    out = edit("split", 'splits={"train": [0, 2], "val": [1]}', source=ours, out=tmp_path / "out")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_split(profile, request, tmp_path):
+    source = request.getfixturevalue("ours" if profile == "exact" else profile)
+    stored = episodes(source)
+    out = edit("split", 'splits={"train": [0, 2], "val": [1]}', source=source, out=tmp_path / "out")
     same(episodes(out / "train"), [stored[0], stored[2]], at_least_db=AGAIN_DB)
     same(episodes(out / "val"), [stored[1]], at_least_db=AGAIN_DB)
 
