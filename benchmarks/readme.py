@@ -33,6 +33,9 @@ TINY_CONVERT = "--episodes 1 --image-size 32 --workers 1"
 TINY_TRAIN = "--steps 2 --batch-size 2 --device cpu"
 TINY_EVAL = "--episodes 1 --horizon 6 --workers 1 --device cpu"
 MODEL = "runs/pick/checkpoints/last/pretrained_model"
+TINY_IMPROVE = (
+    "--minutes 1 --episodes 1 --critic-episodes 1 --demo-updates 1 --updates 1 --batch-size 2 --workers 1 --device cpu"
+)
 LEROBOT_EVAL = "--policy.device=cpu --env.episode_length=4 --eval.n_episodes=1 --eval.batch_size=1"
 # What a Ray cluster of one machine is; Ctrl-C ends it.
 RAY_HEAD = """
@@ -130,6 +133,11 @@ COMMANDS: dict[str, Run] = {
     "mstool finetune data/pick300 --output runs/pick300": Run(TINY_TRAIN),
     "mstool eval --policy runs/pick300 --episodes 50 --output eval/pick300": Run(TINY_EVAL),
     "mstool eval --compare eval/pick300 eval/pick": Run(),
+    "mstool improve runs/pick --dry-run": Run(TINY_IMPROVE),
+    "mstool improve runs/pick": Run(TINY_IMPROVE),
+    "mstool improve runs/pick --method best-of-n --output runs/n": Run(TINY_IMPROVE),
+    "mstool improve runs/pick --resume": Run(TINY_IMPROVE),
+    "mstool eval --policy runs/improve-fql-pick --episodes 100": Run(TINY_EVAL),
     f"{PI05} --dry-run": Run(codes=(0, 1), note="without the hub: what is missing, after the plan"),
     f"HF_ENDPOINT=https://your-mirror {PI05} --output runs/pi05": Run(
         fill=MIRROR,
