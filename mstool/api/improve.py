@@ -20,6 +20,7 @@ def improve(
     demo_updates: int = 2000,
     critic_episodes: int = 64,
     updates: int = 8,
+    horizon: int | None = None,
     replan: int = 8,
     batch_size: int = 256,
     lr: float = 3e-4,
@@ -57,6 +58,8 @@ def improve(
         Own episodes on which the critic alone learns.
     updates
         Updates that go with each own episode.
+    horizon
+        The most control steps of an own episode, by default the manifest's.
     replan
         Actions executed of each chunk, which are what the critic judges.
     batch_size
@@ -110,6 +113,7 @@ def improve(
         demo_updates=demo_updates,
         critic_episodes=critic_episodes,
         updates=updates,
+        horizon=horizon,
         replan=replan,
         batch_size=batch_size,
         lr=lr,

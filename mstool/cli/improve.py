@@ -35,6 +35,9 @@ def improve(
         int, typer.Option(min=0, help="First own episodes, on which the critic alone learns.")
     ] = 64,
     updates: Annotated[int, typer.Option(min=1, help="Updates that go with each own episode.")] = 8,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="The most steps of an own episode.", show_default="the manifest's")
+    ] = None,
     replan: Annotated[int, typer.Option(min=1, help="Actions executed of each chunk: what the critic judges.")] = 8,
     batch_size: Annotated[int, typer.Option(min=2, help="Rows of an update.")] = 256,
     lr: Annotated[float, typer.Option(help="Learning rate of the critic; less for the policy.")] = 3e-4,
@@ -95,6 +98,7 @@ def improve(
         demo_updates=demo_updates,
         critic_episodes=critic_episodes,
         updates=updates,
+        horizon=horizon,
         replan=replan,
         batch_size=batch_size,
         lr=lr,

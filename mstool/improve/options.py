@@ -26,6 +26,8 @@ class ImproveOptions:
     critic_episodes: int = 64
     # Updates that go with each own episode.
     updates: int = 8
+    # The most steps of an own episode; None: the manifest's.
+    horizon: int | None = None
     # Actions executed of a chunk.
     replan: int = 8
     batch_size: int = 256

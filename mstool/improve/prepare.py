@@ -103,7 +103,7 @@ def prepare(options: ImproveOptions) -> Prepared:
                 fix=options.command(env=demos.env_ids[0]),
             )
     prompts = dataset_prompts(dataset, load_conventions(dataset)) if dataset is not None else {}
-    tasks = tuple(plan_task(env_id, (), conventions, prompts.get(env_id), None) for env_id in envs)
+    tasks = tuple(plan_task(env_id, (), conventions, prompts.get(env_id), options.horizon) for env_id in envs)
     start = first_seed(conventions, envs, options.seed, options.seed_start, options.command(seed_start=None))
     workers = options.workers or auto_workers(kept_cores=1)
     sentences = {task.prompt for task in tasks}
@@ -131,7 +131,7 @@ def _check_kind(options: ImproveOptions, config: Mapping[str, Any]) -> None:
     kind = str(config.get("type"))
     if kind != "flow":
         raise UsageError(
-            f"{options.checkpoint} is a {kind} policy: every method works on the features and the sampler of the "
+            f"{options.checkpoint} is of type {kind}: every method works on the features and the sampler of the "
             "bundled flow policy",
             fix="mstool finetune DATASET trains one, then mstool improve runs/flow-DATASET",
         )
