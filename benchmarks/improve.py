@@ -1,13 +1,13 @@
 """Reinforcement learning on top of imitation, beside its controls at equal time: generate, convert, finetune, improve.
 
     python benchmarks/improve.py --tasks PickCube-v1 --methods fql,best-of-n --minutes 4 --limit 580 --output runs/rl
-    python benchmarks/improve.py --tasks PickCube-v1 --checkpoint runs/pick --dataset data/pick --minutes 20 --seeds 0,1,2
+    python benchmarks/improve.py --tasks PickCube-v1 --checkpoint runs/pick --dataset data/pick --minutes 20
     python benchmarks/improve.py --combine runs/rl/results.json MORE/results.json
 
-For each task: demos and a dataset (made once in `--work`), a flow policy trained for `--train-minutes`, its evaluation on
-unseen seeds, then each method and seed for `--minutes` from that same policy, and its evaluation on the same seeds. The
-method `imitation` is more imitation: `finetune --init`. Results are written after every stage, and what there is of an
-evaluation when `--limit` comes counts. `--combine` writes `benchmarks/results/improve.json` and `.md`.
+For each task: demos and a dataset (made once in `--work`), a flow policy trained for `--train-minutes`, its evaluation
+on unseen seeds, then each method and seed for `--minutes` from that same policy, and its evaluation on the same seeds.
+The method `imitation` is more imitation: `finetune --init`. Results are written after every stage, and what there is of
+an evaluation when `--limit` comes counts. `--combine` writes `benchmarks/results/improve.json` and `.md`.
 """
 
 import argparse
@@ -135,10 +135,10 @@ def combine(paths: list[Path]) -> None:
     runs = [json.loads(path.read_text()) for path in paths]
     lines = ["# Reinforcement learning on top of imitation"]
     lines += [f"```\n{as_table([entry for run in runs for entry in run['tasks']])}\n```"]
-    lines += [
-        "`before` is the flow policy that all start from. `own, lowest` is the least success at the end over 64 own episodes: "
-        "the dip. `once` and `at end` are of unseen seeds, the same for all."
-    ]
+    lines.append(
+        "`before` is the flow policy that all start from. `own, lowest` is the least success at the end over 64 own "
+        "episodes: the dip. `once` and `at end` are of unseen seeds, the same for all."
+    )
     lines += [f"{run['machine']}:\n\n    {run['words']}" for run in runs]
     (RESULTS / "improve.md").write_text("\n\n".join(lines) + "\n")
     (RESULTS / "improve.json").write_text(json.dumps(runs, indent=1) + "\n")
