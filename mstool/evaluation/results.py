@@ -134,15 +134,15 @@ class Results:
     def rows(self) -> list[dict[str, object]]:
         """Return the table's rows: one per task, per suite of several tasks, and over all where these say it not yet.
 
-        A suite's row has what others report of the whole suite; that over all has their mean over the suites.
+        A suite's row has what others report of the whole suite; that over all their mean, where all suites are whole.
         """
         rows = [task.row() for task in self.tasks]
         totals = [self._total(self._label(suite), self._of(suite), [suite]) for suite in self.suites]
         totals = [row for row, suite in zip(totals, self.suites, strict=True) if len(self._of(suite)) > 1]
         covered = len(self.suites) == 1 and len(self._of(*self.suites)) == len(self.tasks)
         if len(self.tasks) > 1 and not covered:
-            suites = list(self.suites) if len(self._of(*self.suites)) == len(self.tasks) else []
-            totals.append(self._total("all", self.tasks, suites))
+            whole = len(self.tasks) == sum(self.suites.values()) == len(self._of(*self.suites))
+            totals.append(self._total("all", self.tasks, list(self.suites) if whole else []))
         return rows + totals
 
     def _of(self, *suites: str) -> list[TaskResult]:
