@@ -13,6 +13,7 @@ from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target, locked, work_folder
 from mstool.maniskill2lerobot.batches import Part
 from mstool.maniskill2lerobot.dropped import from_states, nothing_kept
+from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import MARKER, EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Executor, UnderWay
 from mstool.maniskill2lerobot.executors.job import ConvertJob, disk_full
@@ -24,6 +25,7 @@ from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
 from mstool.maniskill2lerobot.writers.provenance import unverified
 from mstool.ordering import firsts_first
 from mstool.progress import Notify, Progress
+from mstool.simulators.benchmarks import benchmark_of
 
 # Measured by benchmarks/render_detail.py.
 SPEED_HINT = (
@@ -199,7 +201,7 @@ def _run(
             mark = event.mark
             if mark is None:
                 notify(f"episode {job.position} of {job.demos} failed twice:\n{event.dropped}")
-            elif not hinted and mark.rendered_on == "cpu" and job.recipe.render_detail == "full":
+            elif not hinted and mark.rendered_on == "cpu" and _could_be_faster(job.recipe):
                 notify(SPEED_HINT)
                 hinted = True
             done += 1
@@ -208,3 +210,7 @@ def _run(
             progress.note = f"{done} of {len(jobs)} episodes, {dropped} dropped"
             progress.update(frames - rendered[job], more=frames - job.steps)
             yield job, mark or event.dropped.strip().splitlines()[-1]
+
+
+def _could_be_faster(recipe: Recipe) -> bool:
+    return recipe.render_detail == "full" and "fast" in benchmark_of(recipe.env_id).render_details

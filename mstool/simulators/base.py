@@ -154,6 +154,8 @@ class Benchmark(Interface):
     first_seed: int
     # That of the first demo that is generated.
     first_demo_seed: int
+    # How detailed it can draw: what `--render-detail` takes.
+    render_details: tuple[str, ...]
     # {name: how others evaluate in it}; the first is taken where a user says nothing.
     protocols: Mapping[str, Protocol]
     # Modules that its workers import, and that may be imported before they are forked: see `start_worker`.

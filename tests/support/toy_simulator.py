@@ -164,6 +164,7 @@ class Toy:
     name = "Toy"
     first_seed = 0
     first_demo_seed = 0
+    render_details: tuple[str, ...] = ("full",)
     packages = ()
     protocols = conventions = MappingProxyType({})
     worker_imports = ()

@@ -18,6 +18,7 @@ from mstool.evaluation.replay_dataset import replay_dataset
 from mstool.evaluation.rollout import EvalJob
 from mstool.evaluation.worker import EvalWorker, WorkerSetup
 from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.convert import SPEED_HINT
 from mstool.maniskill2lerobot.executors.base import Done
 from mstool.maniskill2lerobot.executors.job import ConvertWorker
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
@@ -43,6 +44,7 @@ def in_process(jobs, _workers):
 @pytest.fixture
 def dataset(toy, tmp_path):
     request = ConvertRequest(layout="droid", image_size="32", instruction="point there", demos="generate", episodes=4)
+    said = []
     (report,) = build(
         make_recipes([ENV], request, FORMATS, per_task=False),
         request,
@@ -50,8 +52,11 @@ def dataset(toy, tmp_path):
         repo_id="me/toy",
         formats=FORMATS,
         executor=in_process,
+        notify=said.append,
     )
     assert report.converted == 4
+    # It draws on the processor, in the one way that it has.
+    assert SPEED_HINT not in said
     return report.root
 
 

@@ -40,6 +40,7 @@ class Libero:
     first_seed = 0
     # Those are for evaluation: demos begin where its sampler places the objects, as the official ones do.
     first_demo_seed = SAMPLED
+    render_details: tuple[str, ...] = ("full",)
     protocols: Mapping[str, Protocol] = PROTOCOLS
     # MuJoCo opens a device when it is imported.
     worker_imports: tuple[str, ...] = ()

@@ -54,6 +54,7 @@ class ManiSkill:
     # Far from those that demos are made of.
     first_seed = 10000
     first_demo_seed = 0
+    render_details: tuple[str, ...] = ("full", "fast")
     protocols: Mapping[str, Protocol] = MappingProxyType({})
     worker_imports: tuple[str, ...] = WORKER_IMPORTS
 
