@@ -1,4 +1,4 @@
-"""Worker processes: started alike, ended with a pipe, and never alive after the process that started them.
+"""Worker processes: started alike, ended alike, and never alive after the process that started them.
 
 On Linux they are forked from a process of their own that has imported what they need and has opened nothing: no device,
 no thread. A simulator's import takes longer than a short episode, and what it loads is in memory once.
@@ -22,8 +22,6 @@ from mstool.errors import MstoolError
 
 # How often a job is tried: in a fresh process again when its worker died or failed.
 ATTEMPTS = 2
-# How long a worker may take to leave by itself once its pipe is closed.
-GRACE_SECONDS = 5.0
 # What the process that workers are forked from imports at its start, beside what its first worker needs.
 IMPORTED_BEFORE: list[str] = []
 # `prctl(2)`: the signal that the kernel sends to this process when the one that started it ends.
@@ -68,16 +66,8 @@ def start_worker(serve: Callable[..., None], *args: Any, imports: Sequence[str] 
     return ours, process
 
 
-def stop_worker(pipe: Connection, process: BaseProcess) -> None:
-    """Close a worker's pipe and wait until it has left; one that does not leave is killed."""
-    pipe.close()
-    process.join(GRACE_SECONDS)
-    if process.is_alive():
-        kill_worker(pipe, process)
-
-
 def kill_worker(pipe: Connection, process: BaseProcess) -> None:
-    """End a worker that is at work."""
+    """End a worker, at work or not: what it finished, it has answered, and leaving by itself takes it seconds."""
     pipe.close()
     process.kill()
     process.join()

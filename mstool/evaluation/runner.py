@@ -16,7 +16,7 @@ from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.policy import Observation, Policy
 from mstool.evaluation.rollout import EvalJob
 from mstool.evaluation.worker import Finished, WorkerSetup, serve
-from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
+from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker
 from mstool.simulators.benchmarks import benchmark_of
 
 # A worker that says nothing for so long hangs, s; building the first scene loads ManiSkill.
@@ -129,7 +129,7 @@ class Runner:
     def _failed(self, pipe: Connection, worker: _Worker, why: str) -> Iterator[Finished]:
         """Try once more in a fresh process: the old one is dead, or what it holds may be what failed."""
         del self._workers[pipe]
-        stop_worker(pipe, worker.process)
+        kill_worker(pipe, worker.process)
         if worker.attempt < ATTEMPTS:
             self._waiting.appendleft((worker.job, worker.attempt + 1))
         else:
@@ -195,7 +195,7 @@ class Runner:
             self._idle[slot] = pipe, process
             return
         if not self._waiting:
-            stop_worker(pipe, process)
+            kill_worker(pipe, process)
             return
         job, attempt = self._waiting.popleft()
         if self.policy is not None:

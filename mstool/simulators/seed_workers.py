@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from mstool.errors import MstoolError
-from mstool.processes import exit_words, kill_worker, start_worker, stop_worker
+from mstool.processes import exit_words, kill_worker, start_worker
 from mstool.simulators.demos import Attempt
 
 
@@ -70,12 +70,9 @@ class SeedWorkers:
                 for pipe in self._workers:
                     while self._receive(pipe) is not None:
                         pass  # an attempt that nobody needs any more
-                for pipe, (process, _number) in self._workers.items():
-                    stop_worker(pipe, process)
         finally:
             for pipe, (process, _number) in self._workers.items():
-                if process.is_alive():
-                    kill_worker(pipe, process)
+                kill_worker(pipe, process)
 
     def _receive(self, pipe: Connection) -> Attempt | None:
         try:

@@ -9,7 +9,7 @@ from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Done, Events, UnderWay
 from mstool.maniskill2lerobot.executors.job import ConvertJob, serve
-from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker, stop_worker
+from mstool.processes import ATTEMPTS, exit_words, kill_worker, start_worker
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
 
@@ -60,14 +60,14 @@ class _Pool:
                 continue
             del self.busy[pipe]
             if isinstance(answer, MstoolError):
-                stop_worker(pipe, process)
+                kill_worker(pipe, process)
                 raise answer
             if isinstance(answer, EpisodeMark):
                 self._next(pipe, process)
                 yield Done(job, answer)
                 continue
             # A fresh process: this one is dead, or what it holds may be what failed.
-            stop_worker(pipe, process)
+            kill_worker(pipe, process)
             if attempt < ATTEMPTS:
                 self._waiting.appendleft((job, attempt + 1))
             else:
@@ -87,7 +87,7 @@ class _Pool:
 
     def _next(self, pipe: Connection, process: BaseProcess) -> None:
         if not self._waiting:
-            stop_worker(pipe, process)
+            kill_worker(pipe, process)
             return
         job, attempt = self._waiting.popleft()
         self.busy[pipe] = (process, job, attempt)
