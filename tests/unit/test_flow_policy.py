@@ -9,10 +9,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lerobot.configs.types import FeatureType, PolicyFeature
 from scipy import stats
 from torch import nn
 
 from mstool.training.flow.augmentation import jitter, reduce_to, shift
+from mstool.training.flow.configuration_flow import FlowConfig
+from mstool.training.flow.modeling_flow import FlowPolicy
 from mstool.training.flow.network import ActionExpert, AdaRMSNorm, Attention, RMSNorm, rms, sinusoidal
 from mstool.training.flow.objective import Ddpm, FlowMatching
 from mstool.training.flow.processor_flow import word_ids
@@ -219,3 +222,20 @@ def test_jitter_keeps_pictures_in_range():
     assert (changed - images).abs().max() < 0.35
     assert not torch.equal(changed, images)
     assert torch.equal(jitter(images, 0.0), images)
+
+
+def test_a_stored_goal_is_seen():
+    shape = {"observation.images.image": (3, 32, 32), "observation.state": (8,), "observation.environment_state": (3,)}
+    kinds = (FeatureType.VISUAL, FeatureType.STATE, FeatureType.ENV)
+    inputs = {name: PolicyFeature(kind, size) for (name, size), kind in zip(shape.items(), kinds, strict=True)}
+    outputs = {"action": PolicyFeature(FeatureType.ACTION, (7,))}
+    config = FlowConfig(device="cpu", width=64, action_layers=1, input_features=inputs, output_features=outputs)
+    policy = FlowPolicy(config)
+    batch = {name: torch.zeros(1, *size) for name, size in shape.items()}
+    batch["observation.language.tokens"] = torch.ones(1, 4, dtype=torch.long)
+    one, same, other = (
+        policy.model.encoder(policy._images(batch), policy._state(batch), batch["observation.language.tokens"])[0]
+        for batch["observation.environment_state"] in (torch.zeros(1, 3), torch.zeros(1, 3), torch.ones(1, 3))
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)

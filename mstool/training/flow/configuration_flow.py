@@ -65,6 +65,7 @@ class FlowConfig(PreTrainedConfig):  # type: ignore[misc]
         default_factory=lambda: {
             "VISUAL": NormalizationMode.IDENTITY,
             "STATE": NormalizationMode.QUANTILES,
+            "ENV": NormalizationMode.QUANTILES,
             "ACTION": NormalizationMode.QUANTILES,
         }
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from lerobot.policies.pretrained import PreTrainedPolicy
-from lerobot.utils.constants import ACTION, OBS_LANGUAGE_TOKENS, OBS_STATE
+from lerobot.utils.constants import ACTION, OBS_ENV_STATE, OBS_LANGUAGE_TOKENS, OBS_STATE
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
@@ -27,12 +27,12 @@ class FlowNetwork(nn.Module):
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
-        state = config.robot_state_feature
+        state, goal = config.robot_state_feature, config.env_state_feature
         assert state is not None, "checked by validate_features"
         self.encoder = ObservationEncoder(
             cameras=len(config.image_features),
             image_size=config.image_size,
-            state_size=state.shape[0],
+            state_size=state.shape[0] + (goal.shape[0] if goal is not None else 0),
             width=config.width,
             heads=config.num_heads,
             layers=config.observation_layers,
@@ -122,7 +122,7 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         images = self._images(batch)
         if self.training:
             images = jitter(shift(images, config.shift_pixels), config.jitter)
-        seen = (images * 2 - 1, batch[OBS_STATE], batch[OBS_LANGUAGE_TOKENS])
+        seen = (images * 2 - 1, self._state(batch), batch[OBS_LANGUAGE_TOKENS])
         context, mask = self.model.encoder(*seen)
         draws = config.noise_draws
         actions = batch[ACTION].float().repeat_interleave(draws, dim=0)
@@ -205,7 +205,7 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
     def encode(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Return what the averaged encoder sees of a normalised batch: tokens (B, N, W) and their mask (B, N)."""
         images = self._images(batch)
-        context, mask = self.average.encoder(images * 2 - 1, batch[OBS_STATE], batch[OBS_LANGUAGE_TOKENS])
+        context, mask = self.average.encoder(images * 2 - 1, self._state(batch), batch[OBS_LANGUAGE_TOKENS])
         return context, mask
 
     @torch.no_grad()
@@ -215,6 +215,11 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
             chunk = self.predict_action_chunk(batch, **kwargs)[:, : self.config.n_action_steps]
             self._queue.extend(chunk.transpose(0, 1))
         return self._queue.popleft()
+
+    def _state(self, batch: dict[str, Any]) -> Tensor:
+        """Return the robot's state (B, S), and behind it what the environment tells: a goal (B, 3)."""
+        told = [batch[OBS_ENV_STATE]] if self.config.env_state_feature is not None else []
+        return torch.cat([batch[OBS_STATE], *told], dim=-1)
 
     def _images(self, batch: dict[str, Any]) -> Tensor:
         """Stack the cameras' pictures (B, C, 3, h, w) in [0, 1], reduced to the configured size."""
