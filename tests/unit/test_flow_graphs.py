@@ -56,7 +56,7 @@ def test_recorded_passes_train_as_eager_ones():
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
-            losses[recorded].append(float(loss))
+            losses[recorded].append(loss.item())
         weights[recorded] = {name: value.float().cpu() for name, value in policy.state_dict().items()}
     assert losses[True] == pytest.approx(losses[False], rel=2e-2)
     for name, value in weights[False].items():

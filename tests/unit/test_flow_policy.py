@@ -229,10 +229,12 @@ def test_a_stored_goal_is_seen():
     kinds = (FeatureType.VISUAL, FeatureType.STATE, FeatureType.ENV)
     inputs = {name: PolicyFeature(kind, size) for (name, size), kind in zip(shape.items(), kinds, strict=True)}
     outputs = {"action": PolicyFeature(FeatureType.ACTION, (7,))}
-    config = FlowConfig(device="cpu", width=64, action_layers=1, input_features=inputs, output_features=outputs)
-    policy = FlowPolicy(config)
+    config = FlowConfig(
+        device="cpu", image_size=(32, 32), width=64, action_layers=1, input_features=inputs, output_features=outputs
+    )
+    policy = FlowPolicy(config).eval()
     batch = {name: torch.zeros(1, *size) for name, size in shape.items()}
-    batch["observation.language.tokens"] = torch.ones(1, 4, dtype=torch.long)
+    batch["observation.language.tokens"] = torch.ones(1, config.max_words, dtype=torch.long)
     one, same, other = (
         policy.model.encoder(policy._images(batch), policy._state(batch), batch["observation.language.tokens"])[0]
         for batch["observation.environment_state"] in (torch.zeros(1, 3), torch.zeros(1, 3), torch.ones(1, 3))

@@ -123,14 +123,14 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         if self.training:
             images = jitter(shift(images, config.shift_pixels), config.jitter)
         seen = (images * 2 - 1, self._state(batch), batch[OBS_LANGUAGE_TOKENS])
+        if self._recording and self.training:
+            self._record(seen)
         context, mask = self.model.encoder(*seen)
         draws = config.noise_draws
         actions = batch[ACTION].float().repeat_interleave(draws, dim=0)
         noise = torch.randn_like(actions)
         t = self.objective.times(len(actions), actions.device)
         noisy, target = self.objective.path(actions, noise, t)
-        if self._recording and self.training:
-            self._record(seen, (noisy, t, context, mask))
         predicted = self.model.expert(noisy, t, context, mask)
         error = F.mse_loss(predicted.float(), target, reduction="none").mean(-1)
         valid = ~batch["action_is_pad"] if "action_is_pad" in batch else torch.ones(batch[ACTION].shape[:2], dtype=bool)  # type: ignore[call-overload]
@@ -168,20 +168,22 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self._recording = self._on_gpu
         return self._recording
 
-    def _record(self, seen: tuple[Tensor, ...], noised: tuple[Tensor, ...]) -> None:
+    def _record(self, seen: tuple[Tensor, ...]) -> None:
+        """Record with these pictures, before this step's own passes: what autograd still holds would be in the way."""
         self._recording = False
-        noisy, t, context, mask = noised
+        config = self.config
+        assert config.action_feature is not None, "checked by validate_features"
+        self.average.eval()
+        with torch.no_grad():
+            context, mask = self.average.encoder(*seen)
+        self.average.train(self.training)
+        chunks = len(context) * config.noise_draws
+        noisy = torch.zeros(chunks, config.chunk_size, config.action_feature.shape[0], device=context.device)
+        t = torch.full((chunks,), 0.5, device=context.device)
+        inputs = (tuple(each.clone() for each in seen), (noisy, t, context.requires_grad_(), mask))
         dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else None
         try:
-            with torch.enable_grad():
-                graphs.record(
-                    (self.model.encoder, self.model.expert),
-                    (
-                        tuple(each.clone() for each in seen),
-                        (noisy.clone(), t.clone(), context.detach().clone().requires_grad_(), mask.clone()),
-                    ),
-                    dtype,
-                )
+            graphs.record((self.model.encoder, self.model.expert), inputs, dtype)
         except RuntimeError as error:
             logging.warning("the network's passes cannot be recorded, so the training is slower: %s", error)
 
