@@ -90,7 +90,7 @@ class Runner:
     def close(self) -> None:
         """End the workers that wait."""
         for pipe, process in self._idle.values():
-            stop_worker(pipe, process)
+            kill_worker(pipe, process)
         self._idle.clear()
 
     def _collect(self) -> Iterator[Finished]:

@@ -8,7 +8,7 @@ import pytest
 from support.processes import workers_of
 from support.workers import say_what_you_are
 
-from mstool.processes import start_worker, stop_worker
+from mstool.processes import kill_worker, start_worker
 
 
 def ask(*names):
@@ -17,7 +17,7 @@ def ask(*names):
         assert process.pid in workers_of(os.getpid())
         return pipe.recv()
     finally:
-        stop_worker(pipe, process)
+        kill_worker(pipe, process)
 
 
 def test_each_has_the_environment_of_its_moment(monkeypatch):
