@@ -138,7 +138,8 @@ def run_options(
     tell_line = notify()
     prepared = prepare(options)
     # torch and LeRobot wait until the cheap checks are done.
-    from mstool.improve.run import Run, make_plan, make_way, open_policy
+    from mstool.improve.plan import make_plan, open_policy
+    from mstool.improve.run import Run, make_way
 
     policy = open_policy(prepared)
     try:

@@ -1,0 +1,99 @@
+"""How a run has gone so far: its rounds, its best checkpoint, and whether the policy still can what it could."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mstool.errors import MstoolError
+from mstool.improve.curve import WINDOW, smoothed
+from mstool.improve.method import Losses, Phase
+from mstool.improve.prepare import Prepared
+from mstool.improve.rollouts import Round
+from mstool.improve.saving import link
+from mstool.training.held_out import BEST
+from mstool.training.resume import CHECKPOINTS, LAST, MODEL
+
+# Success over the last episodes below this part of what the policy began with is a collapse.
+COLLAPSED, WORTH_WATCHING = 0.34, 0.2
+
+
+@dataclass
+class Course:
+    """The rounds of a run as they are played."""
+
+    prepared: Prepared
+    # One for each round, as `curve.json` has them.
+    points: list[dict[str, Any]] = field(default_factory=list)
+    # Lines of the own episodes for the conventions.
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, round_: Round, phase: Phase, asked: int, seconds: float, updates: int, losses: Losses) -> str:
+        """Keep a round, mark the best checkpoint, and return the line that tells the round.
+
+        Parameters
+        ----------
+        round_, phase, asked
+            What was played, in which phase, and how many episodes were asked for.
+        seconds, updates, losses
+            Of the run so far.
+
+        """
+        for outcome in round_.outcomes:
+            own = {"env_id": outcome.env_id, "seed": outcome.seed, "frames": outcome.steps}
+            self.lines.append({"episode_index": -1, **own, "rollout": True})
+        before = self.points[-1]["steps"] if self.points else 0
+        point = {
+            "phase": phase,
+            "asked": asked,
+            "episodes": len(round_.outcomes),
+            "once": sum(outcome.success_once for outcome in round_.outcomes),
+            "at_end": sum(outcome.success_at_end for outcome in round_.outcomes),
+            "steps": before + round_.steps,
+            "minutes": round(seconds / 60, 3),
+            "updates": updates,
+            "seconds": round(round_.seconds, 2),
+            "losses": {name: round(value, 5) for name, value in losses.items()},
+        }
+        self.points.append(point)
+        self._mark_best()
+        told = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        solved = f"{point['once']} of {point['episodes']} solved, {point['at_end']} at the end"
+        so_far = f"{len(self.lines)} episodes, {updates} updates, {round_.steps / round_.seconds:.0f} steps/s"
+        return f"round {len(self.points)} ({phase}): {solved}; {so_far}  {told}"
+
+    def check_alive(self) -> None:
+        """Stop where the policy has lost most of what it could.
+
+        Raises
+        ------
+        MstoolError
+            It has; the last checkpoint is the best one again.
+
+        """
+        first = [point for point in self.points if point["phase"] == "critic"] or self.points[:1]
+        began = sum(point["once"] for point in first) / max(1, sum(point["episodes"] for point in first))
+        online = [point for point in self.points if point["phase"] == "online"]
+        if sum(point["episodes"] for point in online) < WINDOW or began < WORTH_WATCHING:
+            return
+        now = smoothed(online, "once")[-1]
+        if now < COLLAPSED * began:
+            folder = self.prepared.output / CHECKPOINTS
+            if (folder / BEST).is_dir():
+                link(folder / LAST, (folder / BEST).resolve().name)
+            options = self.prepared.options
+            raise MstoolError(
+                f"the policy collapsed: {100 * now:.0f} % of the last episodes were solved, {100 * began:.0f} % of the "
+                f"first ones{self.kept()}",
+                fix=options.command(alpha=3 * options.alpha, resume=False, output="runs/ANOTHER"),
+            )
+
+    def kept(self) -> str:
+        """Say which checkpoint is from before; empty where there is none."""
+        last = self.prepared.output / CHECKPOINTS / LAST
+        return f"; {last / MODEL} is from before" if last.is_dir() else ""
+
+    def _mark_best(self) -> None:
+        """Let `best` be the checkpoint at hand when the smoothed success of own episodes was never higher."""
+        last = (self.prepared.output / CHECKPOINTS / LAST).resolve()
+        online = smoothed(self.points, "at_end")
+        if last.is_dir() and online[-1] >= max(online):
+            link(self.prepared.output / CHECKPOINTS / BEST, last.name)

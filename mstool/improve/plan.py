@@ -1,0 +1,78 @@
+"""What a run begins with, and what it would take."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from mstool.errors import SetupError
+from mstool.evaluation.policies.lerobot import LerobotPolicy
+from mstool.improve.demos import demo_lines, stride
+from mstool.improve.estimate import estimate, own_rows
+from mstool.improve.method import Base, Hyper, Method
+from mstool.improve.options import ImproveOptions
+from mstool.improve.prepare import KINDS, Prepared
+from mstool.improve.replay import Sizes
+from mstool.improve.report import ImprovePlan
+
+
+def open_policy(prepared: Prepared) -> LerobotPolicy:
+    """Load the checkpoint."""
+    options = prepared.options
+    return LerobotPolicy(str(prepared.model), prepared.conventions, device=options.device, slots=prepared.workers)
+
+
+def make_method(prepared: Prepared, policy: LerobotPolicy) -> Method:
+    """Return the method at its beginning."""
+    config, options = policy.config, prepared.options
+    base = Base(
+        expert=policy.policy.average.expert,
+        objective=policy.policy.objective,
+        sampling=config.num_inference_steps,
+        width=config.width,
+        heads=config.num_heads,
+        chunk=config.chunk_size,
+        action=config.action_feature.shape[0],
+        steps=options.replan,
+    )
+    hyper = Hyper(
+        lr=options.lr, batch_size=options.batch_size, alpha=options.alpha, gamma=options.gamma, hidden=options.hidden
+    )
+    return KINDS[options.method](base, hyper, policy.device, options.seed)
+
+
+def row_sizes(prepared: Prepared, method: Method) -> Sizes:
+    """Return what a row of the replay holds."""
+    base = method.base
+    return Sizes(prepared.tokens, base.width, base.chunk, base.steps, base.action, method.extra)
+
+
+def make_plan(prepared: Prepared, policy: LerobotPolicy) -> ImprovePlan:
+    """Say what a run would take; two updates are tried."""
+    options, method = prepared.options, make_method(prepared, policy)
+    frames = [int(line["frames"]) for line in demo_lines(prepared.demos, prepared.envs)] if prepared.demos else []
+    every = stride(sum(frames), options.replan)
+    own = own_rows(options.episodes, max(task.horizon for task in prepared.tasks), options.replan)
+    with told_of_memory(options):
+        takes = estimate(method, row_sizes(prepared, method), sum(-(-each // every) for each in frames), own)
+    return ImprovePlan(prepared, policy.device, takes)
+
+
+@contextmanager
+def told_of_memory(options: ImproveOptions) -> Iterator[None]:
+    """Say what to lower where the block runs out of memory.
+
+    Raises
+    ------
+    SetupError
+        It did.
+
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise SetupError(
+            f"out of memory with batches of {options.batch_size}: a smaller batch takes less of the GPU, "
+            "fewer --workers less of both",
+            fix=options.command(batch_size=max(1, options.batch_size // 2)),
+        ) from error
