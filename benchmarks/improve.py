@@ -24,7 +24,7 @@ from mstool.atomic import replace_text
 from mstool.cli.output import table
 from mstool.evaluation.plan import SUITES
 from mstool.evaluation.statistics import wilson
-from mstool.improve.curve import smoothed
+from mstool.improvement.curve import smoothed
 
 METHODS = ("fql", "best-of-n", "bc-success", "dsrl", "imitation")
 # From the command to its first update, s.

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from mstool.api.arguments import PathLike, Words, path_or_none, words
-from mstool.improve.options import ImproveOptions
-from mstool.improve.prepare import prepare
-from mstool.improve.report import ImprovePlan, ImproveReport
+from mstool.improvement.options import ImproveOptions
+from mstool.improvement.prepare import prepare
+from mstool.improvement.report import ImprovePlan, ImproveReport
 from mstool.progress import notify
 
 
@@ -138,8 +138,8 @@ def run_options(
     tell_line = notify()
     prepared = prepare(options)
     # torch and LeRobot wait until the cheap checks are done.
-    from mstool.improve.plan import make_plan, open_policy
-    from mstool.improve.run import Run, make_way
+    from mstool.improvement.plan import make_plan, open_policy
+    from mstool.improvement.run import Run, make_way
 
     policy = open_policy(prepared)
     try:

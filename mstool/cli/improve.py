@@ -80,7 +80,7 @@ def improve(
 
     """
     from mstool.api.improve import improve as run
-    from mstool.improve.report import ImprovePlan
+    from mstool.improvement.report import ImprovePlan
 
     def show(plan: ImprovePlan) -> None:
         if as_json:

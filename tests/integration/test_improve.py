@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from support.checkpoints import make_checkpoint
 
 from mstool.api.improve import run_options
-from mstool.improve.options import ImproveOptions
+from mstool.improvement.options import ImproveOptions
 
 pytestmark = pytest.mark.sim
 

@@ -1,6 +1,7 @@
 """`import mstool`: the commands as functions, with the same options and the same defaults."""
 
 import inspect
+import pkgutil
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
@@ -46,6 +47,12 @@ NEEDED = {"validate": {"dataset"}, "evaluate": {"policy"}}
 def test_every_function_of_a_command_is_in_the_table():
     functions = {name for name in mstool.__all__ if inspect.isfunction(getattr(mstool, name))}
     assert functions == {*COMMANDS, "compare", "progress_to"}
+
+
+def test_no_package_has_the_name_of_a_function():
+    """Importing it would put the package in the function's place."""
+    packages = {module.name for module in pkgutil.iter_modules(mstool.__path__)}
+    assert not packages & set(mstool.__all__)
 
 
 def default(parameter):

@@ -23,14 +23,14 @@ IMPORTS = {
     "maniskill2lerobot": {"dataset", "layouts", "norm_stats", "robots", "simulators"},
     "evaluation": {"dataset", "layouts", "simulators"},
     "training": {"dataset", "layouts", "norm_stats", "validators"},
-    "improve": {"dataset", "evaluation", "simulators", "training"},
+    "improvement": {"dataset", "evaluation", "simulators", "training"},
     "hub": {"dataset", "validators"},
     "api": {
         *(
             "dataset",
             "evaluation",
             "hub",
-            "improve",
+            "improvement",
             "layouts",
             "maniskill2lerobot",
             "norm_stats",

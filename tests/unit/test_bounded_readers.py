@@ -24,8 +24,8 @@ OPENERS = {
     "json.load": set(),
     "json.loads": {"json_files.py"},
     "pickle.load": set(),
-    # Initial states, of the installed package.
-    "torch.load": {"libero/tasks.py"},
+    # Initial states, of the installed package; what a run kept of itself, as weights only.
+    "torch.load": {"libero/tasks.py", "improvement/saving.py"},
     "yaml.load": set(),
     # Compared with the headers first; episodes of a conversion's own work folder; a cache in the user's own folder.
     "np.load": {"writers/histograms.py", "episode/shard.py", "maniskill/mesh_cache.py"},

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from mstool.improve.bc_success import BcSuccess
-from mstool.improve.best_of_n import BestOfNMethod
-from mstool.improve.critic import Values
-from mstool.improve.dsrl import Dsrl, bounded
-from mstool.improve.fql import Fql
-from mstool.improve.method import Base, Hyper
-from mstool.improve.replay import Episode, Replay, Sizes, mix
-from mstool.improve.rewards import returns, rewards
+from mstool.improvement.bc_success import BcSuccess
+from mstool.improvement.best_of_n import BestOfNMethod
+from mstool.improvement.critic import Values
+from mstool.improvement.dsrl import Dsrl, bounded
+from mstool.improvement.fql import Fql
+from mstool.improvement.method import Base, Hyper
+from mstool.improvement.replay import Episode, Replay, Sizes, mix
+from mstool.improvement.rewards import returns, rewards
 from mstool.training.flow.improved import ChunkCritic
 from mstool.training.flow.network import ActionExpert
 from mstool.training.flow.objective import FlowMatching

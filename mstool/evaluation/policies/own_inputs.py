@@ -12,8 +12,8 @@ from mstool.dataset.conventions import Conventions
 from mstool.dataset.record import Record
 from mstool.errors import DataError
 from mstool.hub_files import read_json
-from mstool.layouts import get_layout
 from mstool.layouts.base import Layout
+from mstool.layouts.native import NativeLayout
 
 _STATE, _ACTION = "observation.state", "action"
 
@@ -27,7 +27,7 @@ def own_conventions(model: Path) -> Conventions:
         It has no state, no action, no pictures, pictures of several sizes, or two of one name.
 
     """
-    layout, config = get_layout("native"), read_json(model / "config.json")
+    layout, config = NativeLayout(), read_json(model / "config.json")
     features: dict[str, Any] = {**(config.get("input_features") or {}), **(config.get("output_features") or {})}
     shapes = {name: [int(n) for n in each["shape"]] for name, each in features.items()}
     pictures = {name: shape for name, shape in shapes.items() if len(shape) == 3}

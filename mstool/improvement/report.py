@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.improve.estimate import Estimate
-from mstool.improve.prepare import Prepared
+from mstool.improvement.estimate import Estimate
+from mstool.improvement.prepare import Prepared
 
 _GIB = 2**30
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from mstool.contract import Array
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.policy import Observation, Traits
-from mstool.improve.method import Act
-from mstool.improve.replay import Episode
+from mstool.improvement.method import Act
+from mstool.improvement.replay import Episode
 
 
 @dataclass

@@ -9,9 +9,9 @@ and in Cal-QL's term, so they are drawn once, when a frame comes into the replay
 import torch
 from torch import Tensor
 
-from mstool.improve.critic import CONSERVATIVE, Values
-from mstool.improve.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
-from mstool.improve.replay import Replay
+from mstool.improvement.critic import CONSERVATIVE, Values
+from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improvement.replay import Replay
 from mstool.training.flow.improved import BestOfN, ChunkCritic
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from mstool.improve.replay import Batch, Replay, mix
+from mstool.improvement.replay import Batch, Replay, mix
 from mstool.training.flow.network import ActionExpert
 from mstool.training.flow.objective import Objective
 

@@ -13,9 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mstool.improve.critic import Values
-from mstool.improve.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
-from mstool.improve.replay import Replay
+from mstool.improvement.critic import Values
+from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improvement.replay import Replay
 from mstool.training.flow.improved import ChunkCritic, Steered
 
 # Where the temperature starts: returns lie in [0, 2].

@@ -6,9 +6,9 @@ What is left of reinforcement learning where only successes are kept: filtered b
 import torch
 from torch import Tensor
 
-from mstool.improve.flow_head import FlowHead
-from mstool.improve.method import Act, Base, Hyper, Losses, Method, Phase, frozen
-from mstool.improve.replay import Replay
+from mstool.improvement.flow_head import FlowHead
+from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen
+from mstool.improvement.replay import Replay
 
 
 class BcSuccess(Method):

@@ -15,18 +15,18 @@ from mstool import __version__
 from mstool.errors import MstoolError
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.rollout import EvalJob
-from mstool.improve.acting import ActingPolicy
-from mstool.improve.course import Course
-from mstool.improve.curve import smoothed, write_curve
-from mstool.improve.demos import load_demos
-from mstool.improve.method import Losses
-from mstool.improve.plan import make_method, row_sizes, told_of_memory
-from mstool.improve.prepare import Prepared, run_name
-from mstool.improve.replay import Replay
-from mstool.improve.report import ImprovePlan, ImproveReport
-from mstool.improve.rollouts import Rollouts, Round
-from mstool.improve.saving import Saver, load
-from mstool.improve.schedule import Schedule
+from mstool.improvement.acting import ActingPolicy
+from mstool.improvement.course import Course
+from mstool.improvement.curve import smoothed, write_curve
+from mstool.improvement.demos import load_demos
+from mstool.improvement.method import Losses
+from mstool.improvement.plan import make_method, row_sizes, told_of_memory
+from mstool.improvement.prepare import Prepared, run_name
+from mstool.improvement.replay import Replay
+from mstool.improvement.report import ImprovePlan, ImproveReport
+from mstool.improvement.rollouts import Rollouts, Round
+from mstool.improvement.saving import Saver, load
+from mstool.improvement.schedule import Schedule
 from mstool.progress import Notify, Progress
 from mstool.training.held_out import BEST
 from mstool.training.interrupts import Interrupts

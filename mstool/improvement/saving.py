@@ -20,8 +20,8 @@ import torch
 
 from mstool.dataset.conventions import Conventions
 from mstool.evaluation.policies.lerobot import LerobotPolicy
-from mstool.improve.method import Method
-from mstool.improve.replay import Replay
+from mstool.improvement.method import Method
+from mstool.improvement.replay import Replay
 from mstool.training.checkpoint_sidecar import RUN_FILE
 from mstool.training.flow.modeling_flow import FlowPolicy
 from mstool.training.held_out import BEST

@@ -13,10 +13,10 @@ critic alone learns; then everything does.
 import torch
 from torch import Tensor
 
-from mstool.improve.critic import CONSERVATIVE, Values
-from mstool.improve.flow_head import FlowHead
-from mstool.improve.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
-from mstool.improve.replay import Batch, Replay
+from mstool.improvement.critic import CONSERVATIVE, Values
+from mstool.improvement.flow_head import FlowHead
+from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improvement.replay import Batch, Replay
 from mstool.training.flow.improved import ChunkCritic, OneStep
 
 

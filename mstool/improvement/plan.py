@@ -7,13 +7,13 @@ import torch
 
 from mstool.errors import SetupError
 from mstool.evaluation.policies.lerobot import LerobotPolicy
-from mstool.improve.demos import demo_lines, stride
-from mstool.improve.estimate import estimate, own_rows
-from mstool.improve.method import Base, Hyper, Method
-from mstool.improve.options import ImproveOptions
-from mstool.improve.prepare import KINDS, Prepared
-from mstool.improve.replay import Sizes
-from mstool.improve.report import ImprovePlan
+from mstool.improvement.demos import demo_lines, stride
+from mstool.improvement.estimate import estimate, own_rows
+from mstool.improvement.method import Base, Hyper, Method
+from mstool.improvement.options import ImproveOptions
+from mstool.improvement.prepare import KINDS, Prepared
+from mstool.improvement.replay import Sizes
+from mstool.improvement.report import ImprovePlan
 
 
 def open_policy(prepared: Prepared) -> LerobotPolicy:

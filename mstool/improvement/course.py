@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mstool.errors import MstoolError
-from mstool.improve.curve import WINDOW, smoothed
-from mstool.improve.method import Losses, Phase
-from mstool.improve.prepare import Prepared
-from mstool.improve.rollouts import Round
-from mstool.improve.saving import link
+from mstool.improvement.curve import WINDOW, smoothed
+from mstool.improvement.method import Losses, Phase
+from mstool.improvement.prepare import Prepared
+from mstool.improvement.rollouts import Round
+from mstool.improvement.saving import link
 from mstool.training.held_out import BEST
 from mstool.training.resume import CHECKPOINTS, LAST, MODEL
 

@@ -15,7 +15,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from mstool.improve.replay import Batch
+from mstool.improvement.replay import Batch
 from mstool.training.flow.improved import ChunkCritic
 
 TAU = 0.005

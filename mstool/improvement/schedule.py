@@ -2,8 +2,8 @@
 
 import time
 
-from mstool.improve.method import Phase
-from mstool.improve.options import ImproveOptions
+from mstool.improvement.method import Phase
+from mstool.improvement.options import ImproveOptions
 
 # The part of the minutes that learning from demos alone may take.
 DEMO_SHARE = 0.25

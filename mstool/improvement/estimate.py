@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from mstool.improve.method import Method
-from mstool.improve.replay import Episode, Replay, Sizes
+from mstool.improvement.method import Method
+from mstool.improvement.replay import Episode, Replay, Sizes
 
 # Own rows that are kept; older ones make way.
 OWN_ROWS = 50_000

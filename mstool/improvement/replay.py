@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from mstool.contract import Array
-from mstool.improve.rewards import NEVER_SOLVED, SOLVED_FOR_EVER, returns, rewards
+from mstool.improvement.rewards import NEVER_SOLVED, SOLVED_FOR_EVER, returns, rewards
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ its weights is what acts.
 import torch
 from torch import Tensor
 
-from mstool.improve.method import Base, Method, frozen, named
-from mstool.improve.replay import Batch
+from mstool.improvement.method import Base, Method, frozen, named
+from mstool.improvement.replay import Batch
 
 DECAY = 0.99
 

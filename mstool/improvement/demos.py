@@ -13,8 +13,8 @@ from mstool.contract import Array
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.fingerprint import content_hash
 from mstool.evaluation.policies.lerobot import LerobotPolicy
-from mstool.improve.method import Method
-from mstool.improve.replay import Episode, Replay
+from mstool.improvement.method import Method
+from mstool.improvement.replay import Episode, Replay
 from mstool.progress import Progress
 from mstool.training.frame_cache import cached
 from mstool.training.machine import video_backend

@@ -13,15 +13,15 @@ from mstool.errors import UsageError
 from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_task
 from mstool.evaluation.policies.checkpoint import checkpoint_conventions, find_checkpoint
 from mstool.evaluation.request import HOLD
-from mstool.improve.bc_success import BcSuccess
-from mstool.improve.best_of_n import BestOfNMethod
-from mstool.improve.demos import demo_lines
-from mstool.improve.dsrl import Dsrl
-from mstool.improve.fql import Fql
-from mstool.improve.method import Method
-from mstool.improve.options import ImproveOptions
-from mstool.improve.saving import resumable
-from mstool.improve.seeds import first_seed
+from mstool.improvement.bc_success import BcSuccess
+from mstool.improvement.best_of_n import BestOfNMethod
+from mstool.improvement.demos import demo_lines
+from mstool.improvement.dsrl import Dsrl
+from mstool.improvement.fql import Fql
+from mstool.improvement.method import Method
+from mstool.improvement.options import ImproveOptions
+from mstool.improvement.saving import resumable
+from mstool.improvement.seeds import first_seed
 from mstool.installation import require
 from mstool.json_files import load_json
 from mstool.paths import writable_folder

@@ -16,9 +16,9 @@ from mstool.evaluation.rollout import EvalJob
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.scene import dataset_views
 from mstool.evaluation.worker import WorkerSetup
-from mstool.improve.acting import ActingPolicy
-from mstool.improve.method import Act
-from mstool.improve.replay import Episode
+from mstool.improvement.acting import ActingPolicy
+from mstool.improvement.method import Act
+from mstool.improvement.replay import Episode
 
 
 @dataclass(frozen=True)
