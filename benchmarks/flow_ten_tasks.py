@@ -269,23 +269,30 @@ def as_table(policies: list[dict[str, Any]]) -> str:
     rows = []
     for entry in policies:
         trained = entry.get("finetune", {})
-        for task in entry.get("tasks_done", []):
-            count = task["episodes"]
-            low, high = wilson(task["once"], count)
-            rows.append(
-                {
-                    "task": task["env_id"],
-                    "variant": f"{entry['variant']} {task['eval']}".strip(),
-                    "demos": f"{entry['convert']['converted']}" + ("" if "," not in entry["tasks"] else " of all"),
-                    "steps": trained.get("steps", ""),
-                    "epochs": f"{trained.get('last', {}).get('epochs', 0):.0f}",
-                    "loss": f"{trained.get('last', {}).get('loss', 0):.4f}",
-                    "once": f"{task['once']}/{count} = {100 * task['once'] / count:.0f} %",
-                    "95 %": f"{100 * low:.0f}-{100 * high:.0f} %",
-                    "at end": f"{100 * task['at_end'] / count:.0f} %",
-                }
-            )
+        rows += [
+            {
+                "task": task["env_id"],
+                "variant": f"{entry['variant']} {task['eval']}".strip(),
+                "demos": f"{entry['convert']['converted']}" + ("" if "," not in entry["tasks"] else " of all"),
+                "steps": trained.get("steps", ""),
+                "epochs": f"{trained.get('last', {}).get('epochs', 0):.0f}",
+                "loss": f"{trained.get('last', {}).get('loss', 0):.4f}",
+                **cells(task),
+            }
+            for task in entry.get("tasks_done", [])
+        ]
     return table(rows, list(rows[0])) if rows else "no policy was evaluated"
+
+
+def cells(task: dict[str, Any]) -> dict[str, str]:
+    """Return the cells of a table that say how much of a task was solved."""
+    count = task["episodes"]
+    low, high = wilson(task["once"], count)
+    return {
+        "once": f"{task['once']}/{count} = {100 * task['once'] / count:.0f} %",
+        "95 %": f"{100 * low:.0f}-{100 * high:.0f} %",
+        "at end": f"{100 * task['at_end'] / count:.0f} %",
+    }
 
 
 def combine(paths: list[Path]) -> None:

@@ -18,12 +18,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from flow_ten_tasks import COMMANDS, RESULTS, Bench, machine, rates
+from flow_ten_tasks import COMMANDS, RESULTS, Bench, cells, machine, rates
 
 from mstool.atomic import replace_text
 from mstool.cli.output import table
 from mstool.evaluation.plan import SUITES
-from mstool.evaluation.statistics import wilson
 from mstool.improvement.curve import smoothed
 
 METHODS = ("fql", "best-of-n", "bc-success", "dsrl", "imitation")
@@ -109,24 +108,20 @@ def as_table(tasks: list[dict[str, Any]]) -> str:
         for run in found:
             curve = run.get("curve", [])
             own = smoothed(curve, "at_end")
-            for task in run.get("after", {}).get("tasks", []):
-                count = task["episodes"]
-                low, high = wilson(task["once"], count)
-                rows.append(
-                    {
-                        "task": entry["env_id"],
-                        "method": run["method"],
-                        "seed": run.get("seed", ""),
-                        "minutes": run.get("minutes", ""),
-                        "own episodes": sum(point["episodes"] for point in curve) or "",
-                        "steps": curve[-1]["steps"] if curve else "",
-                        "updates": curve[-1]["updates"] if curve else "",
-                        "own, lowest": f"{100 * min(own):.0f} %" if own else "",
-                        "once": f"{task['once']}/{count} = {100 * task['once'] / count:.0f} %",
-                        "95 %": f"{100 * low:.0f}-{100 * high:.0f} %",
-                        "at end": f"{100 * task['at_end'] / count:.0f} %",
-                    }
-                )
+            rows += [
+                {
+                    "task": entry["env_id"],
+                    "method": run["method"],
+                    "seed": run.get("seed", ""),
+                    "minutes": run.get("minutes", ""),
+                    "own episodes": sum(point["episodes"] for point in curve) or "",
+                    "steps": curve[-1]["steps"] if curve else "",
+                    "updates": curve[-1]["updates"] if curve else "",
+                    "own, lowest": f"{100 * min(own):.0f} %" if own else "",
+                    **cells(task),
+                }
+                for task in run.get("after", {}).get("tasks", [])
+            ]
     return table(rows, list(rows[0])) if rows else "nothing was evaluated"
 
 

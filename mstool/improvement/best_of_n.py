@@ -9,10 +9,10 @@ and in Cal-QL's term, so they are drawn once, when a frame comes into the replay
 import torch
 from torch import Tensor
 
-from mstool.improvement.critic import CONSERVATIVE, Values
+from mstool.improvement.critic import CONSERVATIVE, chunk_values
 from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
 from mstool.improvement.replay import Replay
-from mstool.training.flow.improved import BestOfN, ChunkCritic
+from mstool.training.flow.improved import BestOfN
 
 
 class BestOfNMethod(Method):
@@ -22,12 +22,7 @@ class BestOfNMethod(Method):
 
     def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
         super().__init__(base, hyper, device, seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            critic = ChunkCritic(base.width, base.heads, base.steps * base.action, hidden=hyper.hidden)
-            self.values = Values(critic).to(device)
-        self.adam("critic", self.values.critic, hyper.lr)
-        self.modules["values"] = self.values
+        self.values = chunk_values(self, seed)
 
     @property
     def extra(self) -> tuple[int, ...]:

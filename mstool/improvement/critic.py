@@ -15,6 +15,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from mstool.improvement.method import Method
 from mstool.improvement.replay import Batch
 from mstool.training.flow.improved import ChunkCritic
 
@@ -54,3 +55,15 @@ class Values(nn.Module):
         """Return Cal-QL's term for the policy's actions `own` (B, K, ...) against those `taken` (B, ...)."""
         values = self.critic(batch.tokens, batch.mask, torch.cat([taken[:, None], own], dim=1))
         return (torch.maximum(values[..., 1:], batch.back[:, None]).mean(-1) - values[..., 0]).mean()
+
+
+def chunk_values(method: Method, seed: int) -> Values:
+    """Return the values of the chunks that a method executes, which it trains as `critic` from `seed` on."""
+    base, hyper = method.base, method.hyper
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        critic = ChunkCritic(base.width, base.heads, base.steps * base.action, hidden=hyper.hidden)
+        values = Values(critic).to(method.device)
+    method.adam("critic", values.critic, hyper.lr)
+    method.modules["values"] = values
+    return values

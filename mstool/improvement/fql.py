@@ -13,11 +13,11 @@ critic alone learns; then everything does.
 import torch
 from torch import Tensor
 
-from mstool.improvement.critic import CONSERVATIVE, Values
+from mstool.improvement.critic import CONSERVATIVE, chunk_values
 from mstool.improvement.flow_head import FlowHead
 from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
 from mstool.improvement.replay import Batch, Replay
-from mstool.training.flow.improved import ChunkCritic, OneStep
+from mstool.training.flow.improved import OneStep
 
 
 class Fql(Method):
@@ -27,12 +27,7 @@ class Fql(Method):
 
     def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
         super().__init__(base, hyper, device, seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            critic = ChunkCritic(base.width, base.heads, base.steps * base.action, hidden=hyper.hidden)
-            self.values = Values(critic).to(device)
-        self.adam("critic", self.values.critic, hyper.lr)
-        self.modules["values"] = self.values
+        self.values = chunk_values(self, seed)
         self.actor = OneStep(frozen(base.expert).requires_grad_(requires_grad=True))
         self.adam("actor", self.actor, hyper.lr / 3)
         self.flow = FlowHead(self, base, hyper.lr / 10)

@@ -7,13 +7,13 @@ on by itself.
 import json
 import shlex
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from importlib.metadata import version
-from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -181,10 +181,10 @@ def _repeated(spec: SimulatorSpec, rollouts: Iterator[Rollout], work: Path) -> G
 
 def _attempts(env_id: str, work: Path, seed: int, workers: int) -> Generator[Attempt]:
     """Yield the attempts from `seed` on: those of an earlier run, then new ones."""
-    seeds: Iterable[int] = count(seed) if seed >= SAMPLED else range(seed, len(find_task(env_id).initial_states()))
+    seeds = range(seed, sys.maxsize if seed >= SAMPLED else len(find_task(env_id).initial_states()))
     done = {attempt.seed: attempt for file in work.glob("seed_*.hdf5") if (attempt := read_attempt(file))}
     with closing(_new(env_id, work, (seed for seed in seeds if seed not in done), workers)) as new:
-        for each in seeds if isinstance(seeds, range) else count(seed):
+        for each in seeds:
             yield done[each] if each in done else next(new)
 
 
