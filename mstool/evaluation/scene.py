@@ -140,9 +140,23 @@ class Scene:
         return self.simulator.images() if self.simulator.spec.views else {}
 
     def goal(self) -> Array | None:
-        """Return the goal marker's position (3,) float32, m, where the dataset stores it."""
-        goal = self.simulator.goal_position() if self._stores_goal else None
-        return None if goal is None else goal.astype(np.float32)
+        """Return the goal marker's position (3,) float32, m, where the dataset stores it; None where it does not.
+
+        Raises
+        ------
+        UsageError
+            The dataset stores it and this environment has none.
+
+        """
+        if not self._stores_goal:
+            return None
+        goal = self.simulator.goal_position()
+        if goal is None:
+            raise UsageError(
+                f"the dataset stores a goal's position (--goal state), and {self.env_id} has no goal marker",
+                fix="choose an environment with one: mstool eval --env PickCube-v1",
+            )
+        return goal.astype(np.float32)
 
     def close(self) -> None:
         """Free the simulator."""
