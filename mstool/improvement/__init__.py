@@ -2,11 +2,11 @@
 
 options, prepare, seeds     what was asked, everything that is checked first, which seeds are learnt from
 estimate, plan              memory and time, and how they are told
-run, schedule               the command's own logic, its phases
+run, learner, schedule      the command's own logic, what learns in it, its phases
 course, curve, report       how a run has gone, its picture, what came out
 rollouts, acting            episodes by `eval`'s workers, and the policy that answers them
-demos, replay, rewards      what is learnt from: encoded frames, action chunks, rewards
+demos, replay, rows, rewards   what is learnt from: encoded frames, action chunks, rewards
 method, flow_head, critic   what every way to learn has in common
 fql, best_of_n, bc_success, dsrl   the ways
-saving                      checkpoints
+saving, resuming            checkpoints, and going on from them
 """

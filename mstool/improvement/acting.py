@@ -12,7 +12,7 @@ from mstool.contract import Array
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.policy import Observation, Traits
 from mstool.improvement.method import Act
-from mstool.improvement.replay import Episode
+from mstool.improvement.rows import Episode
 
 
 @dataclass

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mstool.errors import MstoolError
-from mstool.improvement.curve import WINDOW, smoothed
+from mstool.improvement.curve import WINDOW, played, smoothed
 from mstool.improvement.method import Losses, Phase
 from mstool.improvement.prepare import Prepared
 from mstool.improvement.rollouts import Round
@@ -21,7 +21,7 @@ class Course:
     """The rounds of a run as they are played."""
 
     prepared: Prepared
-    # One for each round, as `curve.json` has them.
+    # One for each round, and one for what came before them, as `curve.json` has them.
     points: list[dict[str, Any]] = field(default_factory=list)
     # Lines of the own episodes for the conventions.
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -40,25 +40,39 @@ class Course:
         for outcome in round_.outcomes:
             own = {"env_id": outcome.env_id, "seed": outcome.seed, "frames": outcome.steps}
             self.lines.append({"episode_index": -1, **own, "rollout": True})
-        before = self.points[-1]["steps"] if self.points else 0
-        point = {
-            "phase": phase,
+        point = self._point(phase, seconds, updates, losses)
+        point |= {
             "asked": asked,
             "episodes": len(round_.outcomes),
             "once": sum(outcome.success_once for outcome in round_.outcomes),
             "at_end": sum(outcome.success_at_end for outcome in round_.outcomes),
-            "steps": before + round_.steps,
-            "minutes": round(seconds / 60, 3),
-            "updates": updates,
+            "steps": self.steps + round_.steps,
             "seconds": round(round_.seconds, 2),
-            "losses": {name: round(value, 5) for name, value in losses.items()},
         }
         self.points.append(point)
         self._mark_best()
-        told = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
         solved = f"{point['once']} of {point['episodes']} solved, {point['at_end']} at the end"
         so_far = f"{len(self.lines)} episodes, {updates} updates, {round_.steps / round_.seconds:.0f} steps/s"
-        return f"round {len(self.points)} ({phase}): {solved}; {so_far}  {told}"
+        return f"round {len(self.rounds)} ({phase}): {solved}; {so_far}  {_told(losses)}"
+
+    def note_demos(self, seconds: float, updates: int, losses: Losses) -> str:
+        """Keep that learning from demos alone is over, and return the line that tells it."""
+        self.points.append(self._point("demos", seconds, updates, losses))
+        return f"demos: {updates} updates  {_told(losses)}"
+
+    @property
+    def rounds(self) -> list[dict[str, Any]]:
+        """The points at which own episodes were played."""
+        return played(self.points)
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far."""
+        return int(self.points[-1]["steps"]) if self.points else 0
+
+    def reached(self, phase: Phase) -> bool:
+        """Tell whether a phase has a point."""
+        return any(point["phase"] == phase for point in self.points)
 
     def check_alive(self) -> None:
         """Stop where the policy has lost most of what it could.
@@ -69,7 +83,7 @@ class Course:
             It has; the last checkpoint is the best one again.
 
         """
-        first = [point for point in self.points if point["phase"] == "critic"] or self.points[:1]
+        first = [point for point in self.rounds if point["phase"] == "critic"] or self.rounds[:1]
         began = sum(point["once"] for point in first) / max(1, sum(point["episodes"] for point in first))
         online = [point for point in self.points if point["phase"] == "online"]
         if sum(point["episodes"] for point in online) < WINDOW or began < WORTH_WATCHING:
@@ -91,9 +105,28 @@ class Course:
         last = self.prepared.output / CHECKPOINTS / LAST
         return f"; {last / MODEL} is from before" if last.is_dir() else ""
 
+    def _point(self, phase: Phase, seconds: float, updates: int, losses: Losses) -> dict[str, Any]:
+        """Return a point of the curve without episodes."""
+        return {
+            "phase": phase,
+            "asked": 0,
+            "episodes": 0,
+            "once": 0,
+            "at_end": 0,
+            "steps": self.steps,
+            "minutes": round(seconds / 60, 3),
+            "updates": updates,
+            "seconds": 0.0,
+            "losses": {name: round(value, 5) for name, value in losses.items()},
+        }
+
     def _mark_best(self) -> None:
         """Let `best` be the checkpoint at hand when the smoothed success of own episodes was never higher."""
         last = (self.prepared.output / CHECKPOINTS / LAST).resolve()
         online = smoothed(self.points, "at_end")
         if last.is_dir() and online[-1] >= max(online):
             link(self.prepared.output / CHECKPOINTS / BEST, last.name)
+
+
+def _told(losses: Losses) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in losses.items())

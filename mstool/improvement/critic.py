@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mstool.improvement.method import Method
-from mstool.improvement.replay import Batch
+from mstool.improvement.rows import Batch
 from mstool.training.flow.improved import ChunkCritic
 
 TAU = 0.005

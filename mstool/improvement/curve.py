@@ -12,8 +12,14 @@ FILE, PICTURE = "curve.json", "curve.png"
 WINDOW = 64
 
 
+def played(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the points that are rounds of own episodes; the others tell of learning from demos alone."""
+    return [point for point in points if point["episodes"]]
+
+
 def smoothed(points: Sequence[dict[str, Any]], name: str) -> list[float]:
-    """Return at each point the success over the last `WINDOW` episodes, or so many as there are."""
+    """Return at each round the success over the last `WINDOW` episodes, or so many as there are."""
+    points = played(points)
     found = []
     for number in range(len(points)):
         solved = episodes = 0
@@ -21,14 +27,15 @@ def smoothed(points: Sequence[dict[str, Any]], name: str) -> list[float]:
             solved, episodes = solved + point[name], episodes + point["episodes"]
             if episodes >= WINDOW:
                 break
-        found.append(solved / max(1, episodes))
+        found.append(solved / episodes)
     return found
 
 
 def write_curve(points: Sequence[dict[str, Any]], about: dict[str, Any], folder: Path) -> None:
-    """Write `curve.json`, and `curve.png` of two points and more."""
+    """Write `curve.json`, and `curve.png` of two rounds and more."""
     replace_text(folder / FILE, json.dumps({**about, "rounds": list(points)}, indent=1) + "\n")
-    if len(points) < 2:
+    rounds = played(points)
+    if len(rounds) < 2:
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -37,10 +44,10 @@ def write_curve(points: Sequence[dict[str, Any]], about: dict[str, Any], folder:
     FigureCanvasAgg(figure)
     for number, (axis, unit) in enumerate((("steps", "environment steps"), ("minutes", "minutes"))):
         axes = figure.add_subplot(1, 2, number + 1)
-        at = [point[axis] for point in points]
+        at = [point[axis] for point in rounds]
         axes.plot(at, [100 * each for each in smoothed(points, "once")], label="solved once")
         axes.plot(at, [100 * each for each in smoothed(points, "at_end")], label="at the end")
-        begun = next((point[axis] for point in points if point["phase"] == "online"), None)
+        begun = next((point[axis] for point in rounds if point["phase"] == "online"), None)
         if begun is not None:
             axes.axvline(begun, color="grey", linestyle=":", label="the policy learns")
         axes.set(xlabel=unit, ylabel=f"own episodes, mean of {WINDOW} (%)", ylim=(0, 102))

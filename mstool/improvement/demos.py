@@ -14,7 +14,8 @@ from mstool.dataset.conventions import Conventions
 from mstool.dataset.fingerprint import content_hash
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.improvement.method import Method
-from mstool.improvement.replay import Episode, Replay
+from mstool.improvement.replay import Replay
+from mstool.improvement.rows import Episode
 from mstool.progress import Progress
 from mstool.training.frame_cache import cached
 from mstool.training.machine import video_backend

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from mstool.improvement.method import Method
-from mstool.improvement.replay import Episode, Replay, Sizes
+from mstool.improvement.replay import Replay
+from mstool.improvement.rows import Episode, Sizes
 
 # Own rows that are kept; older ones make way.
 OWN_ROWS = 50_000
@@ -30,6 +31,8 @@ class Estimate:
     network_bytes: int
     # Of the device at the most during an update; 0 on a CPU.
     peak_bytes: int
+    # Whether rows lie on the device, where they are less than half of what it has free.
+    on_device: bool
     # One update with a whole batch, s.
     update_seconds: float
 
@@ -51,12 +54,14 @@ def estimate(method: Method, sizes: Sizes, demo_rows: int, own: int) -> Estimate
     batch = method.hyper.batch_size
     rows = batch if method.device.startswith("cuda") else min(batch, _TRIAL)
     seconds, peak = _try(method, sizes, rows)
+    replay = (demo_rows + own) * sizes.row_bytes
     return Estimate(
         demo_rows=demo_rows,
         own_rows=own,
-        replay_bytes=(demo_rows + own) * sizes.row_bytes,
+        replay_bytes=replay,
         network_bytes=4 * (3 * trained + sum(modules.values())),
         peak_bytes=peak,
+        on_device=method.device.startswith("cuda") and 2 * replay < torch.cuda.mem_get_info()[0],
         update_seconds=seconds * batch / rows,
     )
 
@@ -79,6 +84,7 @@ def _try(method: Method, sizes: Sizes, rows: int) -> tuple[float, int]:
     cuda = method.device.startswith("cuda")
     if cuda:
         torch.cuda.reset_peak_memory_stats()
+    method.record(sizes.tokens)
     for _ in range(2):  # the first one prepares
         if cuda:
             torch.cuda.synchronize()

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from mstool.improvement.method import Base, Method, frozen, named
-from mstool.improvement.replay import Batch
+from mstool.improvement.rows import Batch
+from mstool.training.flow import graphs
 
 DECAY = 0.99
 
@@ -24,15 +25,23 @@ class FlowHead:
         self.average = frozen(base.expert)
         method.adam("flow", self.expert, lr)
         method.modules["flow average"] = self.average
+        self.draw = self._draw
+
+    def record(self, rows: int, tokens: int) -> None:
+        """Have `draw` replay a CUDA graph, for batches of so many rows and tokens; without a GPU nothing changes."""
+        method, base = self._method, self._base
+        if not method.device.startswith("cuda"):
+            return
+        noise = torch.randn(rows, base.chunk, base.action, device=method.device)
+        context = torch.randn(rows, tokens, base.width, device=method.device)
+        mask = torch.ones(rows, tokens, dtype=torch.bool, device=method.device)
+        self.draw = graphs.replay(self._draw, (noise, context, mask))
 
     def learn(self, batch: Batch) -> float:
         """Do one step on rows of solved episodes."""
         method, objective = self._method, self._base.objective
         noise = method.noise(batch)
-        # As the objective draws times, from the method's own generator.
-        with torch.random.fork_rng(devices=[method.device] if method.device.startswith("cuda") else []):
-            torch.manual_seed(int(torch.randint(2**31, (), generator=method.picking)))
-            t = objective.times(len(noise), noise.device)
+        t = objective.times(len(noise), noise.device, method.drawing)
         noisy, target = objective.path(batch.chunk, noise, t)
         with method.autocast():
             predicted = self.expert(noisy, t, batch.tokens, batch.mask)
@@ -42,7 +51,7 @@ class FlowHead:
             torch._foreach_lerp_(list(self.average.parameters()), list(self.expert.parameters()), 1 - DECAY)
         return value
 
-    def draw(self, noise: Tensor, context: Tensor, mask: Tensor) -> Tensor:
+    def _draw(self, noise: Tensor, context: Tensor, mask: Tensor) -> Tensor:
         """Draw actions with the average."""
         with torch.no_grad(), self._method.autocast():
             return self._base.draw(self.average, noise, context, mask).float()

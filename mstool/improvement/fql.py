@@ -16,7 +16,8 @@ from torch import Tensor
 from mstool.improvement.critic import CONSERVATIVE, chunk_values
 from mstool.improvement.flow_head import FlowHead
 from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
-from mstool.improvement.replay import Batch, Replay
+from mstool.improvement.replay import Replay
+from mstool.improvement.rows import Batch
 from mstool.training.flow.improved import OneStep
 
 
@@ -31,6 +32,10 @@ class Fql(Method):
         self.actor = OneStep(frozen(base.expert).requires_grad_(requires_grad=True))
         self.adam("actor", self.actor, hyper.lr / 3)
         self.flow = FlowHead(self, base, hyper.lr / 10)
+
+    def record(self, tokens: int) -> None:
+        """Draw from the flow by a graph: ten short passes of the network."""
+        self.flow.record(self.hyper.batch_size, tokens)
 
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
         """Learn once."""
@@ -61,9 +66,10 @@ class Fql(Method):
         with self.autocast():
             with torch.no_grad():
                 later = self.actor(self.noise(batch), batch.next_tokens, batch.next_mask)[:, None, :steps]
-                now = self.actor(self.noise(batch), batch.tokens, batch.mask)[:, None, :steps]
             loss = self.values.loss(batch, taken, self.values.future(batch, later))
             if conservative:
+                with torch.no_grad():
+                    now = self.actor(self.noise(batch), batch.tokens, batch.mask)[:, None, :steps]
                 loss = loss + CONSERVATIVE * self.values.conservative(batch, taken, now)
         value = self.step("critic", loss)
         self.values.follow()

@@ -1,5 +1,6 @@
 """What a method of improvement is: it learns from replay buffers, and it acts."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -9,7 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from mstool.improvement.replay import Batch, Replay, mix
+from mstool.improvement.replay import Replay, mix
+from mstool.improvement.rows import Batch
 from mstool.training.flow.network import ActionExpert
 from mstool.training.flow.objective import Objective
 
@@ -93,6 +95,9 @@ class Method(ABC):
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
         """Learn once."""
 
+    def record(self, tokens: int) -> None:  # noqa: B027 - most have nothing to record
+        """Make updates on a GPU faster, for frames of so many tokens; while nothing else uses the GPU."""
+
     @abstractmethod
     def acting(self) -> Act:
         """Return how it acts now; later updates do not change what is returned."""
@@ -134,15 +139,18 @@ class Method(ABC):
         self.optimizers[name] = torch.optim.Adam(module.parameters(), lr=lr, fused=True)
 
     def step(self, name: str, loss: Tensor) -> float:
-        """Do one optimizer step of a module; a broken loss changes nothing."""
-        value = float(loss.detach())
-        if value != value or abs(value) == float("inf"):  # noqa: PLR0124 - NaN
-            return value
+        """Do one optimizer step of a module and return the loss.
+
+        A loss that is not finite, or whose gradient is not, changes nothing, and NaN or infinity is returned.
+        """
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], _CLIP)
-        optimizer.step()
+        norm = nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], _CLIP)
+        # Read from the device once; 0 * inf is NaN.
+        value = float(loss.detach() + 0 * norm)
+        if math.isfinite(value):
+            optimizer.step()
         return value
 
     def autocast(self) -> torch.autocast:

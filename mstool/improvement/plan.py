@@ -12,8 +12,8 @@ from mstool.improvement.estimate import estimate, own_rows
 from mstool.improvement.method import Base, Hyper, Method
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.prepare import KINDS, Prepared
-from mstool.improvement.replay import Sizes
 from mstool.improvement.report import ImprovePlan
+from mstool.improvement.rows import Sizes
 
 
 def open_policy(prepared: Prepared) -> LerobotPolicy:

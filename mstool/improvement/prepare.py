@@ -65,6 +65,12 @@ class Prepared:
         """The tasks' names."""
         return [task.env_id for task in self.tasks]
 
+    @property
+    def frames(self) -> Path:
+        """Where decoded frames lie: where the training left them, else beside the output."""
+        runs = [self.output.parent, *([self.model.parents[3]] if in_run(self.model) else [])]
+        return next((each for each in runs[::-1] if (each / ".frames").is_dir()), runs[0]) / ".frames"
+
 
 def prepare(options: ImproveOptions) -> Prepared:
     """Check what was asked.
@@ -187,7 +193,12 @@ def _trained_on(model: Path) -> Path | None:
 
 def run_name(model: Path) -> str:
     """Return the run's name of .../NAME/checkpoints/STEP/pretrained_model, else the folder's."""
-    return model.parts[-4] if len(model.parts) > 3 and model.parts[-3] == "checkpoints" else model.name
+    return model.parts[-4] if in_run(model) else model.name
+
+
+def in_run(model: Path) -> bool:
+    """Tell whether a checkpoint is .../checkpoints/STEP/pretrained_model."""
+    return len(model.parts) > 4 and model.parts[-3] == "checkpoints"
 
 
 def _tokens(config: Mapping[str, Any], sentences: set[str]) -> int:

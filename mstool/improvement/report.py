@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.improvement.course import Course
+from mstool.improvement.curve import smoothed
 from mstool.improvement.estimate import Estimate
-from mstool.improvement.prepare import Prepared
+from mstool.improvement.prepare import KINDS, Prepared
+from mstool.improvement.schedule import Schedule
+from mstool.training.held_out import BEST
+from mstool.training.resume import CHECKPOINTS, LAST, MODEL
 
 _GIB = 2**30
 
@@ -30,6 +35,7 @@ class ImprovePlan:
             "dataset": str(prepared.dataset) if prepared.dataset else None,
             "minutes": options.minutes,
             "episodes": options.episodes,
+            "phases": self.phases,
             "first_seed": prepared.first_seed,
             "workers": prepared.workers,
             "round": prepared.round,
@@ -37,6 +43,12 @@ class ImprovePlan:
             "device": self.device,
             **self.takes.to_json(),
         }
+
+    @property
+    def phases(self) -> str:
+        """When each phase ends."""
+        options = self.prepared.options
+        return Schedule(options).text(offline=KINDS[options.method].offline)
 
     def text(self) -> str:
         """Return lines for a person."""
@@ -47,22 +59,21 @@ class ImprovePlan:
         peak = f", {takes.peak_bytes / _GIB:.1f} GiB of the GPU in an update" if takes.peak_bytes else ""
         demos = f"{takes.demo_rows} frames of {prepared.dataset}" if prepared.dataset else "none"
         replay, networks = takes.replay_bytes / _GIB, takes.network_bytes / _GIB
-        memory = f"replay {replay:.2f} GiB at most ({rows}), networks {networks:.2f} GiB"
+        where = " of the GPU" if takes.on_device else ""
+        memory = f"replay {replay:.2f} GiB{where} at most ({rows}), networks {networks:.2f} GiB"
         played = f"{prepared.round} episodes a round by {prepared.workers} workers, seeds from {prepared.first_seed}"
         each = f"one update takes about {takes.update_seconds:.2g} s on {self.device}"
         lines = [
             f"{options.method} improves {prepared.model} on {', '.join(prepared.envs)} for {end}",
             f"output   {prepared.output}",
             f"demos    {demos}",
+            f"phases   {self.phases}",
             f"rollouts {played}; {prepared.hold} steps after success",
             f"memory   {memory}{peak}",
             f"time     {each}: at most {most:.0f} in {options.minutes:g} minutes, rollouts beside them",
         ]
-        if self.device == "cpu" and most < options.demo_updates:
-            lines.append(
-                "no GPU: the phase on demos alone would take its quarter of the time; fewer --demo-updates, a smaller "
-                "--batch-size and more --minutes fit a CPU"
-            )
+        if self.device == "cpu":
+            lines.append("no GPU: a smaller --batch-size and more --minutes make more updates")
         return "\n".join(lines)
 
 
@@ -99,3 +110,23 @@ class ImproveReport:
             f"{shlex.join(['mstool', 'eval', '--policy', str(self.checkpoint)])}  counts on unseen seeds",
         ]
         return "\n".join(lines)
+
+
+def report(prepared: Prepared, course: Course, seconds: float, updates: int) -> ImproveReport:
+    """Say what a run did in so many seconds and updates."""
+    folder = prepared.output / CHECKPOINTS
+    at_end = smoothed(course.points, "at_end") or [0.0]
+    playing = sum(point["seconds"] for point in course.points)
+    return ImproveReport(
+        method=prepared.options.method,
+        checkpoint=folder / LAST / MODEL,
+        best=(folder / BEST if (folder / BEST).is_dir() else folder / LAST) / MODEL,
+        episodes=len(course.lines),
+        steps=course.steps,
+        updates=updates,
+        seconds=round(seconds, 1),
+        before=at_end[min(len(at_end) - 1, 1)],
+        after=at_end[-1],
+        steps_per_second=round(course.steps / playing, 1) if playing else 0.0,
+        updates_per_second=round(updates / seconds, 2),
+    )

@@ -18,7 +18,7 @@ from mstool.evaluation.scene import dataset_views
 from mstool.evaluation.worker import WorkerSetup
 from mstool.improvement.acting import ActingPolicy
 from mstool.improvement.method import Act
-from mstool.improvement.replay import Episode
+from mstool.improvement.rows import Episode
 
 
 @dataclass(frozen=True)

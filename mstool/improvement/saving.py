@@ -1,9 +1,9 @@
 """Checkpoints of a run: a policy like any other, and beside it all that decides how the run goes on.
 
-    OUTPUT/checkpoints/<own episodes>/pretrained_model/    what `eval` and `serve` take
-    OUTPUT/checkpoints/<own episodes>/training_state/      networks, optimizers, random numbers, the curve
-    OUTPUT/checkpoints/last, best                          links
-    OUTPUT/replay/<first>-<stop>.pt                        rows of the own episodes, encoded
+    OUTPUT/checkpoints/<own episodes>-<updates>/pretrained_model/    what `eval` and `serve` take
+    OUTPUT/checkpoints/<own episodes>-<updates>/training_state/      networks, optimizers, random numbers, the curve
+    OUTPUT/checkpoints/last, best                                    links
+    OUTPUT/replay/<first>-<stop>.pt                                  rows of the own episodes, encoded
 
 A folder is renamed into place when it is complete, and the links after it: whenever a run is killed, `last` is whole.
 All but `last`, `best` and the one before are removed.
@@ -46,7 +46,7 @@ class Saver:
     changes: dict[str, Any]
 
     def save(self, method: Method, own: Replay, state: dict[str, Any], episodes: list[dict[str, Any]]) -> Path:
-        """Write a checkpoint, named after the number of own episodes, and make it the last one.
+        """Write a checkpoint, named after own episodes and updates, and make it the last one.
 
         Parameters
         ----------
@@ -58,21 +58,19 @@ class Saver:
             Lines for the conventions: seeds that were learnt from are no seeds for an evaluation.
 
         """
-        self._save_replay(own)
         folder = self.output / CHECKPOINTS
-        target, aside = folder / f"{len(episodes):06d}", folder / f".{len(episodes):06d}.{os.getpid()}"
+        name = f"{len(episodes):06d}-{state['updates']:06d}"
+        target, aside = folder / name, folder / f".{name}.{os.getpid()}"
+        before = (folder / LAST).resolve()
+        if target.exists() and before == target.resolve():
+            return target / MODEL  # nothing happened since
+        self._save_replay(own)
         shutil.rmtree(aside, ignore_errors=True)
         (aside / STATE).mkdir(parents=True)
         torch.save({"method": method.state(), "added": own.added, **state}, aside / STATE / _STATE_FILE)
         self._save_policy(method, aside / MODEL, episodes)
-        if target.exists():
-            old = folder / f".old.{os.getpid()}"
-            target.rename(old)
-            aside.rename(target)
-            shutil.rmtree(old)
-        else:
-            aside.rename(target)
-        before = (folder / LAST).resolve()
+        shutil.rmtree(target, ignore_errors=True)  # of a run that was killed before it linked it
+        aside.rename(target)
         link(folder / LAST, target.name)
         self._tidy(folder, keep={target, before})
         return target / MODEL
@@ -135,20 +133,20 @@ def replay_files(output: Path) -> list[tuple[int, int, Path]]:
     return found
 
 
-def load(output: Path, method: Method, own: Replay) -> dict[str, Any]:
-    """Put a method and its replay back to where the last checkpoint left them; returns the rest of its state.
-
-    Rows that were written after it are removed: the run makes them again.
-    """
+def read_state(output: Path, device: str) -> dict[str, Any]:
+    """Return what the last checkpoint keeps: the method's state, `added` rows, and what `Saver.save` was given."""
     kept = output / CHECKPOINTS / LAST / STATE / _STATE_FILE
-    state: dict[str, Any] = torch.load(kept, map_location=method.device, weights_only=True)
-    method.load(state["method"])
+    state: dict[str, Any] = torch.load(kept, map_location=device, weights_only=True)
+    return state
+
+
+def load_rows(output: Path, own: Replay, added: int) -> None:
+    """Add the first `added` own rows; those that were written after them are removed: the run makes them again."""
     for _, stop, path in replay_files(output):
-        if stop > state["added"]:
+        if stop > added:
             path.unlink()
         else:
             own.extend(torch.load(path, weights_only=True))
-    return state
 
 
 def resumable(output: Path) -> bool:

@@ -38,8 +38,8 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(flow, tmp_path, mst
     assert set(first) == set(second)
     assert all(torch.equal(first[name], second[name]) for name in first)
     rounds = json.loads((tmp_path / "whole" / "curve.json").read_text())["rounds"]
-    assert [point["phase"] for point in rounds] == ["critic", "online"]
-    assert set(rounds[1]["losses"]) == {"critic", "actor", "flow"}
+    assert [point["phase"] for point in rounds] == ["demos", "critic", "online"]
+    assert set(rounds[2]["losses"]) == {"critic", "actor", "flow"}
     assert all(math.isfinite(value) for point in rounds for value in point["losses"].values())
     assert (tmp_path / "whole" / "curve.png").stat().st_size > 1000
     before = load_file(flow / "checkpoints" / "last" / "pretrained_model" / "model.safetensors")

@@ -13,8 +13,9 @@ from mstool.improvement.critic import Values
 from mstool.improvement.dsrl import Dsrl, bounded
 from mstool.improvement.fql import Fql
 from mstool.improvement.method import Base, Hyper
-from mstool.improvement.replay import Episode, Replay, Sizes, mix
+from mstool.improvement.replay import Replay, mix
 from mstool.improvement.rewards import returns, rewards
+from mstool.improvement.rows import Episode, Sizes
 from mstool.training.flow.improved import ChunkCritic
 from mstool.training.flow.network import ActionExpert
 from mstool.training.flow.objective import FlowMatching

@@ -4,6 +4,7 @@ Forward and backward of the flow policy launch thousands of short kernels, which
 launches all of them at once (`torch.cuda.make_graphed_callables`); kernels and numbers are the same.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,6 +48,40 @@ def record(modules: Sequence[nn.Module], inputs: Sequence[tuple[Tensor, ...]], d
             buffer.copy_(kept[name])
         replayed = module.forward
         module.forward = choose(module, replayed, forward, shapes(arguments))
+
+
+def replay(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Callable[..., Tensor]:
+    """Return a function without gradients that replays a graph of itself, for inputs of the same shapes as these.
+
+    What it reads beside its inputs, such as weights that change in place, counts as it is at each replay. Inputs of
+    other shapes run as before, and so does everything where CUDA cannot record it.
+    """
+    held = [each.clone() for each in inputs]
+    graph = torch.cuda.CUDAGraph()
+    try:
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):  # what is done once, in a library's first call, is not for the graph
+            for _ in range(3):
+                function(*held)
+        torch.cuda.current_stream().wait_stream(beside)
+        with torch.cuda.graph(graph):
+            result = function(*held)
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        logging.warning("a network's passes cannot be recorded, so learning is slower: %s", error)
+        return function
+
+    def replayed(*arguments: Tensor) -> Tensor:
+        if shapes(arguments) != shapes(held):
+            return function(*arguments)
+        for kept, given in zip(held, arguments, strict=True):
+            kept.copy_(given)
+        graph.replay()
+        return result.clone()
+
+    return replayed
 
 
 def choose(

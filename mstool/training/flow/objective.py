@@ -22,7 +22,7 @@ DDPM_RANGE = 3.0
 class Objective(Protocol):
     """A training target and the sampler that goes with it."""
 
-    def times(self, count: int, device: torch.device) -> Tensor:
+    def times(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
         """Draw training times (count,)."""
 
     def path(self, actions: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,10 +40,10 @@ class FlowMatching:
     to 0 by Euler steps.
     """
 
-    def times(self, count: int, device: torch.device) -> Tensor:
+    def times(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
         """Draw t ~ Beta(1.5, 1) * 0.999 + 0.001: Beta(a, 1) is a uniform number to the power of 1 / a."""
         low, high = TIME_RANGE
-        return torch.rand(count, device=device) ** (1 / BETA[0]) * (high - low) + low
+        return torch.rand(count, device=device, generator=generator) ** (1 / BETA[0]) * (high - low) + low
 
     def path(self, actions: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return x_t and the velocity noise - actions."""
@@ -72,9 +72,9 @@ class Ddpm:
         kept = [max(shape[i + 1] / shape[i], 1 - 0.999) for i in range(levels)]
         self.signal = torch.tensor(kept, dtype=torch.float64).cumprod(0).float()
 
-    def times(self, count: int, device: torch.device) -> Tensor:
+    def times(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
         """Draw levels uniformly, as times (level + 1) / levels."""
-        return (torch.randint(self.levels, (count,), device=device) + 1) / self.levels
+        return (torch.randint(self.levels, (count,), device=device, generator=generator) + 1) / self.levels
 
     def path(self, actions: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return x_n and the noise."""

@@ -1,0 +1,71 @@
+"""What learns during a run: a method, the rows that it learns from, and how often it has learnt."""
+
+import math
+from dataclasses import dataclass, field
+
+from mstool.errors import MstoolError
+from mstool.improvement.estimate import Estimate
+from mstool.improvement.method import Losses, Method, Phase
+from mstool.improvement.options import ImproveOptions
+from mstool.improvement.replay import Replay
+from mstool.improvement.rows import Sizes
+
+
+@dataclass
+class Learner:
+    """A method and its rows."""
+
+    options: ImproveOptions
+    method: Method
+    sizes: Sizes
+    takes: Estimate
+    updates: int = 0
+    # Those on demos alone, in the first phase.
+    demo_updates: int = 0
+    # Of the last update.
+    losses: Losses = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make room for own episodes."""
+        self.own = self._replay(self.takes.own_rows)
+        self.demos: Replay | None = None
+
+    def room_for_demos(self) -> Replay:
+        """Return where demos go."""
+        self.demos = self._replay(max(1, self.takes.demo_rows))
+        return self.demos
+
+    @property
+    def fed(self) -> bool:
+        """Whether there is anything to learn from."""
+        return bool(len(self.own) or (self.demos is not None and len(self.demos)))
+
+    def update(self, phase: Phase, kept: str) -> None:
+        """Learn once.
+
+        Parameters
+        ----------
+        phase
+            What is learnt.
+        kept
+            Says which checkpoint is from before, for the error.
+
+        Raises
+        ------
+        MstoolError
+            A loss, or its gradient, is not finite.
+
+        """
+        self.losses = self.method.update(self.demos, self.own, phase)
+        self.updates += 1
+        self.demo_updates += phase == "demos"
+        if not all(map(math.isfinite, self.losses.values())):
+            said = ", ".join(f"{name} {value:g}" for name, value in self.losses.items())
+            raise MstoolError(
+                f"update {self.updates} has a loss or a gradient that is not finite ({said}){kept}",
+                fix=self.options.command(lr=self.options.lr / 3, resume=False, output="runs/ANOTHER"),
+            )
+
+    def _replay(self, rows: int) -> Replay:
+        device = self.method.device if self.takes.on_device else "cpu"
+        return Replay(self.sizes, rows, self.method.hyper.gamma, device)

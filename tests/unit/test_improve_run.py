@@ -1,0 +1,131 @@
+"""How a run of `mstool improve` goes: its phases, its curve, and what ends it."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from mstool.errors import MstoolError
+from mstool.improvement import schedule as schedules
+from mstool.improvement.course import Course
+from mstool.improvement.curve import smoothed, write_curve
+from mstool.improvement.method import Base, Hyper, Method
+from mstool.improvement.options import ImproveOptions
+from mstool.improvement.schedule import Schedule
+from mstool.training.flow.network import ActionExpert
+from mstool.training.flow.objective import FlowMatching
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(schedules.time, "monotonic", lambda: now.seconds)
+    return now
+
+
+def phases(schedule, clock, *, updates_per_second, round_seconds, episodes):
+    """Walk through a run as `Run` does; return the phase of each round, updates on demos first."""
+    updates = 0
+    while not schedule.demos_over(updates):
+        updates += 1
+        clock.seconds += 1 / updates_per_second
+    found, count = [], 0
+    while not (schedule.time_over and "online" in found):
+        found.append(schedule.phase(count))
+        count += episodes
+        clock.seconds += round_seconds
+    return updates, found
+
+
+def test_a_short_run_has_every_phase_and_most_of_its_time_for_the_last(clock):
+    schedule = Schedule(ImproveOptions("runs/x", minutes=5))
+    clock.seconds = 20.0
+    schedule.begin()
+    updates, found = phases(schedule, clock, updates_per_second=50, round_seconds=7, episodes=28)
+    assert updates == 2000  # 40 s: done before their 56 s are over
+    assert found[:4] == ["critic", "critic", "critic", "online"]
+    assert found.count("online") * 7 > 0.6 * 300
+
+
+def test_on_a_slow_machine_each_phase_has_a_round(clock):
+    schedule = Schedule(ImproveOptions("runs/x", minutes=1))
+    clock.seconds = 120.0  # encoding took longer than all
+    schedule.begin()
+    updates, found = phases(schedule, clock, updates_per_second=0.1, round_seconds=200, episodes=4)
+    assert (updates, found) == (1, ["critic", "online"])
+    assert schedule.end() == 150
+
+
+def test_a_run_that_goes_on_keeps_its_clock(clock):
+    clock.seconds = 1000.0
+    schedule = Schedule(ImproveOptions("runs/x", minutes=10), spent=250.0, encoded=20.0)
+    schedule.begin()
+    assert (schedule.seconds, schedule.encoded, schedule.end(schedules.CRITIC)) == (250.0, 20.0, 252.0)
+
+
+def course(tmp_path, rounds):
+    """A run of which rounds (phase, episodes solved out of 32) were played."""
+    options = ImproveOptions("runs/x")
+    found = Course(SimpleNamespace(options=options, output=tmp_path))
+    found.note_demos(1.0, 5, {"critic": 0.1})
+    for number, (phase, solved) in enumerate(rounds):
+        outcomes = [
+            SimpleNamespace(env_id="PickCube-v1", seed=s, steps=10, success_once=s < solved, success_at_end=s < solved)
+            for s in range(32)
+        ]
+        played = SimpleNamespace(outcomes=outcomes, steps=320, seconds=1.0)
+        found.note(played, phase, 32, 2.0 + number, 6 + number, {"critic": 0.1})
+    return found
+
+
+def test_a_policy_that_unlearns_stops_the_run_with_the_best_checkpoint(tmp_path):
+    course(tmp_path, [("critic", 20), ("online", 4)]).check_alive()  # too few to tell
+    course(tmp_path, [("critic", 20), ("online", 8), ("online", 8)]).check_alive()  # a dip
+    course(tmp_path, [("critic", 3), ("online", 0), ("online", 0)]).check_alive()  # never could much
+    lost = course(tmp_path, [("critic", 20), ("online", 0), ("online", 0)])
+    for name, link in (("000032-000006", "best"), ("000096-000009", "last")):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        (tmp_path / "checkpoints" / link).symlink_to(name)
+    with pytest.raises(MstoolError, match="the policy collapsed: 0 % of the last") as told:
+        lost.check_alive()
+    assert told.value.exit_code == 1
+    assert "--alpha 90" in told.value.fix
+    assert (tmp_path / "checkpoints" / "last").resolve().name == "000032-000006"
+
+
+def test_the_curve_has_a_point_of_every_phase_and_smooths_rounds_alone(tmp_path):
+    points = course(tmp_path, [("critic", 16), ("online", 32)]).points
+    assert [point["phase"] for point in points] == ["demos", "critic", "online"]
+    assert [point["steps"] for point in points] == [0, 320, 640]
+    assert smoothed(points, "once") == [0.5, 0.75]
+    write_curve(points, {"method": "fql", "envs": ["PickCube-v1"]}, tmp_path)
+    assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+class Square(Method):
+    """Learns w * x = 0."""
+
+    def __init__(self):
+        expert = ActionExpert(action_size=1, chunk_size=1, width=8, heads=1, layers=1)
+        super().__init__(Base(expert, FlowMatching(), 1, 8, 1, 1, 1, 1), Hyper(), "cpu", 0)
+        self.net = nn.Linear(1, 1, bias=False)
+        self.adam("net", self.net, 0.1)
+
+    def update(self, demos, own, phase):
+        return {}
+
+    acting = weights = None
+
+
+@pytest.mark.parametrize("broken", [lambda out: out * math.nan, lambda out: out.clamp(max=0).sqrt()])
+def test_a_loss_or_a_gradient_that_is_not_finite_changes_no_weight(broken):
+    method = Square()
+    with torch.no_grad():
+        method.net.weight.fill_(1.0)
+    before = method.net.weight.clone()
+    assert not math.isfinite(method.step("net", broken(method.net(torch.zeros(1, 1))).sum()))
+    assert torch.equal(method.net.weight, before)
+    assert math.isfinite(method.step("net", method.net(torch.ones(1, 1)).square().sum()))
+    assert not torch.equal(method.net.weight, before)
