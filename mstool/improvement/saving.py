@@ -1,9 +1,11 @@
 """Checkpoints of a run: a policy like any other, and beside it all that decides how the run goes on.
 
-    OUTPUT/checkpoints/<own episodes>-<updates>/pretrained_model/    what `eval` and `serve` take
-    OUTPUT/checkpoints/<own episodes>-<updates>/training_state/      networks, optimizers, random numbers, the curve
-    OUTPUT/checkpoints/last, best                                    links
-    OUTPUT/replay/<first>-<stop>.pt                                  rows of the own episodes, encoded
+    OUTPUT/checkpoints/<number>/pretrained_model/    what `eval` and `serve` take
+    OUTPUT/checkpoints/<number>/training_state/      networks, optimizers, random numbers, the curve
+    OUTPUT/checkpoints/last, best                    links
+    OUTPUT/replay/<first>-<stop>.pt                  rows of the own episodes, encoded
+
+The number is own episodes plus updates: it grows with either.
 
 A folder is renamed into place when it is complete, and the links after it: whenever a run is killed, `last` is whole.
 All but `last`, `best` and the one before are removed.
@@ -46,7 +48,7 @@ class Saver:
     changes: dict[str, Any]
 
     def save(self, method: Method, own: Replay, state: dict[str, Any], episodes: list[dict[str, Any]]) -> Path:
-        """Write a checkpoint, named after own episodes and updates, and make it the last one.
+        """Write a checkpoint, named after own episodes plus updates, and make it the last one.
 
         Parameters
         ----------
@@ -59,7 +61,7 @@ class Saver:
 
         """
         folder = self.output / CHECKPOINTS
-        name = f"{len(episodes):06d}-{state['updates']:06d}"
+        name = f"{len(episodes) + state['updates']:06d}"
         target, aside = folder / name, folder / f".{name}.{os.getpid()}"
         before = (folder / LAST).resolve()
         if target.exists() and before == target.resolve():
