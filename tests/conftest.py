@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -27,6 +27,16 @@ hypothesis.settings.load_profile("mstool")
 
 DEMOS = Path(__file__).parent / "data" / "demos"
 SIX_TASKS = ("PickCube-v1", "StackCube-v1", "PushCube-v1", "PullCube-v1", "PullCubeTool-v1", "PlaceSphere-v1")
+
+
+@pytest.fixture(autouse=True)
+def hub_settings() -> Iterator[None]:
+    """Take back what `push` and `pull` set for huggingface_hub here: the next test's commands would see it."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("HF_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("HF_")]:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from support import forked
 from support.checkpoints import make_checkpoint
 from support.converted import copied
 
@@ -118,7 +119,7 @@ def test_interrupted_and_resumed_is_the_same_evaluation(mstool, act, tmp_path, c
     """Ctrl-C after the first episode; the second run does the rest, with the outcomes of one that ran through."""
     short = ("--policy", act, "--episodes", 2, "--horizon", 12, "--workers", 1, "--json")
     cut, whole = tmp_path / "cut", tmp_path / "whole"
-    run = subprocess.Popen(
+    run = forked.start(
         evaluate(*short, "--output", cut),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

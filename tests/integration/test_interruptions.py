@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import pytest
 from conftest import DEMOS
+from support import forked
 
 from mstool.dataset.fingerprint import FileHash, hash_file
 from mstool.installation import fix_command
@@ -76,7 +77,7 @@ def test_ctrl_c_then_kill_then_the_same_bytes(tmp_path, mstool):
     """Interrupted twice, by Ctrl-C and by SIGKILL, the dataset is that of an uninterrupted run with more workers."""
     root, work = tmp_path / "cut" / "data", tmp_path / "cut" / ".data.work" / "PickCube-v1"
     for stop, episodes in ((signal.SIGINT, 1), (signal.SIGKILL, 2)):
-        run = subprocess.Popen(
+        run = forked.start(
             command(root, DEMOS / "PickCube-v1", *THREE), stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         wait_for(lambda n=episodes: len(list(work.glob("episode_*/episode.json"))) >= n)
@@ -89,7 +90,7 @@ def test_ctrl_c_then_kill_then_the_same_bytes(tmp_path, mstool):
             assert "Traceback" not in err
     finished = {path: path.stat().st_mtime_ns for path in work.glob("episode_*/episode.json")}
     # The killed run's worker may still be finishing its episode; it does no harm.
-    done = subprocess.run(command(root, DEMOS / "PickCube-v1", *THREE), capture_output=True, text=True, check=False)
+    done = forked.run(command(root, DEMOS / "PickCube-v1", *THREE), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(finished) >= 2
     assert not work.exists()
@@ -107,14 +108,14 @@ def test_disk_full_keeps_what_is_finished(tmp_path):
         pytest.skip("mounting is not allowed here")
     try:
         root = disk / "data"
-        done = subprocess.run(command(root, DEMOS / "PickCube-v1"), capture_output=True, text=True, check=False)
+        done = forked.run(command(root, DEMOS / "PickCube-v1"), capture_output=True, text=True, check=False)
         assert done.returncode == 1, done.stdout
         assert "is full" in done.stderr
         assert "run the same command again" in done.stderr
         assert "Traceback" not in done.stderr
         assert not root.exists()
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        done = subprocess.run(command(root, DEMOS / "PickCube-v1"), capture_output=True, text=True, check=False)
+        done = forked.run(command(root, DEMOS / "PickCube-v1"), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert (root / "meta" / "info.json").exists()
     finally:

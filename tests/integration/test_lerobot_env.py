@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import forked
 from support.checkpoints import TINY, make_checkpoint
 from support.converted import copied
 
@@ -24,10 +25,11 @@ from mstool.evaluation.plan import EvalTask
 pytestmark = pytest.mark.sim
 
 
-def lerobot(command, *words):
+def lerobot(command, *words, fresh=False):
     path = str(Path(sys.executable).with_name(f"lerobot-{command}"))
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([path, *words], capture_output=True, text=True, env=environment, timeout=550, check=False)
+    run = subprocess.run if fresh else forked.run
+    done = run([path, *words], capture_output=True, text=True, env=environment, timeout=550, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     return done.stdout + done.stderr
 
@@ -59,6 +61,7 @@ def test_lerobots_commands(pickcube, tmp_path):
         "--eval.batch_size=1",
         f"--output_dir={tmp_path / 'run'}",
         *environment,
+        fresh=True,
     )
     assert re.search(r"step:2 .*loss:\d", log), log[-3000:]
     assert "pc_success" in log or "Suite" in log, log[-3000:]
@@ -138,7 +141,7 @@ def test_the_asynchronous_server_answers_for_every_policy(pickcube, runs, tmp_pa
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     features = load_conventions(pickcube / "v3.0").features
-    server = subprocess.Popen(
+    server = forked.start(
         [sys.executable, "-m", "lerobot_env_maniskill.policy_server", "--host=127.0.0.1", f"--port={port}"],
         cwd=tmp_path,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import DEMOS
+from support import forked
 from support.small import SMALL_PUSH, small_push_hash, wait_for
 
 from mstool.dataset.fingerprint import content_hash
@@ -57,7 +58,7 @@ def command(cluster, root: Path) -> list[str]:
 def test_the_same_bytes_as_local(cluster, tmp_path):
     """With a relative root: the nodes work elsewhere and are told where it is."""
     root = tmp_path / "data"
-    done = subprocess.run(command(cluster, root), cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = forked.run(command(cluster, root), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert content_hash(root) == small_push_hash()
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
@@ -65,7 +66,7 @@ def test_the_same_bytes_as_local(cluster, tmp_path):
 
 def test_a_killed_node_loses_nothing(cluster, tmp_path):
     root, shards = tmp_path / "data", tmp_path / ".data.work" / "PushCube-v1"
-    run = subprocess.Popen(command(cluster, root), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    run = forked.start(command(cluster, root), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     # Both nodes are at an episode when one of them dies.
     wait_for(lambda: len(list(shards.glob(".episode_*"))) == 2)
     cluster.remove_node(cluster.second, allow_graceful=False)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import DEMOS
+from support import forked
 from support.records import read_record
 
 from mstool.contract import ControllerFacts
@@ -174,7 +175,7 @@ def test_what_maniskills_own_converter_makes_of_the_file_is_told(recorded, tmp_p
     """It blows images up to 640x480, says 30 fps, and a file size that LeRobot refuses: mani_skill 3.0.1."""
     line = [sys.executable, "-m", "mani_skill.trajectory.convert_to_lerobot"]
     line += ["--traj-path", str(next(recorded.glob("*.h5"))), "--output-dir", str(tmp_path / "theirs")]
-    subprocess.run(line, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    forked.run(line, check=True, capture_output=True, stdin=subprocess.DEVNULL)
     report = validate(tmp_path / "theirs", "lerobot_pi05")
     assert not report.codes("error")
     assert report.codes("failed") == {"MS103", "MS202", "MS704", "MS705"}

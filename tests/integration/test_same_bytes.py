@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from conftest import DEMOS
+from support import forked
 from support.processes import alive, workers_of
 from support.small import SMALL_PUSH, convert_small_push, small_push_hash, wait_for
 
@@ -33,7 +34,7 @@ def test_work_of_another_conversion_is_refused_before_any_work(mstool, tmp_path,
     """What a killed run left has 64 pixels; then 32 are asked for."""
     root, work = tmp_path / "data", tmp_path / ".data.work"
     words = [sys.executable, "-m", "mstool.cli", "convert", *SMALL_PUSH, "--demos", DEMOS / "PushCube-v1"]
-    run = subprocess.Popen([*map(str, words), "--output", str(root)], stderr=subprocess.DEVNULL)
+    run = forked.start([*map(str, words), "--output", str(root)], stderr=subprocess.DEVNULL)
     wait_for(lambda: list(work.glob("*/episode_*/episode.json")))
     workers = workers_of(run.pid)
     run.kill()

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from support import forked
 from support.checkpoints import make_checkpoint
 from support.converted import copied
 from support.openpi_server import served
@@ -67,7 +68,7 @@ def test_a_checkpoint_that_says_nothing_of_its_data_is_told_by_dataset(pickcube,
     err = capsys.readouterr().err
     assert "it does not say what it was trained on" in err
     assert f"fix: mstool serve {model.resolve()} --dataset {data}" in err
-    server = subprocess.Popen(
+    server = forked.start(
         [sys.executable, "-m", "mstool.cli", "serve", tmp_path / "run", "--dataset", data, "--port", "0"],
         stderr=subprocess.PIPE,
         text=True,

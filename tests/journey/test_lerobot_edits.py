@@ -1,6 +1,7 @@
 """What LeRobot's own tools make of our datasets, and our commands again on what those wrote.
 
-Every command of LeRobot's runs here in a process of its own once; `lerobot-edit-dataset`'s other operations are called.
+Every command of LeRobot's runs here in a process of its own once, `lerobot-edit-dataset` in a fresh one; its other
+operations are called.
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import forked
 from support.converted import command, copied
 from support.lerobot_tools import edit
 
@@ -19,10 +21,11 @@ EDITS = {
 }
 
 
-def lerobot(*words):
-    path = str(Path(sys.executable).with_name(words[0]))
+def lerobot(*words, fresh=False):
+    path = sys.executable if words[0] == "python" else str(Path(sys.executable).with_name(words[0]))
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([path, *map(str, words[1:])], capture_output=True, text=True, env=environment, check=False)
+    run = subprocess.run if fresh else forked.run
+    done = run([path, *map(str, words[1:])], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
 
@@ -57,12 +60,13 @@ def test_our_commands_on_a_dataset_with_an_episode_deleted(made, tmp_path, fault
         *("lerobot-edit-dataset", "--repo_id=t/in", f"--root={made('pick') / 'v3.0'}"),
         *("--new_repo_id=t/out", f"--new_root={root}", "--operation.type=delete_episodes"),
         "--operation.episode_indices=[0]",
+        fresh=True,
     )
     assert not (root / "meta/mstool/record.json").is_file()
     assert not faults(root), "a lost record is no fault of the numbers"
     command("stats", root)
     command("show", root)
-    command("describe", root, "--from", made("pick") / "v3.0")
+    command("describe", root, "--from", made("pick") / "v3.0", fresh=True)
     assert not faults(root)
     command("eval", "--policy", f"replay:{root}", "--episodes", 1, "--workers", 1, "--output", tmp_path / "eval")
     command("finetune", root, "--policy", "act", "--dry-run", "--output", tmp_path / "run")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from generated_pages import notebook
+from support import forked
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -24,6 +25,6 @@ def printed(path):
 
 def test_it_prints_what_it_shows(tmp_path):
     words = [sys.executable, ROOT / "docs" / "run_notebook.py", "--output", tmp_path / "executed.ipynb"]
-    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    done = forked.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert printed(tmp_path / "executed.ipynb") == printed(notebook.NOTEBOOK)

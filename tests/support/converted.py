@@ -13,6 +13,8 @@ from pathlib import Path
 
 from conftest import DEMOS
 
+from support import forked
+
 # What is made by which words; `{name}` is the folder of another entry, `{out}` the entry's own.
 RECIPES: dict[str, tuple[str, ...]] = {
     "pickcube": (
@@ -32,6 +34,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "flow": ("finetune", "{pick}/v3.0", "--steps", "2", "--batch-size", "2", "--device", "cpu"),
     "act": ("finetune", "{pick}/v3.0", "--policy", "act", "--steps", "2", "--batch-size", "2", "--device", "cpu"),
 }
+# Made by a process that imports everything itself: one for each command, and the others are forked.
+FRESH = {"pickcube", "pick_demos", "merged", "exported", "flow"}
 MSTOOL = (sys.executable, "-m", "mstool.cli")
 # Software renderers draw the simplified scene three times as fast; `pickcube` has the full one.
 _SMALL = ("--image-size", "64", "--render-detail", "fast", "--workers", "1")
@@ -56,7 +60,7 @@ def made(base: Path, name: str) -> Path:
             shutil.rmtree(out, ignore_errors=True)
             words = [_fill(base, word) for word in RECIPES[name]]
             more = _SMALL if words[0] == "convert" and "--image-size" not in words else ()
-            command(*words, *more, "--output", out)
+            command(*words, *more, "--output", out, fresh=name in FRESH)
             done.touch()
     return out
 
@@ -67,14 +71,16 @@ def copied(source: Path, target: Path) -> Path:
 
 
 def command(
-    *words: object, code: int | None = 0, env: dict[str, str] | None = None
+    *words: object, code: int | None = 0, env: dict[str, str] | None = None, fresh: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as a user does, in a process of its own without a terminal, and check its exit code.
 
-    Whatever happens, nothing may end in a traceback.
+    Whatever happens, nothing may end in a traceback. With `fresh` the process imports everything itself, which one test
+    of each command asks for (`unit/test_forked.py`).
     """
     line = [*MSTOOL, *map(str, words)]
-    done = subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env, check=False)
+    run = subprocess.run if fresh else forked.run
+    done = run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env, check=False)
     told = f"{' '.join(line)}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, told
     assert code is None or done.returncode == code, told
