@@ -36,12 +36,12 @@ def improve(
     dry_run: bool = False,
     on_plan: Callable[[ImprovePlan], object] | None = None,
 ) -> ImproveReport | ImprovePlan:
-    """Improve a trained flow policy by reinforcement learning on its own episodes.
+    """Improve a trained policy by reinforcement learning on its own episodes.
 
     Parameters
     ----------
     checkpoint
-        A flow policy: a run, a checkpoint in it, or OWNER/NAME.
+        A flow policy, for "dsrl" pi05 too: a run, a checkpoint in it, or OWNER/NAME.
     env
         Tasks, by default those trained on.
     dataset

@@ -10,7 +10,7 @@ from mstool.cli.workers import Workers
 
 
 def improve(
-    checkpoint: Annotated[str, typer.Argument(help="A flow policy: runs/NAME, a checkpoint in it, or OWNER/NAME.")],
+    checkpoint: Annotated[str, typer.Argument(help="A flow policy, or pi05 for dsrl: runs/NAME, a checkpoint in it, or OWNER/NAME.")],
     *,
     env: Annotated[
         list[str] | None,
@@ -23,7 +23,7 @@ def improve(
         str,
         typer.Option(
             help="fql: a critic pushes a one-step actor. best-of-n: a critic picks a chunk. bc-success: imitation of "
-            "own successes. dsrl: the noise of the frozen policy is chosen."
+            "own successes. dsrl: the noise of the frozen policy is chosen, pi05 too."
         ),
     ] = "fql",
     minutes: Annotated[float, typer.Option(help="How long, demos and own episodes together.")] = 20.0,
@@ -61,7 +61,7 @@ def improve(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Improve a trained flow policy by reinforcement learning on its own episodes.
+    """Improve a trained policy by reinforcement learning on its own episodes.
 
     The result is a checkpoint like any other: eval and serve take it. Own episodes come from seeds that neither demos
     nor evaluation use. OUTPUT/curve.png shows how it went.

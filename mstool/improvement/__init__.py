@@ -7,6 +7,7 @@ course, curve, report       how a run has gone, its picture, what came out
 rollouts, acting            episodes by `eval`'s workers, and the policy that answers them
 demos, replay, rows, rewards   what is learnt from: encoded frames, action chunks, rewards
 method, flow_head, critic   what every way to learn has in common
-fql, best_of_n, bc_success, dsrl   the ways
-saving, resuming            checkpoints, and going on from them
+fql, best_of_n, bc_success, dsrl, kinds   the ways, and which policies each is for
+frozen_policy               what the policy that is improved sees and draws
+saving, resuming, policy_files   checkpoints, and going on from them
 """

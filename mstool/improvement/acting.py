@@ -11,6 +11,7 @@ from torch import Tensor
 from mstool.contract import Array
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.policy import Observation, Traits
+from mstool.improvement.frozen_policy import FrozenPolicy
 from mstool.improvement.method import Act
 from mstool.improvement.rows import Episode
 
@@ -50,21 +51,19 @@ class ActingPolicy:
     Parameters
     ----------
     base
-        The checkpoint, whose frozen encoder and processors are used.
+        The checkpoint, whose processors are used.
+    frozen
+        The policy that it holds.
     slots
         The most episodes that run at once.
-    tokens
-        How many tokens of a frame are kept: the rest is never looked at.
-    steps
-        Actions executed of each chunk.
 
     """
 
     traits = Traits()
 
-    def __init__(self, base: LerobotPolicy, slots: int, tokens: int, steps: int) -> None:
+    def __init__(self, base: LerobotPolicy, frozen: FrozenPolicy, slots: int) -> None:
         self.name = base.name
-        self._base, self._slots, self._tokens, self._steps = base, slots, tokens, steps
+        self._base, self._frozen, self._slots = base, frozen, slots
         self._open: dict[int, Trace] = {}
         self.traces: dict[tuple[str, int], Trace] = {}
         self.how: Act | None = None
@@ -82,16 +81,16 @@ class ActingPolicy:
         assert self.how is not None
         rows = [*observations, *[observations[0]] * (self._slots - len(observations))]
         with torch.no_grad():
-            context, mask = self._base.policy.encode(self._base.observe(rows))
-            context, mask = context[:, : self._tokens], mask[:, : self._tokens]
-            chunk, extra = self.how(context, mask, self._base.noise(rows))
-        kept: tuple[Any, ...] = (context.bfloat16().cpu(), mask.cpu(), chunk.float().cpu().numpy(), extra.float().cpu())
-        for slot, seen, tokens, marks, actions, own in zip(slots, observations, *kept, strict=False):
+            seen = self._frozen.see(self._base.observe(rows))
+            chunk, extra = self.how(seen.draw, self._base.noise(rows), seen.tokens, seen.mask)
+        kept: tuple[Any, ...] = (seen.tokens.bfloat16().cpu(), seen.mask.cpu(), chunk.float().cpu().numpy())
+        extras = extra.float().cpu()
+        for slot, observation, tokens, marks, actions, own in zip(slots, observations, *kept, extras, strict=False):
             trace = self._open[slot]
             trace.tokens.append(tokens)
             trace.masks.append(marks)
-            trace.looks.append(seen.step)
-            trace.actions.append(actions[: self._steps])
+            trace.looks.append(observation.step)
+            trace.actions.append(actions[: self._frozen.base.steps])
             trace.extra.append(own)
         return self._base.actions(chunk[: len(observations)])
 

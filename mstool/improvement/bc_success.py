@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from mstool.improvement.flow_head import FlowHead
-from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen
+from mstool.improvement.method import Act, FlowBase, Hyper, Losses, Method, Phase, frozen
 from mstool.improvement.replay import Replay
+from mstool.training.flow.improved import Draw
 
 
 class BcSuccess(Method):
@@ -16,7 +17,7 @@ class BcSuccess(Method):
 
     offline = False
 
-    def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
+    def __init__(self, base: FlowBase, hyper: Hyper, device: str, seed: int) -> None:
         super().__init__(base, hyper, device, seed)
         self.flow = FlowHead(self, base, hyper.lr / 3)
 
@@ -26,11 +27,11 @@ class BcSuccess(Method):
 
     def acting(self) -> Act:
         """Draw from the average."""
-        average = frozen(self.flow.average)
+        average, base = frozen(self.flow.average), self.flow.base
 
-        def act(context: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        def act(_draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
             with torch.no_grad():
-                return self.base.draw(average, noise, context, mask), torch.zeros(len(noise), 0)
+                return base.draw(average, noise, context, mask), torch.zeros(len(noise), 0)
 
         return act
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from mstool.improvement.critic import CONSERVATIVE, chunk_values
 from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
 from mstool.improvement.replay import Replay
-from mstool.training.flow.improved import BestOfN
+from mstool.training.flow.improved import BestOfN, Draw
 
 
 class BestOfNMethod(Method):
@@ -45,9 +45,9 @@ class BestOfNMethod(Method):
         """Pick among the candidates."""
         picker = BestOfN(frozen(self.values.critic), self.hyper.candidates, self.base.steps)
 
-        def act(context: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
             with torch.no_grad():
-                chunks = picker.drawn(lambda eps: self.base.draw(self.base.expert, eps, context, mask), noise)
+                chunks = picker.drawn(draw, noise)
                 return picker.best(chunks, context, mask), chunks[:, :, : self.base.steps]
 
         return act

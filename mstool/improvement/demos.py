@@ -13,6 +13,7 @@ from mstool.contract import Array
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.fingerprint import content_hash
 from mstool.evaluation.policies.lerobot import LerobotPolicy
+from mstool.improvement.frozen_policy import FrozenPolicy
 from mstool.improvement.method import Method
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Episode
@@ -43,8 +44,8 @@ def solved_frames(line: Mapping[str, Any], length: int, hold_steps: int) -> Arra
 
 
 def load_demos(
-    root: Path, conventions: Conventions, envs: Sequence[str], base: LerobotPolicy, method: Method, replay: Replay,
-    frames: Path,
+    root: Path, conventions: Conventions, envs: Sequence[str], base: LerobotPolicy, frozen: FrozenPolicy,
+    method: Method, replay: Replay, frames: Path,
 ) -> None:  # fmt: skip
     """Add the tasks' demos to a replay.
 
@@ -54,8 +55,8 @@ def load_demos(
         The dataset, and what it says of itself.
     envs
         The tasks.
-    base
-        The policy, whose processors and encoder are used.
+    base, frozen
+        The checkpoint, whose processors are used, and the policy that it holds.
     method
         Says what is kept beside each frame.
     replay
@@ -85,13 +86,13 @@ def load_demos(
             for items in _batches(dataset, first, stop):
                 batch = base.normalised(items)
                 seen["actions"].append(batch["action"].float().cpu())
-                context, mask = base.policy.encode(batch)
-                context, mask = context[:, : replay.sizes.tokens], mask[:, : replay.sizes.tokens]
+                looked = frozen.see(batch)
                 if act is not None:
-                    noise = torch.randn(len(context), method.base.chunk, method.base.action, generator=generator)
-                    seen["extra"].append(act(context, mask, noise.to(context.device))[1].float().cpu())
-                seen["tokens"].append(context.bfloat16().cpu())
-                seen["mask"].append(mask.cpu())
+                    noise = torch.randn(len(looked.mask), method.base.chunk, method.base.noise, generator=generator)
+                    noise = noise.to(looked.mask.device)
+                    seen["extra"].append(act(looked.draw, noise, looked.tokens, looked.mask)[1].float().cpu())
+                seen["tokens"].append(looked.tokens.bfloat16().cpu())
+                seen["mask"].append(looked.mask.cpu())
             whole = {name: torch.cat(parts) for name, parts in seen.items() if parts}
             replay.add(
                 Episode(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mstool.improvement.critic import Values
 from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
 from mstool.improvement.replay import Replay
-from mstool.training.flow.improved import ChunkCritic, Steered
+from mstool.training.flow.improved import ChunkCritic, Draw, Steered
 
 # Where the temperature starts: returns lie in [0, 2].
 TEMPERATURE = 0.02
@@ -42,8 +42,8 @@ class Dsrl(Method):
         super().__init__(base, hyper, device, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.values = Values(ChunkCritic(base.width, base.heads, base.action, hidden=hyper.hidden)).to(device)
-            self.actor = Steered(base.width, base.heads, base.action, hidden=hyper.hidden).to(device)
+            self.values = Values(ChunkCritic(base.width, base.heads, base.noise, hidden=hyper.hidden)).to(device)
+            self.actor = Steered(base.width, base.heads, base.noise, hidden=hyper.hidden).to(device)
         with torch.no_grad():  # begin with mean 0 and std 1: the noise of the policy, but for its bound
             *_, last = self.actor.net.parameters()
             last.zero_()
@@ -57,23 +57,23 @@ class Dsrl(Method):
     @property
     def extra(self) -> tuple[int, ...]:
         """The noise w."""
-        return (self.base.action,)
+        return (self.base.noise,)
 
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:  # noqa: ARG002
         """Learn once."""
         batch = self.batch(None, own)
         temperature = self.temperature.log.exp().detach()
         with torch.no_grad():
-            at, log = bounded(self.actor(batch.next_tokens, batch.next_mask), self.noise(batch, self.base.action))
+            at, log = bounded(self.actor(batch.next_tokens, batch.next_mask), self.noise(batch, self.base.noise))
             goal = self.values.future(batch, self.actor.noise(at)[:, None]) - batch.discount * temperature * log
         losses = {"critic": self.step("critic", self.values.loss(batch, batch.extra, goal))}
         self.values.follow()
         if phase == "online":
-            at, log = bounded(self.actor(batch.tokens, batch.mask), self.noise(batch, self.base.action))
+            at, log = bounded(self.actor(batch.tokens, batch.mask), self.noise(batch, self.base.noise))
             value = self.values.critic(batch.tokens, batch.mask, self.actor.noise(at)[:, None]).mean()
             losses["actor"] = self.step("actor", (temperature * log).mean() - value)
             # The entropy of a uniform w / b in (-1, 1)^D is D log 2; a target of -D / 2 keeps a tenth of its width.
-            short = (log.detach() - self.base.action / 2).mean()
+            short = (log.detach() - self.base.noise / 2).mean()
             losses["temperature"] = self.step("temperature", -self.temperature.log * short)
         return losses
 
@@ -81,12 +81,11 @@ class Dsrl(Method):
         """Act with noise that the given one decides."""
         actor = frozen(self.actor)
 
-        def act(context: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
             with torch.no_grad():
                 at, _ = bounded(actor(context, mask), noise[:, 0])
                 chosen = actor.noise(at)
-                chunk = self.base.draw(self.base.expert, chosen[:, None].expand_as(noise), context, mask)
-                return chunk, chosen
+                return draw(chosen[:, None].expand_as(noise)), chosen
 
         return act
 

@@ -1,7 +1,7 @@
 """How much memory a run takes, and how long one update does: the first computed, the second tried.
 
 replay   = rows * (N (2 W + 1) + H (4 D + 1) + 4 * extra + 21) bytes, in the machine's memory, at most
-networks = 4 bytes * (what is trained * 4 + what is not): weights, gradients, Adam's two moments
+networks = the policy's weights + 4 bytes * (what is trained * 4 + what is not): weights, gradients, Adam's two moments
 """
 
 import time
@@ -46,11 +46,10 @@ def own_rows(episodes: int | None, horizon: int, steps: int) -> int:
     return OWN_ROWS if episodes is None else min(OWN_ROWS, max(1, episodes) * (-(-horizon // steps) + 1))
 
 
-def estimate(method: Method, sizes: Sizes, demo_rows: int, own: int) -> Estimate:
-    """Compute the memory and try two updates, which leave the method changed."""
+def estimate(method: Method, sizes: Sizes, demo_rows: int, own: int, frozen: int) -> Estimate:
+    """Compute the memory, `frozen` bytes of it the policy, and try two updates, which leave the method changed."""
     trained = sum(p.numel() for each in method.optimizers.values() for g in each.param_groups for p in g["params"])
     modules = {id(p): p.numel() for each in method.modules.values() for p in each.parameters()}
-    modules |= {id(p): p.numel() for p in method.base.expert.parameters()}
     batch = method.hyper.batch_size
     rows = batch if method.device.startswith("cuda") else min(batch, _TRIAL)
     seconds, peak = _try(method, sizes, rows)
@@ -59,7 +58,7 @@ def estimate(method: Method, sizes: Sizes, demo_rows: int, own: int) -> Estimate
         demo_rows=demo_rows,
         own_rows=own,
         replay_bytes=replay,
-        network_bytes=4 * (3 * trained + sum(modules.values())),
+        network_bytes=frozen + 4 * (3 * trained + sum(modules.values())),
         peak_bytes=peak,
         on_device=method.device.startswith("cuda") and 2 * replay < torch.cuda.mem_get_info()[0],
         update_seconds=seconds * batch / rows,
@@ -84,7 +83,7 @@ def _try(method: Method, sizes: Sizes, rows: int) -> tuple[float, int]:
     cuda = method.device.startswith("cuda")
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    method.record(sizes.tokens)
+    method.record()
     for _ in range(2):  # the first one prepares
         if cuda:
             torch.cuda.synchronize()

@@ -9,7 +9,7 @@ its weights is what acts.
 import torch
 from torch import Tensor
 
-from mstool.improvement.method import Base, Method, frozen, named
+from mstool.improvement.method import FlowBase, Method, frozen, named
 from mstool.improvement.rows import Batch
 from mstool.training.flow import graphs
 
@@ -19,27 +19,27 @@ DECAY = 0.99
 class FlowHead:
     """The action expert that a method goes on training, with its average."""
 
-    def __init__(self, method: Method, base: Base, lr: float) -> None:
-        self._method, self._base = method, base
+    def __init__(self, method: Method, base: FlowBase, lr: float) -> None:
+        self._method, self.base = method, base
         self.expert = frozen(base.expert).requires_grad_(requires_grad=True)
         self.average = frozen(base.expert)
         method.adam("flow", self.expert, lr)
         method.modules["flow average"] = self.average
         self.draw = self._draw
 
-    def record(self, rows: int, tokens: int) -> None:
-        """Have `draw` replay a CUDA graph, for batches of so many rows and tokens; without a GPU nothing changes."""
-        method, base = self._method, self._base
+    def record(self, rows: int) -> None:
+        """Have `draw` replay a CUDA graph, for batches of so many rows; without a GPU nothing changes."""
+        method, base = self._method, self.base
         if not method.device.startswith("cuda"):
             return
         noise = torch.randn(rows, base.chunk, base.action, device=method.device)
-        context = torch.randn(rows, tokens, base.width, device=method.device)
-        mask = torch.ones(rows, tokens, dtype=torch.bool, device=method.device)
+        context = torch.randn(rows, base.tokens, base.width, device=method.device)
+        mask = torch.ones(rows, base.tokens, dtype=torch.bool, device=method.device)
         self.draw = graphs.replay(self._draw, (noise, context, mask))
 
     def learn(self, batch: Batch) -> float:
         """Do one step on rows of solved episodes."""
-        method, objective = self._method, self._base.objective
+        method, objective = self._method, self.base.objective
         noise = method.noise(batch)
         t = objective.times(len(noise), noise.device, method.drawing)
         noisy, target = objective.path(batch.chunk, noise, t)
@@ -54,7 +54,7 @@ class FlowHead:
     def _draw(self, noise: Tensor, context: Tensor, mask: Tensor) -> Tensor:
         """Draw actions with the average."""
         with torch.no_grad(), self._method.autocast():
-            return self._base.draw(self.average, noise, context, mask).float()
+            return self.base.draw(self.average, noise, context, mask).float()
 
     def weights(self) -> dict[str, Tensor]:
         """Return both under the policy's names."""

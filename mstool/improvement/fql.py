@@ -15,10 +15,10 @@ from torch import Tensor
 
 from mstool.improvement.critic import CONSERVATIVE, chunk_values
 from mstool.improvement.flow_head import FlowHead
-from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improvement.method import Act, FlowBase, Hyper, Losses, Method, Phase, frozen, named
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Batch
-from mstool.training.flow.improved import OneStep
+from mstool.training.flow.improved import Draw, OneStep
 
 
 class Fql(Method):
@@ -26,16 +26,16 @@ class Fql(Method):
 
     sampler = "one-step"
 
-    def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
+    def __init__(self, base: FlowBase, hyper: Hyper, device: str, seed: int) -> None:
         super().__init__(base, hyper, device, seed)
         self.values = chunk_values(self, seed)
         self.actor = OneStep(frozen(base.expert).requires_grad_(requires_grad=True))
         self.adam("actor", self.actor, hyper.lr / 3)
         self.flow = FlowHead(self, base, hyper.lr / 10)
 
-    def record(self, tokens: int) -> None:
+    def record(self) -> None:
         """Draw from the flow by a graph: ten short passes of the network."""
-        self.flow.record(self.hyper.batch_size, tokens)
+        self.flow.record(self.hyper.batch_size)
 
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
         """Learn once."""
@@ -51,9 +51,9 @@ class Fql(Method):
         """Act in one step."""
         actor = frozen(self.actor)
 
-        def act(context: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
             with torch.no_grad():
-                return actor(noise, context, mask), torch.zeros(len(noise), 0)
+                return actor.sample(draw, noise, context, mask), torch.zeros(len(noise), 0)
 
         return act
 

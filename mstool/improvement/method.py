@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from mstool.improvement.replay import Replay, mix
 from mstool.improvement.rows import Batch
+from mstool.training.flow.improved import Draw
 from mstool.training.flow.network import ActionExpert
 from mstool.training.flow.objective import Objective
 
 # What is learnt from: demos alone; the critic alone, on the first own episodes too; everything, from both.
 Phase = Literal["demos", "critic", "online"]
-# Tokens (B, N, W), mask (B, N), noise (B, H, D) to a normalised chunk (B, H, D), and what the method keeps of it.
-type Act = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+# The frozen policy's actions for a noise; that noise (B, H, D), tokens (B, N, W), mask (B, N): to a normalised chunk
+# (B, H, D), and what the method keeps of it.
+type Act = Callable[[Draw, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 type Losses = dict[str, float]
 
 _CLIP = 1.0
@@ -26,18 +28,27 @@ _CLIP = 1.0
 
 @dataclass(frozen=True)
 class Base:
-    """The frozen policy that is improved: its action expert, how that draws actions, and its sizes."""
+    """The frozen policy that is improved, by its sizes."""
+
+    # Of a frame: how many tokens, how wide; heads of attention to them.
+    tokens: int
+    width: int
+    heads: int
+    # Actions of a chunk, dimensions of an action and of its noise.
+    chunk: int
+    action: int
+    noise: int
+    # Actions executed of a chunk.
+    steps: int
+
+
+@dataclass(frozen=True)
+class FlowBase(Base):
+    """The bundled flow policy: its action expert, and how that draws actions in so many steps."""
 
     expert: ActionExpert
     objective: Objective
-    # Steps of its sampler.
     sampling: int
-    width: int
-    heads: int
-    chunk: int
-    action: int
-    # Actions executed of a chunk.
-    steps: int
 
     def draw(self, expert: ActionExpert, noise: Tensor, context: Tensor, mask: Tensor) -> Tensor:
         """Turn noise (B * K, H, D) into actions with an expert of this policy's kind."""
@@ -95,8 +106,8 @@ class Method(ABC):
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
         """Learn once."""
 
-    def record(self, tokens: int) -> None:  # noqa: B027 - most have nothing to record
-        """Make updates on a GPU faster, for frames of so many tokens; while nothing else uses the GPU."""
+    def record(self) -> None:  # noqa: B027 - most have nothing to record
+        """Make updates on a GPU faster; while nothing else uses the GPU."""
 
     @abstractmethod
     def acting(self) -> Act:

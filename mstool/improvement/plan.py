@@ -9,9 +9,11 @@ from mstool.errors import SetupError
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.improvement.demos import demo_lines, stride
 from mstool.improvement.estimate import estimate, own_rows
-from mstool.improvement.method import Base, Hyper, Method
+from mstool.improvement.frozen_policy import FrozenPolicy, freeze
+from mstool.improvement.kinds import KINDS
+from mstool.improvement.method import Hyper, Method
 from mstool.improvement.options import ImproveOptions
-from mstool.improvement.prepare import KINDS, Prepared
+from mstool.improvement.prepare import Prepared
 from mstool.improvement.report import ImprovePlan
 from mstool.improvement.rows import Sizes
 
@@ -22,39 +24,32 @@ def open_policy(prepared: Prepared) -> LerobotPolicy:
     return LerobotPolicy(str(prepared.model), prepared.conventions, device=options.device, slots=prepared.workers)
 
 
-def make_method(prepared: Prepared, policy: LerobotPolicy) -> Method:
+def make_method(prepared: Prepared, frozen: FrozenPolicy, device: str) -> Method:
     """Return the method at its beginning."""
-    config, options = policy.config, prepared.options
-    base = Base(
-        expert=policy.policy.average.expert,
-        objective=policy.policy.objective,
-        sampling=config.num_inference_steps,
-        width=config.width,
-        heads=config.num_heads,
-        chunk=config.chunk_size,
-        action=config.action_feature.shape[0],
-        steps=options.replan,
-    )
+    options = prepared.options
     hyper = Hyper(
         lr=options.lr, batch_size=options.batch_size, alpha=options.alpha, gamma=options.gamma, hidden=options.hidden
     )
-    return KINDS[options.method](base, hyper, policy.device, options.seed)
+    return KINDS[options.method](frozen.base, hyper, device, options.seed)
 
 
-def row_sizes(prepared: Prepared, method: Method) -> Sizes:
+def row_sizes(method: Method) -> Sizes:
     """Return what a row of the replay holds."""
     base = method.base
-    return Sizes(prepared.tokens, base.width, base.chunk, base.steps, base.action, method.extra)
+    return Sizes(base.tokens, base.width, base.chunk, base.steps, base.action, method.extra)
 
 
 def make_plan(prepared: Prepared, policy: LerobotPolicy) -> ImprovePlan:
     """Say what a run would take; two updates are tried."""
-    options, method = prepared.options, make_method(prepared, policy)
+    options = prepared.options
+    method = make_method(prepared, freeze(policy, options.replan, prepared.tokens), policy.device)
     frames = [int(line["frames"]) for line in demo_lines(prepared.demos, prepared.envs)] if prepared.demos else []
     every = stride(sum(frames), options.replan)
     own = own_rows(options.episodes, max(task.horizon for task in prepared.tasks), options.replan)
     with told_of_memory(options):
-        takes = estimate(method, row_sizes(prepared, method), sum(-(-each // every) for each in frames), own)
+        sizes, demos = row_sizes(method), sum(-(-each // every) for each in frames)
+        frozen = sum(each.numel() * each.element_size() for each in policy.policy.parameters())
+        takes = estimate(method, sizes, demos, own, frozen)
     return ImprovePlan(prepared, policy.device, takes)
 
 

@@ -13,12 +13,8 @@ from mstool.errors import UsageError
 from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_task
 from mstool.evaluation.policies.checkpoint import checkpoint_conventions, find_checkpoint
 from mstool.evaluation.request import HOLD
-from mstool.improvement.bc_success import BcSuccess
-from mstool.improvement.best_of_n import BestOfNMethod
 from mstool.improvement.demos import demo_lines
-from mstool.improvement.dsrl import Dsrl
-from mstool.improvement.fql import Fql
-from mstool.improvement.method import Method
+from mstool.improvement.kinds import check_kind
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.saving import resumable
 from mstool.improvement.seeds import first_seed
@@ -30,9 +26,6 @@ from mstool.simulators.capacity import auto_workers
 from mstool.training.checkpoint_sidecar import read_run
 
 COMMAND = "mstool improve"
-KINDS: Mapping[str, type[Method]] = {
-    "fql": Fql, "best-of-n": BestOfNMethod, "bc-success": BcSuccess, "dsrl": Dsrl,
-}  # fmt: skip
 # Episodes of a round for each worker: a worker that is done early waits for the others.
 ROUND = 2
 
@@ -57,7 +50,7 @@ class Prepared:
     # Own episodes of a round, and steps that go on after success.
     round: int
     hold: int
-    # Tokens of a frame that are ever looked at.
+    # Tokens of a frame that are ever looked at, of a flow policy.
     tokens: int
 
     @property
@@ -85,7 +78,7 @@ def prepare(options: ImproveOptions) -> Prepared:
     """
     model = find_checkpoint(options.checkpoint, COMMAND)
     config = load_json(model / "config.json")
-    _check_kind(options, config)
+    check_kind(options, model, config)
     require(COMMAND, ["matplotlib"])
     output = options.output or Path("runs") / f"improve-{options.method}-{run_name(model)}"
     _check_output(options, output)
@@ -129,33 +122,8 @@ def prepare(options: ImproveOptions) -> Prepared:
         workers=workers,
         round=max(4, ROUND * workers) if options.episodes is None else max(1, min(options.episodes, ROUND * workers)),
         hold=max(HOLD, 2 * options.replan),
-        tokens=_tokens(config, sentences),
+        tokens=_tokens(config, sentences) if config["type"] == "flow" else 0,
     )
-
-
-def _check_kind(options: ImproveOptions, config: Mapping[str, Any]) -> None:
-    kind = str(config.get("type"))
-    if kind != "flow":
-        raise UsageError(
-            f"{options.checkpoint} is of type {kind}: every method works on the features and the sampler of the "
-            "bundled flow policy",
-            fix="mstool finetune DATASET trains one, then mstool improve runs/flow-DATASET",
-        )
-    if config.get("sampler", "ode") != "ode":
-        raise UsageError(
-            f"{options.checkpoint} was improved already ({config['sampler']})",
-            fix="give the checkpoint that it was made from, with other options: mstool improve CHECKPOINT",
-        )
-    if options.method == "fql" and config.get("head") != "flow":
-        raise UsageError(
-            f"{options.checkpoint} has the head {config.get('head')}: one step of it is no action, as fql needs",
-            fix=options.command(method="best-of-n"),
-        )
-    if not 0 < options.replan <= int(config["chunk_size"]):
-        raise UsageError(
-            f"--replan {options.replan}: the policy predicts {config['chunk_size']} actions",
-            fix=options.command(replan=min(8, int(config["chunk_size"]))),
-        )
 
 
 def _check_output(options: ImproveOptions, output: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from mstool.improvement.course import Course
 from mstool.improvement.curve import smoothed
 from mstool.improvement.estimate import Estimate
-from mstool.improvement.prepare import KINDS, Prepared
+from mstool.improvement.kinds import KINDS
+from mstool.improvement.prepare import Prepared
 from mstool.improvement.schedule import Schedule
 from mstool.training.held_out import BEST
 from mstool.training.resume import CHECKPOINTS, LAST, MODEL

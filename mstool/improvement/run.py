@@ -17,8 +17,10 @@ from mstool.improvement.acting import ActingPolicy
 from mstool.improvement.course import Course
 from mstool.improvement.curve import write_curve
 from mstool.improvement.demos import load_demos
+from mstool.improvement.frozen_policy import freeze
 from mstool.improvement.learner import Learner
 from mstool.improvement.plan import make_method, row_sizes, told_of_memory
+from mstool.improvement.policy_files import PolicyFiles
 from mstool.improvement.prepare import Prepared, run_name
 from mstool.improvement.report import ImprovePlan, ImproveReport, report
 from mstool.improvement.resuming import go_on, kept
@@ -43,18 +45,18 @@ class Run:
 
     def __post_init__(self) -> None:
         prepared = self.prepared
-        method = make_method(prepared, self.policy)
-        self.learner = Learner(prepared.options, method, row_sizes(prepared, method), self.plan.takes)
+        self.frozen = freeze(self.policy, prepared.options.replan, prepared.tokens)
+        method = make_method(prepared, self.frozen, self.policy.device)
+        self.learner = Learner(prepared.options, method, row_sizes(method), self.plan.takes)
         self.course = Course(prepared)
         self.interrupts = Interrupts()
-        command = prepared.options.command()
         start = f"{run_name(prepared.model)}, improved by {prepared.options.method}"
+        facts = {"policy": self.policy.config.type, "mstool": __version__, "command": prepared.options.command()}
+        run = {**prepared.run, **facts, "start": start}
         self.saver = Saver(
-            prepared.output, self.policy, prepared.model, prepared.conventions,
-            {**prepared.run, "policy": "flow", "mstool": __version__, "command": command, "start": start},
-            {"sampler": method.sampler, "n_action_steps": prepared.options.replan,
-             "candidates": method.hyper.candidates, "sampler_hidden": method.hyper.hidden},
-        )  # fmt: skip
+            prepared.output,
+            PolicyFiles(self.policy, prepared.model, prepared.conventions, run, prepared.options.replan),
+        )
 
     def run(self) -> ImproveReport:
         """Learn until the time, or the number of episodes, is over.
@@ -75,10 +77,10 @@ class Run:
                 self.notify(f"going on after {len(self.course.lines)} episodes and {self.learner.updates} updates")
             self._load_demos()
             self.schedule.begin()
-            self.learner.method.record(self.learner.sizes.tokens)
+            self.learner.method.record()
             # As an evaluation does it: inference and learning on the cores that the workers leave.
             torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - prepared.workers))
-            acting = ActingPolicy(self.policy, prepared.workers, self.learner.sizes.tokens, options.replan)
+            acting = ActingPolicy(self.policy, self.frozen, prepared.workers)
             rollouts = Rollouts(acting, prepared.conventions, prepared.workers, options.replan, prepared.hold)
             try:
                 with self.interrupts.heard():
@@ -95,7 +97,7 @@ class Run:
         prepared = self.prepared
         if prepared.dataset is not None and prepared.demos is not None:
             load_demos(
-                prepared.dataset, prepared.demos, prepared.envs, self.policy, self.learner.method,
+                prepared.dataset, prepared.demos, prepared.envs, self.policy, self.frozen, self.learner.method,
                 self.learner.room_for_demos(), prepared.frames,
             )  # fmt: skip
 

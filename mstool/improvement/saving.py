@@ -13,25 +13,19 @@ All but `last`, `best` and the one before are removed.
 
 import os
 import shutil
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mstool.dataset.conventions import Conventions
-from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.improvement.method import Method
+from mstool.improvement.policy_files import PolicyFiles
 from mstool.improvement.replay import Replay
-from mstool.training.checkpoint_sidecar import RUN_FILE
-from mstool.training.flow.modeling_flow import FlowPolicy
 from mstool.training.held_out import BEST
 from mstool.training.resume import CHECKPOINTS, LAST, MODEL, STATE
 
 _STATE_FILE, _REPLAY = "improve.pt", "replay"
-# Files of the base checkpoint that are written anew, or hold only for its training.
-_OWN = {"config.json", "model.safetensors", "train_config.json", RUN_FILE, "README.md"}
 
 
 @dataclass(frozen=True)
@@ -39,13 +33,7 @@ class Saver:
     """Writes the checkpoints of one run."""
 
     output: Path
-    base: LerobotPolicy
-    model: Path
-    conventions: Conventions
-    # What stands in the run's file.
-    run: dict[str, Any]
-    # Of the policy's configuration.
-    changes: dict[str, Any]
+    policy: PolicyFiles
 
     def save(self, method: Method, own: Replay, state: dict[str, Any], episodes: list[dict[str, Any]]) -> Path:
         """Write a checkpoint, named after own episodes plus updates, and make it the last one.
@@ -70,35 +58,12 @@ class Saver:
         shutil.rmtree(aside, ignore_errors=True)
         (aside / STATE).mkdir(parents=True)
         torch.save({"method": method.state(), "added": own.added, **state}, aside / STATE / _STATE_FILE)
-        self._save_policy(method, aside / MODEL, episodes)
+        self.policy.write(method, aside / MODEL, episodes)
         shutil.rmtree(target, ignore_errors=True)  # of a run that was killed before it linked it
         aside.rename(target)
         link(folder / LAST, target.name)
         self._tidy(folder, keep={target, before})
         return target / MODEL
-
-    def _save_policy(self, method: Method, folder: Path, episodes: list[dict[str, Any]]) -> None:
-        from mstool.training.checkpoint_sidecar import CheckpointSidecar
-
-        folder.mkdir()
-        for path in self.model.iterdir():
-            if path.is_file() and path.name not in _OWN:
-                shutil.copyfile(path, folder / path.name)
-        config = deepcopy(self.base.config)
-        config.pretrained_path = None
-        for name, value in self.changes.items():
-            setattr(config, name, value)
-        policy = FlowPolicy(config)
-        weights = {name: value.detach().cpu() for name, value in self.base.policy.state_dict().items()}
-        policy.load_state_dict({**weights, **method.weights()})
-        policy.save_pretrained(folder)
-        own = Conventions(
-            **{
-                **{name: getattr(self.conventions, name) for name in Conventions.__dataclass_fields__},
-                "episodes": [*self.conventions.episodes, *episodes],
-            }
-        )
-        CheckpointSidecar(self.run, _stats(folder), own, None).write(folder)
 
     def _save_replay(self, own: Replay) -> None:
         """Write the rows that no file holds yet."""
@@ -154,13 +119,3 @@ def load_rows(output: Path, own: Replay, added: int) -> None:
 def resumable(output: Path) -> bool:
     """Tell whether there is a checkpoint to go on from."""
     return (output / CHECKPOINTS / LAST / STATE / _STATE_FILE).is_file()
-
-
-def _stats(folder: Path) -> dict[str, Any]:
-    """Return the norm stats that were copied, as the sidecar writes them."""
-    from mstool.dataset.files import NORM_STATS_FILE
-    from mstool.json_files import load_json
-
-    path = folder / NORM_STATS_FILE
-    stats: dict[str, Any] = load_json(path)["norm_stats"] if path.is_file() else {}
-    return stats

@@ -16,5 +16,6 @@ held_out                 every checkpoint evaluated while the training waits
 problems                 what goes wrong inside a training, in words
 frame_cache              every frame decoded once
 flow/                    the bundled policy
+steering                 noise that was learnt for a frozen policy of another type, beside its weights
 openpi_engine, openpi/   a script for the user's own openpi
 """

@@ -3,13 +3,20 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from support.checkpoints import make_checkpoint
 
 from mstool.api.improve import run_options
+from mstool.dataset.conventions import load_conventions
+from mstool.evaluation.policies.lerobot import LerobotPolicy
+from mstool.evaluation.policy import Observation
 from mstool.improvement.options import ImproveOptions
+from mstool.training.options import FinetuneOptions
+from mstool.training.prepare import prepare
+from mstool.training.run import finetune
 
 pytestmark = pytest.mark.sim
 
@@ -80,3 +87,47 @@ def test_a_policy_of_another_kind_and_a_dataset_of_another_layout(flow, made, tm
     assert "is of type act" in capsys.readouterr().err
     assert mstool("improve", flow, "--dataset", made("pick_droid"), "--output", tmp_path / "out") == 1
     assert "of another kind" in capsys.readouterr().err
+
+
+@pytest.fixture
+def pi05(made, tmp_path, monkeypatch):
+    """A checkpoint of LeRobot's own pi05 code with half a million random weights."""
+    from lerobot.policies.pi05 import modeling_pi05
+
+    from benchmarks.pi05_steps import make_tokenizer, shrink
+
+    for name in ("get_gemma_config", "PaliGemmaForConditionalGenerationWithPiGemma", "PiGemmaForCausalLM"):
+        monkeypatch.setattr(modeling_pi05, name, getattr(modeling_pi05, name))
+    shrink()
+    data = made("pick") / "v3.0"
+    options = FinetuneOptions(
+        dataset=data, policy="pi05", output=tmp_path / "pi05", init="random", device="cpu", steps=1, batch_size=1,
+        tokenizer=make_tokenizer(data, tmp_path / "tokenizer"), num_workers=0, cache_frames="off", lora=False,
+        force=True, overrides=(("chunk_size", 8), ("n_action_steps", 8), ("num_inference_steps", 2)),
+    )  # fmt: skip
+    finetune(prepare(options, notify=lambda _line: None))
+    return tmp_path / "pi05"
+
+
+def test_pi05_is_steered_by_its_noise(pi05, tmp_path, mstool, capsys):
+    assert mstool("improve", pi05, "--output", tmp_path / "fql") == 2
+    assert "--method dsrl" in capsys.readouterr().err
+    report = improved(pi05, tmp_path / "run", method="dsrl", episodes=2, critic_episodes=1)
+    assert (report.episodes, report.steps) == (2, 16)
+    report = improved(pi05, tmp_path / "run", method="dsrl", episodes=4, critic_episodes=1, resume=True)
+    assert (report.episodes, report.updates) == (4, 2)
+    model = tmp_path / "run" / "checkpoints" / "last" / "pretrained_model"
+    weights = pi05 / "checkpoints" / "last" / "pretrained_model" / "model.safetensors"
+    assert (model / "model.safetensors").samefile(weights), "the frozen weights lie there once"
+    runs, taught = (pi05, tmp_path / "run"), load_conventions(model)
+    before, after = (LerobotPolicy(str(run), taught, device="cpu", notify=str) for run in runs)
+    images = dict.fromkeys(taught.record.views.values(), np.zeros((64, 64, 3), np.uint8))
+    seen = Observation(images, np.zeros(8, np.float32), "pick", "PickCube-v1", 0, 0)
+    first, second = (policy.act([0], [seen])[0] for policy in (before, after))
+    assert not np.allclose(first, second), "the noise is chosen"
+    words = ("eval", "--policy", tmp_path / "run", "-n", 1, "--horizon", 4, "--workers", 1, "--device", "cpu")
+    capsys.readouterr()
+    assert mstool(*words, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["total"]["success_once"]["episodes"] == 1
+    assert mstool("improve", tmp_path / "run", "--method", "dsrl", "--output", tmp_path / "again") == 2
+    assert "was improved already (steered)" in capsys.readouterr().err

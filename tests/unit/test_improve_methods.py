@@ -12,7 +12,7 @@ from mstool.improvement.best_of_n import BestOfNMethod
 from mstool.improvement.critic import Values
 from mstool.improvement.dsrl import Dsrl, bounded
 from mstool.improvement.fql import Fql
-from mstool.improvement.method import Base, Hyper
+from mstool.improvement.method import FlowBase, Hyper
 from mstool.improvement.replay import Replay, mix
 from mstool.improvement.rewards import returns, rewards
 from mstool.improvement.rows import Episode, Sizes
@@ -135,14 +135,17 @@ def base():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return Base(expert.requires_grad_(False), objective, 6, WIDTH, 1, 1, 2, 1)
+    return FlowBase(
+        tokens=1, width=WIDTH, heads=1, chunk=1, action=2, noise=2, steps=1,
+        expert=expert.requires_grad_(False), objective=objective, sampling=6,
+    )  # fmt: skip
 
 
-def played(act, count, seed):
+def played(base, act, count, seed):
     """Episodes of the reach: the first action decides, right solves it for good; state 0, then 1 solved or 2 not."""
     tokens, mask = seen(*[0] * count)
     noise = torch.randn(count, 1, 2, generator=torch.Generator().manual_seed(seed))
-    chunks, extra = act(tokens, mask, noise)
+    chunks, extra = act(lambda eps: base.draw(base.expert, eps, tokens, mask), noise, tokens, mask)
     found = []
     for chunk, own in zip(chunks, extra, strict=True):
         right = bool((chunk[0] - torch.tensor([1.0, 0.0])).norm() < 0.4)
@@ -152,8 +155,8 @@ def played(act, count, seed):
     return found
 
 
-def rate(act, seed=99):
-    return float(np.mean([episode.success for episode in played(act, 200, seed)]))
+def rate(base, act, seed=99):
+    return float(np.mean([episode.success for episode in played(base, act, 200, seed)]))
 
 
 @pytest.mark.parametrize(
@@ -165,20 +168,20 @@ def test_the_better_of_two_modes_wins(base, kind, lr, updates, reached):
     method = kind(base, hyper, "cpu", 0)
     demos, own = (Replay(Sizes(1, WIDTH, 1, 1, 2, method.extra), 2000, GAMMA) for _ in range(2))
     before = kind(base, replace(hyper, candidates=1), "cpu", 0) if kind is not Fql else BcSuccess(base, hyper, "cpu", 0)
-    assert rate(before.acting()) == pytest.approx(0.45, abs=0.15)
+    assert rate(base, before.acting()) == pytest.approx(0.45, abs=0.15)
     if method.offline:
         seen_before = BestOfNMethod(base, hyper, "cpu", 0) if kind is BestOfNMethod else before
-        for episode in played(seen_before.acting(), 60, 1):
+        for episode in played(base, seen_before.acting(), 60, 1):
             demos.add(episode)
         for _ in range(updates):
             method.update(demos, own, "demos")
     for number in range(4):
-        for episode in played(method.acting(), 40, number):
+        for episode in played(base, method.acting(), 40, number):
             own.add(episode)
         for _ in range(updates):
             losses = method.update(demos, own, "critic" if number == 0 else "online")
             assert all(np.isfinite(value) for value in losses.values())
-    assert rate(method.acting()) > reached
+    assert rate(base, method.acting()) > reached
 
 
 def test_the_density_of_bounded_noise_is_the_transformed_one():
@@ -194,7 +197,7 @@ def test_a_method_goes_on_exactly_where_it_was(base, kind):
     hyper = Hyper(batch_size=8, gamma=GAMMA, hidden=32)
     first, second = kind(base, hyper, "cpu", 0), kind(base, hyper, "cpu", 7)
     own = Replay(Sizes(1, WIDTH, 1, 1, 2, first.extra), 100, GAMMA)
-    for episode in played(BcSuccess(base, hyper, "cpu", 0).acting() if kind is Fql else first.acting(), 8, 0):
+    for episode in played(base, BcSuccess(base, hyper, "cpu", 0).acting() if kind is Fql else first.acting(), 8, 0):
         own.add(episode)
     first.update(own, own, "online")
     second.load(deepcopy(first.state()))

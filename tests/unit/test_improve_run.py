@@ -14,8 +14,6 @@ from mstool.improvement.curve import smoothed, write_curve
 from mstool.improvement.method import Base, Hyper, Method
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.schedule import Schedule
-from mstool.training.flow.network import ActionExpert
-from mstool.training.flow.objective import FlowMatching
 
 
 @pytest.fixture
@@ -108,8 +106,7 @@ class Square(Method):
     """Learns w * x = 0."""
 
     def __init__(self):
-        expert = ActionExpert(action_size=1, chunk_size=1, width=8, heads=1, layers=1)
-        super().__init__(Base(expert, FlowMatching(), 1, 8, 1, 1, 1, 1), Hyper(), "cpu", 0)
+        super().__init__(Base(tokens=1, width=8, heads=1, chunk=1, action=1, noise=1, steps=1), Hyper(), "cpu", 0)
         self.net = nn.Linear(1, 1, bias=False)
         self.adam("net", self.net, 0.1)
 

@@ -66,7 +66,7 @@ class LerobotPolicy:
         self._views = dict(conventions.record.views)
         self._slots = slots
         self.device = _device(device)
-        self.config, self.policy, self._before, self._after = _load(self._folder, self.device)
+        self.config, self.policy, self._before, self._after, self._steering = _load(self._folder, self.device)
         self.name = f"{self.config.type} {_label(self._folder)}"
         for note in check_fit(self.config, conventions, self._renames()):
             notify(note)
@@ -98,10 +98,9 @@ class LerobotPolicy:
             if self.traits.stateful:
                 return [self._select(slot, seen) for slot, seen in zip(slots, observations, strict=True)]
             rows = [*observations, *[observations[0]] * (self._slots - len(observations))]
-            noise = {"noise": self.noise(rows)} if self._noise_shape else {}
+            batch = self.observe(rows)
             with self._seeded(rows[0]):
-                chunks = self.policy.predict_action_chunk(self.observe(rows), **noise)
-            return self.actions(chunks[: len(observations)])
+                return self.actions(self.predict(batch, self._noise(rows, batch))[: len(observations)])
 
     def close(self) -> None:
         """Free the weights."""
@@ -122,6 +121,18 @@ class LerobotPolicy:
         """Return a batch of the dataset's columns as the policy takes it, on its device; actions too, if it has any."""
         result: dict[str, Any] = self._before(batch)
         return result
+
+    def predict(self, batch: dict[str, Any], noise: Any) -> Any:
+        """Return normalised chunks (B, H, D) of a normalised batch and its noise, None for a policy that takes none."""
+        return self.policy.predict_action_chunk(batch, **({} if noise is None else {"noise": noise}))
+
+    def _noise(self, rows: Sequence[Observation], batch: dict[str, Any]) -> Any:
+        """Return the noise to act with: drawn, or chosen where that was learnt; None for a policy that takes none."""
+        if self._noise_shape is None:
+            return None
+        if self._steering is not None:
+            return self._steering.noise(self.policy, batch, self._noise_shape[0])
+        return self.noise(rows)
 
     def actions(self, chunks: Any) -> list[Array]:
         """Return normalised chunks (B, H, D) in the dataset's units, one (H, D) each."""
@@ -207,17 +218,18 @@ def _register_processors(config: Any) -> None:
         importlib.import_module(module.replace("configuration_", "processor_"))
 
 
-def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
+def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any, Any]:
     with ready(folder):
         return _loaded(folder, device)
 
 
-def _loaded(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
+def _loaded(folder: Path, device: str) -> tuple[Any, Any, Any, Any, Any]:
     from lerobot.configs import PreTrainedConfig
     from lerobot.policies.factory import get_policy_class, make_pre_post_processors
     from safetensors import SafetensorError
 
     _register()
+    steering = importlib.import_module("mstool.training.steering")
     try:
         config = PreTrainedConfig.from_pretrained(str(folder))
         config.device = device
@@ -231,6 +243,7 @@ def _loaded(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
                 pretrained_path=str(folder),
                 preprocessor_overrides={"device_processor": {"device": device}},
             )
+        chosen = steering.load(folder, device)
     except ImportError as error:
         raise SetupError(f"{folder}: {error}", fix=install_command(["train"])) from error
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -243,7 +256,7 @@ def _loaded(folder: Path, device: str) -> tuple[Any, Any, Any, Any]:
     policy.to(device)
     policy.eval()
     policy.reset()
-    return config, policy, before, after
+    return config, policy, before, after, chosen
 
 
 def _with_adapter(folder: Path, config: Any) -> Any:

@@ -1,0 +1,88 @@
+"""An improved policy's files, which `eval` and `serve` take like any other's."""
+
+import json
+import os
+import shutil
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mstool.dataset.conventions import Conventions
+from mstool.dataset.files import NORM_STATS_FILE
+from mstool.evaluation.policies.lerobot import LerobotPolicy
+from mstool.improvement.method import Method
+from mstool.json_files import load_json
+from mstool.training.checkpoint_sidecar import RUN_FILE, CheckpointSidecar
+from mstool.training.flow.modeling_flow import FlowPolicy
+from mstool.training.steering import begin, save
+
+# Files of the base checkpoint that are written anew, or hold only for its training.
+_OWN = {"config.json", "train_config.json", RUN_FILE, "README.md"}
+_WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class PolicyFiles:
+    """Writes what a method has made of a policy."""
+
+    base: LerobotPolicy
+    # The checkpoint that it came from.
+    model: Path
+    conventions: Conventions
+    # What stands in the run's file.
+    run: dict[str, Any]
+    # Actions executed of a chunk.
+    steps: int
+
+    def write(self, method: Method, folder: Path, episodes: list[dict[str, Any]]) -> None:
+        """Write into a new folder; `episodes` are lines for the conventions."""
+        folder.mkdir()
+        flow = self.base.config.type == "flow"
+        for path in self.model.iterdir():
+            if path.is_file() and path.name not in _OWN and not (flow and path.name == _WEIGHTS):
+                _copy(path, folder / path.name)
+        if flow:
+            self._write_flow(method, folder)
+        else:
+            self._write_steering(method, folder)
+        own = Conventions(
+            **{
+                **{name: getattr(self.conventions, name) for name in Conventions.__dataclass_fields__},
+                "episodes": [*self.conventions.episodes, *episodes],
+            }
+        )
+        stats = load_json(folder / NORM_STATS_FILE)["norm_stats"] if (folder / NORM_STATS_FILE).is_file() else {}
+        CheckpointSidecar(self.run, stats, own, None).write(folder)
+
+    def _write_flow(self, method: Method, folder: Path) -> None:
+        """Write weights and configuration of the policy, with what samples in its place."""
+        config = deepcopy(self.base.config)
+        config.pretrained_path = None
+        config.sampler, config.n_action_steps = method.sampler, self.steps
+        config.candidates, config.sampler_hidden = method.hyper.candidates, method.hyper.hidden
+        policy = FlowPolicy(config)
+        weights = {name: value.detach().cpu() for name, value in self.base.policy.state_dict().items()}
+        policy.load_state_dict({**weights, **method.weights()})
+        policy.save_pretrained(folder)
+
+    def _write_steering(self, method: Method, folder: Path) -> None:
+        """Write the network of noise; the policy's own weights are there already."""
+        config = {**load_json(self.model / "config.json"), "n_action_steps": self.steps}
+        (folder / "config.json").write_text(json.dumps(config, indent=4) + "\n")
+        steering = begin(self.base.policy, method.hyper.hidden)
+        learnt = {name.removeprefix("sampler."): value for name, value in method.weights().items()}
+        steering.actor.load_state_dict(learnt)
+        save(steering, folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; weights, which nobody changes in place, as a second name of the same bytes where that can be."""
+    if source.suffix == ".safetensors":
+        try:
+            os.link(source, target)
+        except OSError:  # another file system
+            pass
+        else:
+            return
+    shutil.copyfile(source, target)
