@@ -10,7 +10,9 @@ from mstool.cli.workers import Workers
 
 
 def improve(
-    checkpoint: Annotated[str, typer.Argument(help="A flow policy, or pi05 for dsrl: runs/NAME, a checkpoint in it, or OWNER/NAME.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="A flow policy (dsrl: or pi05): runs/NAME, a checkpoint in it, or OWNER/NAME.")
+    ],
     *,
     env: Annotated[
         list[str] | None,
