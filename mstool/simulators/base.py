@@ -47,7 +47,7 @@ class Simulator(Interface):
 
     @property
     def judges(self) -> bool:
-        """Whether the environment says when its task is solved; known after a step."""
+        """Whether the environment says when its task is solved; known once it was asked."""
 
     @property
     def begun_at_seed(self) -> bool:
@@ -87,6 +87,12 @@ class Simulator(Interface):
 
     def step(self, action: Array) -> bool:
         """Execute one action, shape (A,), for one control period; True when the task counts as solved afterwards."""
+
+    def execute(self, action: Array) -> None:
+        """Execute one action as `step` does; whether the task is solved need not be found out."""
+
+    def solved(self) -> bool:
+        """Tell whether the task counts as solved as the scene stands, after `execute`."""
 
     def converted(self, actions: Array, control_mode: str) -> Iterator[Array]:
         """Yield a demo's actions (T, A') of another control mode as actions (A,) of this one.

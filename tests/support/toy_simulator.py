@@ -70,6 +70,12 @@ class ToySimulator:
         action = np.clip(np.asarray(action, np.float64), -1, 1)
         self._qpos[:7] += STEP_RAD * action[:7]
         self._qpos[7:] = 0.02 * (1 - action[7])
+        return self.solved()
+
+    def execute(self, action: Array) -> None:
+        self.step(action)
+
+    def solved(self) -> bool:
         return self.distance < NEAR_RAD
 
     @property

@@ -82,7 +82,6 @@ def replay(
     qpos: list[Array] = []
     tcp: list[Array] = []
     actions: list[Array] = []
-    success = False
     source = simulator.held(demo.actions, demo.control_mode, hold_steps)
     for action in simulator.converted(source, demo.control_mode):
         if len(actions) == horizon:
@@ -94,11 +93,11 @@ def replay(
             simulator.start_pictures()
         # The layout, physics and the controller's inverse kinematics run while the renderer is at work.
         stored = layout.encode_action(action[None], controller, mode)
-        success = simulator.step(layout.decode_action(stored, controller, mode)[0])
+        simulator.execute(layout.decode_action(stored, controller, mode)[0])
         if on_frame is not None:
             on_frame(simulator.finish_pictures())
         actions.append(stored)
-    dropped = "" if success or not simulator.judges else NOT_SUCCESSFUL
+    dropped = "" if simulator.solved() or not simulator.judges else NOT_SUCCESSFUL
     doubts = {UNJUDGED: not simulator.judges, begun_elsewhere(demo): not simulator.begun_at_seed}
     warnings = tuple(text for text, holds in doubts.items() if holds)
     return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, dropped, warnings)

@@ -55,6 +55,7 @@ class LiberoSimulator:
         self.begun_at_seed = True
         self._pictures: dict[str, Array] = {}
         self._observed: Mapping[str, Array] = {}
+        self._solved = False
         # Cameras are drawn when they are asked for: at every step they would take ten times as long as the physics.
         self.env = ControlEnv(
             bddl_file_name=str(self.task.bddl),
@@ -86,8 +87,16 @@ class LiberoSimulator:
 
     def step(self, action: Array) -> bool:
         """Execute one action, shape (7,), for one control period; True when the goal holds afterwards."""
-        self._observed, _, solved, _ = self.env.step(np.asarray(action, np.float64))
-        return bool(solved)
+        self.execute(action)
+        return self.solved()
+
+    def execute(self, action: Array) -> None:
+        """Execute one action, shape (7,), for one control period."""
+        self._observed, _, self._solved, _ = self.env.step(np.asarray(action, np.float64))
+
+    def solved(self) -> bool:
+        """Tell whether the goal held after the last action."""
+        return bool(self._solved)
 
     def converted(self, actions: Array, control_mode: str) -> Iterator[Array]:
         """Yield the actions (T, 7) as they are: LIBERO's demos have one control mode."""

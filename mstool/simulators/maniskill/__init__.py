@@ -7,6 +7,7 @@ environment             reset, step, read the robot, take images
 controller              what its actions are in metres and radians
 robots, views, cameras  what stands in a scene, and from where it is seen
 states                  a scene put in a demo's state
+verdict, hand_pose, no_gradients   ManiSkill's step without what nobody asked for
 devices                 where it renders
 shaders                 what its pictures are drawn with
 render_detail           fewer triangles: meshes makes them, mesh_cache keeps them

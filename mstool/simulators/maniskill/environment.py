@@ -13,8 +13,10 @@ from mstool.simulators.maniskill.action_conversion import check_width, conversio
 from mstool.simulators.maniskill.build import build_env
 from mstool.simulators.maniskill.cameras import camera_facts, finish_pictures, mount_cameras, start_pictures
 from mstool.simulators.maniskill.devices import render_backend
+from mstool.simulators.maniskill.hand_pose import ask_once
 from mstool.simulators.maniskill.holding import staying
 from mstool.simulators.maniskill.joint_targets import JOINT_POSITIONS, joint_positions
+from mstool.simulators.maniskill.no_gradients import each_without_gradients, without_gradients
 from mstool.simulators.maniskill.registry import check_env_id
 from mstool.simulators.maniskill.render_detail import apply_detail
 from mstool.simulators.maniskill.robots import (
@@ -27,6 +29,7 @@ from mstool.simulators.maniskill.robots import (
     robots,
 )
 from mstool.simulators.maniskill.states import command, is_at, put
+from mstool.simulators.maniskill.verdict import Verdict
 
 
 class ManiSkillSimulator:
@@ -56,17 +59,19 @@ class ManiSkillSimulator:
             rendered=bool(spec.views),
             max_episode_steps=10**9,  # horizons are ours: ManiSkill's 50 is shorter than most demos
         ).unwrapped
+        self._verdict = Verdict(self._env)
         self._cameras: dict[str, Any] = {}
         # How the episode began, and the environment that executes demos of another control mode.
         self._begun: tuple[int, Mapping[str, Any] | None, State | None] = (0, None, None)
         self._other: ManiSkillSimulator | None = None
-        # Whether the environment says when its task is solved; known after a step.
+        # Whether the environment says when its task is solved; known once it was asked.
         self.judges = True
         # Whether the episode began where its seed begins.
         self.begun_at_seed = True
         # How many actions of the last `restored` were cut off.
         self.cut_off = 0
 
+    @without_gradients
     def reset(self, seed: int, options: Mapping[str, Any] | None = None, state: State | None = None) -> None:
         """Start the episode of `seed`.
 
@@ -75,6 +80,8 @@ class ManiSkillSimulator:
         """
         self._begun = seed, options, state
         self._env.reset(seed=seed, options={**(options or {}), "reconfigure": True})
+        ask_once(self._env.agent)
+        self._verdict = Verdict(self._env)
         self.begun_at_seed = state is None or is_at(self._env, state)
         if state is not None and not self.begun_at_seed:
             put(self._env, state)
@@ -88,7 +95,18 @@ class ManiSkillSimulator:
 
     def step(self, action: Array) -> bool:
         """Execute one action, shape (A,), for one control period; True when the task counts as solved afterwards."""
-        info = self._env.step(as_maniskill_action(self._env.agent, np.asarray(action, np.float32)))[4]
+        self.execute(action)
+        return self.solved()
+
+    @without_gradients
+    def execute(self, action: Array) -> None:
+        """Execute one action, shape (A,), for one control period."""
+        self._verdict.step(as_maniskill_action(self._env.agent, np.asarray(action, np.float32)))
+
+    @without_gradients
+    def solved(self) -> bool:
+        """Tell whether the task counts as solved as the scene stands, after a step."""
+        info = self._verdict.info()
         self.judges = "success" in info
         return bool(info["success"]) if self.judges else False
 
@@ -104,10 +122,13 @@ class ManiSkillSimulator:
 
         """
         if control_mode in {self.spec.control_mode, JOINT_POSITIONS}:
-            return conversion(control_mode, self.spec.control_mode)(self._env.agent, actions)
+            convert = conversion(control_mode, self.spec.control_mode)
+            return each_without_gradients(convert(self._env.agent, actions))
         convert = conversion(JOINT_POSITIONS, self.spec.control_mode)
-        return convert(self._env.agent, self._in(control_mode).joint_positions(actions))
+        actions = self._in(control_mode).joint_positions(actions)
+        return each_without_gradients(convert(self._env.agent, actions))
 
+    @without_gradients
     def held(self, actions: Array, control_mode: str, steps: int) -> Array:
         """Return a demo's actions (T, A') of a control mode, then `steps` that stay where the last one led.
 
@@ -138,11 +159,14 @@ class ManiSkillSimulator:
         if control_mode not in {self.spec.control_mode, JOINT_POSITIONS}:
             actions = self._in(control_mode).joint_positions(actions, states)
         self.cut_off = 0
-        return convert(self._env.agent, actions, place=lambda step: put(self._env, states[step]), cut=self._count_cut)
+        return each_without_gradients(
+            convert(self._env.agent, actions, place=lambda step: put(self._env, states[step]), cut=self._count_cut)
+        )
 
     def _count_cut(self) -> None:
         self.cut_off += 1
 
+    @without_gradients
     def joint_positions(self, actions: Array, states: Sequence[State] | None = None) -> Array:
         """Return actions (T, A) of this control mode as actions (T, A') of `pd_joint_pos`.
 
@@ -150,7 +174,7 @@ class ManiSkillSimulator:
         """
         check_width(actions, self.action_size, self.spec.control_mode)
         if states is None:
-            return joint_positions(self._env.agent, actions, self.step)
+            return joint_positions(self._env.agent, actions, self.execute)
         env = self._env
         return joint_positions(
             env.agent, actions, lambda action: command(env, action), place=lambda step: put(env, states[step])
