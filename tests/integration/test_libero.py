@@ -91,6 +91,21 @@ def test_it_sees_and_feels_what_lerobots_environment_does():
             assert mine[view].std() > 10
 
 
+def test_a_step_that_is_computed_once_is_robosuites_to_the_bit():
+    ours, theirs = (LiberoSimulator(SimulatorSpec(ENV, CONTROL_MODE)) for _ in range(2))
+    states = []
+    for simulator, step in ((ours, ours.step), (theirs, lambda action: theirs.env.step(action.astype(np.float64)))):
+        simulator.reset(SEED)
+        for action in np.concatenate([ACTIONS, ACTIONS]):
+            step(action)
+        data = simulator.env.sim.data
+        states.append([simulator.state()["mujoco"]["state"], *map(np.copy, (data.qacc, data.xpos, data.contact.dist))])
+    for mine, other in zip(*states, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    ours.close()
+    theirs.close()
+
+
 def test_an_episode_begins_where_it_does_in_openpis_run_whichever_were_played_before():
     """openpi seeds numpy once for a task: what no initial state holds depends on how often it was reset since."""
     spec = SimulatorSpec("libero_spatial/4", CONTROL_MODE)

@@ -6,6 +6,7 @@ probe         what it finds on this machine, for `mstool doctor`
 library       its first import: configuration, assets
 gl            what it renders with
 environment   reset, step, read the robot, take images
+substeps      MuJoCo's work of a control step, done once
 placements    where it places what no initial state holds
 moment        what an observation shows, and when it was so
 controller    OSC_POSE's actions, to a command and back

@@ -13,12 +13,15 @@ from mstool.simulators.libero.gl import render_backend
 from mstool.simulators.libero.library import load_libero
 from mstool.simulators.libero.moment import Moment
 from mstool.simulators.libero.placements import Placements
+from mstool.simulators.libero.substeps import computed_once
 from mstool.simulators.libero.tasks import IDLE, SETTLING_STEPS, find_task
 
 # What layouts call a controller of end effector steps; LIBERO's is robosuite's OSC_POSE.
 CONTROL_MODE = "pd_ee_delta_pose"
 FPS = 20
 CAMERAS = {"base": "agentview", "wrist": "robot0_eye_in_hand"}
+# What is read of robosuite's observations: the others are not computed.
+OBSERVED = ("robot0_joint_pos", "robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos")
 # Seeds from here on are placements of LIBERO's own sampler; those below are its initial states, by number.
 SAMPLED = 1000
 # openpi's seed, from which fixtures are placed: no initial state holds where they stand.
@@ -64,6 +67,8 @@ class LiberoSimulator:
             control_freq=FPS,
             ignore_done=True,
         )
+        for name in self.env.env.observation_names - set(OBSERVED):
+            self.env.env.modify_observable(name, "enabled", modifier=False)
         self._placements = Placements(self.env)
         self._moment = Moment(self.env) if spec.views else None
 
@@ -83,7 +88,7 @@ class LiberoSimulator:
         if seed < SAMPLED:
             self._observed = self.env.set_init_state(self.task.initial_states()[seed])
         for _ in range(SETTLING_STEPS):
-            self._observed = self.env.step(np.array(IDLE))[0]
+            self.execute(np.array(IDLE))
 
     def step(self, action: Array) -> bool:
         """Execute one action, shape (7,), for one control period; True when the goal holds afterwards."""
@@ -92,7 +97,8 @@ class LiberoSimulator:
 
     def execute(self, action: Array) -> None:
         """Execute one action, shape (7,), for one control period."""
-        self._observed, _, self._solved, _ = self.env.step(np.asarray(action, np.float64))
+        with computed_once(self.env.sim):
+            self._observed, _, self._solved, _ = self.env.step(np.asarray(action, np.float64))
 
     def solved(self) -> bool:
         """Tell whether the goal held after the last action."""
