@@ -17,8 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from support.forkserver import SET_BY_IMPORTS
-
 _SERVER = Path(__file__).with_name("forkserver.py")
 # What reads nothing of a hub's settings: imported once for all fork servers.
 _PLAIN = ("torch", "torchvision", "pandas", "pyarrow.parquet", "pyarrow.dataset", "av", "h5py", "scipy.signal",
@@ -33,6 +31,8 @@ _ALL = ("mani_skill.envs", "transformers", "datasets", "accelerate", "diffusers"
 _READ_AT_IMPORT = ("HF_HUB_OFFLINE",)
 # Read when they are used: a forked process sees its own.
 _READ_LATER = {"HF_TOKEN", "NO_PROXY", "TMPDIR"}
+# What tests set in this process and libraries read at import. Much else is set by libraries when they are imported.
+_SET_BY_TESTS = ("HF_", "MS_", "MSTOOL_", "XDG_", "VK_", "CUDA_VISIBLE", "OMP_", "PYTHON", "HOME", "PATH", "LANG")
 # `prctl(2)`: orphans below this process become its children.
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -138,8 +138,9 @@ _servers: dict[tuple[str | None, ...], ForkServer] = {}
 
 def _server_for(environment: Mapping[str, str]) -> ForkServer | None:
     """Return the fork server for an environment; None for one that only a fresh process has read."""
-    differing = {name for name in {*environment, *_BEFORE} if environment.get(name) != _BEFORE.get(name)}
-    if any(not name.startswith("PYTEST_") for name in differing - _READ_LATER - SET_BY_IMPORTS - {*_READ_AT_IMPORT}):
+    given = _differing(environment, os.environ)
+    changed = {name for name in _differing(os.environ, _BEFORE) if name.startswith(_SET_BY_TESTS)}
+    if (given | changed) - _READ_LATER - {*_READ_AT_IMPORT}:
         return None
     key = tuple(environment.get(name) for name in _READ_AT_IMPORT)
     if key not in _servers:
@@ -149,3 +150,7 @@ def _server_for(environment: Mapping[str, str]) -> ForkServer | None:
         rest = {name: value for name, value in _BEFORE.items() if name not in _READ_AT_IMPORT}
         _servers[key] = ForkServer(_ALL, {**rest, **own}, _servers[()])
     return _servers[key]
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> set[str]:
+    return {name for name in {*one, *other} if one.get(name) != other.get(name)}

@@ -25,6 +25,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 import types
 import warnings
 from collections.abc import Callable
@@ -50,8 +51,12 @@ def wait_for_command(channel: socket.socket) -> dict[str, Any]:
         read, write = os.pipe()
         between = os.fork()
         if between == 0:
+            between = os.getpid()
             pid = os.fork()
             if pid == 0:
+                # From then on its parent is the one who asked.
+                while os.getppid() == between:
+                    time.sleep(0.001)
                 for end in (read, write):
                     os.close(end)
                 channel.close()
@@ -59,7 +64,7 @@ def wait_for_command(channel: socket.socket) -> dict[str, Any]:
                 _place(received, request["descriptors"])
                 return request
             os.write(write, str(pid).encode())
-            # The process is an orphan now, and becomes a child of the one who asked.
+            # An orphan becomes a child of the one who asked.
             os._exit(0)
         os.waitpid(between, 0)
         channel.send(os.read(read, 32))

@@ -72,11 +72,13 @@ def test_signals_reach_it_alone(number, code):
     assert process.returncode == code
 
 
-def test_what_is_read_at_import_is_read_anew():
+def test_what_is_read_at_import_is_read_anew(monkeypatch):
     code = FORKED + "import huggingface_hub.constants as c; print(c.HF_HUB_OFFLINE)"
     assert run(code, env={**os.environ, "HF_HUB_OFFLINE": "1"}).stdout == "True\n"
     fresh = "import sys, os; print('torch' in sys.modules, os.environ['HF_HOME'])"
     assert run(fresh, env={**os.environ, "HF_HOME": "there"}).stdout == "False there\n"
+    monkeypatch.setenv("HF_HOME", "here")
+    assert run(fresh).stdout == "False here\n"
 
 
 def test_its_workers_are_forked_and_end_with_it():
