@@ -21,7 +21,8 @@ from mstool.improvement.rows import Sizes
 def open_policy(prepared: Prepared) -> LerobotPolicy:
     """Load the checkpoint."""
     options = prepared.options
-    return LerobotPolicy(str(prepared.model), prepared.conventions, device=options.device, slots=prepared.workers)
+    with told_of_memory(options):
+        return LerobotPolicy(str(prepared.model), prepared.conventions, device=options.device, slots=prepared.workers)
 
 
 def make_method(prepared: Prepared, frozen: FrozenPolicy, device: str) -> Method:

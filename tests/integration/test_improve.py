@@ -69,6 +69,7 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(flow, tmp_path, mst
         (("--seed-start", 9_990), "would learn from seed 10000, which is of mstool eval"),
         (("--seed-start", 1_000_000), "which is of finetune --eval-freq"),
         (("--env", "PushCube-v1"), "has no demo of PushCube-v1"),
+        (("--env", "Empty-v1"), "does not say when it is solved"),
         (("--replan", 9), "the policy predicts 8 actions"),
         (("--resume",), "no checkpoint to go on from"),
         (("--gamma", 1.5), "is not between 0 and 1"),
@@ -80,6 +81,13 @@ def test_what_cannot_be_is_said_before_anything_is_loaded(flow, tmp_path, mstool
     assert said in err
     assert "\nfix: " in err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_that_is_not_there_is_no_word_for_another_policy(mstool, capsys):
+    assert mstool("improve", "runs/nowhere") == 2
+    err = capsys.readouterr().err
+    assert "runs/nowhere: no such folder\n" in err
+    assert "ws://" not in err
 
 
 def test_a_policy_of_another_kind_and_a_dataset_of_another_layout(flow, made, tmp_path, mstool, capsys):

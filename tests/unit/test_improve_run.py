@@ -13,6 +13,7 @@ from mstool.improvement.course import Course
 from mstool.improvement.curve import smoothed, write_curve
 from mstool.improvement.method import Base, Hyper, Method
 from mstool.improvement.options import ImproveOptions
+from mstool.improvement.plan import told_of_memory
 from mstool.improvement.schedule import Schedule
 
 
@@ -100,6 +101,17 @@ def test_the_curve_has_a_point_of_every_phase_and_smooths_rounds_alone(tmp_path)
     assert smoothed(points, "once") == [0.5, 0.75]
     write_curve(points, {"method": "fql", "envs": ["PickCube-v1"]}, tmp_path)
     assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError])
+def test_where_memory_ends_is_told_what_to_lower(kind):
+    with (
+        pytest.raises(MstoolError, match="out of memory with batches of 256") as told,
+        told_of_memory(ImproveOptions("runs/x")),
+    ):
+        raise kind
+    assert told.value.exit_code == 1
+    assert "--batch-size 128" in told.value.fix
 
 
 class Square(Method):

@@ -139,7 +139,7 @@ def _no_such(spec: str, command: str) -> UsageError:
     runs = sorted(folders, key=lambda run: run.stat().st_mtime)
     words = {str(run): str(run) for run in runs} | {run.name: str(run) for run in runs}
     others = ""
-    if command != SERVE:
+    if command in {EVAL, GENERATE}:
         named = ("planner", "random") if command == EVAL else ("random",)
         words |= {name: name for name in named}
         others = f", nor is it {', '.join(('ws://HOST:PORT', 'replay:DATASET', *named[:-1]))} or {named[-1]}"
