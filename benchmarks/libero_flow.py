@@ -177,7 +177,7 @@ def said(name: str, stage: dict[str, Any]) -> str:
         kept, tried = (sum(task[key] or 0 for task in stage["tasks"]) for key in ("episodes", "attempts"))
         return f"{kept} demos of {tried} attempts"
     if name == "convert" and stage["frames"]:
-        per_s = f"{stage['frames'] / seconds:.0f} frames/s"
+        per_s = f"{stage['frames'] / seconds:.1f} frames/s"
         return f"{stage['converted']} episodes, {stage['frames']} frames, {per_s}, dropped {stage['dropped'] or 0}"
     if name == "validate" and stage["counts"]:
         return ", ".join(f"{count} {word}" for word, count in stage["counts"].items())
