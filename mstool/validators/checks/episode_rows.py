@@ -1,6 +1,7 @@
 """MS207 to MS210: whether episodes are episodes: recorded once, whole, without gaps, and more than one."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -38,13 +39,14 @@ class RecordedOnce(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Look up every moving row of the sampled episodes in those before."""
-        seen: dict[bytes, int] = {}
+        seen: dict[bytes, tuple[int, int]] = {}
+        counts: Counter[int] = Counter()
         severity: Severity = "error" if context.data.record.converted else "warning"
         for episode, state in states(context).items():
             # Rows that stand still are alike in any episode that waits.
             moving = np.flatnonzero(np.abs(np.diff(state, axis=0)).max(axis=1) > 0)
             keys = [state[i].tobytes() for i in moving]
-            owners = [seen[key] for key in keys if key in seen]
+            owners = [seen[key][0] for key in keys[common_start(keys, seen, counts) :] if key in seen]
             if keys and len(owners) > _SAME_SHARE * len(keys):
                 other = max(set(owners), key=owners.count)
                 yield Issue(
@@ -55,7 +57,20 @@ class RecordedOnce(Check):
                     observed=f"{len(owners)} of {len(keys)} rows are the same to the bit",
                     expected="none",
                 )
-            seen |= {key: episode for key in keys if key not in seen}
+            counts[episode] = len(keys)
+            seen |= {key: (episode, i) for i, key in enumerate(keys) if key not in seen}
+
+
+def common_start(keys: Sequence[bytes], seen: Mapping[bytes, tuple[int, int]], counts: Mapping[int, int]) -> int:
+    """Count the rows with which an episode begins as others do: a script's are alike where the robot starts alike.
+
+    `seen` has the episode and the place there of rows of others, `counts` how many rows those have. More than half of
+    either is no beginning: one is a copy of the other, or of a part of it, and 0 is returned.
+    """
+    alike = next((i for i, key in enumerate(keys) if seen.get(key, (0, -1))[1] != i), len(keys))
+    owners = Counter(seen[key][0] for key in keys[:alike])
+    copied = 2 * alike > len(keys) or any(2 * count > counts[owner] for owner, count in owners.items())
+    return 0 if copied else alike
 
 
 @register

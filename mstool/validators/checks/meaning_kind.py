@@ -8,8 +8,8 @@ import numpy as np
 from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
 from mstool.layouts import LAYOUTS
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.checks.meaning_motion import CONTACT, ODD_EPISODE, episode_scores
 from mstool.validators.classify import classify_state, contradicts, is_absolute
+from mstool.validators.commanded import CONTACT, ODD_EPISODE, Commanded
 from mstool.validators.meanings import SETTLE, Meaning, meaning_of
 from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.tracks import WORDS, Track, tracks
@@ -222,7 +222,8 @@ class EpisodeActions(Check):
         usable = [track for track in found if len(track.moved) > 10]
         if len(usable) < 2:
             raise Skip("fewer than two episodes")
-        scores, unhindered = zip(*episode_scores(usable), strict=True)
+        commanded_motion = Commanded(usable)
+        scores, unhindered = zip(*commanded_motion.scores(), strict=True)
         typical, commanded = float(np.median(scores)), float(np.median(unhindered))
         if typical < 0.3:
             raise Skip("commands explain the motion in no episode (MS505)")
@@ -230,8 +231,9 @@ class EpisodeActions(Check):
             f"commands explain {typical:.0%} of an episode's motion; of each, contacts allowed for, "
             f"{min(unhindered):.0%} to {max(unhindered):.0%}"
         )
-        for track, score, share in zip(usable, scores, unhindered, strict=True):
-            if score < ODD_EPISODE * typical and share < CONTACT * commanded:
+        for number, (track, score, share) in enumerate(zip(usable, scores, unhindered, strict=True)):
+            odd = score < ODD_EPISODE * typical and share < CONTACT * commanded
+            if odd and not commanded_motion.unlike_others(number):
                 yield Issue(
                     "the actions do not explain this episode's motion, but the others'",
                     "warning" if meaning.source == "numbers" else "error",

@@ -10,6 +10,7 @@ from mstool.layouts import LAYOUTS
 from mstool.robots import DEFAULT_ROBOT
 from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.commanded import FOLLOWS, ODD_EPISODE, Commanded
 from mstool.validators.meanings import SETTLE, Meaning
 from mstool.validators.regression import Fit, fit
 from mstool.validators.report import Curve, Issue, Note, Severity
@@ -24,11 +25,6 @@ _LEAST_GAIN, _MOST_GAIN = 0.15, 1.3
 _GAIN_FACTOR = 1.6
 # How far an inferred unit may be off to be called the same as a layout's.
 _SAME_UNIT = 1.25
-# An episode whose commands explain less than this share of what is typical belongs to other states, unless contacts
-# explain it: what agrees with the commands then is nearly what is typical (0.92 to 1.00 of it over six tasks).
-ODD_EPISODE, CONTACT = 0.3, 0.85
-# An axis follows its commands when they explain more than this share of its motion.
-_FOLLOWS = 0.8
 # Unexplained motion relative to that of the causal model: on good data 1.0 with the next action added, and 1.04 to 3.7
 # with the present one removed (six axes of PickCube); one frame late it is 0.3 to 0.9, one frame early 1.0.
 _EXPLAINS_MORE, _ADDS_NOTHING = 0.7, 1.1
@@ -57,34 +53,6 @@ def _stacked(found: list[Track]) -> tuple[Array, Array, Array]:
     commanded = np.concatenate([track.commanded[1:] for track in usable])
     previous = np.concatenate([track.commanded[:-1] for track in usable])
     return moved, commanded, previous
-
-
-def episode_scores(found: list[Track]) -> list[tuple[float, float]]:
-    """Share of each episode's motion that its commands explain, with coefficients fitted on all of them.
-
-    Beside it the share that agrees with them if something may stand in the way: a hand that presses on the table moves
-    less than commanded, along any axis, but neither further nor the other way.
-    """
-    inputs = [np.stack([t.commanded[1:], t.commanded[:-1]], axis=2) for t in found]
-    outputs = [t.moved[1:] for t in found]
-    everything, moved = np.concatenate(inputs), np.concatenate(outputs)
-    scale = (moved**2).mean(axis=0)
-    # Huber's weights: the few episodes that do not belong must not set the coefficients.
-    fits = {a: fit(everything[:, a], moved[:, a]) for a in np.flatnonzero(scale > 1e-12)}
-    # Axes that follow their commands; on the others the arm only shakes, in some tasks more than in others.
-    axes = [a for a, f in fits.items() if f.r2 > _FOLLOWS] or list(fits)
-    return [_score(x, y, {a: fits[a] for a in axes}, scale) for x, y in zip(inputs, outputs, strict=True)]
-
-
-def _score(inputs: Array, moved: Array, fits: dict[int, Fit], scale: Array) -> tuple[float, float]:
-    left = blocked = total = 0.0
-    for axis, result in fits.items():
-        predicted, done = inputs[:, axis] @ result.coefficients, moved[:, axis]
-        nearest = np.clip(done, np.minimum(predicted, 0), np.maximum(predicted, 0))
-        left += float(((done - predicted) ** 2).sum()) / scale[axis]
-        blocked += float(((done - nearest) ** 2).sum()) / scale[axis]
-        total += float((done**2).sum()) / scale[axis]
-    return (1 - left / total, 1 - blocked / total) if total > 0 else (1.0, 1.0)
 
 
 class _Directions(Check):
@@ -287,7 +255,7 @@ class Alignment(Check):
         severity: Severity = "warning" if meaning.source == "numbers" else "error"
         if len(found) > 1:
             # An episode with another's actions says nothing of the shift: MS509 reports it.
-            scores = [explained for explained, _ in episode_scores(found)]
+            scores = [explained for explained, _ in Commanded(found).scores()]
             found = [
                 t for t, score in zip(found, scores, strict=True) if score >= ODD_EPISODE * float(np.median(scores))
             ]
@@ -295,7 +263,7 @@ class Alignment(Check):
         absolute = meaning.action == "joint_position"
         single = {a: {lag: explained_share(found, [a], [lag], absolute=absolute) for lag in self.LAGS} for a in axes}
         # Axes that follow their commands; those moved by contacts blur the picture.
-        axes = [a for a in axes if max(single[a].values()) > _FOLLOWS] or axes
+        axes = [a for a in axes if max(single[a].values()) > FOLLOWS] or axes
         bests = [max(single[a], key=lambda lag, a=a: single[a][lag]) for a in axes]  # type: ignore[misc]
         # A position trails its command by up to a frame; a rotation or a joint does not.
         every = axes_of(meaning)

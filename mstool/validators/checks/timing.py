@@ -246,9 +246,7 @@ class PacketTimes(Check):
 
     @staticmethod
     def _episode(row: EpisodeRow, camera: str, times: Array, fps: float, name: str) -> Iterator[Issue]:
-        # float32, as LeRobot compares them.
-        shown = times.astype(np.float32)
-        asked = (row.videos[camera].start + (np.arange(row.length) / fps).astype(np.float32)).astype(np.float32)
+        shown, asked = times.astype(np.float32), asked_times(row.videos[camera].start, row.length, fps)
         after = np.searchsorted(shown, asked).clip(1, max(len(shown) - 1, 1))
         near = np.minimum(np.abs(asked - shown[after - 1]), np.abs(asked - shown[after % len(shown)]))
         off = np.flatnonzero(~(near < TOLERANCE_S))
@@ -274,6 +272,16 @@ class PacketTimes(Check):
             expected=f"{float(asked[at]):.4f} s",
             fix=fix,
         )
+
+
+def asked_times(start: float, length: int, fps: float) -> Array:
+    """Return the times (length,) float32, s, at which LeRobot looks for an episode's images in its file.
+
+    Rows hold float32 times; the episode's start is added to them as float64, and the sum compared as float32 (lerobot
+    0.6.1, datasets/dataset_reader.py `_query_videos`). The sum of two float32 is wrong by up to 0.0001 s past 1024 s.
+    """
+    of_rows = (np.arange(length) / fps).astype(np.float32).astype(np.float64)
+    return np.asarray((start + of_rows).astype(np.float32))
 
 
 def _other_rate(header: VideoHeader, fps: float) -> bool:
