@@ -7,7 +7,8 @@ record                   the verdict, kept in the dataset
 sampling                 how much of a large dataset is looked at
 meanings                 what the vectors mean and who says so; classify tells it by numbers, axes names them
 origin                   whether it was recorded in ManiSkill
-tracks                   motion beside commands; poses and kinematics say where the hand is, regression how sure
+tracks                   motion beside commands; poses and kinematics say where the hand is, regression how sure,
+                         commanded whose commands they are
 clips                    how images move; ways, which way up they can be
 claims                   what a person says of a dataset, tested before it is believed; claimed_record is its record
 show/                    `mstool show`
