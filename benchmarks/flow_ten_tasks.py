@@ -105,8 +105,9 @@ class Bench:
         text = (folder / f"{log}.log").read_text(errors="replace")
         (folder / f"{log}.log").write_text(text[-6000:])
         if process.returncode:
-            print(f"{document['command']} ended with {process.returncode}:\n{text[-1500:]}", flush=True)
-            return {**document, "failed": text[-1500:]}
+            said = text[-1500:] or out[-1500:] or f"exit code {process.returncode}"
+            print(f"{document['command']} ended with {process.returncode}:\n{said}", flush=True)
+            return {**document, "failed": said}
         return {**document, **json.loads(out)}
 
     def prepared(self, tasks: str, words: dict[str, list[str]]) -> tuple[Path | None, dict[str, Any]]:

@@ -80,11 +80,11 @@ class LiberoBench(Bench):
         workers = max(1, -(-self.cores // len(self.tasks)))
 
         def one(env_id: str) -> dict[str, Any]:
-            folder = self.demos / env_id.replace("/", "_")
+            folder = self.demos / env_id  # where `convert` looks for a task's demos among several
             if any(folder.glob("*.hdf5")):
                 return {"env_id": env_id}
             return {"env_id": env_id} | self.run(
-                f"generate-{folder.name}", "demos", "generate", "-e", env_id, "-n", self.options.episodes,
+                f"generate-{env_id.replace('/', '-')}", "demos", "generate", "-e", env_id, "-n", self.options.episodes,
                 "--workers", workers, *self.common["generate"], "--output", folder,
             )  # fmt: skip
 
