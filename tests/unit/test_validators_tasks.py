@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import EPISODE_LOG_FILE
 from mstool.dataset.record import Record
+from mstool.simulators.libero.benchmark import Libero
 from mstool.validators import validate
 from mstool.validators.check import Context, Skip
 from mstool.validators.checks import meaning_goal, meaning_kind, video_rows, video_upright, video_views
@@ -192,8 +194,19 @@ def test_tasks_whose_hands_move_otherwise_in_the_picture_are_not_mixed(monkeypat
     assert {issue.episode for issue in run_check(check, context).issues} == {1, 7}
 
 
-@pytest.mark.parametrize(("odd", "status"), [(1, "skipped"), (3, "warned"), (0, "passed")])
-def test_a_view_is_not_called_mirrored_by_one_episode_alone(monkeypatch, odd, status):
+LIBERO_RECORD = Record(env_ids=["libero_spatial/0"], benchmarks={"LIBERO": dict(Libero.conventions)})
+BOTH_RECORD = replace(LIBERO_RECORD, maniskill={"images": "as rendered"})
+
+
+@pytest.mark.parametrize(
+    ("odd", "status", "record"),
+    [
+        (1, "skipped", None), (3, "warned", None), (0, "passed", None),
+        # LIBERO's are mirrored by convention.
+        (3, "passed", LIBERO_RECORD), (3, "warned", BOTH_RECORD),
+    ],
+)  # fmt: skip
+def test_a_view_is_not_called_mirrored_by_one_episode_alone(monkeypatch, odd, status, record):
     rng = np.random.default_rng(0)
     upright = np.array([[0.0, 60, 0], [30, 0, -60]])
     steps = [walk(rng) * (2.5 if i < odd else 1) for i in range(3)]
@@ -202,7 +215,10 @@ def test_a_view_is_not_called_mirrored_by_one_episode_alone(monkeypatch, odd, st
     films = [filmed(t.episode, t.position, view) for t, view in zip(moves, views, strict=True)]
     monkeypatch.setattr(video_upright, "tracks", lambda context: (MEANING, moves))
     monkeypatch.setattr(video_upright, "seen", lambda context: {"image": films})
-    result = run_check(video_upright.Upright(), Context(view_of(["A-v1"] * 3), get_target("maniskill")))
+    data = view_of(["A-v1"] * 3)
+    if record:
+        data.__dict__["record"] = record
+    result = run_check(video_upright.Upright(), Context(data, get_target("maniskill")))
     assert result.status == status, (result.notes, result.reason)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.record import Record
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_likeness import by_task
 from mstool.validators.checks.video_views import is_wrist, seen, shows, uniform
@@ -13,7 +14,7 @@ from mstool.validators.clips import Clip, motion
 from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import Track, tracks
-from mstool.validators.ways import UPRIGHT, WAYS
+from mstool.validators.ways import MIRRORED, UPRIGHT, WAYS
 
 # A view lies on its side when lifting the hand moves it this much along a row, and so little along a column; upright
 # ones are above 0.6 along a column.
@@ -91,8 +92,14 @@ def turned(view: Projection) -> str:
     return {
         (True, False): "turned by 180 degrees",
         (True, True): "flipped upside down",
-        (False, True): "mirrored left to right",
+        (False, True): MIRRORED,
     }.get((flipped, mirrored), "")
+
+
+def mirrored_by_convention(record: Record) -> bool:
+    """Say whether a dataset's images are mirrored as they should be: LIBERO's are, which are turned by 180 degrees."""
+    said = [words.get("images", "") for words in record.benchmarks.values()]
+    return bool(said) and not record.maniskill and all("mirrored" in words for words in said)
 
 
 def _pairs(context: Context, found: list[Clip]) -> list[tuple[Array, Array]]:
@@ -221,6 +228,8 @@ class Upright(Check):
             f"{camera}: lifting the hand moves it {'up' if lift > 0 else 'down'} ({lift:+.2f}), the camera "
             f"looks {'down' if look < 0 else 'up'} ({look:+.2f}); {certain}"
         )
+        if what == MIRRORED and mirrored_by_convention(context.data.record):
+            return
         if what and tracks(context)[0].source == "numbers":
             raise Skip(
                 f"nothing declares which way is up; if the state's third number is, {camera} is {what}; {SETTLE}"
@@ -229,7 +238,7 @@ class Upright(Check):
             yield Issue(
                 f"the view is {what}: {certain}",
                 # Planar motion before an upright camera may look as other motion before one that is mirrored.
-                "warning" if what == "mirrored left to right" else "error",
+                "warning" if what == MIRRORED else "error",
                 feature=camera,
                 evidence=shows(found[0], camera),
                 observed=f"up {lift:+.2f}, looks {look:+.2f}",
