@@ -192,6 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"```\n{table(rows, COLUMNS)}\n```\n"
     )
     print(text)
+    options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "browsers.json").write_text(json.dumps({"versions": versions, "rows": rows}, indent=2) + "\n")
     (options.out / "browsers.md").write_text(text)
     bad = [row for row in rows if row["profile"] == "portable" and row["plays"] != "to its end"]

@@ -37,6 +37,9 @@ TINY_IMPROVE = (
     "--minutes 1 --episodes 1 --critic-episodes 1 --demo-updates 1 --updates 1 --batch-size 2 --workers 1 --device cpu"
 )
 LEROBOT_EVAL = "--policy.device=cpu --env.episode_length=4 --eval.n_episodes=1 --eval.batch_size=1"
+LIBERO_SERVED = (
+    "mstool eval --policy ws://localhost:8000 --dataset data/libero_spatial/v3.0 --env libero_spatial --episodes 50"
+)
 # What a Ray cluster of one machine is; Ctrl-C ends it.
 RAY_HEAD = """
 import signal
@@ -211,13 +214,15 @@ COMMANDS: dict[str, Run] = {
     ),
     "make setup EXTRAS=libero": Run(clone=True),
     "mstool demos generate --env libero_spatial --episodes 40": Run("--episodes 1"),
-    "mstool convert --env libero_spatial --demos data/demos": Run("--episodes 1 --image-size 32 --workers 1"),
-    "mstool validate data/libero_spatial --against pi05_libero": Run(codes=(0, 1), note="images of 32 pixels"),
-    "mstool eval --policy ws://localhost:8000 --dataset data/libero --env libero_spatial --episodes 50": Run(
-        codes=(1, 2), note="no such dataset is made here: the error that says so"
+    "mstool convert --env libero_spatial --demos data/demos --format both": Run(TINY_CONVERT),
+    "mstool validate data/libero_spatial/v2.1 --against pi05_libero": Run(),
+    LIBERO_SERVED: Run(
+        f"{TINY_EVAL} --output eval/libero_served",
+        ("localhost:8000", "127.0.0.1:{serve}"),
+        note="the server is `mstool serve`, of a policy that knows PickCube",
     ),
     "mstool eval --policy runs/libero --env libero_spatial/3,libero_object --protocol lerobot": Run(
-        codes=(1, 2), note="no such run is made here: the error that says so"
+        f"{TINY_EVAL} --output eval/libero", ("runs/libero", "runs/pick"), note="a policy that knows PickCube"
     ),
     "mstool envs PickCubeSO100-v1": Run(),
     "mstool convert --env PickCubeSO100-v1 --layout native --demos generate --episodes 4": Run(TINY_CONVERT),
@@ -425,6 +430,7 @@ def main() -> int:
     for row in rows:
         if row["said"]:
             print(f"\n{row['shown']}: exit code {row['code']}\n{row['said']}", file=sys.stderr)
+    options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "readme.json").write_text(json.dumps(rows, indent=2) + "\n")
     (options.out / "readme.md").write_text(markdown(rows))
     return 0 if all(row["well"] for row in rows) else 1
