@@ -100,6 +100,7 @@ def test_a_policy_of_another_kind_and_a_dataset_of_another_layout(flow, made, tm
 @pytest.fixture
 def pi05(made, tmp_path, monkeypatch):
     """A checkpoint of LeRobot's own pi05 code with half a million random weights."""
+    from accelerate.state import AcceleratorState
     from lerobot.policies.pi05 import modeling_pi05
 
     from benchmarks.pi05_steps import make_tokenizer, shrink
@@ -113,7 +114,10 @@ def pi05(made, tmp_path, monkeypatch):
         tokenizer=make_tokenizer(data, tmp_path / "tokenizer"), num_workers=0, cache_frames="off", lora=False,
         force=True, overrides=(("chunk_size", 8), ("n_action_steps", 8), ("num_inference_steps", 2)),
     )  # fmt: skip
+    # A process trains in one precision, this one's other trainings in another.
+    AcceleratorState._reset_state(reset_partial_state=True)
     finetune(prepare(options, notify=lambda _line: None))
+    AcceleratorState._reset_state(reset_partial_state=True)
     return tmp_path / "pi05"
 
 

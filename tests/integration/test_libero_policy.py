@@ -7,6 +7,8 @@ from support.checkpoints import make_checkpoint
 from support.libero import needs_libero
 from support.openpi_server import served
 
+from mstool.api.stats import compute_stats
+from mstool.api.validate import validate
 from mstool.dataset.conventions import load_conventions
 from mstool.evaluation.evaluate import evaluate
 from mstool.evaluation.policies.lerobot import LerobotPolicy
@@ -24,15 +26,19 @@ def told(results):
     return [replace(outcome, seconds=0.0) for task in results.tasks for outcome in task.outcomes]
 
 
-def test_a_policy_is_evaluated_by_its_checkpoint_and_through_a_server(tmp_path):
+def test_demos_become_a_policy_that_is_evaluated_by_its_checkpoint_and_through_a_server(tmp_path):
+    """Generate, convert, stats, validate, finetune, eval: each on what the one before wrote."""
     root, demos = tmp_path / "data", tmp_path / "demos"
     benchmark_of(ENV).generate(ENV, episodes=1, seed=1000, out_dir=demos, workers=1)
-    request = ConvertRequest(image_size="32", cameras="base", demos=str(demos), episodes=1)
+    request = ConvertRequest(image_size="32", demos=str(demos), episodes=1)
     formats = {"v3.0": "video"}
     build(
         make_recipes([ENV], request, formats, per_task=False), request, root, repo_id="me/l", formats=formats, workers=1
     )
-    run = make_checkpoint(root, tmp_path / "run", "flow")
+    compute_stats(root)
+    report = validate(root)
+    assert not report.codes("failed") | report.codes("error"), report.headline()
+    run = make_checkpoint(root, tmp_path / "run", "flow", steps=2)
     asked = EvalRequest(
         policy=str(run), envs=(ENV,), episodes=1, horizon=STEPS, workers=1, device="cpu", output=tmp_path / "own",
     )  # fmt: skip
