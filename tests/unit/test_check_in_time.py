@@ -22,6 +22,32 @@ def test_unevenness_is_the_root_mean_square_of_the_middle():
     assert unevenness([Pair(None, changes, changes)] * 2) == pytest.approx(0.3)
 
 
+def late(count, lag=-1):
+    """Return films whose images change most as the hand did a step later, and 0.17 less as it does."""
+    rng = np.random.default_rng(4)
+    clip = SimpleNamespace(episode=0, film=np.zeros(41))
+    found = []
+    for _ in range(count):
+        hand = 0.28 * rng.normal(size=400)
+        image = 0.45 * hand + 0.62 * np.roll(hand, lag) + 0.64 * 0.28 * rng.normal(size=400)
+        found.append(Pair(clip, hand, image))
+    return found
+
+
+@pytest.mark.parametrize(("count", "found"), [(1, False), (4, True)])
+def test_one_film_alone_must_be_clearer(count, found, monkeypatch):
+    films = late(count)
+    together = video_time.correlation(films)
+    assert 0.1 < together[-1] - together[0] < 0.25
+    monkeypatch.setattr(video_time, "tracks", lambda _: (SimpleNamespace(source="record"), []))
+    monkeypatch.setattr(video_time, "seen", lambda _: {"base": ["film"]})
+    monkeypatch.setattr(video_time, "uniform", lambda _: False)
+    monkeypatch.setattr(video_time, "declared_view", lambda *_: "base")
+    monkeypatch.setattr(video_time, "_paired", lambda *_: [films])
+    monkeypatch.setattr(video_time, "shows", lambda *_: ())
+    assert any(isinstance(each, Issue) for each in InTime().run(None)) == found
+
+
 @pytest.mark.parametrize(("amount", "found"), [(0.28, True), (0.08, False)])  # planners' arms; LIBERO's expert
 def test_only_an_uneven_pace_tells(monkeypatch, amount, found):
     monkeypatch.setattr(video_time, "tracks", lambda _: (SimpleNamespace(source="record"), []))

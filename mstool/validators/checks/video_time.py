@@ -24,7 +24,7 @@ LAGS = range(-4, 5)
 # Steps at either end that are left out, so that every lag compares as many.
 _EDGE = 6
 # A lag is named when it correlates this much, and this much more than none. On good data no lag is ahead by more than
-# 0.10 of all films of a view, or by 0.15 of one film.
+# 0.10 of all films of a view, or by 0.17 of one film.
 _CLEAR, _AHEAD, _AHEAD_ALONE = 0.4, 0.1, 0.25
 # Films of a wrist view that correlate less than this at every lag do not follow: 0.5 and more on good data.
 _FOLLOWS, _FOLLOWS_ALONE = 0.3, 0.2
@@ -124,7 +124,8 @@ class InTime(Check):
                     f"{best} frames",
                     (_curve(together),),
                 )
-                if best and together[best] > _CLEAR and together[best] > together[0] + _AHEAD:
+                ahead = _AHEAD if len(pairs) > 1 else _AHEAD_ALONE
+                if best and together[best] > _CLEAR and together[best] > together[0] + ahead:
                     told = True
                     yield _late(camera, best, together, None, severity, pairs[0].clip)
                     continue
