@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -62,3 +63,11 @@ def replace_json(documents: Mapping[Path, object]) -> tuple[Path, ...]:
     except OSError as error:
         what = error.filename or " and ".join(map(str, documents))
         raise DataError(f"cannot write {what}: {error.strerror}", fix="--output DIR writes elsewhere") from error
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file that nobody changes in place a second name; a copy of its bytes where no link can be."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mstool.atomic import link_or_copy
 from mstool.dataset.files import INFO_FILE
 from mstool.dataset.fingerprint import dataset_files, hash_file
 from mstool.dataset.info import read_info
@@ -224,10 +225,7 @@ def _open(root: Path, options: PullOptions) -> dict[str, Any] | None:
 def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    link_or_copy(source, target)
 
 
 @contextlib.contextmanager

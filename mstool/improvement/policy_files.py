@@ -1,13 +1,13 @@
 """An improved policy's files, which `eval` and `serve` take like any other's."""
 
 import json
-import os
 import shutil
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.atomic import link_or_copy
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.files import NORM_STATS_FILE
 from mstool.evaluation.policies.lerobot import LerobotPolicy
@@ -41,7 +41,9 @@ class PolicyFiles:
         flow = self.base.config.type == "flow"
         for path in self.model.iterdir():
             if path.is_file() and path.name not in _OWN and not (flow and path.name == _WEIGHTS):
-                _copy(path, folder / path.name)
+                # Weights are never changed in place.
+                put = link_or_copy if path.suffix == ".safetensors" else shutil.copyfile
+                put(path, folder / path.name)
         if flow:
             self._write_flow(method, folder)
         else:
@@ -74,15 +76,3 @@ class PolicyFiles:
         learnt = {name.removeprefix("sampler."): value for name, value in method.weights().items()}
         steering.actor.load_state_dict(learnt)
         save(steering, folder)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file; weights, which nobody changes in place, as a second name of the same bytes where that can be."""
-    if source.suffix == ".safetensors":
-        try:
-            os.link(source, target)
-        except OSError:  # another file system
-            pass
-        else:
-            return
-    shutil.copyfile(source, target)

@@ -22,6 +22,21 @@ def test_unevenness_is_the_root_mean_square_of_the_middle():
     assert unevenness([Pair(None, changes, changes)] * 2) == pytest.approx(0.3)
 
 
+@pytest.fixture
+def films(monkeypatch):
+    """Let the check see one view's films: called with the view and its pairs."""
+
+    def show(view, found):
+        monkeypatch.setattr(video_time, "tracks", lambda _: (SimpleNamespace(source="record"), []))
+        monkeypatch.setattr(video_time, "seen", lambda _: {view: ["film"]})
+        monkeypatch.setattr(video_time, "uniform", lambda _: False)
+        monkeypatch.setattr(video_time, "declared_view", lambda *_: view)
+        monkeypatch.setattr(video_time, "_paired", lambda *_: [found])
+        monkeypatch.setattr(video_time, "shows", lambda *_: ())
+
+    return show
+
+
 def late(count, lag=-1):
     """Return films whose images change most as the hand did a step later, and 0.17 less as it does."""
     rng = np.random.default_rng(4)
@@ -35,27 +50,17 @@ def late(count, lag=-1):
 
 
 @pytest.mark.parametrize(("count", "found"), [(1, False), (4, True)])
-def test_one_film_alone_must_be_clearer(count, found, monkeypatch):
-    films = late(count)
-    together = video_time.correlation(films)
+def test_one_film_alone_must_be_clearer(count, found, films):
+    shown = late(count)
+    together = video_time.correlation(shown)
     assert 0.1 < together[-1] - together[0] < 0.25
-    monkeypatch.setattr(video_time, "tracks", lambda _: (SimpleNamespace(source="record"), []))
-    monkeypatch.setattr(video_time, "seen", lambda _: {"base": ["film"]})
-    monkeypatch.setattr(video_time, "uniform", lambda _: False)
-    monkeypatch.setattr(video_time, "declared_view", lambda *_: "base")
-    monkeypatch.setattr(video_time, "_paired", lambda *_: [films])
-    monkeypatch.setattr(video_time, "shows", lambda *_: ())
+    films("base", shown)
     assert any(isinstance(each, Issue) for each in InTime().run(None)) == found
 
 
 @pytest.mark.parametrize(("amount", "found"), [(0.28, True), (0.08, False)])  # planners' arms; LIBERO's expert
-def test_only_an_uneven_pace_tells(monkeypatch, amount, found):
-    monkeypatch.setattr(video_time, "tracks", lambda _: (SimpleNamespace(source="record"), []))
-    monkeypatch.setattr(video_time, "seen", lambda _: {"wrist": ["film"]})
-    monkeypatch.setattr(video_time, "uniform", lambda _: False)
-    monkeypatch.setattr(video_time, "declared_view", lambda *_: "wrist")
-    monkeypatch.setattr(video_time, "_paired", lambda *_: [pairs(amount)])
-    monkeypatch.setattr(video_time, "shows", lambda *_: ())
+def test_only_an_uneven_pace_tells(films, amount, found):
+    films("wrist", pairs(amount))
     said = []
     try:
         said += InTime().run(None)
