@@ -34,6 +34,8 @@ class VideoHeader:
         return len(self.times)
 
 
+# Pixels up to which starting threads takes longer than decoding on one.
+_SMALL = 256 * 256
 # Files whose headers are kept: v2.1 has one for each episode and camera, and several checks ask for each.
 _KEPT = 100_000
 _headers: dict[tuple[Path, float], VideoHeader | None] = {}
@@ -112,6 +114,8 @@ def _from_video(
     with open_video(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
+        if stream.width * stream.height <= _SMALL:
+            stream.thread_count = 1
         header = video_header(path)
         rate = float(header.rate if header and header.rate else info["fps"])
         # Frames of the file, by its own rate: the check of the rates reports one that is not the dataset's.

@@ -10,7 +10,7 @@ from mstool.contract import Array
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_upright import AGREE, agreement, before_camera
 from mstool.validators.checks.video_views import is_wrist, seen, shows, uniform
-from mstool.validators.clips import Clip, motion
+from mstool.validators.clips import Clip
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import Track, tracks
 from mstool.validators.ways import UPRIGHT
@@ -74,7 +74,7 @@ def _films(context: Context, usable: list[Clip], of_rows: list[Track]) -> Films:
     for i, clip in enumerate(usable):
         groups.setdefault(names[clip.episode], []).append(i)
     split = [group for group in groups.values() if len(group) >= _OWN_PROJECTION]
-    shifts = [motion(clip.film).shift for clip in usable]
+    shifts = [clip.shifts() for clip in usable]
     everything = [list(range(len(usable)))]
     by_task = bool(split) or len(groups) == 1
     return Films([track.position for track in of_rows], shifts, split or everything, by_task)

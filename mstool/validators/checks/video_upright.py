@@ -10,7 +10,7 @@ from mstool.dataset.record import Record
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_likeness import by_task
 from mstool.validators.checks.video_views import is_wrist, seen, shows, uniform
-from mstool.validators.clips import Clip, motion
+from mstool.validators.clips import Clip
 from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Issue, Note
 from mstool.validators.tracks import Track, tracks
@@ -51,8 +51,7 @@ class Projection:
 
 def steps(clip: Clip, track: Track) -> tuple[Array, Array]:
     """Return the hand's steps (n, 3) m and the picture's (n, 2) px for a film, where enough moves."""
-    film = clip.film[::_STRIDE]
-    shift = motion(film).shift
+    shift = clip.shifts(_STRIDE)
     where = track.position[: len(clip.film)][::_STRIDE]
     count = min(len(shift), len(where) - 1)
     return np.diff(where, axis=0)[:count], shift[:count]

@@ -12,7 +12,7 @@ from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.video_files import need_cameras
-from mstool.validators.clips import Clip, clips, motion
+from mstool.validators.clips import Clip, changes, clips
 from mstool.validators.report import Issue, Note, Picture
 
 # Standard deviation of a picture's values (of 255) below which there is nothing to see.
@@ -164,7 +164,7 @@ class CameraPlace(Check):
         changed = {}
         for camera, found in seen(context).items():
             if not uniform(found):
-                steps = np.concatenate([motion(clip.film).changed for clip in found])
+                steps = np.concatenate([changes(clip.film) for clip in found])
                 moving = steps[steps > 0.001]
                 if moving.size >= 10:
                     changed[camera] = float(np.quantile(moving, 0.75))
