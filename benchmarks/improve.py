@@ -60,8 +60,7 @@ class ImproveBench(Bench):
                 if entry["finetune"].get("failed"):
                     self.save()
                     return
-        replan = ["--replan", self.options.replan]
-        entry["before"] = self.evaluated(base, f"{env_id}-before", replan)
+        entry["before"] = self.evaluated(base, env_id, f"{env_id}-before")
         self.save()
         for seed in self.options.seeds.split(","):
             for method in self.options.methods.split(","):
@@ -87,15 +86,16 @@ class ImproveBench(Bench):
         if not found["run"].get("failed"):
             curve = output / "curve.json"
             found["curve"] = json.loads(curve.read_text())["rounds"] if curve.is_file() else []
-            found["after"] = self.evaluated(output, name, ["--replan", self.options.replan])
+            found["after"] = self.evaluated(output, env_id, name)
         return found
 
-    def evaluated(self, policy: Path, name: str, words: list[Any]) -> dict[str, Any]:
-        """Evaluate on unseen seeds: those of `mstool eval`."""
+    def evaluated(self, policy: Path, env_id: str, name: str) -> dict[str, Any]:
+        """Evaluate on unseen seeds of the task: those of `mstool eval`."""
         folder = self.work / "eval" / name
         document = self.run(
-            f"eval-{name}", "eval", "--policy", policy, "--episodes", self.options.eval_episodes, *words,
-            "--workers", self.options.workers or max(1, self.cores - 1), "--output", folder,
+            f"eval-{name}", "eval", "--policy", policy, "--env", env_id, "--episodes", self.options.eval_episodes,
+            "--replan", self.options.replan, "--workers", self.options.workers or max(1, self.cores - 1),
+            *self.common["eval"], "--output", folder,
         )  # fmt: skip
         return {"seconds": document.get("seconds"), "failed": document.get("failed"), "tasks": rates(folder)}
 
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="a trained policy to start from, of the one task")
     parser.add_argument("--dataset", type=Path, help="what it was trained on")
     parser.add_argument("--demos", type=Path, help="demos that are there: a folder with one for each task")
-    parser.add_argument("--common", default="", help="COMMAND: WORDS; COMMAND: WORDS for generate, convert, finetune")
+    parser.add_argument("--common", default="", help="COMMAND: WORDS; ... for generate, convert, finetune, eval")
     parser.add_argument("--words", default="", help="more words for improve")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "mstool-improve")
     parser.add_argument("--output", type=Path, default=Path("runs") / "improve-bench", help="results and logs")

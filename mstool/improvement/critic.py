@@ -20,7 +20,7 @@ from mstool.improvement.rows import Batch
 from mstool.training.flow.improved import ChunkCritic
 
 TAU = 0.005
-# Weight of Cal-QL's term. Values lie in [0, 2].
+# Weight of Cal-QL's term. Values lie in [0, 1].
 CONSERVATIVE = 0.1
 
 

@@ -1,6 +1,7 @@
 """Demos as rows of a replay: every frame's pictures through the frozen encoder, once."""
 
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mstool.improvement.method import Method
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Episode
 from mstool.progress import Progress
-from mstool.training.frame_cache import cached
+from mstool.training.frame_cache import CachedDataset, cached, holds_all
 from mstool.training.machine import video_backend
 
 # The most rows: longer datasets are thinned, to every second frame, every fourth, and so on.
@@ -65,25 +66,22 @@ def load_demos(
         A folder for decoded frames, which `finetune` shares.
 
     """
-    from lerobot.datasets import LeRobotDataset
-
-    dataset = LeRobotDataset("local/demos", root=root, return_uint8=True, video_backend=video_backend())
-    size = tuple(base.config.image_size)
-    if set(dataset.meta.camera_keys) == set(dataset.meta.video_keys):
-        folder = frames / f"{content_hash(root)[:16]}-{size[0]}x{size[1]}"
-        dataset = cached(dataset, folder, size, processes=len(os.sched_getaffinity(0)))
-    act = method.acting() if np.prod(replay.sizes.extra) else None
     lines = demo_lines(conventions, envs)
+    dataset = _open(root, sorted(int(line["episode_index"]) for line in lines), tuple(base.config.image_size), frames)
+    rows = dataset.absolute_to_relative_idx
+    act = method.acting() if np.prod(replay.sizes.extra) else None
     every = stride(sum(int(line["frames"]) for line in lines), replay.sizes.steps)
     generator = torch.Generator().manual_seed(0)
     with Progress("encode", len(lines), "demo") as progress:
         for line in lines:
             entry = dataset.meta.episodes[int(line["episode_index"])]
-            first, stop = int(entry["dataset_from_index"]), int(entry["dataset_to_index"])
+            length = int(entry["dataset_to_index"] - entry["dataset_from_index"])
+            first = int(entry["dataset_from_index"])
+            first = first if rows is None else rows[first]
             hold = conventions.record.hold_steps.get(str(line["env_id"]), 0)
-            kept = list(range(0, stop - first, every))
+            kept = list(range(0, length, every))
             seen: dict[str, list[torch.Tensor]] = {"tokens": [], "mask": [], "extra": [], "actions": []}
-            for items in _batches(dataset, first, stop):
+            for items in _batches(dataset, first, first + length):
                 batch = base.normalised(items)
                 seen["actions"].append(batch["action"].float().cpu())
                 looked = frozen.see(batch)
@@ -100,15 +98,34 @@ def load_demos(
                     mask=whole["mask"][kept],
                     looks=np.array(kept),
                     actions=whole["actions"].numpy(),
-                    solved=solved_frames(line, stop - first, hold),
+                    solved=solved_frames(line, length, hold),
                     extra=whole["extra"][kept] if act is not None else None,
                 )
             )
             progress.update()
 
 
+def _open(root: Path, episodes: list[int], size: tuple[int, int], frames: Path) -> Any:
+    """Open a dataset with its frames decoded: all of them where training left them, else those of `episodes` alone."""
+    from lerobot.datasets import LeRobotDataset
+
+    folder = frames / f"{content_hash(root)[:16]}-{size[0]}x{size[1]}"
+    chosen = None if holds_all(folder, root) else episodes
+    dataset = LeRobotDataset(
+        "local/demos", root=root, episodes=chosen, return_uint8=True, video_backend=video_backend()
+    )
+    if set(dataset.meta.camera_keys) != set(dataset.meta.video_keys):
+        return dataset
+    if chosen is not None:
+        folder = folder.with_name(f"{folder.name}-{zlib.crc32(str(chosen).encode()):08x}")
+    return cached(dataset, folder, size, processes=len(os.sched_getaffinity(0)))
+
+
 def _batches(dataset: Any, first: int, stop: int) -> Iterator[dict[str, Any]]:
     for start in range(first, stop, _FRAMES):
         numbers = range(start, min(start + _FRAMES, stop))
-        items: dict[str, Any] = default_collate([dataset[number] for number in numbers])
+        gathered = isinstance(dataset, CachedDataset)
+        items: dict[str, Any] = default_collate(
+            dataset.__getitems__(numbers) if gathered else [dataset[number] for number in numbers]
+        )
         yield {name: value for name, value in items.items() if not name.endswith("_is_pad")}

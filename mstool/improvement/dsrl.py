@@ -18,8 +18,8 @@ from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, f
 from mstool.improvement.replay import Replay
 from mstool.training.flow.improved import ChunkCritic, Draw, Steered
 
-# Where the temperature starts: returns lie in [0, 2].
-TEMPERATURE = 0.02
+# Where the temperature starts: returns lie in [0, 1].
+TEMPERATURE = 0.01
 
 
 def bounded(actor: tuple[Tensor, Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +72,7 @@ class Dsrl(Method):
             at, log = bounded(self.actor(batch.tokens, batch.mask), self.noise(batch, self.base.noise))
             value = self.values.critic(batch.tokens, batch.mask, self.actor.noise(at)[:, None]).mean()
             losses["actor"] = self.step("actor", (temperature * log).mean() - value)
-            # The entropy of a uniform w / b in (-1, 1)^D is D log 2; a target of -D / 2 keeps a tenth of its width.
+            # The entropy of a uniform w / b in (-1, 1)^D is D log 2; a target of -D / 2 keeps a third of its width.
             short = (log.detach() - self.base.noise / 2).mean()
             losses["temperature"] = self.step("temperature", -self.temperature.log * short)
         return losses

@@ -152,13 +152,21 @@ def cached(dataset: Any, folder: Path, size: tuple[int, int] | None, *, processe
     height, width = size or tuple(dataset.meta.features[cameras[0]]["shape"][:2])
     shape = (int(dataset.num_frames), 3, int(height), int(width))
     caches = {camera: folder / f"{camera}.u8" for camera in cameras}
-    wanted = {"shape": shape, "cameras": cameras, "episodes": dataset.episodes, "root": str(dataset.root)}
+    root = str(Path(dataset.root).resolve())
+    wanted = {"shape": shape, "cameras": cameras, "episodes": dataset.episodes, "root": root}
     done = folder / COMPLETE
     if not done.is_file() or load_json(done) != json.loads(json.dumps(wanted)):
         done.unlink(missing_ok=True)
         _fill(dataset, caches, shape, processes)
         replace_text(done, json.dumps(wanted))
     return CachedDataset(dataset, caches, (int(height), int(width)))
+
+
+def holds_all(folder: Path, root: Path) -> bool:
+    """Tell whether a finished run left every frame of the dataset at `root` in `folder`."""
+    done = folder / COMPLETE
+    left = load_json(done) if done.is_file() else {}
+    return left.get("root") == str(root.resolve()) and left.get("episodes") is None
 
 
 def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, int], processes: int) -> None:

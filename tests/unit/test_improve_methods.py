@@ -36,9 +36,9 @@ def seen(*states):
     return tokens, torch.ones(len(states), 1, dtype=torch.bool)
 
 
-def test_rewards_are_for_solving_and_for_staying_solved():
+def test_rewards_are_for_being_solved():
     solved = np.array([False, True, False, True])
-    np.testing.assert_allclose(rewards(solved, 0.9), [0, 1.1, 0, 0.1])
+    np.testing.assert_allclose(rewards(solved, 0.9), [0, 0.1, 0, 0.1])
     np.testing.assert_allclose(returns(np.array([0.0, 1.0, 2.0]), 0.5, 4.0), [1.5, 3.0, 4.0])
 
 
@@ -66,8 +66,8 @@ def test_chunked_temporal_differences_give_the_exact_values_of_a_chain(steps):
         values.follow()
     tokens, mask = seen(*range(9))
     found = values.critic(tokens, mask, torch.ones(len(tokens), 1, steps, 1)).squeeze(-1).detach()
-    # 1 at the last action and 1 - gamma with it; then solved for ever, which is worth 1.
-    exact = 2 * GAMMA ** (8 - torch.arange(len(tokens)).float()) + 0.0
+    # 1 - gamma at the last action; then solved for ever, which is worth 1.
+    exact = GAMMA ** (8 - torch.arange(len(tokens)).float()) + 0.0
     torch.testing.assert_close(found, exact.expand(2, -1), atol=0.05, rtol=0)
 
 
@@ -75,15 +75,34 @@ def test_a_window_goes_to_the_next_look_or_to_the_end():
     rows = chain(5, 3).rows
     assert rows["next"][:5].tolist() == [3, 4, -1, -1, -1]
     assert rows["discount"][:3].tolist() == pytest.approx([GAMMA**3, GAMMA**3, 0])
-    np.testing.assert_allclose(rows["reward"][:5], [0, 0, 2 * GAMMA**2, 2 * GAMMA, 2], rtol=1e-6)
+    np.testing.assert_allclose(rows["reward"][:5], [0, 0, GAMMA**2, GAMMA, 1], rtol=1e-6)
     assert rows["valid"][4].tolist() == [True, False, False]
     tokens, mask = seen(0, 1)
     own = Replay(Sizes(1, WIDTH, 3, 3, 1), 8, GAMMA)
     own.add(Episode(tokens, mask, np.array([0, 3]), np.ones((6, 1), np.float32), np.ones(6, bool)))
-    np.testing.assert_allclose(own.rows["reward"][:2], [1 + 0.1 * (1 + GAMMA + GAMMA**2), 1], rtol=1e-6)
-    np.testing.assert_allclose(own.rows["back"][:2], [2, 1], rtol=1e-6)
+    np.testing.assert_allclose(own.rows["reward"][:2], [0.1 * (1 + GAMMA + GAMMA**2), 1], rtol=1e-6)
+    np.testing.assert_allclose(own.rows["back"][:2], [1, 1], rtol=1e-6)
     own.add(Episode(tokens, mask, np.array([0, 3]), np.ones((6, 1), np.float32), np.zeros(6, bool)))
     assert own.rows["reward"][2:4].tolist() == [0, 0]
+
+
+def test_to_leave_the_goal_and_reach_it_again_is_worth_less_than_to_stay():
+    replay = Replay(Sizes(1, WIDTH, 1, 1, 1), 64, GAMMA)
+    stayed, left = [0, 1, 1, 1, 1], [0, 1, 0, 1, 1]  # not solved, solved
+    for states in (stayed, stayed, left):
+        tokens, mask = seen(*states)
+        after = np.array([*states[1:], 1])
+        replay.add(Episode(tokens, mask, np.arange(5), 2.0 * after[:, None].astype(np.float32) - 1, after == 1))
+    known = {(0, 1.0): 0.0, (1, 1.0): 0.0, (1, -1.0): 0.0}  # by state and action: to the goal, stay, leave
+    states, go = replay.rows["tokens"][:15, 0].argmax(-1).tolist(), replay.rows["chunk"][:15, 0, 0].tolist()
+    for _ in range(100):  # exact temporal differences: the mean over equal rows
+        goals = {key: [] for key in known}
+        for row, key in enumerate(zip(states, go, strict=True)):
+            later = known[states[int(replay.rows["next"][row])], 1.0]
+            goals[key].append(float(replay.rows["reward"][row] + replay.rows["discount"][row] * later))
+        known = {key: float(np.mean(each)) for key, each in goals.items()}
+    assert known[1, 1.0] == pytest.approx(1, abs=1e-4)
+    assert known[1, -1.0] == pytest.approx(GAMMA, abs=1e-4)
 
 
 def test_the_oldest_rows_make_way_and_rows_travel():
@@ -182,6 +201,16 @@ def test_the_better_of_two_modes_wins(base, kind, lr, updates, reached):
             losses = method.update(demos, own, "critic" if number == 0 else "online")
             assert all(np.isfinite(value) for value in losses.values())
     assert rate(base, method.acting()) > reached
+
+
+def test_values_are_float32_where_the_rest_is_not():
+    critic = ChunkCritic(WIDTH, 1, 2, hidden=32, layers=2)
+    tokens, mask = seen(0, 1, 2)
+    actions = torch.randn(3, 1, 1, 2)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = critic(tokens.bfloat16(), mask, actions)
+    with torch.no_grad():
+        assert torch.equal(found, critic(tokens, mask, actions))
 
 
 def test_the_density_of_bounded_noise_is_the_transformed_one():

@@ -66,10 +66,14 @@ class ChunkCritic(nn.Module):
         self.members = nn.ModuleList(perceptron(QUERIES * width + inputs, hidden, layers, 1) for _ in range(members))
 
     def forward(self, context: Tensor, mask: Tensor, actions: Tensor) -> Tensor:
-        """Estimate from tokens (B, N, W), mask (B, N), actions (B, K, h, D) or (B, K, D): (members, B, K)."""
-        seen = self.reader(context, mask)[:, None].expand(-1, actions.shape[1], -1)
-        both = torch.cat([seen, actions.flatten(2).to(seen.dtype)], dim=-1)
-        return torch.stack([member(both).squeeze(-1) for member in self.members]).float()
+        """Estimate from tokens (B, N, W), mask (B, N), actions (B, K, h, D) or (B, K, D): (members, B, K).
+
+        In float32 always: bfloat16 cannot tell values that a few steps lie between, 1 from gamma.
+        """
+        with torch.autocast(context.device.type, enabled=False):
+            seen = self.reader(context.float(), mask)[:, None].expand(-1, actions.shape[1], -1)
+            both = torch.cat([seen, actions.flatten(2).float()], dim=-1)
+            return torch.stack([member(both).squeeze(-1) for member in self.members])
 
 
 class OneStep(nn.Module):
