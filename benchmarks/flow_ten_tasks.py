@@ -8,8 +8,9 @@ One policy for each `--tasks` (one task, or several by comma) and each `--varian
 with more words for `generate`, `convert`, `finetune` and `eval`, where `|` divides the words of several evaluations
 (`eval: --replan 8 | --replan 16`); `--common` says words for all variants. Demos and
 datasets with the same words are made once, by all cores, in the order given; meanwhile up to `--side-by-side` policies
-train on the GPU, each for `--minutes` or for what `--limit` seconds leave, and are evaluated on unseen seeds. Results
-are written after every stage, and what there is of an evaluation when the limit comes counts. `--combine` writes
+train on the GPUs, each for `--minutes` or for what `--limit` seconds leave, and are evaluated on unseen seeds. Results
+are written after every stage, and what there is of a training or an evaluation when the limit comes counts. The same
+command in the same `--work` goes on where it stopped; `--minutes 0` makes demos and datasets alone. `--combine` writes
 `benchmarks/results/flow_ten_tasks.json` and `.md`.
 """
 
@@ -17,6 +18,7 @@ import argparse
 import hashlib
 import json
 import os
+import queue
 import shlex
 import signal
 import subprocess
@@ -65,6 +67,11 @@ class Bench:
         self.lock = threading.Lock()
         # What was made already: demos and datasets, by the words that made them.
         self.shared: dict[str, tuple[Path, dict[str, Any]]] = {}
+        # A GPU for each policy that trains, in turn.
+        self.gpus: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        there = gpus()
+        for number in range(getattr(options, "side_by_side", 1)):
+            self.gpus.put(there[number % len(there)] if len(there) > 1 else None)
 
     @property
     def left(self) -> float:
@@ -83,10 +90,13 @@ class Bench:
             text = json.dumps(document, indent=1).replace(str(self.work), "WORK")
             replace_text(self.options.output / "results.json", text + "\n")
 
-    def run(self, log: str, *words: object, least: float = 0.0) -> dict[str, Any]:
-        """Run one command until the limit; its JSON document, its line and its seconds, or what went wrong."""
+    def run(
+        self, log: str, *words: object, least: float = 0.0, keep: float = 0.0, gpu: str | None = None
+    ) -> dict[str, Any]:
+        """Run a command until `keep` seconds before the limit; its JSON document, line and seconds, or what failed."""
         line = [str(word) for word in words]
         document: dict[str, Any] = {"command": shlex.join(["mstool", *line])}
+        env = {**os.environ, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})}
         if self.left < least:
             return {**document, "failed": f"{self.left:.0f} s are left"}
         print(f"{time.monotonic() - self.started:4.0f} s  {document['command']}", flush=True)
@@ -95,10 +105,11 @@ class Bench:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{log}.log").open("w") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", "mstool.cli", *line, "--json"], stdout=subprocess.PIPE, stderr=err, text=True
-            )
+                [sys.executable, "-m", "mstool.cli", *line, "--json"], stdout=subprocess.PIPE, stderr=err, text=True,
+                env=env,
+            )  # fmt: skip
             try:
-                out, _ = process.communicate(timeout=max(1.0, self.left))
+                out, _ = process.communicate(timeout=max(1.0, self.left - keep))
             except subprocess.TimeoutExpired:
                 out = stop(process)
         document["seconds"] = round(time.monotonic() - began, 1)
@@ -114,14 +125,15 @@ class Bench:
         """Make the demos and the dataset of a policy, unless that was done; its folder, None where it failed."""
         options, made = self.options, words["generate"]
         key = digest(options.episodes, *made)
+        wanted = episodes(options.episodes, tasks.split(","))
         demos, done = self.work / f"demos-{key}", []
         if options.demos and not made:
             demos = options.demos
         for env_id in tasks.split(","):
             there = self.shared.get(f"{demos}/{env_id}")
-            if there is None and not (demos / env_id).is_dir():
+            if there is None and not any((demos / env_id).rglob("*.h5")):
                 document = self.run(
-                    f"generate-{key}-{env_id}", "demos", "generate", "-e", env_id, "-n", options.episodes,
+                    f"generate-{key}-{env_id}", "demos", "generate", "-e", env_id, "-n", wanted[env_id],
                     "--workers", self.cores, *made, "--output", demos / env_id,
                 )  # fmt: skip
                 slim = {name: document.get(name) for name in ("command", "seconds", "episodes", "attempts", "failed")}
@@ -139,40 +151,63 @@ class Bench:
                 f"convert-{name}", "convert", "-e", tasks, "--demos", demos, "--workers", max(1, self.cores - 2),
                 *words["convert"], "--output", root,
             )  # fmt: skip
-            wanted = ("command", "seconds", "converted", "frames", "dropped", "failed")
-            self.shared[name] = root, {entry: document.get(entry) for entry in wanted}
+            kept = ("command", "seconds", "converted", "frames", "dropped", "failed")
+            self.shared[name] = root, {entry: document.get(entry) for entry in kept}
             if not document.get("failed"):
                 noted.write_text(json.dumps(self.shared[name][1]))
         root, document = self.shared[name]
         return None if document.get("failed") else root, {"generate": done, "convert": document}
 
     def policy(self, entry: dict[str, Any], root: Path, words: dict[str, list[str]]) -> None:
-        """Train and evaluate one policy."""
-        options, name = self.options, f"{entry['tasks'].replace(',', '+')}-{entry['variant']}"
+        """Train and evaluate one policy, on a GPU that fewest others use."""
+        gpu = self.gpus.get()
+        try:
+            self.trained_and_evaluated(entry, root, words, gpu)
+        finally:
+            self.gpus.put(gpu)
+
+    def trained_and_evaluated(
+        self, entry: dict[str, Any], root: Path, words: dict[str, list[str]], gpu: str | None
+    ) -> None:
+        """Train one policy, or take what an earlier run trained, and evaluate it."""
+        options, key = self.options, digest(root.name, self.options.minutes, *words["finetune"])
+        name = f"{entry['tasks'].replace(',', '+')}-{entry['variant']}-{key}"
         output = self.work / "runs" / name
-        seconds = min(60 * options.minutes, self.left - options.reserve - START_S)
-        loaders = max(1, min(4, self.cores // (2 * options.side_by_side)))
-        there = (output / "checkpoints" / "last").is_dir()  # of an earlier run
-        document = {"steps": None} if there else self.run(
-            f"finetune-{name}", "finetune", root, "--minutes", round(max(seconds, 1) / 60, 3), "--num-workers", loaders,
-            *words["finetune"], "--output", output, least=options.reserve + START_S + LEAST_S,
-        )  # fmt: skip
-        entry["finetune"] = document
+        entry["finetune"] = document = self.trained(name, output, root, words["finetune"], gpu)
         self.save()
-        if document.get("failed"):
+        if not (output / "checkpoints" / "last").is_dir():
             return
-        entry["finetune"]["losses"] = losses(output / "train_log.jsonl")
+        document["losses"] = losses(output / "train_log.jsonl")
         workers = options.eval_workers or max(1, (self.cores - 1) // options.side_by_side)
         entry["evals"], entry["tasks_done"] = [], []
         for number, own in enumerate(alternatives(words["eval"])):
             folder = self.work / "eval" / f"{name}-{number}"
             document = self.run(
                 f"eval-{name}-{number}", "eval", "--policy", output, "--episodes", options.eval_episodes,
-                "--workers", workers, *own, "--output", folder,
+                "--workers", workers, *own, "--output", folder, gpu=gpu,
             )  # fmt: skip
             entry["evals"].append({key: document.get(key) for key in ("command", "seconds", "failed", "timing")})
             entry["tasks_done"] += [{**task, "eval": shlex.join(own)} for task in rates(folder)]
             self.save()
+
+    def trained(self, name: str, output: Path, root: Path, words: list[str], gpu: str | None) -> dict[str, Any]:
+        """Train until the minutes are over or the reserve begins; what an earlier run finished is not done again."""
+        options, noted = self.options, self.work / f"finetune-{name}.json"
+        if noted.is_file():
+            return dict(json.loads(noted.read_text()))
+        seconds = min(60 * options.minutes, self.left - options.reserve - START_S)
+        loaders = max(1, min(4, self.cores // (2 * options.side_by_side)))
+        begun = (output / "checkpoints" / "last").is_dir()  # by an earlier run, which its limit ended
+        document = self.run(
+            f"finetune-{name}", "finetune", root, "--num-workers", loaders, *words, "--output", output,
+            *(["--resume"] if begun else ["--minutes", round(max(seconds, 1) / 60, 3)]),
+            least=options.reserve + START_S + LEAST_S, keep=options.reserve, gpu=gpu,
+        )  # fmt: skip
+        if not document.get("failed"):
+            noted.write_text(json.dumps(document))
+        elif lines := log_lines(output / "train_log.jsonl"):
+            document |= {"steps": lines[-1]["steps"], "last": lines[-1]}
+        return document
 
 
 def main() -> None:
@@ -183,11 +218,11 @@ def main() -> None:
     )
     parser.add_argument("--variant", action="append", help="NAME=COMMAND: WORDS; COMMAND: WORDS; default: plain")
     parser.add_argument("--common", default="", help="COMMAND: WORDS; COMMAND: WORDS, for every variant")
-    parser.add_argument("--episodes", type=int, default=300, help="demos per task")
-    parser.add_argument("--minutes", type=float, default=5, help="training per policy")
+    parser.add_argument("--episodes", default="300", help="demos per task: 300, or 300,PlaceSphere-v1=400,...")
+    parser.add_argument("--minutes", type=float, default=5, help="training per policy; 0: demos and datasets alone")
     parser.add_argument("--eval-episodes", type=int, default=100)
     parser.add_argument("--eval-workers", type=int, help="default: the cores, shared by those side by side")
-    parser.add_argument("--side-by-side", type=int, default=2, help="policies on the GPU at once")
+    parser.add_argument("--side-by-side", type=int, default=2, help="policies on the GPUs at once")
     parser.add_argument("--limit", type=float, default=560, help="seconds for everything")
     parser.add_argument("--reserve", type=float, default=75, help="seconds kept for an evaluation")
     parser.add_argument("--demos", type=Path, help="demos that are there: a folder with one for each task")
@@ -209,7 +244,7 @@ def main() -> None:
                 entry = {"tasks": tasks, "variant": name, **stages}
                 bench.policies.append(entry)
                 bench.save()
-                if root is not None:
+                if root is not None and options.minutes:
                     running.append(pool.submit(bench.policy, entry, root, words))
         for future in running:
             future.result()
@@ -247,9 +282,30 @@ def rates(folder: Path) -> list[dict[str, Any]]:
 
 def losses(path: Path) -> list[tuple[int, float]]:
     """Return about ten (step, loss) of a training, its last one too."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    lines = log_lines(path)
     every = max(1, len(lines) // 10)
     return [(line["steps"], round(line["loss"], 5)) for line in [*lines[:-1:every], *lines[-1:]]]
+
+
+def log_lines(path: Path) -> list[dict[str, Any]]:
+    """Return what a training logged, none where it logged nothing."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def episodes(text: str, tasks: list[str]) -> dict[str, int]:
+    """Read `300,PlaceSphere-v1=400`: how many demos of each task."""
+    parts = text.split(",")
+    common = next((int(part) for part in parts if "=" not in part), 300)
+    own = dict(part.split("=") for part in parts if "=" in part)
+    return {env_id: int(own.get(env_id, common)) for env_id in tasks}
+
+
+def gpus() -> list[str]:
+    """Return the GPUs that CUDA shows here, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    shown = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return shown or [str(number) for number in range(torch.cuda.device_count())]
 
 
 def digest(*words: object) -> str:
