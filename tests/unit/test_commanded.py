@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mstool.validators.checks.meaning_episodes import BestFollower
 from mstool.validators.commanded import CONTACT, ODD_EPISODE, Commanded
+from mstool.validators.meanings import Meaning
 from mstool.validators.tracks import Track
 
 CAUGHT = 164
@@ -56,3 +58,30 @@ def test_commands_in_another_order_are_not_its_own(found):
         shuffled = [*found]
         shuffled[number] = replace(track, commanded=rng.permutation(track.commanded))
         assert not Commanded(shuffled).unlike_others(number), track.episode
+
+
+@pytest.fixture
+def meaning():
+    return Meaning("record", "libero", "eef_axis_angle", "ee_delta", gain=0.4)
+
+
+def best_share(meaning, track):
+    shares = BestFollower()._fits(meaning, [track], [0, 1, 2])
+    return max(share for share, _ in shares)
+
+
+def test_a_hand_that_is_held_still_by_the_table_follows_its_commands(found, meaning):
+    for track in found:
+        standing = (np.abs(track.moved[:, :3]) < 2e-4).all(1)
+        assert standing[-5:].all()
+        assert np.abs(track.commanded[-5:, :3]).max() > 0.001  # it is told to move, m
+        if track.episode != CAUGHT:
+            assert best_share(meaning, track) > 0.85, track.episode
+
+
+def test_noise_in_commands_of_an_episode_is_seen(found, meaning):
+    rng = np.random.default_rng(0)
+    for track in found:
+        noise = rng.normal(0, 2 * track.commanded[:, :3].std(0), (len(track.commanded), 3))
+        noisy = np.concatenate([track.commanded[:, :3] + noise, track.commanded[:, 3:]], axis=1)
+        assert best_share(meaning, replace(track, commanded=noisy)) < 0.7, track.episode

@@ -48,6 +48,15 @@ def _moves(meaning: Meaning, track: Track, axis: int) -> bool:
     return len(track.moved) > _FEW and float(np.sqrt(np.mean(track.moved[:, axis] ** 2))) > _LARGE * still
 
 
+def _goes(meaning: Meaning, track: Track, axis: int) -> Array:
+    """Return at which steps after the first the arm goes anywhere by an axis of this kind, (n - 1,)."""
+    every = axes_of(meaning)
+    alike = [a for a in range(len(every)) if every[a].kind is every[axis].kind]
+    stands = np.array([every[a].still for a in alike])
+    goes = np.any(np.abs(track.moved[1:, alike]) > stands, axis=1)
+    return np.asarray(goes)
+
+
 def _inputs(track: Track, axis: int, lag: int = 0) -> Array:
     """Return the commands of a step and of the one before, `lag` frames earlier, (n, 2)."""
     at = np.arange(1, len(track.moved)) - lag
@@ -330,10 +339,12 @@ class BestFollower(Check):
     @staticmethod
     def _fit(meaning: Meaning, members: list[Track], axis: int) -> tuple[float, float] | None:
         moving = [t for t in members if _moves(meaning, t, axis)]
-        if not moving:
+        # An arm that stands still while it is told to move presses on something, as at the end of a push.
+        going = [np.flatnonzero(_goes(meaning, t, axis)) for t in moving]
+        if sum(map(len, going)) <= _FEW:
             return None
-        moved = np.concatenate([t.moved[1:, axis] for t in moving])
-        x = np.concatenate([_inputs(t, axis) for t in moving])
+        moved = np.concatenate([t.moved[1:, axis][at] for t, at in zip(moving, going, strict=True)])
+        x = np.concatenate([_inputs(t, axis)[at] for t, at in zip(moving, going, strict=True)])
         # Not Huber's: noise must count in full.
         coefficients = np.linalg.lstsq(x, moved, rcond=None)[0]
         share = 1 - float(((moved - x @ coefficients) ** 2).sum()) / float((moved**2).sum())
