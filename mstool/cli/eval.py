@@ -165,6 +165,8 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> None:
 
 def _print(results: "Results") -> None:
     out(table(results.rows(), results.columns()))
+    for failures in filter(None, (task.failures() for task in results.tasks)):
+        out(failures)
     for note in results.notes:
         say(f"note: {note}")
     for task in results.tasks:

@@ -67,6 +67,8 @@ def _section(task: TaskResult, folder: Path) -> list[str]:
                 "",
             ]
     failed = [outcome.seed for outcome in task.ran if not outcome.success_once]
+    if failures := task.failures():
+        lines += [f"{markdown_text(failures)}", ""]
     if failed:
         lines.append(f"Failed seeds: {', '.join(map(str, failed))}")
     if task.crashed:

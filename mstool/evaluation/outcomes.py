@@ -29,6 +29,8 @@ class Outcome:
     looks: int = 0
     # Empty; or why the episode ended early, or why it did not run at all.
     reason: str = ""
+    # In which phase it failed (`phases.PHASES`), where the fingers tell.
+    phase: str = ""
     # Whether there is no outcome: the worker died at every attempt. Counted apart from failures.
     crashed: bool = False
     attempts: int = 1

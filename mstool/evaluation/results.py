@@ -9,6 +9,7 @@ from typing import Any
 from mstool.atomic import replace_text
 from mstool.errors import DataError
 from mstool.evaluation.outcomes import Outcome, as_lines
+from mstool.evaluation.phases import counted, in_words
 from mstool.evaluation.published import published_json, reported
 from mstool.evaluation.statistics import wilson
 from mstool.json_files import load_json
@@ -51,6 +52,15 @@ class TaskResult:
         """How many episodes have none."""
         return len(self.outcomes) - len(self.ran)
 
+    @property
+    def failed_in(self) -> dict[str, int]:
+        """How many episodes failed in which phase, where that is known."""
+        return counted([outcome.phase for outcome in self.ran])
+
+    def failures(self) -> str:
+        """Say in which phases it failed, "" where none did or it is not known."""
+        return f"{self.env_id}: {in_words(self.failed_in, len(self.ran))}" if self.failed_in else ""
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data; lengths in control steps."""
         ran = self.ran
@@ -71,6 +81,7 @@ class TaskResult:
                 "max": solved[-1] if solved else None,
             },
             "reasons": _counts([o.reason for o in self.outcomes if o.reason]),
+            "failed_in": self.failed_in,
             "outcomes": as_lines(self.outcomes),
         }
 

@@ -95,6 +95,7 @@ def roll_out(
         seconds=round(time.monotonic() - started, 3),
         looks=looks,
         reason=reason,
+        phase=scene.failed_in(),
     )
 
 

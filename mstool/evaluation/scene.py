@@ -5,6 +5,7 @@ import numpy as np
 from mstool.contract import Array, RobotReading, RobotTrack
 from mstool.dataset.conventions import Conventions
 from mstool.errors import DataError, UsageError
+from mstool.evaluation.phases import phase_of_failure
 from mstool.installation import repair_command
 from mstool.layouts import Layout, get_layout
 from mstool.layouts.controller import Controller
@@ -96,6 +97,7 @@ class Scene:
         _check_same(self.simulator, conventions, env_id)
         self._layout = layout_of(conventions).bound(self.simulator.robot_facts())
         self._track: list[RobotReading] = []
+        self._acted: list[Array] = []
         self._executed: list[Array] = []
         self._solved: list[bool] = []
 
@@ -103,13 +105,13 @@ class Scene:
         """Start the episode of `seed`, where the dataset's began that has it as its number."""
         self.simulator.reset(seed, state=self.conventions.first_state(self.env_id, seed))
         self._track = [self.simulator.reading()]
-        self._executed = []
-        self._solved = []
+        self._acted, self._executed, self._solved = [], [], []
 
     def step(self, action: Array) -> bool:
         """Execute one action (D,) of the layout; True when the task counts as solved afterwards."""
         executed = self._layout.decode_action(action[None], self._controller, self._mode)[0]
         solved = self.simulator.step(executed)
+        self._acted.append(action)
         self._executed.append(executed)
         self._solved.append(solved)
         self._track.append(self.simulator.reading())
@@ -130,6 +132,13 @@ class Scene:
     def executed(self) -> Array:
         """Return the simulator's own actions since the reset, (steps, A) float32."""
         return np.stack(self._executed) if self._executed else np.zeros((0, self.simulator.action_size), np.float32)
+
+    def failed_in(self) -> str:
+        """Return the phase in which an episode that ends here failed (`phases.PHASES`); "" where it did not."""
+        if not self._solved or self._solved[-1]:
+            return ""
+        acted, solved = np.stack(self._acted), any(self._solved)
+        return phase_of_failure(self.states(), acted, self._layout, self._mode, solved_once=solved)
 
     def solved(self) -> Array:
         """Return whether the task counted as solved after each action since the reset, (steps,) bool."""
