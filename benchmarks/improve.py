@@ -23,6 +23,7 @@ from flow_ten_tasks import COMMANDS, RESULTS, Bench, cells, machine, rates
 from mstool.atomic import replace_text
 from mstool.cli.output import table
 from mstool.evaluation.plan import SUITES
+from mstool.evaluation.policies.checkpoint import find_checkpoint
 from mstool.improvement.curve import smoothed
 
 METHODS = ("fql", "best-of-n", "bc-success", "dsrl", "imitation")
@@ -77,7 +78,7 @@ class ImproveBench(Bench):
             return {**found, "failed": "no time is left"}
         data = ["--dataset", root] if root is not None else []
         if method == "imitation":
-            words = ["finetune", root, "--init", base / "checkpoints" / "last" / "pretrained_model", "--seed", seed]
+            words = ["finetune", root, "--init", find_checkpoint(str(base)), "--seed", seed]
         else:
             words = ["improve", base, "--env", env_id, *data, "--method", method, "--seed", seed]
             words += ["--workers", self.options.workers or max(1, self.cores - 1), "--replan", self.options.replan]

@@ -67,7 +67,9 @@ def load_demos(
 
     """
     lines = demo_lines(conventions, envs)
-    dataset = _open(root, sorted(int(line["episode_index"]) for line in lines), tuple(base.config.image_size), frames)
+    dataset = open_frames(
+        root, sorted(int(line["episode_index"]) for line in lines), tuple(base.config.image_size), frames
+    )
     rows = dataset.absolute_to_relative_idx
     act = method.acting() if np.prod(replay.sizes.extra) else None
     every = stride(sum(int(line["frames"]) for line in lines), replay.sizes.steps)
@@ -105,7 +107,7 @@ def load_demos(
             progress.update()
 
 
-def _open(root: Path, episodes: list[int], size: tuple[int, int], frames: Path) -> Any:
+def open_frames(root: Path, episodes: list[int], size: tuple[int, int], frames: Path) -> Any:
     """Open a dataset with its frames decoded: all of them where training left them, else those of `episodes` alone."""
     from lerobot.datasets import LeRobotDataset
 

@@ -64,6 +64,8 @@ class ImprovePlan:
         memory = f"replay {replay:.2f} GiB{where} at most ({rows}), networks {networks:.2f} GiB"
         played = f"{prepared.round} episodes a round by {prepared.workers} workers, seeds from {prepared.first_seed}"
         each = f"one update takes about {takes.update_seconds:.2g} s on {self.device}"
+        beside = options.updates * prepared.round
+        learnt = f"{beside} beside each round take {beside * takes.update_seconds:.2g} s (--updates)"
         lines = [
             f"{options.method} improves {prepared.model} on {', '.join(prepared.envs)} for {end}",
             f"output   {prepared.output}",
@@ -71,7 +73,7 @@ class ImprovePlan:
             f"phases   {self.phases}",
             f"rollouts {played}; {prepared.hold} steps after success",
             f"memory   {memory}{peak}",
-            f"time     {each}: at most {most:.0f} in {options.minutes:g} minutes, rollouts beside them",
+            f"time     {each}: {learnt}, at most {most:.0f} in {options.minutes:g} minutes",
         ]
         if self.device == "cpu":
             lines.append("no GPU: a smaller --batch-size and more --minutes make more updates")

@@ -13,7 +13,9 @@ from mstool.api.improve import run_options
 from mstool.dataset.conventions import load_conventions
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.policy import Observation
+from mstool.improvement.demos import open_frames
 from mstool.improvement.options import ImproveOptions
+from mstool.training.frame_cache import cached
 from mstool.training.options import FinetuneOptions
 from mstool.training.prepare import prepare
 from mstool.training.run import finetune
@@ -60,6 +62,23 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(flow, tmp_path, mst
     assert json.loads(capsys.readouterr().out)["total"]["success_once"]["episodes"] == 1
     assert mstool(*words, "--seed-start", 2_000_001) == 2
     assert "trained on (2000001)" in capsys.readouterr().err
+
+
+def test_the_tasks_frames_alone_are_decoded_unless_training_left_them_all(made, tmp_path):
+    from lerobot.datasets import LeRobotDataset
+
+    root, size = made("merged"), (32, 32)
+    part = open_frames(root, [3, 4], size, tmp_path)
+    first = int(part.meta.episodes[3]["dataset_from_index"])
+    whole = LeRobotDataset("local/demos", root=root, return_uint8=True)
+    assert len(part) == len(whole) - first
+    cached(whole, tmp_path / next(tmp_path.iterdir()).name.rsplit("-", 1)[0], size, processes=1)
+    again = open_frames(root, [3, 4], size, tmp_path)
+    assert len(again) == len(whole)
+    assert again.absolute_to_relative_idx is None
+    for row in (first, len(whole) - 1):
+        mine, other = part[part.absolute_to_relative_idx[row]], again[row]
+        assert all(torch.equal(mine[name], other[name]) for name in ("action", *part.meta.camera_keys))
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,9 @@ def find_checkpoint(spec: str, command: str = EVAL) -> Path:
     raise DataError(
         f"{path} is not a LeRobot checkpoint: no {CONFIG} in it, in {MODEL_FOLDER}/ or in "
         f"checkpoints/last/{MODEL_FOLDER}/",
-        fix="an openpi checkpoint is served by openpi's scripts/serve_policy.py: mstool eval --policy ws://localhost:8000",
+        fix="an openpi checkpoint is served by openpi's scripts/serve_policy.py: mstool eval --policy ws://localhost:8000"
+        if command == EVAL
+        else f"{command} RUN, a folder that mstool finetune DATASET made",
     )
 
 
