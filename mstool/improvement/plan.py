@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from mstool.errors import SetupError
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.improvement.demos import demo_lines, stride
@@ -16,6 +14,7 @@ from mstool.improvement.options import ImproveOptions
 from mstool.improvement.prepare import Prepared
 from mstool.improvement.report import ImprovePlan
 from mstool.improvement.rows import Sizes
+from mstool.training.problems import no_memory
 
 
 def open_policy(prepared: Prepared) -> LerobotPolicy:
@@ -66,7 +65,9 @@ def told_of_memory(options: ImproveOptions) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not no_memory(error):
+            raise
         raise SetupError(
             f"out of memory with batches of {options.batch_size}: a smaller batch takes less of the GPU, "
             "fewer --workers less of both",

@@ -31,6 +31,10 @@ _ENDINGS = {
 }
 
 
+# What torch says of a GPU, of the machine's memory, and cuBLAS of its own.
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
+
+
 class Stopped(MstoolError):  # noqa: N818  # not an error: a wish of the user's
     """The user stopped the training; its checkpoint is kept."""
 
@@ -69,10 +73,8 @@ def explained(options: FinetuneOptions, train: Any, memory: Memory | None, devic
 def _explain(
     error: Exception, options: FinetuneOptions, train: Any, memory: Memory | None, device_bytes: int | None
 ) -> MstoolError | None:
-    import torch
-
     text = str(error)
-    if isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower():
+    if no_memory(error):
         return _out_of_memory(options, train.batch_size, memory, device_bytes, text)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return SetupError(
@@ -82,6 +84,11 @@ def _explain(
     if "DataLoader worker" in text:
         return _worker_ended(error, options, train.num_workers)
     return None
+
+
+def no_memory(error: Exception) -> bool:
+    """Tell whether an error says that memory ended, the machine's or a GPU's."""
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def _worker_ended(error: BaseException, options: FinetuneOptions, num_workers: int) -> SetupError:

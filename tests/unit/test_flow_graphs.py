@@ -63,6 +63,24 @@ def test_recorded_passes_train_as_eager_ones():
         assert torch.allclose(weights[True][name], value, atol=2e-2), name
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+def test_a_function_is_replayed_with_what_it_reads_as_it_is_then():
+    weight, seen = torch.randn(3, 3, device="cuda"), torch.randn(4, 3, device="cuda")
+    product = graphs.replay(lambda x: x @ weight, (torch.zeros(4, 3, device="cuda"),))
+    for _ in range(2):
+        torch.testing.assert_close(product(seen), seen @ weight)
+        weight.mul_(2)
+    assert product(seen[:2]).shape == (2, 3)
+    stream = torch.cuda.current_stream()
+
+    def waits(x):
+        return x * float(x.sum())
+
+    assert graphs.replay(waits, (seen,)) is waits, "what waits for the GPU cannot be recorded"
+    assert torch.cuda.current_stream() == stream
+    torch.testing.assert_close(product(seen), seen @ weight)
+
+
 def _policy(device):
     return FlowPolicy(
         FlowConfig(

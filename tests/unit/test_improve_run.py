@@ -103,15 +103,29 @@ def test_the_curve_has_a_point_of_every_phase_and_smooths_rounds_alone(tmp_path)
     assert (tmp_path / "curve.png").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError])
-def test_where_memory_ends_is_told_what_to_lower(kind):
+def on_gpu():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def on_cpu():
+    torch.zeros(10**15)  # torch has an error of its own for this
+
+
+def beside_torch():
+    raise MemoryError
+
+
+@pytest.mark.parametrize("ask", [on_gpu, on_cpu, beside_torch])
+def test_where_memory_ends_is_told_what_to_lower(ask):
     with (
         pytest.raises(MstoolError, match="out of memory with batches of 256") as told,
         told_of_memory(ImproveOptions("runs/x")),
     ):
-        raise kind
+        ask()
     assert told.value.exit_code == 1
     assert "--batch-size 128" in told.value.fix
+    with pytest.raises(RuntimeError, match="shape"), told_of_memory(ImproveOptions("runs/x")):
+        torch.zeros(2).reshape(3)
 
 
 class Square(Method):

@@ -6,6 +6,7 @@ launches all of them at once (`torch.cuda.make_graphed_callables`); kernels and 
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def record(modules: Sequence[nn.Module], inputs: Sequence[tuple[Tensor, ...]], d
     buffers = [{name: buffer.clone() for name, buffer in module.named_buffers()} for module in modules]
     try:
         # A graph cannot hold what autocast caches between two passes.
-        with torch.autocast("cuda", dtype, enabled=dtype is not None, cache_enabled=False):
+        with _same_stream(), torch.autocast("cuda", dtype, enabled=dtype is not None, cache_enabled=False):
             torch.cuda.make_graphed_callables(tuple(modules), tuple(inputs), allow_unused_input=True)
     except BaseException:
         for module, forward in zip(modules, before, strict=True):
@@ -65,7 +66,7 @@ def replay(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Callabl
             for _ in range(3):
                 function(*held)
         torch.cuda.current_stream().wait_stream(beside)
-        with torch.cuda.graph(graph):
+        with _same_stream(), torch.cuda.graph(graph):
             result = function(*held)
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError):
@@ -94,6 +95,11 @@ def choose(
         return (replayed if fits else eager)(*arguments)
 
     return forward
+
+
+def _same_stream() -> AbstractContextManager[None]:
+    """Come back to the current stream in any case: torch leaves its own one current where a recording fails."""
+    return torch.cuda.stream(torch.cuda.current_stream() if torch.cuda.is_available() else None)
 
 
 def shapes(arguments: Sequence[Tensor]) -> list[torch.Size]:
