@@ -63,6 +63,9 @@ class Saver:
         aside.rename(target)
         link(folder / LAST, target.name)
         self._tidy(folder, keep={target, before})
+        for _, stop, path in replay_files(self.output):
+            if stop <= own.added - own.capacity:
+                path.unlink()  # all of its rows have made way
         return target / MODEL
 
     def _save_replay(self, own: Replay) -> None:
@@ -108,11 +111,12 @@ def read_state(output: Path, device: str) -> dict[str, Any]:
 
 
 def load_rows(output: Path, own: Replay, added: int) -> None:
-    """Add the first `added` own rows; those that were written after them are removed: the run makes them again."""
-    for _, stop, path in replay_files(output):
+    """Add own rows as they were when `added` were; those written after them are removed: the run makes them again."""
+    for first, stop, path in replay_files(output):
         if stop > added:
             path.unlink()
         else:
+            own.added = first  # not 0 where older ones made way
             own.extend(torch.load(path, weights_only=True))
 
 

@@ -3,6 +3,7 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,6 +15,9 @@ from mstool.improvement.curve import smoothed, write_curve
 from mstool.improvement.method import Base, Hyper, Method
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.plan import told_of_memory
+from mstool.improvement.replay import Replay
+from mstool.improvement.rows import Episode, Sizes
+from mstool.improvement.saving import Saver, load_rows, read_state, replay_files
 from mstool.improvement.schedule import Schedule
 
 
@@ -126,6 +130,22 @@ def test_where_memory_ends_is_told_what_to_lower(ask):
     assert "--batch-size 128" in told.value.fix
     with pytest.raises(RuntimeError, match="shape"), told_of_memory(ImproveOptions("runs/x")):
         torch.zeros(2).reshape(3)
+
+
+def test_rows_that_made_way_leave_the_disk_and_a_run_goes_on_from_the_others(tmp_path):
+    sizes = Sizes(tokens=1, width=2, chunk=1, steps=1, action=1)
+    own, method = Replay(sizes, 5, 0.9), Square()
+    saver = Saver(tmp_path, SimpleNamespace(write=lambda _method, folder, _lines: folder.mkdir()))
+    for number in range(4):
+        tokens = torch.full((3, 1, 2), float(number))
+        mask, actions = torch.ones(3, 1, dtype=torch.bool), np.zeros((3, 1), np.float32)
+        own.add(Episode(tokens, mask, np.arange(3), actions, np.zeros(3, bool)))
+        saver.save(method, own, {"updates": number + 1}, [])
+    assert [(first, stop) for first, stop, _ in replay_files(tmp_path)] == [(6, 9), (9, 12)]
+    again = Replay(sizes, 5, 0.9)
+    load_rows(tmp_path, again, read_state(tmp_path, "cpu")["added"])
+    assert again.added == own.added == 12
+    assert all(torch.equal(again.rows[name], values) for name, values in own.rows.items())
 
 
 class Square(Method):
