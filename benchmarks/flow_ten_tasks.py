@@ -32,6 +32,7 @@ from typing import Any
 
 from mstool.atomic import replace_text
 from mstool.cli.output import table
+from mstool.evaluation.phases import counted
 from mstool.evaluation.statistics import wilson
 from mstool.manifest import all_tasks
 
@@ -276,7 +277,9 @@ def rates(folder: Path) -> list[dict[str, Any]]:
         own = [outcome for outcome in outcomes if outcome["env_id"] == env_id]
         once, end = sum(o["success_once"] for o in own), sum(o["success_at_end"] for o in own)
         failed = sorted(o["seed"] for o in own if not o["success_once"])
-        found.append({"env_id": env_id, "episodes": len(own), "once": once, "at_end": end, "failed_seeds": failed})
+        phases = counted([o.get("phase", "") for o in own])
+        counts = {"env_id": env_id, "episodes": len(own), "once": once, "at_end": end}
+        found.append({**counts, "failed_seeds": failed, "failed_in": phases})
     return found
 
 

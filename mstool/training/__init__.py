@@ -10,6 +10,7 @@ run, resume              the training, and going on with one
 hooks                    the one place that reaches into LeRobot's training: batches, checkpoint_sidecar, interrupts,
                          logs
 clock                    training by time
+expected                 what success was measured, and the loss of a policy that is trained
 compiling                how the bundled policy's network launches its passes
 publish                  a checkpoint as a model repository holds it
 held_out                 every checkpoint evaluated while the training waits

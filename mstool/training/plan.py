@@ -10,6 +10,7 @@ from mstool.dataset.conventions import Conventions
 from mstool.dataset.training import ACTION, STATE, Facts
 from mstool.errors import SetupError
 from mstool.hub_files import HubFiles
+from mstool.training.expected import Expected
 from mstool.training.keys import FORMULAS, InputKeys
 from mstool.training.machine import free_disk
 from mstool.training.memory import Memory
@@ -49,6 +50,8 @@ class Plan:
     first_step: int = 0
     # How long the run takes where it ends by time, not by steps.
     minutes: float | None = None
+    # What was measured of the dataset's tasks, where the policy is the bundled one.
+    expected: tuple[Expected, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -143,6 +146,7 @@ class Plan:
             "device": self.device,
             "memory_bytes": self.memory.to_json() if self.memory else None,
             "cache": {"folder": str(self.cache.folder), "bytes": self.cache.bytes} if self.cache else None,
+            "expected": [each.to_json() for each in self.expected],
             "checkpoints": self.checkpoints,
             "disk_bytes": self.disk,
             "output": str(self.options.output),

@@ -36,6 +36,10 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"images      {_pictures(plan)}"
     yield f"checkpoints {_checkpoints(plan)}"
     yield ""
+    if rows := [each.row() for each in plan.expected]:
+        yield "success measured on unseen seeds; fewer demos or epochs, other data and other pictures change it"
+        yield from _table([{name: name for name in rows[0]}, *rows])
+        yield ""
     yield from _table(plan.normalised(), ["column", "input", "shape", "normalisation"])
     yield from (f"{key}: an empty image, masked" for key in plan.keys.empty)
     yield from (f"{key}: not read, the weights have no input for it" for key in plan.keys.unread)

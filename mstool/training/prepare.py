@@ -14,6 +14,7 @@ from mstool.installation import policy_packages, require
 from mstool.paths import writable_folder
 from mstool.progress import Notify
 from mstool.training import gate, pictures, resume
+from mstool.training.expected import expected
 from mstool.training.machine import choose_device, device_bytes, gpus, rank
 from mstool.training.options import FinetuneOptions
 from mstool.training.plan import Plan
@@ -106,6 +107,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
         gpus=gpus(),
         first_step=checkpoint.step if checkpoint else 0,
         minutes=checkpoint.run.get("minutes") if checkpoint else options.minutes,
+        expected=expected(facts, conventions, train.batch_size) if options.policy == "flow" else (),
     )
     tokenizer = str(options.tokenizer.resolve()) if options.tokenizer else ""
     return Prepared(plan, train, setup.weights, checkpoint, tokenizer)

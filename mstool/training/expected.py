@@ -1,0 +1,88 @@
+"""What success to expect of a `flow` policy: what was measured, beside what is planned."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mstool.dataset.conventions import Conventions
+from mstool.dataset.training import Facts
+
+# Measured (benchmarks/results/flow_six_tasks.md): six tasks trained to 0.026 solved 42 to 96 % of their episodes, the
+# same tasks trained to 0.009 solved 80 to 98 %.
+TRAINED = 0.015
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How often one policy solved a task on unseen seeds: shares once and at the end."""
+
+    env_id: str
+    demos: int
+    epochs: int
+    once: float
+    at_end: float
+    # What of the dataset mattered.
+    goal: str = "visible"
+    hold_steps: int = 0
+
+
+# benchmarks/results/flow_six_tasks.md (50 seeds) and flow_ten_tasks.md (100 seeds).
+MEASURED = (
+    Measured("PickCube-v1", 300, 69, 0.74, 0.64, hold_steps=20),
+    Measured("PickCube-v1", 300, 100, 0.96, 0.96, goal="state", hold_steps=20),
+    Measured("StackCube-v1", 600, 46, 0.84, 0.58),
+    Measured("PushCube-v1", 200, 35, 0.98, 0.98),
+    Measured("PullCube-v1", 200, 35, 0.98, 0.98),
+    Measured("PullCubeTool-v1", 200, 35, 0.80, 0.80),
+    Measured("PlaceSphere-v1", 200, 35, 0.80, 0.64),
+)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What was measured of one task of a dataset, and how many demos of it there are here."""
+
+    measured: Measured
+    demos: int
+    # Steps that see every frame as often as the measured training did.
+    steps: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return {"demos": self.demos, "steps": self.steps, "measured": asdict(self.measured)}
+
+    def row(self) -> dict[str, str]:
+        """Return a table's row for a person."""
+        known = self.measured
+        held = f", --hold-steps {known.hold_steps}" if known.hold_steps else ""
+        return {
+            "task": known.env_id,
+            "demos here": str(self.demos),
+            "measured with": f"{known.demos} demos, {known.epochs} epochs{held}",
+            "solved": f"{100 * known.once:.0f} %",
+            "at end": f"{100 * known.at_end:.0f} %",
+            "as many epochs here": f"{self.steps} steps",
+        }
+
+
+def expected(facts: Facts, conventions: Conventions | None, samples: int) -> tuple[Expected, ...]:
+    """Return what was measured of each task of a dataset, for those of which something was.
+
+    Parameters
+    ----------
+    facts, conventions
+        The dataset.
+    samples
+        Per step, over all processes.
+
+    """
+    return () if conventions is None else tuple(_of_tasks(facts, conventions, samples))
+
+
+def _of_tasks(facts: Facts, conventions: Conventions, samples: int) -> Iterator[Expected]:
+    for env_id in conventions.env_ids:
+        known = [m for m in MEASURED if m.env_id == env_id and m.goal == conventions.record.goal]
+        for measured in known[:1]:
+            demos = sum(line.get("env_id") == env_id for line in conventions.episodes)
+            yield Expected(measured, demos, math.ceil(measured.epochs * facts.frames / samples))

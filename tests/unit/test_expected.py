@@ -1,0 +1,55 @@
+"""What success a plan says to expect."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mstool.dataset.conventions import Conventions
+from mstool.dataset.record import Record
+from mstool.dataset.training import Facts
+from mstool.training.expected import MEASURED, expected
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+
+
+def found(goal="visible", frames=10_000, samples=512, **demos):
+    episodes = [{"env_id": f"{name}-v1"} for name, count in demos.items() for _ in range(count)]
+    conventions = Conventions("x", 20, {}, Record(goal=goal), episodes)
+    return expected(Facts(Path("data/x"), 20, len(episodes), frames, {}, {}), conventions, samples)
+
+
+def test_each_task_that_was_measured_has_a_line():
+    pick, place = found(PickCube=3, PlaceSphere=2, LiftPegUpright=4)
+    assert (pick.measured.env_id, pick.demos) == ("PickCube-v1", 3)
+    assert place.row()["demos here"] == "2"
+
+
+def test_the_goal_in_the_state_is_another_measurement():
+    assert found(PickCube=1)[0].measured.once < 0.8
+    assert found(goal="state", PickCube=1)[0].measured.once > 0.9
+    assert not found(goal="hidden", PickCube=1)
+
+
+def test_as_many_epochs_are_so_many_steps():
+    (push,) = found(PushCube=200, frames=51_200, samples=512)
+    assert push.steps == 100 * push.measured.epochs
+
+
+def test_a_dataset_without_conventions_has_none():
+    assert expected(Facts(Path("x"), 20, 1, 1, {}, {}), None, 8) == ()
+
+
+@pytest.mark.parametrize("measured", MEASURED, ids=lambda m: f"{m.env_id} {m.goal}")
+def test_what_is_told_was_measured(measured):
+    six = json.loads((RESULTS / "flow_six_tasks.json").read_text())
+    ten = json.loads((RESULTS / "flow_ten_tasks.json").read_text())
+    rates = [
+        (task["env_id"], task["success_once"]["rate"], task["success_at_end"]["rate"])
+        for group in six for task in group["eval 16"]["tasks"]
+    ]  # fmt: skip
+    rates += [
+        (task["env_id"], task["once"] / task["episodes"], task["at_end"] / task["episodes"])
+        for run in ten for policy in run["policies"] for task in policy.get("tasks_done", [])
+    ]  # fmt: skip
+    assert (measured.env_id, pytest.approx(measured.once), pytest.approx(measured.at_end)) in rates
