@@ -1,5 +1,6 @@
 """What a user asks of `mstool improve`, and the command line that says it again."""
 
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -60,14 +61,14 @@ class ImproveOptions:
             raise UsageError(
                 f"--method {self.method}: there are {', '.join(METHODS)}", fix=self.command(method=METHODS[0])
             )
-        if self.minutes <= 0:
+        if not 0 < self.minutes < math.inf:
             raise UsageError(f"--minutes {self.minutes:g}: nothing can be learnt", fix=self.command(minutes=20.0))
         if not 0 < self.gamma < 1:
             raise UsageError(f"--gamma {self.gamma:g} is not between 0 and 1", fix=self.command(gamma=0.99))
-        if self.lr <= 0 or self.alpha < 0:
-            name = "lr" if self.lr <= 0 else "alpha"
+        if not (0 < self.lr < math.inf and 0 <= self.alpha < math.inf):
+            name = "alpha" if 0 < self.lr < math.inf else "lr"
             usual = type(self).__dataclass_fields__[name].default
-            raise UsageError(f"--{name} {getattr(self, name):g} is too small", fix=self.command(**{name: usual}))
+            raise UsageError(f"--{name} {getattr(self, name):g} is out of range", fix=self.command(**{name: usual}))
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite exclude each other", fix=self.command(overwrite=False))
 

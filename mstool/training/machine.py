@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mstool.errors import MstoolError, SaidElsewhereError, SetupError, UsageError
+from mstool.errors import MstoolError, SaidElsewhereError
 
 _MOST_WORKERS = 8
 
@@ -59,30 +59,6 @@ def gpus() -> int:
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def choose_device(asked: str | None) -> str:
-    """Return `cuda`, `mps` or `cpu`: what was asked for, or the best there is.
-
-    Raises
-    ------
-    UsageError
-        No such kind of device.
-    SetupError
-        This machine does not have it.
-
-    """
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked is None:
-        return next(name for name, is_there in there.items() if is_there)
-    kind = asked.split(":")[0]
-    if kind not in there:
-        raise UsageError(f"--device {asked}: there are {', '.join(there)}", fix="leave --device out for the best one")
-    if not there[kind]:
-        raise SetupError(f"--device {asked}: this machine has none that torch can use", fix="mstool doctor")
-    return asked
 
 
 def device_bytes(device: str) -> int | None:

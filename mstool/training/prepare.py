@@ -13,9 +13,10 @@ from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
 from mstool.paths import writable_folder
 from mstool.progress import Notify
+from mstool.torch_device import choose_device
 from mstool.training import gate, pictures, resume
 from mstool.training.expected import expected
-from mstool.training.machine import choose_device, device_bytes, gpus, rank
+from mstool.training.machine import device_bytes, gpus, rank
 from mstool.training.options import FinetuneOptions
 from mstool.training.plan import Plan
 from mstool.training.presets import get_preset

@@ -92,6 +92,9 @@ def test_the_tasks_frames_alone_are_decoded_unless_training_left_them_all(made, 
         (("--replan", 9), "the policy predicts 8 actions"),
         (("--resume",), "no checkpoint to go on from"),
         (("--gamma", 1.5), "is not between 0 and 1"),
+        (("--minutes", "nan"), "--minutes nan: nothing can be learnt"),
+        (("--lr", "inf"), "--lr inf is out of range"),
+        (("--device", "gpu"), "there are cuda, mps, cpu"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_loaded(flow, tmp_path, mstool, capsys, words, said):

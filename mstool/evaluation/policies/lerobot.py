@@ -21,6 +21,7 @@ from mstool.evaluation.policies.checkpoint import content_hash, find_checkpoint
 from mstool.evaluation.policy import Observation, Traits
 from mstool.installation import install_command
 from mstool.progress import Notify
+from mstool.torch_device import choose_device
 
 # Policies whose `predict_action_chunk` needs what `select_action` has gathered, beside those with `n_obs_steps` > 1.
 _STATEFUL = {"tdmpc", "gaussian_actor", "lingbot_va"}
@@ -42,7 +43,7 @@ class LerobotPolicy:
     Raises
     ------
     UsageError
-        There is no checkpoint.
+        There is no checkpoint, or no such kind of device.
     DataError
         The checkpoint cannot be loaded, or was trained on something else than `conventions` says.
     SetupError
@@ -65,7 +66,7 @@ class LerobotPolicy:
         self._folder = find_checkpoint(spec)
         self._views = dict(conventions.record.views)
         self._slots = slots
-        self.device = _device(device)
+        self.device = choose_device(device)
         self.config, self.policy, self._before, self._after, self._steering = _load(self._folder, self.device)
         self.name = f"{self.config.type} {_label(self._folder)}"
         for note in check_fit(self.config, conventions, self._renames()):
@@ -190,16 +191,6 @@ def _label(folder: Path) -> str:
     if len(parts) > 3 and parts[-3] == "checkpoints":
         return f"{parts[-4]}@{parts[-2]}"
     return folder.name
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise SetupError("--device cuda: torch finds no GPU", fix="add --device cpu, or run: mstool doctor")
-    return wanted
 
 
 def _register() -> None:

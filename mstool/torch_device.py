@@ -1,0 +1,29 @@
+"""Where torch computes: what was asked for, or the best there is."""
+
+from mstool.errors import SetupError, UsageError
+
+
+def choose_device(asked: str | None) -> str:
+    """Return `cuda`, `cuda:1`, `mps` or `cpu`: what was asked for; of None or "auto" the best there is.
+
+    Raises
+    ------
+    UsageError
+        No such kind of device.
+    SetupError
+        This machine does not have it.
+
+    """
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = {"cuda": gpus, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    if asked in {None, "auto"}:
+        return next(name for name, count in there.items() if count)
+    assert asked is not None
+    kind, _, number = asked.partition(":")
+    if kind not in there or not (number or "0").isdigit():
+        raise UsageError(f"--device {asked}: there are {', '.join(there)}", fix="leave --device out for the best one")
+    if int(number or 0) >= there[kind]:
+        raise SetupError(f"--device {asked}: torch finds none here", fix="add --device cpu, or run: mstool doctor")
+    return asked
