@@ -6,12 +6,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from mstool import processes
 from mstool.cli import main as cli
+
+if TYPE_CHECKING:
+    from support.checkpoints import Tiny
 
 # Tests run side by side: threads of one that wait for a turn would slow the other, and themselves, ten times.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -65,6 +69,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     base = converted.shared_folder(tmp_path_factory.getbasetemp())
     return lambda name: converted.made(base, name)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
+    """Hand out checkpoints that were trained for a step: `tiny.run(dataset, kind)`, on `tiny.data(dataset)`."""
+    from support import checkpoints, converted
+
+    return checkpoints.Tiny(converted.shared_folder(tmp_path_factory.getbasetemp()))
 
 
 @pytest.fixture(scope="session")

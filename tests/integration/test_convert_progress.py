@@ -11,6 +11,7 @@ from mstool import progress
 def test_lines_by_frames(mstool, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.3)
     words = ("--demos", DEMOS / "PickCube-v1", "--episodes", 2, "--image-size", 64, "--workers", 1)
+    words += ("--render-detail", "fast")
     assert mstool("convert", "--env", "PickCube-v1", *words, "--output", tmp_path / "data") == 0
     err = capsys.readouterr().err
     seen = re.findall(r"convert after \d+:\d\d: (\d+)/(\d+) frames, .*; (\d) of 2 episodes, (\d) dropped", err)

@@ -9,8 +9,6 @@ import time
 import numpy as np
 import pytest
 from support import forked
-from support.checkpoints import make_checkpoint
-from support.converted import copied
 
 from mstool.dataset.conventions import load_conventions
 from mstool.dataset.vectors import actions_of, state_of
@@ -22,10 +20,9 @@ from mstool.evaluation.scene import Scene
 LOSSY_DB, LOSSLESS_DB = 28, 45
 
 
-@pytest.fixture(scope="module")
-def act(pickcube, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    return make_checkpoint(copied(pickcube / "v3.0", folder / "cube"), folder / "act")
+@pytest.fixture
+def act(tiny):
+    return tiny.run("pickcube")
 
 
 # A shell starts background jobs with Ctrl-C ignored, which children inherit.
@@ -82,9 +79,9 @@ def test_replay_solves_everything(mstool, pickcube, tmp_path, capsys):
     assert "PickCube-v1" in (tmp_path / "report.md").read_text()
 
 
-def test_random_solves_nothing_and_crashes_nothing(mstool, pickcube, tmp_path, capsys):
-    code = mstool("eval", "--policy", "random", "--dataset", pickcube / "v3.0", "-n", 2, "--output", tmp_path, "--json")
-    assert code == 0
+def test_random_solves_nothing_and_crashes_nothing(mstool, made, tmp_path, capsys):
+    words = ("--dataset", made("pick") / "v3.0", "-n", 2, "--workers", 1, "--output", tmp_path, "--json")
+    assert mstool("eval", "--policy", "random", *words) == 0
     found = document(capsys)
     assert found["total"]["success_once"]["successes"] == 0
     assert [o["steps"] for o in found["tasks"][0]["outcomes"]] == [150, 150]

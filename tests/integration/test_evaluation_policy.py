@@ -5,9 +5,8 @@ import shutil
 
 import numpy as np
 import pytest
-from support.checkpoints import TINY, make_checkpoint
+from support.checkpoints import TINY
 from support.records import edited_record
-from support.shards import make_dataset, make_episode
 
 from mstool.dataset.conventions import load_conventions
 from mstool.errors import DataError, UsageError
@@ -18,17 +17,14 @@ from mstool.evaluation.request import EvalRequest
 MODEL = "checkpoints/000001/pretrained_model"
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    episodes = [make_episode(folder, seed=seed, size=(64, 64)) for seed in range(2)]
-    return make_dataset(folder / "data", folder / "work", {"v3.0": "video"}, episodes)
+@pytest.fixture
+def dataset(tiny):
+    return tiny.data("noise")
 
 
-@pytest.fixture(scope="module")
-def runs(dataset, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    return {kind: make_checkpoint(dataset, folder / kind, kind) for kind in TINY}
+@pytest.fixture
+def runs(tiny):
+    return {kind: tiny.run("noise", kind) for kind in TINY}
 
 
 def observe(seed, step=0):

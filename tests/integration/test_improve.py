@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from support.checkpoints import make_checkpoint
 
 from mstool.api.improve import run_options
 from mstool.dataset.conventions import load_conventions
@@ -23,9 +22,9 @@ from mstool.training.run import finetune
 pytestmark = pytest.mark.sim
 
 
-@pytest.fixture(scope="module")
-def flow(made, tmp_path_factory):
-    return make_checkpoint(made("pick") / "v3.0", tmp_path_factory.mktemp("improve") / "flow", "flow")
+@pytest.fixture
+def flow(tiny):
+    return tiny.run("pick", "flow")
 
 
 def improved(flow, output, **more):

@@ -15,7 +15,7 @@ from support import forked
 from mstool.dataset.fingerprint import FileHash, hash_file
 from mstool.installation import fix_command
 
-SMALL = ("--image-size", "32", "--cameras", "base", "--workers", "1")
+SMALL = ("--image-size", "32", "--cameras", "base", "--render-detail", "fast", "--workers", "1")
 THREE = ("--episodes", "3")
 
 

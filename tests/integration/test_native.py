@@ -33,7 +33,7 @@ def test_a_robot_without_tcp_in_a_task_without_success(tmp_path, mstool, capsys)
     actions = np.random.default_rng(0).uniform(-1, 1, (6, 1)).astype(np.float32)
     demos = write_demo(tmp_path / "demos", "MS-CartpoleBalance-v1", actions, mode="pd_joint_delta_pos")
     words = ("convert", "-e", "MS-CartpoleBalance-v1", "--demos", demos, "--instruction", "balance the pole")
-    words += ("--cameras", "base", "--image-size", 32, "--workers", 1)
+    words += ("--cameras", "base", "--image-size", 32, "--render-detail", "fast", "--workers", 1)
     assert mstool(*words, "--layout", "native", "--output", tmp_path / "out") == 0
     assert "does not say when its task is solved" in capsys.readouterr().out
     features, table, ours = info(tmp_path / "out")["features"], rows(tmp_path / "out"), read_record(tmp_path / "out")
@@ -68,6 +68,7 @@ def test_reinforcement_learning_demos_in_joint_deltas(tmp_path, mstool):
     simulator.close()
     demos = write_demo(tmp_path / "demos", "PushCube-v1", actions, mode="pd_joint_delta_pos", seed=demo.seed)
     words = ("convert", "-e", "PushCube-v1", "--demos", demos, "--layout", "native", "--image-size", 32)
+    words += ("--render-detail", "fast")
     assert mstool(*words, "--cameras", "base", "--output", tmp_path / "out", "--workers", 1) == 0
     np.testing.assert_array_equal(np.stack(rows(tmp_path / "out")["action"]), actions)
     assert info(tmp_path / "out")["features"]["observation.state"]["shape"] == [9]
@@ -119,6 +120,7 @@ def test_other_robots_name_their_joints(env_id, joints, width):
 
 def test_two_tasks_in_one_dataset_are_numbered_by_first_use(tmp_path, mstool, capsys):
     words = ("convert", "-e", "PushCube-v1", "--env", "PickCube-v1", "--demos", DEMOS, "-n", 1, "--image-size", 32)
+    words += ("--render-detail", "fast")
     assert mstool(*words, "--cameras", "base", "--output", tmp_path / "out", "--workers", 2, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["env_ids"] == ["PushCube-v1", "PickCube-v1"]

@@ -46,7 +46,8 @@ def test_workers_of_every_kind(start, tmp_path):
 
 
 def test_convert(start, tmp_path):
-    words = ["convert", *PICK, "--demos", DEMOS / "PickCube-v1", "--image-size", "64", "--output", tmp_path / "data"]
+    words = ["convert", *PICK, "--demos", DEMOS / "PickCube-v1", "--image-size", "64"]
+    words += ["--render-detail", "fast", "--output", tmp_path / "data"]
     process = start("-m", "mstool.cli", *words)
     at_work = tmp_path / ".data.work" / "PickCube-v1"
     wait_for(lambda: len(list(at_work.glob(".episode_*"))) == 2)

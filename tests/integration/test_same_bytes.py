@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import DEMOS
 from support import forked
 from support.processes import alive, workers_of
@@ -19,8 +20,12 @@ def test_four_workers_and_one(tmp_path):
     assert convert_small_push(tmp_path / "data", workers=4) == small_push_hash()
 
 
+@pytest.mark.proof
 def test_killed_at_random_moments(tmp_path):
-    """Parent and workers, twice; by itself the script does it 20 times (benchmarks/results/interruptions.md)."""
+    """Parent and workers, twice; by itself the script does it 20 times (benchmarks/results/interruptions.md).
+
+    Killed once, after its second episode: `test_interruptions.py`.
+    """
     seed = random.SystemRandom().randrange(10**6)
     words = [sys.executable, "-W", "ignore", SCRIPT, "--moments", "2", "--seed", str(seed), "--out", tmp_path]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=580)

@@ -7,22 +7,13 @@ import sys
 import numpy as np
 import pytest
 from support import forked
-from support.checkpoints import make_checkpoint
 from support.converted import copied
 from support.openpi_server import served
-from support.shards import make_dataset, make_episode
 
 from mstool.dataset.conventions import load_conventions
 from mstool.evaluation.policies.choose import choose_policy
 from mstool.evaluation.policies.openpi_server import OpenpiPolicy
 from mstool.evaluation.policy import Observation
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    episodes = [make_episode(folder / "work", seed=seed, frames=12, size=(64, 64)) for seed in range(2)]
-    return make_dataset(folder / "data", folder / "work", {"v3.0": "video"}, episodes)
 
 
 def observations(seed, steps):
@@ -39,9 +30,8 @@ def observations(seed, steps):
 
 
 @pytest.mark.parametrize("kind", ["act", "flow", "diffusion"])
-def test_actions_are_the_same_on_both_sides(dataset, tmp_path, kind):
-    checkpoint = str(make_checkpoint(dataset, tmp_path / "run", kind))
-    ours = load_conventions(dataset)
+def test_actions_are_the_same_on_both_sides(tiny, kind):
+    checkpoint, ours = str(tiny.run("noise", kind)), load_conventions(tiny.data("noise"))
     local, remote = (choose_policy(checkpoint).open(ours, device="cpu") for _ in range(2))
     with served(remote, ours) as url:
         client = choose_policy(url).open(ours)
@@ -59,10 +49,10 @@ def test_actions_are_the_same_on_both_sides(dataset, tmp_path, kind):
     remote.close()
 
 
-def test_a_checkpoint_that_says_nothing_of_its_data_is_told_by_dataset(pickcube, tmp_path, mstool, capsys):
+def test_a_checkpoint_that_says_nothing_of_its_data_is_told_by_dataset(tiny, tmp_path, mstool, capsys):
     """`lerobot-train` keeps no conventions; its config names the dataset, which the fix does too."""
-    data = copied(pickcube / "v3.0", tmp_path / "cube")
-    model = make_checkpoint(data, tmp_path / "run", "act") / "checkpoints" / "last" / "pretrained_model"
+    data = tiny.data("pickcube")
+    model = copied(tiny.run("pickcube"), tmp_path / "run") / "checkpoints" / "last" / "pretrained_model"
     (model / "mstool_conventions.json").unlink()
     assert mstool("serve", tmp_path / "run") == 2
     err = capsys.readouterr().err

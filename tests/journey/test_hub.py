@@ -9,6 +9,7 @@ import os
 import pytest
 from hub_server.server import HubServer
 from support.converted import command, copied
+from support.proofs import some
 from support.records import drop_record
 
 from mstool.dataset.fingerprint import content_hash
@@ -35,7 +36,7 @@ def online(hub):
     return run
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", some(STEPS, {"pick/v3.0", "exported"}.__contains__))
 def test_push_and_pull_of_what_was_written(made, tmp_path, online, step):
     fresh = step == STEPS[0]
     name, _, version = step.partition("/")

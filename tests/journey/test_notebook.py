@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from generated_pages import notebook
 from support import forked
 
@@ -23,6 +24,7 @@ def printed(path):
     ]
 
 
+@pytest.mark.proof
 def test_it_prints_what_it_shows(tmp_path):
     words = [sys.executable, ROOT / "docs" / "run_notebook.py", "--output", tmp_path / "executed.ipynb"]
     done = forked.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from conftest import DEMOS
@@ -19,7 +20,7 @@ from support import forked
 RECIPES: dict[str, tuple[str, ...]] = {
     "pickcube": (
         *("convert", "-e", "PickCube-v1", "--demos", f"{DEMOS}/PickCube-v1", "-n", "2", "--format", "both"),
-        *("--image-size", "128", "--repo-id", "test/pickcube"),
+        *("--image-size", "128", "--render-detail", "fast", "--repo-id", "test/pickcube"),
     ),
     "pick_demos": ("demos", "generate", "-e", "PickCube-v1", "-n", "3"),
     "push_demos": ("demos", "generate", "-e", "PushCube-v1", "-n", "2"),
@@ -37,7 +38,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
 # Made by a process that imports everything itself: one for each command, and the others are forked.
 FRESH = {"pickcube", "pick_demos", "merged", "exported", "flow"}
 MSTOOL = (sys.executable, "-m", "mstool.cli")
-# Software renderers draw the simplified scene three times as fast; `pickcube` has the full one.
+# Software renderers draw the simplified scene three times as fast.
 _SMALL = ("--image-size", "64", "--render-detail", "fast", "--workers", "1")
 
 
@@ -52,15 +53,24 @@ def made(base: Path, name: str) -> Path:
         An entry of `RECIPES`.
 
     """
+
+    def make(out: Path) -> None:
+        words = [_fill(base, word) for word in RECIPES[name]]
+        more = _SMALL if words[0] == "convert" and "--image-size" not in words else ()
+        command(*words, *more, "--output", out, fresh=name in FRESH)
+
+    return once(base, name, make)
+
+
+def once(base: Path, name: str, make: Callable[[Path], object]) -> Path:
+    """Return the folder `name` in `base` that `make` writes: the first process to ask makes it, others wait."""
     out, done = base / name, base / f".{name}.done"
     base.mkdir(parents=True, exist_ok=True)
     with (base / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.is_file():
             shutil.rmtree(out, ignore_errors=True)
-            words = [_fill(base, word) for word in RECIPES[name]]
-            more = _SMALL if words[0] == "convert" and "--image-size" not in words else ()
-            command(*words, *more, "--output", out, fresh=name in FRESH)
+            make(out)
             done.touch()
     return out
 

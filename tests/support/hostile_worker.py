@@ -63,8 +63,11 @@ def _child(words: list[str], out: Path, err: Path) -> None:
 if __name__ == "__main__":
     import av
     import h5py
+    import huggingface_hub
+    import matplotlib.pyplot as plt
     import pyarrow.dataset
     import pyarrow.parquet
+    import pydantic
     from PIL import Image, PngImagePlugin
 
     import mstool.hub.push
@@ -77,7 +80,7 @@ if __name__ == "__main__":
     from mstool.validators.checks import load_checks
 
     load_checks()
-    assert all((av, h5py, pyarrow, Image, PngImagePlugin, mstool))
+    assert all((av, h5py, huggingface_hub, plt, pyarrow, pydantic, Image, PngImagePlugin, mstool))
     for line in sys.stdin:
         sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")
         sys.stdout.flush()

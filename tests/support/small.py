@@ -16,13 +16,24 @@ from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.options import make_recipe
 
 # Four short episodes, one view: what takes time is starting, and that once per worker.
-SMALL_PUSH = ("--env", "PushCube-v1", "--image-size", "64", "--cameras", "base", "--workers", "2")
+SMALL_PUSH = (
+    "--env",
+    "PushCube-v1",
+    "--image-size",
+    "64",
+    "--cameras",
+    "base",
+    "--render-detail",
+    "fast",
+    "--workers",
+    "2",
+)
 
 
 def convert_small_push(root: Path, *, workers: int, executor: Executor = run_local) -> str:
     """Convert as `mstool convert` with the words `SMALL_PUSH` does; returns the dataset's hash."""
     source = open_demos("PushCube-v1", str(DEMOS / "PushCube-v1"), episodes=None, seed=0, notify=print)
-    recipe = make_recipe("PushCube-v1", image_size="64", cameras="base")
+    recipe = make_recipe("PushCube-v1", image_size="64", cameras="base", render_detail="fast")
     convert(
         [Part([Batch(source, recipe)], root, "local/small")],
         formats={"v3.0": "video"},
