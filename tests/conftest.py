@@ -80,6 +80,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
 
 
 @pytest.fixture(scope="session")
+def libero_demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo of LIBERO's scripted expert."""
+    from support import converted, libero
+
+    return libero.expert_demos(converted.shared_folder(tmp_path_factory.getbasetemp()))
+
+
+@pytest.fixture(scope="session")
 def pickcube(made: Callable[[str], Path]) -> Path:
     """Two PickCube episodes in both formats, 128 px: `v3.0` (video) and `v2.1` (images)."""
     return made("pickcube")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from support.checkpoints import make_checkpoint
-from support.libero import needs_libero
+from support.libero import ENV, needs_libero
 from support.openpi_server import served
 
 from mstool.api.stats import compute_stats
@@ -15,10 +15,9 @@ from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.results import read_results
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
-from mstool.simulators.benchmarks import benchmark_of
 
 pytestmark = [needs_libero, pytest.mark.filterwarnings("ignore")]
-ENV, STEPS = "libero_spatial/0", 4
+STEPS = 4
 
 
 def told(results):
@@ -26,11 +25,10 @@ def told(results):
     return [replace(outcome, seconds=0.0) for task in results.tasks for outcome in task.outcomes]
 
 
-def test_demos_become_a_policy_that_is_evaluated_by_its_checkpoint_and_through_a_server(tmp_path):
+def test_demos_become_a_policy_that_is_evaluated_by_its_checkpoint_and_through_a_server(libero_demos, tmp_path):
     """Generate, convert, stats, validate, finetune, eval: each on what the one before wrote."""
-    root, demos = tmp_path / "data", tmp_path / "demos"
-    benchmark_of(ENV).generate(ENV, episodes=1, seed=1000, out_dir=demos, workers=1)
-    request = ConvertRequest(image_size="32", demos=str(demos), episodes=1)
+    root = tmp_path / "data"
+    request = ConvertRequest(image_size="32", demos=str(libero_demos), episodes=1)
     formats = {"v3.0": "video"}
     build(
         make_recipes([ENV], request, formats, per_task=False), request, root, repo_id="me/l", formats=formats, workers=1

@@ -142,7 +142,8 @@ def _server_for(environment: Mapping[str, str]) -> ForkServer | None:
     changed = {name for name in _differing(os.environ, _BEFORE) if name.startswith(_SET_BY_TESTS)}
     if (given | changed) - _READ_LATER - {*_READ_AT_IMPORT}:
         return None
-    key = tuple(environment.get(name) for name in _READ_AT_IMPORT)
+    # "0" is what is taken for a variable that is not set.
+    key = tuple(None if (value := environment.get(name)) == "0" else value for name in _READ_AT_IMPORT)
     if key not in _servers:
         if () not in _servers:
             _servers[()] = ForkServer(_PLAIN, _BEFORE)

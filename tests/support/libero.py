@@ -6,11 +6,25 @@ import h5py
 import numpy as np
 import pytest
 
+from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.libero.tasks import find_task
+from support.converted import once
 
 needs_libero = pytest.mark.skipif(
     importlib.util.find_spec("libero") is None, reason="make setup EXTRAS=libero brings LIBERO"
 )
+
+
+ENV = "libero_spatial/0"
+
+
+def expert_demos(base):
+    """Return the expert's demo of `ENV` with seed 1000, made once per test run in a folder that its processes share."""
+
+    def generate(out):
+        assert benchmark_of(ENV).generate(ENV, episodes=1, seed=1000, out_dir=out, workers=1).seeds == (1000,)
+
+    return once(base, "libero_demos", generate)
 
 
 def write_demos(path, bddl="chiliocosm/bddl_files/libero_spatial/{}.bddl", *, states=True, steps=6):
