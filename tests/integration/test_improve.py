@@ -111,8 +111,8 @@ def test_a_checkpoint_that_is_not_there_is_no_word_for_another_policy(mstool, ca
     assert "ws://" not in err
 
 
-def test_a_policy_of_another_kind_and_a_dataset_of_another_layout(flow, made, tmp_path, mstool, capsys):
-    assert mstool("improve", made("act"), "--output", tmp_path / "out") == 2
+def test_a_policy_of_another_kind_and_a_dataset_of_another_layout(flow, tiny, made, tmp_path, mstool, capsys):
+    assert mstool("improve", tiny.run("pick"), "--output", tmp_path / "out") == 2
     assert "is of type act" in capsys.readouterr().err
     assert mstool("improve", flow, "--dataset", made("pick_droid"), "--output", tmp_path / "out") == 1
     assert "of another kind" in capsys.readouterr().err
