@@ -20,13 +20,17 @@ from typing import Any
 _SERVER = Path(__file__).with_name("forkserver.py")
 # What reads nothing of a hub's settings: imported once for all fork servers.
 _PLAIN = ("torch", "torchvision", "pandas", "pyarrow.parquet", "pyarrow.dataset", "av", "h5py", "scipy.signal",
-          "matplotlib.pyplot", "sapien")  # fmt: skip
+          "matplotlib.pyplot", "sapien", "pydantic.type_adapter", "pydantic.json_schema")  # fmt: skip
+_CHECKS = Path(__file__).parents[2] / "mstool" / "validators" / "checks"
 # What commands and their workers import besides.
 _ALL = ("mani_skill.envs", "transformers", "datasets", "accelerate", "diffusers", "lerobot.datasets",
         "lerobot.scripts.lerobot_train", "lerobot.scripts.lerobot_eval", "lerobot.scripts.lerobot_edit_dataset",
         "lerobot.policies.factory", "lerobot.policies.act.modeling_act", "mstool.cli.main", "mstool.training.run",
         "mstool.training.prepare", "mstool.evaluation.runner", "mstool.evaluation.worker",
-        "mstool.maniskill2lerobot.executors.job")  # fmt: skip
+        "mstool.maniskill2lerobot.executors.job", "mstool.api.datasets", "mstool.api.stats", "mstool.api.validate",
+        "mstool.api.hub", "mstool.api.finetune", "mstool.validators.html", "mstool.validators.show.run",
+        "mstool.norm_stats.output", "mstool.hub.push", "mstool.hub.pull",
+        *(f"mstool.validators.checks.{path.stem}" for path in sorted(_CHECKS.glob("[!_]*.py"))))  # fmt: skip
 # Read by libraries at import: there is a fork server for each of their values.
 _READ_AT_IMPORT = ("HF_HUB_OFFLINE",)
 # Read when they are used: a forked process sees its own.
