@@ -1,5 +1,7 @@
 """The flow policy's passes as CUDA graphs: when they are replayed, and that they change no number."""
 
+import copy
+
 import pytest
 import torch
 from lerobot.configs.types import FeatureType, PolicyFeature
@@ -81,10 +83,45 @@ def test_a_function_is_replayed_with_what_it_reads_as_it_is_then():
     torch.testing.assert_close(product(seen), seen @ weight)
 
 
-def _policy(device):
+def test_without_a_gpu_nothing_is_recorded_and_a_copy_has_no_recordings():
+    recordings = graphs.Recordings()
+    assert recordings.run("double", lambda x: 2 * x, torch.ones(2)).tolist() == [2, 2]
+    assert recordings._known == {}
+    recordings._known["of these weights", None] = lambda x: x
+    assert copy.deepcopy(recordings)._known == {}
+    recordings.forget()
+    assert recordings._known == {}
+
+
+@pytest.mark.parametrize("head", ["flow", "ddpm"])
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+def test_recorded_actions_are_those_of_eager_passes(head, monkeypatch):
+    policy = _policy("cuda", head=head)
+    batch = {name: value for name, value in _batch(4).items() if name.startswith("observation")}
+    batch["observation.images.image"] = batch["observation.images.image"] / 255
+    noise = torch.randn(4, policy.config.chunk_size, 7, device="cuda")
+    recorded = []
+    for mode in (torch.inference_mode, torch.no_grad, torch.inference_mode):
+        with mode(), torch.autocast("cuda", torch.bfloat16, enabled=mode is torch.no_grad):
+            recorded.append(policy.predict_action_chunk(batch, noise=noise))
+    with torch.no_grad():  # the weights change in place, then move
+        for weight in policy.average.expert.parameters():
+            weight.add_(0.01 * torch.ones_like(weight))
+    recorded.append(policy.predict_action_chunk(batch, noise=noise))
+    changed = policy.cpu().to("cuda").predict_action_chunk(batch, noise=noise)
+    monkeypatch.setattr(graphs.Recordings, "run", lambda _self, _name, function, *inputs: function(*inputs))
+    assert torch.allclose(changed, policy.predict_action_chunk(batch, noise=noise), atol=1e-5)
+    assert torch.allclose(recorded[3], changed, atol=1e-5)
+    assert not torch.allclose(recorded[0], changed, atol=1e-3)
+    assert torch.equal(recorded[0], recorded[2])
+    assert torch.allclose(recorded[0], recorded[1], atol=0.1)
+
+
+def _policy(device, **words):
     return FlowPolicy(
         FlowConfig(
             device=device,
+            **words,
             image_size=(64, 64),
             width=64,
             action_layers=2,

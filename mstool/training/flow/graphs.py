@@ -51,14 +51,69 @@ def record(modules: Sequence[nn.Module], inputs: Sequence[tuple[Tensor, ...]], d
         module.forward = choose(module, replayed, forward, shapes(arguments))
 
 
-def replay(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Callable[..., Tensor]:
+class Recordings:
+    """What a module's functions without gradients do on a GPU, each recorded when it is first called.
+
+    A copy holds none: it has weights of its own. Whoever moves the weights elsewhere says `forget`.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, torch.dtype | None], Callable[..., Any]] = {}
+
+    def __reduce__(self) -> tuple[type["Recordings"], tuple[()]]:
+        return Recordings, ()
+
+    def run(self, name: str, function: Callable[..., Any], *inputs: Tensor) -> Any:
+        """Call `function`, by its recording where there is a GPU and the inputs have the shapes of the first call's."""
+        if not inputs[0].is_cuda:
+            return function(*inputs)
+        key = name, torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else None
+        if key not in self._known:
+            self._known[key] = replay(function, inputs)
+        return self._known[key](*inputs)
+
+    def forget(self) -> None:
+        """Drop every recording."""
+        self._known.clear()
+
+
+def replay(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:
     """Return a function without gradients that replays a graph of itself, for inputs of the same shapes as these.
+
+    It returns one tensor or a tuple of them, new ones at each call.
 
     What it reads beside its inputs, such as weights that change in place, counts as it is at each replay. Inputs of
     other shapes run as before, and so does everything where CUDA cannot record it.
     """
-    held = [each.clone() for each in inputs]
     graph = torch.cuda.CUDAGraph()
+    # Ordinary tensors, whatever mode the caller is in: both modes may write to them later.
+    with torch.inference_mode(mode=False), torch.no_grad():
+        held = [each.clone() for each in inputs]
+        try:
+            result = _captured(graph, function, held)
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            logging.warning("a network's passes cannot be recorded, so it is slower: %s", error)
+            return function
+
+    def replayed(*arguments: Tensor) -> Any:
+        if shapes(arguments) != shapes(held):
+            return function(*arguments)
+        for kept, given in zip(held, arguments, strict=True):
+            kept.copy_(given)
+        graph.replay()
+        return tuple(each.clone() for each in result) if isinstance(result, tuple) else result.clone()
+
+    return replayed
+
+
+def _captured(graph: torch.cuda.CUDAGraph, function: Callable[..., Any], held: Sequence[Tensor]) -> Any:
+    """Record a call; returns what each replay writes to."""
+    cached = torch.is_autocast_cache_enabled()
+    # What autocast caches is freed when it ends, and a graph would go on reading it.
+    torch.set_autocast_cache_enabled(False)
+    torch.clear_autocast_cache()
     try:
         beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
@@ -67,22 +122,9 @@ def replay(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Callabl
                 function(*held)
         torch.cuda.current_stream().wait_stream(beside)
         with _same_stream(), torch.cuda.graph(graph):
-            result = function(*held)
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        logging.warning("a network's passes cannot be recorded, so learning is slower: %s", error)
-        return function
-
-    def replayed(*arguments: Tensor) -> Tensor:
-        if shapes(arguments) != shapes(held):
-            return function(*arguments)
-        for kept, given in zip(held, arguments, strict=True):
-            kept.copy_(given)
-        graph.replay()
-        return result.clone()
-
-    return replayed
+            return function(*held)
+    finally:
+        torch.set_autocast_cache_enabled(cached)
 
 
 def choose(

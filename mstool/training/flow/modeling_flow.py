@@ -93,6 +93,7 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         self.model = FlowNetwork(config)
         self.average = deepcopy(self.model).requires_grad_(requires_grad=False)
         self._recording = False
+        self._recordings = graphs.Recordings()
         self.sampler = make_sampler(config)
         if self.sampler is not None:
             self.sampler.requires_grad_(requires_grad=False)
@@ -152,6 +153,11 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
         with torch.no_grad():
             torch._foreach_lerp_(*self._pairs, share)
 
+    def _apply(self, *args: Any, **words: Any) -> Any:
+        """Move or cast the weights, which recordings read where they were."""
+        self._recordings.forget()
+        return super()._apply(*args, **words)
+
     @property
     def _on_gpu(self) -> bool:
         return str(self.config.device).startswith("cuda")
@@ -191,23 +197,28 @@ class FlowPolicy(PreTrainedPolicy):  # type: ignore[misc]
     def predict_action_chunk(self, batch: dict[str, Any], noise: Tensor | None = None, **_: Any) -> Tensor:
         """Return normalised actions (B, H, D); the same `noise` (B, H, D) gives the same actions."""
         self.eval()
-        net, config = self.average, self.config
+        config = self.config
         context, mask = self.encode(batch)
         if noise is None:
             noise = torch.randn(len(context), config.chunk_size, config.action_feature.shape[0], device=context.device)
         noise = noise.to(context)
 
         def draw(noise: Tensor) -> Tensor:
-            steps = config.num_inference_steps
-            return self.objective.sample(lambda x, t: net.expert(x, t, context, mask).float(), noise, steps)
+            drawn: Tensor = self._recordings.run("draw", self._draw, noise, context, mask)
+            return drawn
 
         return draw(noise) if self.sampler is None else self.sampler.sample(draw, noise, context, mask)
+
+    def _draw(self, noise: Tensor, context: Tensor, mask: Tensor) -> Tensor:
+        expert = self.average.expert
+        steps = self.config.num_inference_steps
+        return self.objective.sample(lambda x, t: expert(x, t, context, mask).float(), noise, steps)
 
     @torch.no_grad()
     def encode(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Return what the averaged encoder sees of a normalised batch: tokens (B, N, W) and their mask (B, N)."""
-        images = self._images(batch)
-        context, mask = self.average.encoder(images * 2 - 1, self._state(batch), batch[OBS_LANGUAGE_TOKENS])
+        seen = self._images(batch) * 2 - 1, self._state(batch), batch[OBS_LANGUAGE_TOKENS]
+        context, mask = self._recordings.run("encode", self.average.encoder.forward, *seen)
         return context, mask
 
     @torch.no_grad()

@@ -84,17 +84,15 @@ class Ddpm:
     def sample(self, predict: Predict, noise: Tensor, steps: int) -> Tensor:
         """Go down the levels in equal strides."""
         x = noise
-        levels = torch.linspace(1, 0, steps + 1)[:-1].mul(self.levels).round().clamp(min=1) / self.levels
-        for index, level in enumerate(levels):
-            t = level.repeat(len(x)).to(x.device)
-            signal = self._signal(t)[:, None, None]
-            guess = predict(x, t)
-            clean = ((x - (1 - signal).sqrt() * guess) / signal.sqrt()).clamp(-DDPM_RANGE, DDPM_RANGE)
-            if index + 1 == len(levels):
-                return clean
-            after = self._signal(levels[index + 1].repeat(len(x)).to(x.device))[:, None, None]
-            towards = (x - signal.sqrt() * clean) / (1 - signal).sqrt()
-            x = after.sqrt() * clean + (1 - after).sqrt() * towards
+        strides = torch.linspace(1, 0, steps + 1)[:-1].mul(self.levels).round().clamp(min=1) / self.levels
+        # Numbers rather than tensors: nothing goes to the device between two passes. After the last level: no noise.
+        signals = [*self._signal(strides).tolist(), 1.0]
+        for index, level in enumerate(strides.tolist()):
+            signal, after = signals[index : index + 2]
+            guess = predict(x, torch.full((len(x),), level, device=x.device))
+            clean = ((x - (1 - signal) ** 0.5 * guess) / signal**0.5).clamp(-DDPM_RANGE, DDPM_RANGE)
+            towards = (x - signal**0.5 * clean) / (1 - signal) ** 0.5
+            x = after**0.5 * clean + (1 - after) ** 0.5 * towards
         return x
 
     def _signal(self, t: Tensor) -> Tensor:
