@@ -48,6 +48,8 @@ CARD_FILE = "README.md"
 CONTACT_SHEET_FILE = "meta/mstool/contact_sheet.jpg"
 # Beside a checkpoint: the record and the episode log of what it was trained on.
 CONVENTIONS_FILE = "mstool_conventions.json"
+# Beside a checkpoint that `mstool improve` steers: what chooses its noise (`mstool.training.steering`).
+STEERING_FILE = "steering.safetensors"
 
 
 # All of LeRobot's below `meta/`, in any version; what else lies there is the user's.

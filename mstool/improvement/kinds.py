@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.files import STEERING_FILE
 from mstool.errors import UsageError
 from mstool.improvement.bc_success import BcSuccess
 from mstool.improvement.best_of_n import BestOfNMethod
@@ -11,7 +12,6 @@ from mstool.improvement.dsrl import Dsrl
 from mstool.improvement.fql import Fql
 from mstool.improvement.method import Method
 from mstool.improvement.options import ImproveOptions
-from mstool.training.steering import FILE as STEERING
 from mstool.training.steering import TYPES
 
 KINDS: Mapping[str, type[Method]] = {
@@ -41,7 +41,7 @@ def check_kind(options: ImproveOptions, model: Path, config: Mapping[str, Any]) 
             f"{', '.join(TYPES)}",
             fix="mstool finetune DATASET trains a flow policy, then mstool improve runs/flow-DATASET",
         )
-    sampler = "steered" if (model / STEERING).is_file() else config.get("sampler", "ode")
+    sampler = "steered" if (model / STEERING_FILE).is_file() else config.get("sampler", "ode")
     if sampler != "ode":
         raise UsageError(
             f"{options.checkpoint} was improved already ({sampler})",

@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from mstool.dataset.files import STEERING_FILE
 from mstool.training.flow.improved import Steered
 from mstool.training.flow.network import rms, sinusoidal
 
-FILE = "steering.safetensors"
 # The policies whose embeddings this knows to ask for.
 TYPES = ("pi05",)
 # Of the tokens, and of the attention that reads them.
@@ -90,14 +90,14 @@ def plain(policy: Any) -> Any:
 
 def save(steering: Steering, folder: Path) -> None:
     """Write it beside a policy's weights."""
-    save_file({name: value.cpu().contiguous() for name, value in steering.state_dict().items()}, folder / FILE)
+    save_file({name: value.cpu().contiguous() for name, value in steering.state_dict().items()}, folder / STEERING_FILE)
 
 
 def load(folder: Path, device: str) -> Steering | None:
     """Return what lies beside a policy's weights, None where there is nothing."""
-    if not (folder / FILE).is_file():
+    if not (folder / STEERING_FILE).is_file():
         return None
-    weights = load_file(folder / FILE, device)
+    weights = load_file(folder / STEERING_FILE, device)
     last = weights["actor.net.9.weight"]
     steering = Steering(len(weights["projection"]), len(last) // 2, last.shape[1])
     steering.load_state_dict(weights)

@@ -2,9 +2,7 @@
 
 import contextlib
 import copy
-import importlib
 import inspect
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,11 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.column_names import GOAL_COLUMN
 from mstool.dataset.conventions import Conventions
-from mstool.errors import DataError, SetupError
+from mstool.errors import SetupError
 from mstool.evaluation.checkpoint_features import check_fit
-from mstool.evaluation.needs import ready
 from mstool.evaluation.policies.checkpoint import content_hash, find_checkpoint
+from mstool.evaluation.policies.lerobot_checkpoint import load_checkpoint
 from mstool.evaluation.policy import Observation, Traits
-from mstool.installation import install_command
 from mstool.progress import Notify
 from mstool.torch_device import choose_device
 
@@ -67,7 +64,9 @@ class LerobotPolicy:
         self._views = dict(conventions.record.views)
         self._slots = slots
         self.device = choose_device(device)
-        self.config, self.policy, self._before, self._after, self._steering = _load(self._folder, self.device)
+        loaded = load_checkpoint(self._folder, self.device)
+        self.config, self.policy = loaded.config, loaded.policy
+        self._before, self._after, self._steering = loaded.before, loaded.after, loaded.steering
         self.name = f"{self.config.type} {_label(self._folder)}"
         for note in check_fit(self.config, conventions, self._renames()):
             notify(note)
@@ -193,70 +192,14 @@ def _label(folder: Path) -> str:
     return folder.name
 
 
-def _register() -> None:
-    """Make LeRobot know policies that are not its own: installed plugins, and the bundled `flow`."""
-    from lerobot.utils.import_utils import register_third_party_plugins
+def _device(wanted: str) -> str:
+    import torch
 
-    register_third_party_plugins()
-    # By name: only what runs a checkpoint needs training's package.
-    importlib.import_module("mstool.training.flow")
-
-
-def _register_processors(config: Any) -> None:
-    """Import `processor_NAME` beside `configuration_NAME`, where a policy keeps processor steps of its own."""
-    module = type(config).__module__
-    with contextlib.suppress(ModuleNotFoundError):
-        importlib.import_module(module.replace("configuration_", "processor_"))
-
-
-def _load(folder: Path, device: str) -> tuple[Any, Any, Any, Any, Any]:
-    with ready(folder):
-        return _loaded(folder, device)
-
-
-def _loaded(folder: Path, device: str) -> tuple[Any, Any, Any, Any, Any]:
-    from lerobot.configs import PreTrainedConfig
-    from lerobot.policies.factory import get_policy_class, make_pre_post_processors
-    from safetensors import SafetensorError
-
-    _register()
-    steering = importlib.import_module("mstool.training.steering")
-    try:
-        config = PreTrainedConfig.from_pretrained(str(folder))
-        config.device = device
-        config.pretrained_path = folder
-        _register_processors(config)
-        with contextlib.redirect_stdout(io.StringIO()):  # LeRobot prints; standard output belongs to the result
-            policy = _with_adapter(folder, config) if config.use_peft else None
-            policy = policy or get_policy_class(config.type).from_pretrained(str(folder), config=config)
-            before, after = make_pre_post_processors(
-                config,
-                pretrained_path=str(folder),
-                preprocessor_overrides={"device_processor": {"device": device}},
-            )
-        chosen = steering.load(folder, device)
-    except ImportError as error:
-        raise SetupError(f"{folder}: {error}", fix=install_command(["train"])) from error
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        first = (str(error).splitlines() or [repr(error)])[0]
-        raise DataError(
-            f"{folder} cannot be loaded as a LeRobot checkpoint: {type(error).__name__}: {first}",
-            fix="it needs config.json, model.safetensors, policy_preprocessor.json and policy_postprocessor.json as "
-            "lerobot 0.6.1 writes them",
-        ) from error
-    policy.to(device)
-    policy.eval()
-    policy.reset()
-    return config, policy, before, after, chosen
-
-
-def _with_adapter(folder: Path, config: Any) -> Any:
-    from lerobot.policies.factory import get_policy_class
-    from peft import PeftConfig, PeftModel
-
-    adapter = PeftConfig.from_pretrained(str(folder))
-    base = get_policy_class(config.type).from_pretrained(adapter.base_model_name_or_path, config=config)
-    return PeftModel.from_pretrained(base, str(folder), config=adapter)
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise SetupError("--device cuda: torch finds no GPU", fix="add --device cpu, or run: mstool doctor")
+    return wanted
 
 
 def _noise_shape(policy: Any, config: Any) -> tuple[int, int] | None:
