@@ -14,13 +14,13 @@ from mstool.improvement.options import ImproveOptions
 from mstool.improvement.prepare import Prepared
 from mstool.improvement.report import ImprovePlan
 from mstool.improvement.rows import Sizes
-from mstool.training.problems import no_memory
+from mstool.training.problems import no_memory, no_space
 
 
 def open_policy(prepared: Prepared) -> LerobotPolicy:
     """Load the checkpoint."""
     options = prepared.options
-    with told_of_memory(options):
+    with told_of_limits(options):
         return LerobotPolicy(str(prepared.model), prepared.conventions, device=options.device, slots=prepared.workers)
 
 
@@ -46,7 +46,7 @@ def make_plan(prepared: Prepared, policy: LerobotPolicy) -> ImprovePlan:
     frames = [int(line["frames"]) for line in demo_lines(prepared.demos, prepared.envs)] if prepared.demos else []
     every = stride(sum(frames), options.replan)
     own = own_rows(options.episodes, max(task.horizon for task in prepared.tasks), options.replan)
-    with told_of_memory(options):
+    with told_of_limits(options):
         sizes, demos = row_sizes(method), sum(-(-each // every) for each in frames)
         frozen = sum(each.numel() * each.element_size() for each in policy.policy.parameters())
         takes = estimate(method, sizes, demos, own, frozen)
@@ -54,8 +54,8 @@ def make_plan(prepared: Prepared, policy: LerobotPolicy) -> ImprovePlan:
 
 
 @contextmanager
-def told_of_memory(options: ImproveOptions) -> Iterator[None]:
-    """Say what to lower where the block runs out of memory.
+def told_of_limits(options: ImproveOptions) -> Iterator[None]:
+    """Say what to do where the block runs out of memory, or of space on the disk.
 
     Raises
     ------
@@ -65,11 +65,16 @@ def told_of_memory(options: ImproveOptions) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if not no_memory(error):
-            raise
-        raise SetupError(
-            f"out of memory with batches of {options.batch_size}: a smaller batch takes less of the GPU, "
-            "fewer --workers less of both",
-            fix=options.command(batch_size=max(1, options.batch_size // 2)),
-        ) from error
+    except Exception as error:
+        if no_memory(error):
+            raise SetupError(
+                f"out of memory with batches of {options.batch_size}: a smaller batch takes less of the GPU, "
+                "fewer --workers less of both",
+                fix=options.command(batch_size=max(1, options.batch_size // 2)),
+            ) from error
+        if no_space(error):
+            raise SetupError(
+                "no space is left on the disk: what was saved before is complete",
+                fix=f"free some space, then {options.command(resume=True, overwrite=False)}",
+            ) from error
+        raise

@@ -19,7 +19,7 @@ from mstool.improvement.curve import write_curve
 from mstool.improvement.demos import load_demos
 from mstool.improvement.frozen_policy import freeze
 from mstool.improvement.learner import Learner
-from mstool.improvement.plan import make_method, row_sizes, told_of_memory
+from mstool.improvement.plan import make_method, row_sizes, told_of_limits
 from mstool.improvement.policy_files import PolicyFiles
 from mstool.improvement.prepare import Prepared, run_name
 from mstool.improvement.report import ImprovePlan, ImproveReport, report
@@ -71,7 +71,7 @@ class Run:
         """
         prepared, options = self.prepared, self.prepared.options
         self.schedule = Schedule(options)
-        with told_of_memory(options):
+        with told_of_limits(options):
             if options.resume:
                 self.schedule = go_on(prepared, self.learner, self.course)
                 self.notify(f"going on after {len(self.course.lines)} episodes and {self.learner.updates} updates")

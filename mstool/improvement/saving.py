@@ -56,9 +56,13 @@ class Saver:
             return target / MODEL  # nothing happened since
         self._save_replay(own)
         shutil.rmtree(aside, ignore_errors=True)
-        (aside / STATE).mkdir(parents=True)
-        torch.save({"method": method.state(), "added": own.added, **state}, aside / STATE / _STATE_FILE)
-        self.policy.write(method, aside / MODEL, episodes)
+        try:
+            (aside / STATE).mkdir(parents=True)
+            torch.save({"method": method.state(), "added": own.added, **state}, aside / STATE / _STATE_FILE)
+            self.policy.write(method, aside / MODEL, episodes)
+        except BaseException:  # a full disk
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
         shutil.rmtree(target, ignore_errors=True)  # of a run that was killed before it linked it
         aside.rename(target)
         link(folder / LAST, target.name)
@@ -74,7 +78,7 @@ class Saver:
         folder.mkdir(parents=True, exist_ok=True)
         done = max((stop for _, stop, _ in replay_files(self.output)), default=0)
         if own.added > done:
-            aside = folder / f".{os.getpid()}.pt"
+            aside = folder / ".new.pt"
             torch.save(own.since(done), aside)
             aside.rename(folder / f"{done:09d}-{own.added:09d}.pt")
 

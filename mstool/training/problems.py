@@ -33,6 +33,8 @@ _ENDINGS = {
 
 # What torch says of a GPU, of the machine's memory, and cuBLAS of its own.
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
+# What safetensors says of a full disk, and torch, whose file has another length than what was written.
+_NO_SPACE = re.compile(r"No space left|inline_container\.cc:\d+\] . (unexpected pos|PytorchStreamWriter failed)")
 
 
 class Stopped(MstoolError):  # noqa: N818  # not an error: a wish of the user's
@@ -76,7 +78,7 @@ def _explain(
     text = str(error)
     if no_memory(error):
         return _out_of_memory(options, train.batch_size, memory, device_bytes, text)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if no_space(error):
         return SetupError(
             f"no space left for {options.output}: what was saved before is complete",
             fix=f"free some space, then {options.command(resume=True)}",
@@ -89,6 +91,13 @@ def _explain(
 def no_memory(error: Exception) -> bool:
     """Tell whether an error says that memory ended, the machine's or a GPU's."""
     return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
+
+
+def no_space(error: Exception) -> bool:
+    """Tell whether an error says that the disk is full."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return bool(_NO_SPACE.search(str(error)))
 
 
 def _worker_ended(error: BaseException, options: FinetuneOptions, num_workers: int) -> SetupError:

@@ -1,11 +1,13 @@
 """How a run of `mstool improve` goes: its phases, its curve, and what ends it."""
 
+import errno
 import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from mstool.errors import MstoolError
@@ -14,7 +16,7 @@ from mstool.improvement.course import Course
 from mstool.improvement.curve import smoothed, write_curve
 from mstool.improvement.method import Base, Hyper, Method
 from mstool.improvement.options import ImproveOptions
-from mstool.improvement.plan import told_of_memory
+from mstool.improvement.plan import told_of_limits
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Episode, Sizes
 from mstool.improvement.saving import Saver, load_rows, read_state, replay_files
@@ -123,12 +125,12 @@ def beside_torch():
 def test_where_memory_ends_is_told_what_to_lower(ask):
     with (
         pytest.raises(MstoolError, match="out of memory with batches of 256") as told,
-        told_of_memory(ImproveOptions("runs/x")),
+        told_of_limits(ImproveOptions("runs/x")),
     ):
         ask()
     assert told.value.exit_code == 1
     assert "--batch-size 128" in told.value.fix
-    with pytest.raises(RuntimeError, match="shape"), told_of_memory(ImproveOptions("runs/x")):
+    with pytest.raises(RuntimeError, match="shape"), told_of_limits(ImproveOptions("runs/x")):
         torch.zeros(2).reshape(3)
 
 
@@ -146,6 +148,25 @@ def test_rows_that_made_way_leave_the_disk_and_a_run_goes_on_from_the_others(tmp
     load_rows(tmp_path, again, read_state(tmp_path, "cpu")["added"])
     assert again.added == own.added == 12
     assert all(torch.equal(again.rows[name], values) for name, values in own.rows.items())
+
+
+def full():
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def full_for_torch():
+    torch.save({"weights": torch.zeros(10**6)}, "/dev/full")  # it has another error for this
+
+
+def full_for_safetensors():
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+@pytest.mark.parametrize("save", [full, full_for_torch, full_for_safetensors])
+def test_a_full_disk_is_told_with_how_to_go_on(save):
+    with pytest.raises(MstoolError, match="no space is left") as told, told_of_limits(ImproveOptions("runs/x")):
+        save()
+    assert told.value.fix.endswith("mstool improve runs/x --resume")
 
 
 class Square(Method):
