@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from typing import Protocol as Interface
 
 from mstool.contract import Array, CameraFacts, ControllerFacts, RenderDetail, RobotFacts, RobotReading, State
 from mstool.layouts import Layout
 from mstool.layouts.controller import Controller
 from mstool.manifest import Task
-from mstool.simulators.demos import Attempt, Demos, GenerateReport, Rollout
+from mstool.simulators.demos import Attempt, Demos, GenerateReport, Rollout, Wanted
 from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.protocol import Protocol
 
@@ -213,13 +213,10 @@ class Benchmark(Interface):
         self,
         env_id: str,
         *,
-        episodes: int,
-        seed: int,
-        out_dir: Path,
-        overwrite: bool = False,
         workers: int | None = None,
         robot: str | None = None,
         disturb: float = 0.0,
+        **wanted: Unpack[Wanted],
     ) -> GenerateReport:
         """Write demos of consecutive seeds, all that the planner solves; the same bytes for any number of workers.
 
@@ -227,17 +224,9 @@ class Benchmark(Interface):
         """
 
     def record(
-        self,
-        spec: SimulatorSpec,
-        rollouts: Iterator[Rollout],
-        *,
-        source: str,
-        episodes: int,
-        seed: int,
-        out_dir: Path,
-        overwrite: bool = False,
+        self, spec: SimulatorSpec, rollouts: Iterator[Rollout], *, source: str, **wanted: Unpack[Wanted]
     ) -> GenerateReport:
-        """Write demos of the successful ones of `rollouts`, which begin at `seed` and are in the order of seeds.
+        """Write demos of the successful ones of `rollouts`, which begin at its `seed` and are in the order of seeds.
 
         `source` says in words who acted. Nothing is asked of `rollouts` before it is clear that there is a place for
         the files, and nothing more once there are enough.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypedDict
 
 from mstool.contract import Array, State
 
@@ -131,6 +131,17 @@ class Rollout:
 def most_attempts(episodes: int) -> int:
     """Return after how many seeds it is hopeless to get so many successful episodes."""
     return max(50, 20 * episodes)
+
+
+class Wanted(TypedDict):
+    """What is asked of demos that are to be written, whoever acts in them."""
+
+    # Successful ones, of seeds from this one on.
+    episodes: int
+    seed: int
+    # The folder of the files, and whether those that are there are replaced.
+    out_dir: Path
+    overwrite: NotRequired[bool]
 
 
 @dataclass(frozen=True)

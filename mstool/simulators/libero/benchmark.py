@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Unpack
 
 from mstool.contract import ControllerFacts
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.layouts import Layout
 from mstool.manifest import Task
 from mstool.simulators.base import Simulator, SimulatorSpec
-from mstool.simulators.demos import Demos, GenerateReport, Rollout
+from mstool.simulators.demos import Demos, GenerateReport, Rollout, Wanted
 from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.libero.controller import LiberoController
 from mstool.simulators.libero.demos import SUFFIX, LiberoDemos
@@ -126,13 +127,10 @@ class Libero:
         self,
         env_id: str,
         *,
-        episodes: int,
-        seed: int,
-        out_dir: Path,
-        overwrite: bool = False,
         workers: int | None = None,
         robot: str | None = None,
         disturb: float = 0.0,
+        **wanted: Unpack[Wanted],
     ) -> GenerateReport:
         """Write one of LIBERO's kind of file."""
         if disturb or robot:
@@ -140,25 +138,13 @@ class Libero:
                 "LIBERO's expert cannot be disturbed, nor move another robot",
                 fix=f"mstool demos generate --env {env_id}, without --disturb and --robot",
             )
-        return generate_demos(
-            env_id, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite, workers=workers
-        )
+        return generate_demos(env_id, workers=workers, **wanted)
 
     def record(
-        self,
-        spec: SimulatorSpec,
-        rollouts: Iterator[Rollout],
-        *,
-        source: str,
-        episodes: int,
-        seed: int,
-        out_dir: Path,
-        overwrite: bool = False,
+        self, spec: SimulatorSpec, rollouts: Iterator[Rollout], *, source: str, **wanted: Unpack[Wanted]
     ) -> GenerateReport:
         """Write one of LIBERO's kind of file."""
-        return record_demos(
-            spec, rollouts, source=source, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite
-        )
+        return record_demos(spec, rollouts, source=source, **wanted)
 
     def open_demos(self, path: Path, env_id: str = "") -> Demos:
         """Open one of LIBERO's hdf5 files, or that of `env_id` in a folder of them."""

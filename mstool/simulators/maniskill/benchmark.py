@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Unpack
 
 from mstool.contract import ControllerFacts
 from mstool.layouts import Layout
 from mstool.manifest import Task, find_task
 from mstool.simulators.base import SimulatorSpec
-from mstool.simulators.demos import Attempt, GenerateReport, Rollout
+from mstool.simulators.demos import Attempt, GenerateReport, Rollout, Wanted
 from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.maniskill.controller import ManiSkillController
 from mstool.simulators.maniskill.demos import hub
@@ -116,41 +117,19 @@ class ManiSkill:
         self,
         env_id: str,
         *,
-        episodes: int,
-        seed: int,
-        out_dir: Path,
-        overwrite: bool = False,
         workers: int | None = None,
         robot: str | None = None,
         disturb: float = 0.0,
+        **wanted: Unpack[Wanted],
     ) -> GenerateReport:
         """Write `trajectory.h5` and `trajectory.json` as ManiSkill does."""
-        return generate_demos(
-            env_id,
-            episodes=episodes,
-            seed=seed,
-            out_dir=out_dir,
-            overwrite=overwrite,
-            workers=workers,
-            robot=robot,
-            disturb=disturb,
-        )
+        return generate_demos(env_id, workers=workers, robot=robot, disturb=disturb, **wanted)
 
     def record(
-        self,
-        spec: SimulatorSpec,
-        rollouts: Iterator[Rollout],
-        *,
-        source: str,
-        episodes: int,
-        seed: int,
-        out_dir: Path,
-        overwrite: bool = False,
+        self, spec: SimulatorSpec, rollouts: Iterator[Rollout], *, source: str, **wanted: Unpack[Wanted]
     ) -> GenerateReport:
         """Write the same two files, in the control mode of `spec`."""
-        return record_demos(
-            spec, rollouts, source=source, episodes=episodes, seed=seed, out_dir=out_dir, overwrite=overwrite
-        )
+        return record_demos(spec, rollouts, source=source, **wanted)
 
     def open_demos(self, path: Path, env_id: str = "") -> DemoFile:  # noqa: ARG002
         """Open a pair of `.h5` and `.json`."""
