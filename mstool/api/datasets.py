@@ -7,13 +7,17 @@ from mstool.api.arguments import PathLike, Words, pairs, path_or_none, words
 from mstool.api.claims import checked, from_file, from_words
 from mstool.dataset.describe import DescribeReport
 from mstool.dataset.describe import describe as restore
+from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
+from mstool.evaluation.policies.checkpoint import checkpoint_in, results_folder
+from mstool.evaluation.results import RESULTS_FILE
 from mstool.maniskill2lerobot.options import parse_version
 from mstool.maniskill2lerobot.pictures.profiles import parse_profile
 from mstool.maniskill2lerobot.rewrite.merge_export import export as export_dataset
 from mstool.maniskill2lerobot.rewrite.merge_export import merge as merge_datasets
 from mstool.maniskill2lerobot.rewrite.report import RebuildReport
 from mstool.progress import notify
+from mstool.training.publish import PolicyReport, export_policy
 from mstool.validators.claims import ClaimsReport, describe_by_claims
 from mstool.validators.show.run import Shown
 from mstool.validators.show.run import show as show_dataset
@@ -73,13 +77,15 @@ def export(
     rename: Mapping[str, str] | None = None,
     video_profile: str | None = None,
     overwrite: bool = False,
-) -> RebuildReport:
+) -> RebuildReport | PolicyReport:
     """Write a dataset, ours or not, in another LeRobot version, without simulation and without loss of statistics.
+
+    A trained policy is written as others get it: bfloat16 weights, what its numbers mean, and a card.
 
     Parameters
     ----------
     dataset
-        Its folder: v2.0, v2.1 or v3.0.
+        Its folder: v2.0, v2.1 or v3.0; or of a run of `finetune`, for its last checkpoint.
     output
         Folder of the result.
     version
@@ -91,7 +97,7 @@ def export(
     video_profile
         Encode videos anew, "exact" or "portable" (browsers); by default as they are.
     overwrite
-        Replace the dataset that is there.
+        Replace what is there.
 
     Raises
     ------
@@ -101,6 +107,17 @@ def export(
         The dataset is damaged.
 
     """
+    model = None if is_dataset(Path(dataset)) else checkpoint_in(Path(dataset))
+    if model is not None:
+        given = (("--format", version), ("--storage", storage), ("--drop", drop), ("--rename", rename))
+        wrong = [name for name, value in (*given, ("--video-profile", video_profile)) if value]
+        if wrong:
+            raise UsageError(
+                f"{dataset} is a trained policy: {', '.join(wrong)} is a dataset's",
+                fix=f"mstool export {dataset} --output {output}",
+            )
+        found = results_folder(model) / RESULTS_FILE
+        return export_policy(model, Path(output), results=found if found.is_file() else None, overwrite=overwrite)
     chosen, kept = parse_version(version, storage)
     return export_dataset(
         Path(dataset),

@@ -1,4 +1,4 @@
-"""`mstool export`: a dataset in the other format."""
+"""`mstool export`: a dataset in the other format, or a trained policy as others get it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,11 +21,13 @@ Examples:
     mstool export so101 --drop operator --rename observation.pose=observation.state --output so101_renamed
 
     mstool export data/PickCube-v1 --video-profile portable --output data/PickCube-v1-portable
+
+    mstool export runs/pick --output pick
 """
 
 
 def export(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of the dataset.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of the dataset, or of a run of finetune.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the result.")],
     version: Annotated[
         str | None,
@@ -40,13 +42,14 @@ def export(
         str | None,
         typer.Option(help="Encode videos anew: exact or portable (browsers).", show_default="as they are encoded"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the dataset that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Write a dataset, ours or not, in another LeRobot version or video profile, without loss of statistics.
 
     One made elsewhere (v2.0, v2.1 or v3.0) keeps its columns, but those of `--drop`, and its pictures as they are
-    stored, unless `--storage` or `--video-profile` says otherwise.
+    stored, unless `--storage` or `--video-profile` says otherwise. Of a trained policy the last checkpoint becomes a
+    small folder: bfloat16 weights, what its numbers mean, and a card.
     """
     from mstool.api.datasets import export as run
     from mstool.maniskill2lerobot.rewrite.elsewhere.source import parse_renames

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mstool.hub_files import HubFiles
+from mstool.training.clock import MOST_STEPS
 from mstool.training.plan import Plan
 
 _GIB, _MILLION = 2**30, 1e6
@@ -77,9 +78,10 @@ def _pictures(plan: Plan) -> str:
 
 
 def _checkpoints(plan: Plan) -> str:
-    every = f"every {plan.config['save_freq']} steps, {plan.checkpoints} in all, in {plan.options.output}/checkpoints"
+    often, where = plan.config["save_freq"], f"in {plan.options.output}/checkpoints"
+    every = f"every {often} steps, {plan.checkpoints} in all, {where}"
     if plan.minutes:
-        every = f"at the end, and every {plan.config['save_freq']} steps, in {plan.options.output}/checkpoints"
+        every = f"at the end, {f'and every {often} steps, ' if often < MOST_STEPS else ''}{where}"
     if plan.memory is None or plan.disk is None:
         return every
     return f"{every}; {plan.memory.checkpoint / _GIB:.2f} GiB each, {plan.disk / _GIB:.1f} GiB"

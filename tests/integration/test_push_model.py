@@ -73,6 +73,31 @@ def test_the_same_observation_gives_the_same_actions(run, fetched):
     assert (chunks[0] - chunks[1]).abs().max() < 0.05 < chunks[0].abs().max()
 
 
+def test_export_writes_the_same_into_a_folder(run, fetched, tmp_path, mstool, capsys):
+    folder, _ = fetched
+    output = tmp_path / "pick"
+    assert mstool("export", run, "--output", output) == 0
+    assert "bfloat16" in capsys.readouterr().out
+    assert {path.name for path in output.iterdir()} == {path.name for path in folder.iterdir()}
+    for path in output.glob("*.safetensors"):
+        assert path.read_bytes() == (folder / path.name).read_bytes()
+    card = (output / "README.md").read_text()
+    assert f"mstool eval --policy {output}" in card
+    assert "of `PickCube-v1`" in card
+    assert mstool("export", run, "--output", output) == UsageError.exit_code
+    assert "--overwrite" in capsys.readouterr().err
+    assert mstool("export", output, "--output", tmp_path / "again") == 0  # of what was exported
+    assert (tmp_path / "again" / "model.safetensors").read_bytes() == (output / "model.safetensors").read_bytes()
+
+
+def test_export_overwrites_no_folder_that_is_no_policy(run, tmp_path, mstool, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert mstool("export", run, "--output", tmp_path, "--overwrite") == UsageError.exit_code
+    assert mstool("export", run, "--output", tmp_path / "pick", "--format", "v2.1") == UsageError.exit_code
+    assert "--format" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_what_belongs_to_datasets_is_refused(run, tmp_path, mstool, capsys):
     assert mstool("push", run, "--repo-id", REPO, "--tag") == UsageError.exit_code
     assert "is a trained policy" in capsys.readouterr().err
