@@ -28,6 +28,12 @@ IMPORTED_BEFORE: list[str] = []
 _PR_SET_PDEATHSIG = 1
 
 
+def worker_number() -> int:
+    """Return which of its parent's worker processes this one is, from 0: multiprocessing counts those it starts."""
+    number = multiprocessing.current_process().name.rpartition("-")[2]
+    return int(number) - 1 if number.isdigit() else 0
+
+
 def start_worker(serve: Callable[..., None], *args: Any, imports: Sequence[str] = ()) -> tuple[Connection, BaseProcess]:
     """Start a process that calls `serve(pipe, *args)`; returns our end of the pipe, and the process.
 

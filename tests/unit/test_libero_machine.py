@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -47,6 +48,32 @@ def machine(monkeypatch):
 def test_it_renders_on_a_gpu_where_there_is_one(machine, libraries, devices, asked, chosen, on):
     machine(*libraries, devices=devices, asked=asked)
     assert (gl.choose_gl(), gl.render_backend()) == (chosen, on)
+
+
+@pytest.mark.parametrize(
+    ("devices", "visible", "mujocos", "drawn_with"),
+    [
+        ((GPU, GPU, SOFTWARE), None, None, [0, 1, 0, 1]),
+        ((GPU, GPU, GPU, GPU), "1,3", None, [1, 3, 1, 3]),
+        # Robosuite's own choice.
+        ((GPU, GPU), "1", None, [-1] * 4),
+        ((GPU, GPU), None, "1", [-1] * 4),
+        ((GPU, SOFTWARE), None, None, [-1] * 4),
+        ((SOFTWARE,), None, None, [-1] * 4),
+    ],
+)
+def test_workers_share_the_gpus_in_turn(machine, monkeypatch, devices, visible, mujocos, drawn_with):
+    machine("EGL", devices=devices)
+    for name, value in (("CUDA_VISIBLE_DEVICES", visible), ("MUJOCO_EGL_DEVICE_ID", mujocos)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    found = []
+    for number in range(1, 5):
+        process = SimpleNamespace(name=f"ForkServerProcess-{number}")
+        monkeypatch.setattr("multiprocessing.current_process", lambda process=process: process)
+        found.append(gl.render_device())
+    assert found == drawn_with
 
 
 @pytest.mark.parametrize(("libraries", "why"), [((), "is not on this machine"), (("EGL",), "has no device to draw on")])

@@ -12,7 +12,6 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.column_names import GOAL_COLUMN
 from mstool.dataset.conventions import Conventions
-from mstool.errors import SetupError
 from mstool.evaluation.checkpoint_features import check_fit
 from mstool.evaluation.policies.checkpoint import content_hash, find_checkpoint
 from mstool.evaluation.policies.lerobot_checkpoint import load_checkpoint
@@ -190,16 +189,6 @@ def _label(folder: Path) -> str:
     if len(parts) > 3 and parts[-3] == "checkpoints":
         return f"{parts[-4]}@{parts[-2]}"
     return folder.name
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise SetupError("--device cuda: torch finds no GPU", fix="add --device cpu, or run: mstool doctor")
-    return wanted
 
 
 def _noise_shape(policy: Any, config: Any) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, Rob
 from mstool.errors import DataError, UsageError
 from mstool.robots import PANDA
 from mstool.simulators.base import SimulatorSpec
-from mstool.simulators.libero.gl import render_backend
+from mstool.simulators.libero.gl import render_backend, render_device
 from mstool.simulators.libero.library import load_libero
 from mstool.simulators.libero.moment import Moment
 from mstool.simulators.libero.placements import Placements
@@ -64,6 +64,7 @@ class LiberoSimulator:
             bddl_file_name=str(self.task.bddl),
             use_camera_obs=False,
             has_offscreen_renderer=bool(spec.views),
+            render_gpu_device_id=render_device(),
             control_freq=FPS,
             ignore_done=True,
         )

@@ -7,6 +7,7 @@ import shutil
 from functools import cache
 
 from mstool.errors import SetupError
+from mstool.processes import worker_number
 
 _PACKAGES = {
     "apt-get": "apt-get install -y libegl1 libegl-mesa0 libgl1",
@@ -15,6 +16,7 @@ _PACKAGES = {
 # Of EGL's headers; and what a device that draws on the processor says of itself.
 _EXTENSIONS = 0x3055
 _SOFTWARE = "EGL_MESA_device_software"
+_NVIDIA = "EGL_NV_device_cuda"
 _MOST_DEVICES = 64
 
 
@@ -46,6 +48,21 @@ def render_backend() -> str:
     """Return `gpu` where EGL's first device, which robosuite takes, is one; else `cpu`."""
     on_gpu = choose_gl() == "egl" and bool(egl_devices()) and _SOFTWARE not in egl_devices()[0]
     return "gpu" if on_gpu else "cpu"
+
+
+def render_device() -> int:
+    """Return which of EGL's devices this process draws with: workers share a machine's GPUs in turn.
+
+    -1 leaves it to robosuite, which takes the first, or what MUJOCO_EGL_DEVICE_ID says. The NVIDIA GPUs are EGL's first
+    devices, in CUDA's order; CUDA_VISIBLE_DEVICES names those that may be used.
+    """
+    gpus = [number for number, said in enumerate(egl_devices()) if _NVIDIA in said]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if visible:
+        gpus = [number for number in gpus if str(number) in visible.split(",")]
+    if choose_gl() != "egl" or len(gpus) < 2 or "MUJOCO_EGL_DEVICE_ID" in os.environ:
+        return -1
+    return gpus[worker_number() % len(gpus)]
 
 
 @cache

@@ -1,12 +1,12 @@
 """Which device SAPIEN renders on, opened once."""
 
-import multiprocessing
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from mstool.errors import SetupError
 from mstool.installation import fix_command
+from mstool.processes import worker_number
 
 
 def render_backend() -> str:
@@ -57,8 +57,7 @@ def _renderer() -> tuple[str, Any]:
 
 
 def _turn() -> int:
-    """Return which GPU is this process's: multiprocessing counts the processes it starts, from `...Process-1` on."""
+    """Return which GPU is this process's."""
     import torch
 
-    number = multiprocessing.current_process().name.rpartition("-")[2]
-    return (int(number) - 1) % max(1, torch.cuda.device_count()) if number.isdigit() else 0
+    return worker_number() % max(1, torch.cuda.device_count())
