@@ -21,7 +21,7 @@ from mstool.training.flow.improved import ChunkCritic
 
 TAU = 0.005
 # Weight of Cal-QL's term. Values lie in [0, 1].
-CONSERVATIVE = 0.1
+CONSERVATIVE = 0.05
 
 
 class Values(nn.Module):
