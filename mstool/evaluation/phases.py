@@ -25,6 +25,8 @@ PHASES = {
 }
 # Fingers that are told to close have stopped when they move less than this within a step, m: both together.
 _STILL_M = 5e-4
+# For so many steps: fingers that turn round stand still for one.
+_LASTS = 3
 # Nothing is between fingers that are closer than this, and they have not closed when they are further apart than this
 # share of their widest, m.
 _EMPTY_M, _OPEN = 2e-3, 0.97
@@ -54,6 +56,7 @@ def phase_of_failure(states: Array, actions: Array, layout: Layout, control_mode
     if closing.all():  # it is not used, as in tasks that push
         return ""
     stopped = closing & (np.abs(np.diff(opening)) < _STILL_M) & (opening[1:] < _OPEN * opening.max())
+    stopped = _lasting(stopped)
     held = np.flatnonzero(stopped & (opening[1:] > _EMPTY_M))
     if not len(held):
         return "grasp" if stopped.any() else "reach"
@@ -61,6 +64,11 @@ def phase_of_failure(states: Array, actions: Array, layout: Layout, control_mode
     if not closing[after].all():
         return "place"
     return "drop" if (opening[1:][after] <= _EMPTY_M).any() else "transport"
+
+
+def _lasting(flags: Array) -> Array:
+    """Return where flags (T,) have been set for `_LASTS` steps."""
+    return np.convolve(flags, np.ones(_LASTS, int))[: len(flags)] == _LASTS
 
 
 def in_words(phases: Mapping[str, int], episodes: int) -> str:

@@ -57,6 +57,10 @@ def test_fingers_that_are_always_closed_tell_nothing():
     assert phase((True, [*CLOSES, 0.02, *[0.0] * 20])) == ""
 
 
+def test_fingers_that_turn_round_hold_nothing():
+    assert phase(*[(True, [0.07, 0.06, 0.06]), (False, [0.07, OPEN_M])] * 5) == "reach"
+
+
 def test_a_layout_without_fingers_tells_nothing():
     assert phase_of_failure(*episode(REACHES), get_layout("native"), MODE, solved_once=False) == ""
 
