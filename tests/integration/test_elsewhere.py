@@ -12,6 +12,7 @@ from hub_server.fixtures import hub, hub_environment  # noqa: F401
 from support import foreign
 from support.converted import command
 from support.lerobot_tools import convert_v21, edit
+from support.proofs import some
 
 from mstool.dataset.files import SOURCES_FILE
 from mstool.dataset.fingerprint import content_hash
@@ -63,7 +64,7 @@ def table(root, name):
     return json.loads((root / "meta" / name).read_text())
 
 
-@pytest.mark.parametrize("name", list(SPECS))
+@pytest.mark.parametrize("name", some(SPECS, {"so101", "images", "rich"}.__contains__))
 def test_there_and_back_every_frame_is_the_same(written, tmp_path, name):
     old, new = tmp_path / "old", tmp_path / "new"
     report = export(written[name], old, version="v2.1")

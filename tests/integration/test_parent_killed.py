@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import DEMOS
+from support import forked
 from support.processes import alive, wait_for, workers_of
 
 TESTS = Path(__file__).parents[1]
@@ -19,8 +20,8 @@ def start():
     """Start a program in `tests/`; it is killed at the end if the test did not."""
     started = []
 
-    def run(*words: object) -> subprocess.Popen:
-        process = subprocess.Popen([sys.executable, *map(str, words)], cwd=TESTS, stderr=subprocess.DEVNULL)
+    def run(*words: object, begin=forked.start) -> subprocess.Popen:
+        process = begin([sys.executable, *map(str, words)], cwd=TESTS, stderr=subprocess.DEVNULL)
         started.append(process)
         return process
 
@@ -40,7 +41,7 @@ def kill(process: subprocess.Popen, workers: list[int]) -> None:
 
 
 def test_workers_of_every_kind(start, tmp_path):
-    process = start("support/sleepers.py", tmp_path)
+    process = start("support/sleepers.py", tmp_path, begin=subprocess.Popen)  # its pool's processes import it
     wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
     kill(process, [int(path.name) for path in tmp_path.iterdir()])
 

@@ -55,8 +55,9 @@ def command(cluster, root: Path) -> list[str]:
     return [*words, "--output", root.name, "--executor", "ray", "--ray-address", cluster.address]
 
 
+@pytest.mark.proof
 def test_the_same_bytes_as_local(cluster, tmp_path):
-    """With a relative root: the nodes work elsewhere and are told where it is."""
+    """With a relative root: the nodes work elsewhere and are told where it is. The next test loses a node besides."""
     root = tmp_path / "data"
     done = forked.run(command(cluster, root), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,7 @@ def test_the_table_has_every_environment():
     ("env_id", "mounts"),
     [
         ("MS-HopperStand-v1", {"base": "torso_dummy_1", "render_cam": "torso_dummy_1"}),
-        ("UnitreeG1Stand-v1", {"base": "", "base2": "", "render_camera": ""}),
+        pytest.param("UnitreeG1Stand-v1", {"base": "", "base2": "", "render_camera": ""}, marks=pytest.mark.proof),
         ("PickCubeSO100-v1", {"base": "", "wrist": "Fixed_Jaw"}),
         (
             "TwoRobotPickCube-v1",

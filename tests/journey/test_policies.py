@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from support import forked
 from support.converted import MSTOOL, command
-from support.proofs import some
 
 pytestmark = pytest.mark.sim
 SHORT = ("--episodes", 1, "--horizon", 6, "--workers", 1, "--device", "cpu", "--json")
@@ -51,9 +50,10 @@ def test_a_checkpoint_is_evaluated_and_served_alike(made, tmp_path, mstool, caps
             server.kill()
 
 
+# In the suite: `integration/test_lerobot_env.py`, LeRobot's own policy and ours.
+@pytest.mark.proof
 @pytest.mark.timeout(900)
-# LeRobot's own `act` in the suite: `integration/test_lerobot_env.py`.
-@pytest.mark.parametrize("kind", some(["flow", "act"], "flow".__eq__))
+@pytest.mark.parametrize("kind", ["flow", "act"])
 def test_lerobot_evaluates_our_checkpoint(made, tmp_path, kind):
     """README's `lerobot-eval`, with fewer steps."""
     words = [
