@@ -138,6 +138,8 @@ class Scene:
         if not self._solved or self._solved[-1]:
             return ""
         acted, solved = np.stack(self._acted), any(self._solved)
+        if self.conventions.record.gripper_constant.get(self.env_id) and not solved:
+            return ""  # nothing is grasped there
         return phase_of_failure(self.states(), acted, self._layout, self._mode, solved_once=solved)
 
     def solved(self) -> Array:
