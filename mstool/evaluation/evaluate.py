@@ -63,7 +63,7 @@ def _tasks(
     request: EvalRequest, envs: Sequence[str], conventions: Conventions | None, protocol: Protocol | None
 ) -> list[EvalTask]:
     if request.source.replays and conventions is not None:
-        return plan_replay(envs, conventions, request.episodes)
+        return plan_replay(envs, conventions, request.episodes, seed_start=request.seed_start, horizon=request.horizon)
     count = request.episodes or (DIAGNOSED if request.diagnose else EPISODES)
     tasks = []
     for env_id in envs:

@@ -120,13 +120,20 @@ def choose_protocol(envs: Sequence[str], name: str | None) -> Protocol | None:
     return known[name] if name else next(iter(known.values()), None)
 
 
-def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | None) -> list[EvalTask]:
-    """Take each task's recorded seeds, in the dataset's order, and the horizon that its conversion had.
+def plan_replay(
+    envs: Sequence[str],
+    conventions: Conventions,
+    episodes: int | None,
+    *,
+    seed_start: int | None = None,
+    horizon: int | None = None,
+) -> list[EvalTask]:
+    """Take each task's recorded seeds, in the dataset's order, from `seed_start` on, and steps for all their actions.
 
     Raises
     ------
     UsageError
-        The dataset has no episode of a task, or does not know their seeds.
+        The dataset has no episode of a task or with such seeds, or does not know their seeds.
 
     """
     conventions.need_seeds()
@@ -143,8 +150,14 @@ def plan_replay(envs: Sequence[str], conventions: Conventions, episodes: int | N
                 if env_id not in conventions.env_ids
                 else "convert demos that were generated without --disturb, and replay those",
             )
-        steps = max(int(line["frames"]) for line in conventions.episodes if line["env_id"] == env_id)
-        tasks.append(EvalTask(env_id, "", steps, tuple(dict.fromkeys(seeds))[:episodes]))
+        from_start = [seed for seed in seeds if seed_start is None or seed >= seed_start]
+        if not from_start:
+            raise UsageError(
+                f"--seed-start {seed_start}: the seeds of {env_id} in {conventions.dataset} go up to {max(seeds)}",
+                fix=f"add --seed-start {min(seeds)}, or leave it out",
+            )
+        steps = horizon or max(int(line["frames"]) for line in conventions.episodes if line["env_id"] == env_id)
+        tasks.append(EvalTask(env_id, "", steps, tuple(dict.fromkeys(from_start))[:episodes]))
     return tasks
 
 

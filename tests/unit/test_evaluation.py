@@ -143,6 +143,10 @@ def test_replay_takes_the_recorded_seeds():
     (task,) = plan_replay(["PickCube-v1"], three_episodes(), None)
     assert task.seeds == (3, 4, 9)
     assert task.horizon == 72
+    (later,) = plan_replay(["PickCube-v1"], three_episodes(), None, seed_start=max(task.seeds), horizon=7)
+    assert (later.seeds, later.horizon) == ((max(task.seeds),), 7)
+    with pytest.raises(UsageError, match=rf"--seed-start 999: .* up to {max(task.seeds)}"):
+        plan_replay(["PickCube-v1"], three_episodes(), None, seed_start=999)
     (task,) = plan_replay(["PickCube-v1"], three_episodes(), 2)
     assert task.seeds == (3, 4)
     with pytest.raises(UsageError, match="no episode of PushCube-v1"):
