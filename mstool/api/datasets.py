@@ -1,5 +1,6 @@
 """Datasets that are there: joined, in another format, described, looked at."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def export(
         if wrong:
             raise UsageError(
                 f"{dataset} is a trained policy: {', '.join(wrong)} is a dataset's",
-                fix=f"mstool export {dataset} --output {output}",
+                fix=f"mstool export {shlex.quote(str(dataset))} --output {shlex.quote(str(output))}",
             )
         found = results_folder(model) / RESULTS_FILE
         return export_policy(model, Path(output), results=found if found.is_file() else None, overwrite=overwrite)
@@ -181,7 +182,8 @@ def describe(
     if sum(map(bool, (originals, layout, claims))) != 1:
         raise UsageError(
             "what is the dataset made of, or what is it?",
-            fix=f"mstool describe {root} --from ORIGINAL, --layout LAYOUT or --claims FILE (one of them)",
+            fix=f"mstool describe {shlex.quote(str(root))} "
+            "--from ORIGINAL, --layout LAYOUT or --claims FILE (one of them)",
         )
     if not layout and (control_mode or env or view or robot):
         raise UsageError(

@@ -5,6 +5,7 @@ one file, `mstool_conventions.json`.
 """
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,14 +100,14 @@ def load_conventions(path: Path) -> Conventions:
         raise DataError(
             f"{path} does not say what its numbers mean: no {missing}: it was not made by mstool convert, or another "
             "tool has rewritten it since",
-            fix=f"mstool describe {path} --from ORIGINAL restores it; of a dataset made elsewhere, "
-            f"mstool describe {path} --layout LAYOUT --env ENV says it",
+            fix=f"mstool describe {shlex.quote(str(path))} --from ORIGINAL restores it; of a dataset made elsewhere, "
+            f"mstool describe {shlex.quote(str(path))} --layout LAYOUT --env ENV says it",
         )
     wrong = [name for name in _ESSENTIAL if not getattr(record, name)]
     if wrong:
         raise DataError(
             f"{path / RECORD_FILE}: {', '.join(wrong)} missing or malformed",
-            fix=f"mstool describe {path} --from ORIGINAL --overwrite restores it",
+            fix=f"mstool describe {shlex.quote(str(path))} --from ORIGINAL --overwrite restores it",
         )
     with needed(path):
         episodes = read_episode_log(path)

@@ -1,5 +1,6 @@
 """`describe`: the record of a dataset that another tool rewrote, restored from the datasets that it was made of."""
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -175,4 +176,4 @@ def _open_original(root: Path) -> _Original:
 
 
 def _other(root: Path) -> str:
-    return f"mstool describe {root} --from ORIGINAL, once for each dataset that it was made of"
+    return f"mstool describe {shlex.quote(str(root))} --from ORIGINAL, once for each dataset that it was made of"

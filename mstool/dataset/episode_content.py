@@ -1,6 +1,7 @@
 """Recognise an episode by its numbers, whatever another tool did to its index, its pictures or its files."""
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def episode_digests(root: Path, columns: Sequence[str]) -> list[str]:
                 for batch in file.iter_batches(_ROWS, columns=["episode_index", *columns]):
                     _add(batch, columns, digests)
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-            raise DataError(f"{path}: {error}", fix=f"mstool validate {root}") from error
+            raise DataError(f"{path}: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
     return [digests[episode].hexdigest() for episode in sorted(digests)]
 
 

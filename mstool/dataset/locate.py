@@ -1,5 +1,6 @@
 """The dataset that a path means: every command finds it, or says which other path is meant, by the same words."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
     if not root.exists():
         raise UsageError(
             f"{root} does not exist; a dataset is a local folder",
-            fix=f"mstool convert --env PickCube-v1 --output {root}",
+            fix=f"mstool convert --env PickCube-v1 --output {shlex.quote(str(root))}",
         )
     around = next((folder for folder in root.resolve().parents if is_dataset(folder)), None)
     if around is not None:

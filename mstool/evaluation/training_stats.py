@@ -1,5 +1,6 @@
 """The statistics of what a policy was trained on: the dataset's own file, or what a checkpoint normalises with."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,8 @@ def dataset_stats(root: Path) -> TrainingStats:
     """
     path = next((root / name for name in (STATS_FILE, NORM_STATS_FILE) if (root / name).is_file()), None)
     if path is None:
-        raise DataError(f"{root} has no statistics ({STATS_FILE})", fix=f"mstool stats {root}")
-    return _read(path, f"mstool stats {root}")
+        raise DataError(f"{root} has no statistics ({STATS_FILE})", fix=f"mstool stats {shlex.quote(str(root))}")
+    return _read(path, f"mstool stats {shlex.quote(str(root))}")
 
 
 def checkpoint_stats(model: Path) -> TrainingStats:
@@ -54,7 +55,7 @@ def checkpoint_stats(model: Path) -> TrainingStats:
 
     beside = model / NORM_STATS_FILE
     if beside.is_file():
-        return _read(beside, f"mstool eval --policy {model} --dataset DATASET")
+        return _read(beside, f"mstool eval --policy {shlex.quote(str(model))} --dataset DATASET")
     for path in sorted(model.glob("*normalizer*.safetensors")):
         table: dict[str, dict[str, Array]] = {}
         for key, value in load_file(path).items():

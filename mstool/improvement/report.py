@@ -65,7 +65,7 @@ class ImprovePlan:
         played = f"{prepared.round} episodes a round by {prepared.workers} workers, seeds from {prepared.first_seed}"
         each = f"one update takes about {takes.update_seconds:.2g} s on {self.device}"
         beside = options.updates * prepared.round
-        learnt = f"{beside} beside each round take {beside * takes.update_seconds:.2g} s (--updates)"
+        learnt = f"{beside} beside each round take {beside * takes.update_seconds:,.0f} s (--updates)"
         lines = [
             f"{options.method} improves {prepared.model} on {', '.join(prepared.envs)} for {end}",
             f"output   {prepared.output}",

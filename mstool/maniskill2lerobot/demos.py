@@ -1,5 +1,6 @@
 """Decide where an environment's demos come from, and bring them here."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,9 @@ def open_demos(
         raise DataError(
             f"{demos.path} holds demos of {demos.env_id}"
             + (f", not of {env_id}" if known else f", which this {benchmark.name} does not have"),
-            fix=f"mstool convert --env {demos.env_id} --demos {path}" if known else benchmark.other_demos(env_id),
+            fix=f"mstool convert --env {demos.env_id} --demos {shlex.quote(str(path))}"
+            if known
+            else benchmark.other_demos(env_id),
         )
     return DemoSource(demos, origin)
 

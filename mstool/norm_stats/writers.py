@@ -1,5 +1,6 @@
 """The two file formats: openpi's and LeRobot's."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,4 +63,4 @@ def read_stats(root: Path) -> dict[str, Any]:
     path = stats_path(root)
     if not path.exists():
         return {}
-    return read_object(path, fix=f"it is damaged; move it away and run: mstool stats {root}")
+    return read_object(path, fix=f"it is damaged; move it away and run: mstool stats {shlex.quote(str(root))}")

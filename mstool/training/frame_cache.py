@@ -6,6 +6,7 @@ one file per camera that the operating system holds in memory and every loader p
 """
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -230,7 +231,8 @@ def _decode(clip: _Clip) -> None:
             frame = next((f for f in frames if abs(f.time - timestamp) < half), None)
             if frame is None:
                 raise DataError(
-                    f"{clip.video.name} has no frame at {timestamp:.3f} s", fix=f"mstool validate {clip.dataset}"
+                    f"{clip.video.name} has no frame at {timestamp:.3f} s",
+                    fix=f"mstool validate {shlex.quote(str(clip.dataset))}",
                 )
             picture = frame.to_ndarray(format="rgb24")
             if picture.shape[:2] != (height, width):

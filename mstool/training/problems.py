@@ -2,6 +2,7 @@
 
 import errno
 import re
+import shlex
 import signal
 import traceback
 from collections.abc import Iterator
@@ -151,7 +152,7 @@ def _broken(options: FinetuneOptions, broken: BrokenLoss) -> DataError:
     if "is not finite in" in broken.batch:
         return DataError(
             f"{broken}: the data holds NaN or infinite numbers there",
-            fix=f"mstool validate {options.dataset} --full",
+            fix=f"mstool validate {shlex.quote(str(options.dataset))} --full",
         )
     back = f"; the checkpoint of step {kept.step} is from before" if kept else ""
     return DataError(

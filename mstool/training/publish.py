@@ -175,8 +175,8 @@ def _card(model: Path, run: Mapping[str, Any], repo_id: str, license_: str | Non
         lines.append("## Evaluation\n\n" + _evaluation(load_json(results)))
     lines.append(
         "## How to use it\n\n"
-        f"```bash\nmstool eval --policy {repo_id}\nmstool finetune DATASET --policy {run.get('policy', 'flow')} "
-        f"--init {repo_id}\n```"
+        f"```bash\nmstool eval --policy {shlex.quote(repo_id)}\n"
+        f"mstool finetune DATASET --policy {run.get('policy', 'flow')} --init {shlex.quote(repo_id)}\n```"
     )
     return "\n\n".join(lines) + "\n"
 

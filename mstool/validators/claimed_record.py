@@ -1,5 +1,6 @@
 """The record that a person's claims make of a dataset."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -72,7 +73,8 @@ def claimed_record(root: Path, info: Info, claims: Claims, longest: Mapping[str,
     elif layout.robot is None:
         raise UsageError(
             f"layout {layout.name!r} is the robot's own joints and actions: which environment, which control mode?",
-            fix=f"mstool describe {root} --layout {layout.name} --env ENV --control-mode MODE (see mstool envs); "
+            fix=f"mstool describe {shlex.quote(str(root))} --layout {layout.name} "
+            "--env ENV --control-mode MODE (see mstool envs); "
             "export, merge, stats and finetune take a dataset without a record as it is",
         )
     mode = claims.control_mode or next(iter(layout.control_modes), "")
@@ -116,7 +118,8 @@ def _units(root: Path, info: Info, layout: Layout, mode: str) -> dict[str, list[
         raise UsageError(
             f"{root} has no columns of a state and actions under names that are known "
             f"({', '.join('+'.join(names) for names in (*STATE_COLUMNS, *ACTION_COLUMNS))})",
-            fix=f"mstool export {root} --rename OLD=observation.state --rename OLD=action --output {root}-renamed",
+            fix=f"mstool export {shlex.quote(str(root))} --rename OLD=observation.state --rename OLD=action "
+            f"--output {shlex.quote(f'{root}-renamed')}",
         )
     parts = dict(layout.openpi_state) if len(states) > 1 else {states[0]: slice(None)}
     units = {name: list(layout.state.units[parts.get(name, slice(None))]) for name in states}
@@ -173,6 +176,7 @@ def _image_size(root: Path, info: Info) -> list[int]:
         told = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
         raise UsageError(
             f"{root}: cameras of several sizes ({told}): a record knows one",
-            fix=f"mstool export {root} --drop {list(sizes)[-1]} --output {root}-less  (or another camera)",
+            fix=f"mstool export {shlex.quote(str(root))} --drop {list(sizes)[-1]} "
+            f"--output {shlex.quote(f'{root}-less')}  (or another camera)",
         )
     return list(next(iter(sizes.values()), ()))

@@ -1,5 +1,6 @@
 """Run checks over a dataset and collect a report."""
 
+import shlex
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -91,7 +92,7 @@ def validate(
     checks = choose_checks(select, ignore)
     locate(root)
     if norm_stats is not None and not norm_stats.is_file():
-        raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {root}")
+        raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {shlex.quote(str(root))}")
     data = SampledView(root, full=full)
     fitting = Fitting(against, "") if against is not None else _fitting(data)
     target = get_target(fitting.target)

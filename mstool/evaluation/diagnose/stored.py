@@ -1,5 +1,6 @@
 """What a dataset says of a policy: its actions on stored frames, and where it leaves the stored episodes."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def read_stored(root: Path, trained_on: Conventions, envs: Sequence[str]) -> lis
                 )
             )
     except Unavailable as error:
-        raise DataError(f"{root}: {error}", fix=f"mstool validate {root}") from error
+        raise DataError(f"{root}: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
     return found
 
 

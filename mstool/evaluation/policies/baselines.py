@@ -1,6 +1,7 @@
 """The bounds that a trained policy is seen between: random actions, and a dataset's own."""
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,7 +91,7 @@ class ReplayPolicy:
         ):
             raise DataError(
                 f"{root} stores actions of another kind: {what} is {stored}, not {wanted}",
-                fix=f"mstool eval --policy replay:{root}",
+                fix=f"mstool eval --policy {shlex.quote(f'replay:{root}')}",
             )
         self._actions = _stored_actions(root, own)
         self._slots: dict[int, Array] = {}
@@ -126,7 +127,7 @@ def _stored_actions(root: Path, conventions: Conventions) -> dict[tuple[str, int
             if (line := episodes.get(rows.episode)) is not None
         }
     except Unavailable as error:
-        raise DataError(f"{root}: {error}", fix=f"mstool validate {root}") from error
+        raise DataError(f"{root}: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
 
 
 def _action_width(conventions: Conventions) -> int:

@@ -57,8 +57,15 @@ def find_checkpoint(spec: str, command: str = EVAL) -> Path:
         return folder.resolve()
     data = path if is_dataset(path) else next(iter(datasets_below(path)), None)
     if data is not None:
-        replayed = f"mstool eval --policy replay:{data} executes its own actions, " if command == EVAL else ""
-        raise UsageError(f"{path} is a dataset, not a checkpoint", fix=f"{replayed}mstool finetune {data} trains one")
+        replayed = (
+            f"mstool eval --policy {shlex.quote(f'replay:{data}')} executes its own actions, "
+            if command == EVAL
+            else ""
+        )
+        raise UsageError(
+            f"{path} is a dataset, not a checkpoint",
+            fix=f"{replayed}mstool finetune {shlex.quote(str(data))} trains one",
+        )
     raise DataError(
         f"{path} is not a LeRobot checkpoint: no {CONFIG} in it, in {MODEL_FOLDER}/ or in "
         f"checkpoints/last/{MODEL_FOLDER}/",
@@ -109,8 +116,9 @@ def checkpoint_conventions(model: Path, dataset: Path | None, command: str = EVA
 
 def results_folder(model: Path) -> Path:
     """Return where a checkpoint's results belong: `runs/NAME/eval/STEP` inside a run, else `eval/NAME`."""
-    if model.name == MODEL_FOLDER and model.parent.parent.name == "checkpoints":
-        return model.parent.parent.parent / "eval" / model.parent.name
+    step = model.resolve().parent  # a run's `checkpoints/last` is a link to a step
+    if model.name == MODEL_FOLDER and step.parent.name == "checkpoints":
+        return step.parent.parent / "eval" / step.name
     return Path("eval") / (model.parent.name if model.name == MODEL_FOLDER else model.name)
 
 

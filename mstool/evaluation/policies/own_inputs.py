@@ -5,6 +5,7 @@ It is served to clients of benchmarks that are not here (VLABench, a real arm): 
 `observation/state`.
 """
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def own_conventions(model: Path) -> Conventions:
     if wrong:
         raise DataError(
             f"{model} cannot be served under the names of its own inputs: {', '.join(wrong)}",
-            fix=f"mstool serve {model} --dataset DATASET, the one that it was trained on",
+            fix=f"mstool serve {shlex.quote(str(model))} --dataset DATASET, the one that it was trained on",
         )
     return Conventions(
         dataset="(none)",

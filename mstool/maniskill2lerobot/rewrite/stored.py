@@ -1,5 +1,6 @@
 """Open a dataset that `mstool` wrote, in either format, as what it was made of: recipes, episodes, pictures."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -149,7 +150,7 @@ def open_stored(root: Path) -> StoredDataset:
     if record.layout not in LAYOUTS or not (root / EPISODE_LOG_FILE).is_file():
         raise DataError(
             f"{root}: its record ({RECORD_FILE}) names no layout that is known here, or its episode log is missing",
-            fix=f"mstool describe {root} --from ORIGINAL --overwrite",
+            fix=f"mstool describe {shlex.quote(str(root))} --from ORIGINAL --overwrite",
         )
     with needed(root):
         lines = read_episode_log(root)

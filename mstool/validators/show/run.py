@@ -1,5 +1,6 @@
 """Collect the summary and write the files."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ def show(
     if output is not None:
         writable_folder(output, "--output")
     if rerun and output is None:
-        raise UsageError("--rerun writes a file", fix=f"mstool show {root} --output shown --rerun")
+        raise UsageError("--rerun writes a file", fix=f"mstool show {shlex.quote(str(root))} --output shown --rerun")
     if rerun:
         require("--rerun", ["rerun"])
     data = SampledView(root)
@@ -75,7 +76,7 @@ def show(
         row = _episode(data, episode)
         files = _write(data, row, output, rerun, notify) if output is not None else ()
     except Unavailable as why:
-        raise DataError(f"{root}: {why}", fix=f"mstool validate {root} --against maniskill") from why
+        raise DataError(f"{root}: {why}", fix=f"mstool validate {shlex.quote(str(root))} --against maniskill") from why
     return Shown(facts, row.index, files)
 
 
@@ -85,7 +86,7 @@ def _episode(data: SampledView, episode: int) -> EpisodeRow:
             return row
     raise UsageError(
         f"{data.root} has no episode {episode}: they are 0 to {len(data.episodes) - 1}",
-        fix=f"mstool show {data.root} --episode {len(data.episodes) - 1}",
+        fix=f"mstool show {shlex.quote(str(data.root))} --episode {len(data.episodes) - 1}",
     )
 
 

@@ -1,6 +1,7 @@
 """Episodes of datasets made elsewhere, as `mstool.dataset.formats` writes them."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,7 @@ class CarriedEpisode:
         if unknown:
             raise DataError(
                 f"{self.source.root}: episode {self.row.index} is of task {unknown[0]}, which the task table lacks",
-                fix=f"mstool validate {self.source.root}",
+                fix=f"mstool validate {shlex.quote(str(self.source.root))}",
             )
         columns |= self.changed.rows(self.row.index)
         return columns | {"task_index": pa.array([self.task_indices[task] for task in tasks], pa.int64())}

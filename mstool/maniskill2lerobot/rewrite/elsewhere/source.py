@@ -92,7 +92,7 @@ def open_source(root: Path, *, drop: Sequence[str] = (), rename: Mapping[str, st
     if not rows or [row.index for row in rows] != list(range(info.total_episodes)):
         raise DataError(
             f"{root}: the episode table has {len(rows)} episodes, {INFO_FILE} says {info.total_episodes}",
-            fix=f"mstool validate {root} says what is missing",
+            fix=f"mstool validate {shlex.quote(str(root))} says what is missing",
         )
     return Source(root, info, read_record(root), columns, rows, tasks, stats if isinstance(stats, dict) else {})
 
@@ -101,13 +101,15 @@ def _check_kinds(root: Path, info: Info, columns: Mapping[str, str]) -> None:
     missing = [name for name in INDEX if name not in columns]
     if missing:
         raise DataError(
-            f"{root}: no column {', '.join(missing)}, which every dataset has", fix=f"mstool validate {root}"
+            f"{root}: no column {', '.join(missing)}, which every dataset has",
+            fix=f"mstool validate {shlex.quote(str(root))}",
         )
     # They become folders.
     leading = [name for name in columns if "/" in name or "\0" in name or name in {".", ".."}]
     if leading:
         raise DataError(
-            f"{root}: LeRobot takes no column of the name {leading[0][:100]!r}", fix=f"mstool validate {root}"
+            f"{root}: LeRobot takes no column of the name {leading[0][:100]!r}",
+            fix=f"mstool validate {shlex.quote(str(root))}",
         )
     features = info.raw["features"]
     odd = [f"{old} ({features[old]['dtype']})" for old in columns.values() if features[old]["dtype"] not in WRITABLE]
@@ -119,7 +121,9 @@ def _check_kinds(root: Path, info: Info, columns: Mapping[str, str]) -> None:
     for old in columns.values():
         shape = features[old].get("shape")
         if not isinstance(shape, list) or not shape:
-            raise DataError(f"{root}: {INFO_FILE} gives no shape of {old}", fix=f"mstool validate {root}")
+            raise DataError(
+                f"{root}: {INFO_FILE} gives no shape of {old}", fix=f"mstool validate {shlex.quote(str(root))}"
+            )
 
 
 def without_columns(root: Path, columns: Sequence[str]) -> str:

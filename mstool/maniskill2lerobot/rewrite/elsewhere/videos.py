@@ -1,5 +1,6 @@
 """Where each episode's pictures are within its videos; encoded again where their packets cannot be taken out."""
 
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,7 +223,7 @@ def _place(source: Source, row: EpisodeRow, column: str) -> tuple[Path, float]:
     if column not in row.videos:
         raise DataError(
             f"{source.root}: the episode table does not say where {column} of episode {row.index} is",
-            fix=f"mstool validate {source.root}",
+            fix=f"mstool validate {shlex.quote(str(source.root))}",
         )
     span = row.videos[column]
     with needed(source.root):

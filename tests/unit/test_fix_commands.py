@@ -1,0 +1,37 @@
+"""Commands that mstool tells someone to run work for folders whose names need quotes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mstool.api.datasets import export
+from mstool.errors import UsageError
+
+SOURCES = sorted((Path(__file__).parents[2] / "mstool").rglob("*.py"))
+# A path as it is in an f-string that holds a command: `mstool stats {root}` instead of {shlex.quote(str(root))}.
+BARE = re.compile(
+    r"mstool [a-z]+ [^\"]*\{([a-z_.]+\.)?(root|path|dataset|output|model|data|repo_id)\}",
+)
+# A name on a hub is OWNER/NAME, checked before.
+HUB = re.compile(r"mstool (pull|push) \{facts\.repo_id\}")
+
+
+def test_no_command_names_a_folder_without_quotes():
+    bare = [
+        f"{path.name}: {line.strip()}"
+        for path in SOURCES
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if BARE.search(line) and not HUB.search(line) and "quote(f'replay:" not in line
+    ]
+    assert not bare
+
+
+def test_the_fix_can_be_pasted(tmp_path):
+    run = tmp_path / "my run" / "checkpoints" / "000001" / "pretrained_model"
+    run.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (run / name).write_text("{}", encoding="utf-8")
+    with pytest.raises(UsageError) as raised:
+        export(tmp_path / "my run", output=tmp_path / "my policy", storage="image")
+    assert f"'{tmp_path / 'my run'}' --output '{tmp_path / 'my policy'}'" in (raised.value.fix or "")
