@@ -198,9 +198,11 @@ def _evaluation(document: Mapping[str, Any]) -> str:
         once, end = task["success_once"], task["success_at_end"]
         share = f"{once['successes']} of {once['episodes']} = {100 * once['rate']:.0f} %"
         interval = f"{100 * once['low']:.0f} to {100 * once['high']:.0f} %"
-        rows.append((markdown_code(task["env_id"]), share, interval, f"{100 * end['rate']:.0f} %"))
+        rows.append(
+            (markdown_code(task["env_id"]), share, interval, f"{100 * end['rate']:.0f} %", str(task.get("horizon", "")))
+        )
     words = "Closed loop in ManiSkill on seeds that were not trained on (`mstool eval`), Wilson's 95 % intervals."
-    return words + "\n\n" + _table(("task", "solved once", "95 %", "at the end"), rows)
+    return words + "\n\n" + _table(("task", "solved once", "95 %", "at the end", "horizon, steps"), rows)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
