@@ -1,7 +1,8 @@
-"""Paths that a user gave to be written to: asked before any work, and explained when the operating system refuses."""
+"""Paths that a user gave: asked before any work, explained when the operating system refuses, named in commands."""
 
 import errno
 import os
+import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,11 @@ _MISPLACED = {
 def as_file_name(env_id: str) -> str:
     """Return an environment's name as one part of a path: `libero_spatial/3` is a task of a suite."""
     return env_id.replace("/", "_")
+
+
+def quoted(path: object) -> str:
+    """Return a path as a command that someone is told to run names it, whatever its name holds."""
+    return shlex.quote(str(path))
 
 
 def writable_folder(path: Path, option: str, *, beside: bool = False, fix: str = "") -> None:

@@ -1,6 +1,5 @@
 """Datasets that are there: joined, in another format, described, looked at."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mstool.maniskill2lerobot.pictures.profiles import parse_profile
 from mstool.maniskill2lerobot.rewrite.merge_export import export as export_dataset
 from mstool.maniskill2lerobot.rewrite.merge_export import merge as merge_datasets
 from mstool.maniskill2lerobot.rewrite.report import RebuildReport
+from mstool.paths import quoted
 from mstool.progress import notify
 from mstool.training.publish import PolicyReport, export_policy
 from mstool.validators.claims import ClaimsReport, describe_by_claims
@@ -115,7 +115,7 @@ def export(
         if wrong:
             raise UsageError(
                 f"{dataset} is a trained policy: {', '.join(wrong)} is a dataset's",
-                fix=f"mstool export {shlex.quote(str(dataset))} --output {shlex.quote(str(output))}",
+                fix=f"mstool export {quoted(dataset)} --output {quoted(output)}",
             )
         found = results_folder(model) / RESULTS_FILE
         return export_policy(model, Path(output), results=found if found.is_file() else None, overwrite=overwrite)
@@ -182,8 +182,7 @@ def describe(
     if sum(map(bool, (originals, layout, claims))) != 1:
         raise UsageError(
             "what is the dataset made of, or what is it?",
-            fix=f"mstool describe {shlex.quote(str(root))} "
-            "--from ORIGINAL, --layout LAYOUT or --claims FILE (one of them)",
+            fix=f"mstool describe {quoted(root)} --from ORIGINAL, --layout LAYOUT or --claims FILE (one of them)",
         )
     if not layout and (control_mode or env or view or robot):
         raise UsageError(

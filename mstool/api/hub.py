@@ -1,6 +1,5 @@
 """Datasets to and from a Hugging Face hub or a mirror."""
 
-import shlex
 import tempfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mstool.hub.pull import pull as pull_dataset
 from mstool.hub.push import PushReport, push_model
 from mstool.hub.push import push as push_dataset
 from mstool.hub.write_back import check_writable, find_entry, write_back
+from mstool.paths import quoted
 from mstool.progress import notify
 
 
@@ -85,7 +85,7 @@ def push(
         if not repo_id or listed or write_revision or tag:
             raise UsageError(
                 f"{root} is a trained policy: it needs a name, and the manifest and version tags are datasets'",
-                fix=f"mstool push {shlex.quote(str(root))} --repo-id OWNER/NAME",
+                fix=f"mstool push {quoted(root)} --repo-id OWNER/NAME",
             )
         policy = PushOptions(
             dataset=root,
@@ -102,9 +102,7 @@ def push(
     entry = find_entry(listed, env_id=env_id, repo_id=repo_id or "")
     name = repo_id or (entry.repo_id if entry else "")
     if not name:
-        raise UsageError(
-            f"no name for {root} on a hub", fix=f"mstool push {shlex.quote(str(root))} --repo-id OWNER/NAME"
-        )
+        raise UsageError(f"no name for {root} on a hub", fix=f"mstool push {quoted(root)} --repo-id OWNER/NAME")
     # The manifest's server is meant for the manifest's name only.
     server = entry.endpoint if entry and entry.repo_id == name else ""
     if write_revision:

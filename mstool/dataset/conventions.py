@@ -5,7 +5,6 @@ one file, `mstool_conventions.json`.
 """
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from mstool.dataset.files import CONVENTIONS_FILE, EPISODE_LOG_FILE, RECORD_FILE
 from mstool.dataset.info import read_info
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError, UsageError
+from mstool.paths import quoted
 
 # The record's name in that file.
 _RECORD = "mstool"
@@ -100,14 +100,14 @@ def load_conventions(path: Path) -> Conventions:
         raise DataError(
             f"{path} does not say what its numbers mean: no {missing}: it was not made by mstool convert, or another "
             "tool has rewritten it since",
-            fix=f"mstool describe {shlex.quote(str(path))} --from ORIGINAL restores it; of a dataset made elsewhere, "
-            f"mstool describe {shlex.quote(str(path))} --layout LAYOUT --env ENV says it",
+            fix=f"mstool describe {quoted(path)} --from ORIGINAL restores it; of a dataset made elsewhere, "
+            f"mstool describe {quoted(path)} --layout LAYOUT --env ENV says it",
         )
     wrong = [name for name in _ESSENTIAL if not getattr(record, name)]
     if wrong:
         raise DataError(
             f"{path / RECORD_FILE}: {', '.join(wrong)} missing or malformed",
-            fix=f"mstool describe {shlex.quote(str(path))} --from ORIGINAL --overwrite restores it",
+            fix=f"mstool describe {quoted(path)} --from ORIGINAL --overwrite restores it",
         )
     with needed(path):
         episodes = read_episode_log(path)

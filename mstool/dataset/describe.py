@@ -1,6 +1,5 @@
 """`describe`: the record of a dataset that another tool rewrote, restored from the datasets that it was made of."""
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from mstool.dataset.info import Feature, read_info
 from mstool.dataset.record import Record, read_record, write_record
 from mstool.errors import DataError, UsageError
 from mstool.markup import one_line
+from mstool.paths import quoted
 
 # What the originals of one dataset must agree on: a dataset has one meaning.
 _ONE = ("layout", "control_mode", "controller", "goal", "image_size", "units", "views")
@@ -176,4 +176,4 @@ def _open_original(root: Path) -> _Original:
 
 
 def _other(root: Path) -> str:
-    return f"mstool describe {shlex.quote(str(root))} --from ORIGINAL, once for each dataset that it was made of"
+    return f"mstool describe {quoted(root)} --from ORIGINAL, once for each dataset that it was made of"

@@ -1,7 +1,6 @@
 """Recognise an episode by its numbers, whatever another tool did to its index, its pictures or its files."""
 
 import hashlib
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 from mstool.dataset.info import Feature
 from mstool.dataset.parquet_files import open_parquet
 from mstool.errors import DataError
+from mstool.paths import quoted
 
 _ROWS = 10_000
 
@@ -41,7 +41,7 @@ def episode_digests(root: Path, columns: Sequence[str]) -> list[str]:
                 for batch in file.iter_batches(_ROWS, columns=["episode_index", *columns]):
                     _add(batch, columns, digests)
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-            raise DataError(f"{path}: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
+            raise DataError(f"{path}: {error}", fix=f"mstool validate {quoted(root)}") from error
     return [digests[episode].hexdigest() for episode in sorted(digests)]
 
 

@@ -15,6 +15,7 @@ from mstool.dataset.links import links_outside
 from mstool.dataset.unreadable import placeholder
 from mstool.errors import DataError
 from mstool.json_files import load_json, load_json_lines
+from mstool.paths import quoted
 
 # LeRobot's, in both versions. `INFO_NAME` is for messages.
 INFO_NAME = "info.json"
@@ -87,7 +88,7 @@ def needed(root: Path) -> Iterator[None]:
 
 def filled_fix(fix: str, root: Path) -> str:
     """Put a dataset's own folder into an advice, in place of the word DATASET."""
-    return fix.replace("DATASET", shlex.quote(str(root)))
+    return fix.replace("DATASET", quoted(root))
 
 
 def read_json(path: Path) -> Any:

@@ -1,7 +1,6 @@
 """Open a dataset the way training will. The only module that imports LeRobot's dataset reader."""
 
 import logging
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from mstool.dataset.files import (
 )
 from mstool.dataset.info import Info
 from mstool.errors import DataError
+from mstool.paths import quoted
 
 
 def open_dataset(root: Path, info: Info) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _open_v30(root: Path) -> dict[str, Any]:
         except Exception as error:
             raise DataError(
                 f"{root} is what the server has, and LeRobot cannot open it: {type(error).__name__}: {error}",
-                fix=f"mstool validate {shlex.quote(str(root))}",
+                fix=f"mstool validate {quoted(root)}",
             ) from error
     return {"reader": "lerobot", "episodes": dataset.num_episodes, "frames": dataset.num_frames}
 
@@ -136,7 +136,7 @@ def _check_v21(root: Path, info: Info) -> dict[str, Any]:
     if problems:
         raise DataError(
             f"{root} is what the server has, and its parts do not fit:\n  " + "\n  ".join(problems[:20]),
-            fix=f"mstool validate {shlex.quote(str(root))}",
+            fix=f"mstool validate {quoted(root)}",
         )
     return {"reader": "metadata", "episodes": total, "frames": frames}
 

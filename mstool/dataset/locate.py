@@ -1,11 +1,11 @@
 """The dataset that a path means: every command finds it, or says which other path is meant, by the same words."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from mstool.dataset.files import INFO_FILE
 from mstool.errors import UsageError, WrongWordError
+from mstool.paths import quoted
 
 # What `--format both` writes below one folder, and who reads it.
 READERS = {"v3.0": "for LeRobot", "v2.1": "for openpi"}
@@ -42,7 +42,7 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
     if not root.exists():
         raise UsageError(
             f"{root} does not exist; a dataset is a local folder",
-            fix=f"mstool convert --env PickCube-v1 --output {shlex.quote(str(root))}",
+            fix=f"mstool convert --env PickCube-v1 --output {quoted(root)}",
         )
     around = next((folder for folder in root.resolve().parents if is_dataset(folder)), None)
     if around is not None:

@@ -1,6 +1,5 @@
 """The statistics of what a policy was trained on: the dataset's own file, or what a checkpoint normalises with."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE, read_object
 from mstool.errors import DataError
+from mstool.paths import quoted
 
 _STATE = ("observation.state", "state", "joint_position+gripper_position")
 _ACTION = ("action", "actions")
@@ -38,8 +38,8 @@ def dataset_stats(root: Path) -> TrainingStats:
     """
     path = next((root / name for name in (STATS_FILE, NORM_STATS_FILE) if (root / name).is_file()), None)
     if path is None:
-        raise DataError(f"{root} has no statistics ({STATS_FILE})", fix=f"mstool stats {shlex.quote(str(root))}")
-    return _read(path, f"mstool stats {shlex.quote(str(root))}")
+        raise DataError(f"{root} has no statistics ({STATS_FILE})", fix=f"mstool stats {quoted(root)}")
+    return _read(path, f"mstool stats {quoted(root)}")
 
 
 def checkpoint_stats(model: Path) -> TrainingStats:
@@ -55,7 +55,7 @@ def checkpoint_stats(model: Path) -> TrainingStats:
 
     beside = model / NORM_STATS_FILE
     if beside.is_file():
-        return _read(beside, f"mstool eval --policy {shlex.quote(str(model))} --dataset DATASET")
+        return _read(beside, f"mstool eval --policy {quoted(model)} --dataset DATASET")
     for path in sorted(model.glob("*normalizer*.safetensors")):
         table: dict[str, dict[str, Array]] = {}
         for key, value in load_file(path).items():

@@ -1,11 +1,11 @@
 """Decide where an environment's demos come from, and bring them here."""
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError
+from mstool.paths import quoted
 from mstool.progress import Notify
 from mstool.simulators.base import Benchmark
 from mstool.simulators.benchmarks import benchmark_of
@@ -73,7 +73,7 @@ def open_demos(
         raise DataError(
             f"{demos.path} holds demos of {demos.env_id}"
             + (f", not of {env_id}" if known else f", which this {benchmark.name} does not have"),
-            fix=f"mstool convert --env {demos.env_id} --demos {shlex.quote(str(path))}"
+            fix=f"mstool convert --env {demos.env_id} --demos {quoted(path)}"
             if known
             else benchmark.other_demos(env_id),
         )

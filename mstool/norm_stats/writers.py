@@ -1,6 +1,5 @@
 """The two file formats: openpi's and LeRobot's."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from mstool.dataset.description import Dataset
 from mstool.dataset.files import STATS_FILE, read_object
 from mstool.norm_stats.quantiles import NAMES
 from mstool.norm_stats.summary import VectorStats
+from mstool.paths import quoted
 
 
 def openpi_document(state: VectorStats, actions: VectorStats, provenance: Mapping[str, object]) -> dict[str, object]:
@@ -63,4 +63,4 @@ def read_stats(root: Path) -> dict[str, Any]:
     path = stats_path(root)
     if not path.exists():
         return {}
-    return read_object(path, fix=f"it is damaged; move it away and run: mstool stats {shlex.quote(str(root))}")
+    return read_object(path, fix=f"it is damaged; move it away and run: mstool stats {quoted(root)}")

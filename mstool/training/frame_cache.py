@@ -6,7 +6,6 @@ one file per camera that the operating system holds in memory and every loader p
 """
 
 import json
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +24,7 @@ from mstool.atomic import replace_text
 from mstool.contract import Array
 from mstool.errors import DataError, MstoolError
 from mstool.json_files import load_json
+from mstool.paths import quoted
 from mstool.processes import end_with_parent
 from mstool.progress import Progress
 
@@ -232,7 +232,7 @@ def _decode(clip: _Clip) -> None:
             if frame is None:
                 raise DataError(
                     f"{clip.video.name} has no frame at {timestamp:.3f} s",
-                    fix=f"mstool validate {shlex.quote(str(clip.dataset))}",
+                    fix=f"mstool validate {quoted(clip.dataset)}",
                 )
             picture = frame.to_ndarray(format="rgb24")
             if picture.shape[:2] != (height, width):

@@ -1,13 +1,13 @@
 """A dataset that does not validate is not trained on; the last thing to be looked at, as it may take minutes."""
 
 import contextlib
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from mstool.dataset.info import read_info
 from mstool.dataset.record import read_record
 from mstool.errors import DataError
+from mstool.paths import quoted
 from mstool.progress import Notify
 from mstool.training.options import FinetuneOptions
 from mstool.validators.record import KeptVerdict, read_verdict, record
@@ -90,7 +90,7 @@ def check(options: FinetuneOptions, target: str, fingerprint: str, notify: Notif
 
 def _fix(fixes: set[str], root: Path, target: str) -> str:
     """Return the one command that mends everything, where there is one."""
-    there = shlex.quote(str(root))
+    there = quoted(root)
     if len(fixes) == 1 and (only := next(iter(fixes))).startswith("mstool "):
         return only.replace("DATASET", there)
     return f"mstool validate {there} --against {target} says what to change"

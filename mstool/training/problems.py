@@ -2,7 +2,6 @@
 
 import errno
 import re
-import shlex
 import signal
 import traceback
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError
+from mstool.paths import quoted
 from mstool.training.batches import BrokenLoss
 from mstool.training.interrupts import Interrupted
 from mstool.training.memory import Memory
@@ -152,7 +152,7 @@ def _broken(options: FinetuneOptions, broken: BrokenLoss) -> DataError:
     if "is not finite in" in broken.batch:
         return DataError(
             f"{broken}: the data holds NaN or infinite numbers there",
-            fix=f"mstool validate {shlex.quote(str(options.dataset))} --full",
+            fix=f"mstool validate {quoted(options.dataset)} --full",
         )
     back = f"; the checkpoint of step {kept.step} is from before" if kept else ""
     return DataError(

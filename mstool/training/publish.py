@@ -14,7 +14,7 @@ from mstool.dataset.files import CONVENTIONS_FILE
 from mstool.errors import DataError, UsageError
 from mstool.json_files import load_json
 from mstool.markup import front_matter, markdown_code, markdown_text
-from mstool.paths import writable_folder
+from mstool.paths import quoted, writable_folder
 from mstool.training.checkpoint_sidecar import RUN_FILE, read_run
 
 CARD = "README.md"
@@ -74,7 +74,7 @@ class PolicyReport:
 
     def text(self) -> str:
         """Return lines for a person."""
-        where = shlex.quote(str(self.root))
+        where = quoted(self.root)
         return (
             f"wrote {where}: {self.size_bytes / 1e6:.0f} MB, bfloat16\n"
             f"use it    mstool eval --policy {where}\npublish   mstool push {where} --repo-id OWNER/NAME"

@@ -14,6 +14,7 @@ from mstool.dataset.record import Record
 from mstool.errors import DataError, UsageError
 from mstool.layouts import Layout, get_layout
 from mstool.manifest import find_task
+from mstool.paths import quoted
 from mstool.validators.targets.maniskill import MANISKILL
 
 # The sentence of `Claims.envs` that stands for all of them.
@@ -73,7 +74,7 @@ def claimed_record(root: Path, info: Info, claims: Claims, longest: Mapping[str,
     elif layout.robot is None:
         raise UsageError(
             f"layout {layout.name!r} is the robot's own joints and actions: which environment, which control mode?",
-            fix=f"mstool describe {shlex.quote(str(root))} --layout {layout.name} "
+            fix=f"mstool describe {quoted(root)} --layout {layout.name} "
             "--env ENV --control-mode MODE (see mstool envs); "
             "export, merge, stats and finetune take a dataset without a record as it is",
         )
@@ -118,7 +119,7 @@ def _units(root: Path, info: Info, layout: Layout, mode: str) -> dict[str, list[
         raise UsageError(
             f"{root} has no columns of a state and actions under names that are known "
             f"({', '.join('+'.join(names) for names in (*STATE_COLUMNS, *ACTION_COLUMNS))})",
-            fix=f"mstool export {shlex.quote(str(root))} --rename OLD=observation.state --rename OLD=action "
+            fix=f"mstool export {quoted(root)} --rename OLD=observation.state --rename OLD=action "
             f"--output {shlex.quote(f'{root}-renamed')}",
         )
     parts = dict(layout.openpi_state) if len(states) > 1 else {states[0]: slice(None)}
@@ -176,7 +177,7 @@ def _image_size(root: Path, info: Info) -> list[int]:
         told = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
         raise UsageError(
             f"{root}: cameras of several sizes ({told}): a record knows one",
-            fix=f"mstool export {shlex.quote(str(root))} --drop {list(sizes)[-1]} "
+            fix=f"mstool export {quoted(root)} --drop {list(sizes)[-1]} "
             f"--output {shlex.quote(f'{root}-less')}  (or another camera)",
         )
     return list(next(iter(sizes.values()), ()))

@@ -12,6 +12,7 @@ from mstool.dataset.files import RECORD_FILE, needed
 from mstool.dataset.info import read_info
 from mstool.dataset.record import Record, read_record, write_record
 from mstool.errors import DataError, UsageError
+from mstool.paths import quoted
 from mstool.progress import Progress
 from mstool.validators.check import CHECKS, Context
 from mstool.validators.claimed_record import ALL, Claims, claimed_record
@@ -85,7 +86,7 @@ def describe_by_claims(root: Path, claims: Claims, *, overwrite: bool = False) -
     if before.converted:
         raise UsageError(
             f"{root} was made by mstool, and its record says how: it is not replaced by what somebody says",
-            fix=f"mstool describe {shlex.quote(str(root))} --from ORIGINAL --overwrite restores a record",
+            fix=f"mstool describe {quoted(root)} --from ORIGINAL --overwrite restores a record",
         )
     if before and not overwrite:
         raise UsageError(f"{root} has a record", fix="add --overwrite to replace it")

@@ -1,6 +1,5 @@
 """Run checks over a dataset and collect a report."""
 
-import shlex
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 from mstool.dataset.files import NORM_STATS_FILE, Unavailable, filled_fix
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
+from mstool.paths import quoted
 from mstool.progress import Progress
 from mstool.validators.check import CHECKS, Check, Context, ReplayDataset, Skip
 from mstool.validators.checks import load_checks
@@ -92,7 +92,7 @@ def validate(
     checks = choose_checks(select, ignore)
     locate(root)
     if norm_stats is not None and not norm_stats.is_file():
-        raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {shlex.quote(str(root))}")
+        raise UsageError(f"--norm-stats {norm_stats}: no such file", fix=f"mstool stats {quoted(root)}")
     data = SampledView(root, full=full)
     fitting = Fitting(against, "") if against is not None else _fitting(data)
     target = get_target(fitting.target)

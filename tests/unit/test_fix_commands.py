@@ -9,7 +9,7 @@ from mstool.api.datasets import export
 from mstool.errors import UsageError
 
 SOURCES = sorted((Path(__file__).parents[2] / "mstool").rglob("*.py"))
-# A path as it is in an f-string that holds a command: `mstool stats {root}` instead of {shlex.quote(str(root))}.
+# A path as it is in an f-string that holds a command: `mstool stats {root}` instead of {quoted(root)}.
 BARE = re.compile(
     r"mstool [a-z]+ [^\"]*\{([a-z_.]+\.)?(root|path|dataset|output|model|data|repo_id)\}",
 )

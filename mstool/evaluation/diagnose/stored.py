@@ -1,6 +1,5 @@
 """What a dataset says of a policy: its actions on stored frames, and where it leaves the stored episodes."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from mstool.evaluation.diagnose.recorder import Trace
 from mstool.evaluation.plan import dataset_prompts
 from mstool.evaluation.policy import Observation, Policy
 from mstool.evaluation.training_stats import TrainingStats
+from mstool.paths import quoted
 
 # Episodes of each task that are looked at, and frames of each on which the policy is asked.
 EPISODES = 3
@@ -88,7 +88,7 @@ def read_stored(root: Path, trained_on: Conventions, envs: Sequence[str]) -> lis
                 )
             )
     except Unavailable as error:
-        raise DataError(f"{root}: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
+        raise DataError(f"{root}: {error}", fix=f"mstool validate {quoted(root)}") from error
     return found
 
 

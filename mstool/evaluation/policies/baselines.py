@@ -16,6 +16,7 @@ from mstool.errors import DataError, UsageError
 from mstool.evaluation.policy import Observation, Traits
 from mstool.evaluation.scene import controller_of, layout_of
 from mstool.evaluation.training_stats import dataset_stats
+from mstool.paths import quoted
 
 # Actions that a random policy draws at a time.
 _CHUNK = 8
@@ -127,7 +128,7 @@ def _stored_actions(root: Path, conventions: Conventions) -> dict[tuple[str, int
             if (line := episodes.get(rows.episode)) is not None
         }
     except Unavailable as error:
-        raise DataError(f"{root}: {error}", fix=f"mstool validate {shlex.quote(str(root))}") from error
+        raise DataError(f"{root}: {error}", fix=f"mstool validate {quoted(root)}") from error
 
 
 def _action_width(conventions: Conventions) -> int:

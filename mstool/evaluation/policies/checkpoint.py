@@ -13,6 +13,7 @@ from mstool.errors import DataError, SetupError, UsageError
 from mstool.hub_files import find_files, hub_refusal, offline
 from mstool.json_files import load_json
 from mstool.nearest import nearest
+from mstool.paths import quoted
 
 MODEL_FOLDER = "pretrained_model"
 CONFIG = "config.json"
@@ -64,7 +65,7 @@ def find_checkpoint(spec: str, command: str = EVAL) -> Path:
         )
         raise UsageError(
             f"{path} is a dataset, not a checkpoint",
-            fix=f"{replayed}mstool finetune {shlex.quote(str(data))} trains one",
+            fix=f"{replayed}mstool finetune {quoted(data)} trains one",
         )
     raise DataError(
         f"{path} is not a LeRobot checkpoint: no {CONFIG} in it, in {MODEL_FOLDER}/ or in "
@@ -100,7 +101,7 @@ def checkpoint_conventions(model: Path, dataset: Path | None, command: str = EVA
         if given is None:
             raise UsageError(
                 f"{model} has no {CONVENTIONS_FILE}: it does not say what it was trained on",
-                fix=f"{command} {shlex.quote(str(model))} --dataset {_trained_on(model)}",
+                fix=f"{command} {quoted(model)} --dataset {_trained_on(model)}",
             )
         return given
     own = load_conventions(model)
@@ -166,7 +167,7 @@ def _trained_on(model: Path) -> str:
         root = Path(config["dataset"]["root"])
     except (OSError, ValueError, KeyError, TypeError):
         return "DATASET"
-    return shlex.quote(str(root)) if is_dataset(root) else "DATASET"
+    return quoted(root) if is_dataset(root) else "DATASET"
 
 
 def _from_hub(repo: str) -> Path:

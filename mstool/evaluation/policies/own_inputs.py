@@ -5,7 +5,6 @@ It is served to clients of benchmarks that are not here (VLABench, a real arm): 
 `observation/state`.
 """
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from mstool.errors import DataError
 from mstool.hub_files import read_json
 from mstool.layouts.base import Layout
 from mstool.layouts.native import NativeLayout
+from mstool.paths import quoted
 
 _STATE, _ACTION = "observation.state", "action"
 
@@ -41,7 +41,7 @@ def own_conventions(model: Path) -> Conventions:
     if wrong:
         raise DataError(
             f"{model} cannot be served under the names of its own inputs: {', '.join(wrong)}",
-            fix=f"mstool serve {shlex.quote(str(model))} --dataset DATASET, the one that it was trained on",
+            fix=f"mstool serve {quoted(model)} --dataset DATASET, the one that it was trained on",
         )
     return Conventions(
         dataset="(none)",

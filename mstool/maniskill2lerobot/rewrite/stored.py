@@ -1,6 +1,5 @@
 """Open a dataset that `mstool` wrote, in either format, as what it was made of: recipes, episodes, pictures."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from mstool.errors import DataError
 from mstool.layouts import LAYOUTS
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.writers.features import camera_columns, features, vector_columns
+from mstool.paths import quoted
 
 # What two datasets must agree on to be one. The words that a layout says of itself may change, what it is may not.
 _ALIKE = ("layout", "control_mode", "goal", "image_size", "render_detail")
@@ -150,7 +150,7 @@ def open_stored(root: Path) -> StoredDataset:
     if record.layout not in LAYOUTS or not (root / EPISODE_LOG_FILE).is_file():
         raise DataError(
             f"{root}: its record ({RECORD_FILE}) names no layout that is known here, or its episode log is missing",
-            fix=f"mstool describe {shlex.quote(str(root))} --from ORIGINAL --overwrite",
+            fix=f"mstool describe {quoted(root)} --from ORIGINAL --overwrite",
         )
     with needed(root):
         lines = read_episode_log(root)

@@ -1,6 +1,5 @@
 """Collect the summary and write the files."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from mstool.dataset.files import Unavailable
 from mstool.dataset.locate import locate
 from mstool.errors import DataError, UsageError
 from mstool.installation import require
-from mstool.paths import writable_folder
+from mstool.paths import quoted, writable_folder
 from mstool.progress import Notify
 from mstool.validators.sampling import SampledView
 from mstool.validators.show.summary import summary
@@ -67,7 +66,7 @@ def show(
     if output is not None:
         writable_folder(output, "--output")
     if rerun and output is None:
-        raise UsageError("--rerun writes a file", fix=f"mstool show {shlex.quote(str(root))} --output shown --rerun")
+        raise UsageError("--rerun writes a file", fix=f"mstool show {quoted(root)} --output shown --rerun")
     if rerun:
         require("--rerun", ["rerun"])
     data = SampledView(root)
@@ -76,7 +75,7 @@ def show(
         row = _episode(data, episode)
         files = _write(data, row, output, rerun, notify) if output is not None else ()
     except Unavailable as why:
-        raise DataError(f"{root}: {why}", fix=f"mstool validate {shlex.quote(str(root))} --against maniskill") from why
+        raise DataError(f"{root}: {why}", fix=f"mstool validate {quoted(root)} --against maniskill") from why
     return Shown(facts, row.index, files)
 
 
@@ -86,7 +85,7 @@ def _episode(data: SampledView, episode: int) -> EpisodeRow:
             return row
     raise UsageError(
         f"{data.root} has no episode {episode}: they are 0 to {len(data.episodes) - 1}",
-        fix=f"mstool show {shlex.quote(str(data.root))} --episode {len(data.episodes) - 1}",
+        fix=f"mstool show {quoted(data.root)} --episode {len(data.episodes) - 1}",
     )
 
 

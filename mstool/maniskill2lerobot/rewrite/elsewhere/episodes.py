@@ -1,7 +1,6 @@
 """Episodes of datasets made elsewhere, as `mstool.dataset.formats` writes them."""
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from mstool.maniskill2lerobot.rewrite.elsewhere.rows import RowReader
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
 from mstool.maniskill2lerobot.rewrite.elsewhere.storage import Changed
 from mstool.maniskill2lerobot.rewrite.elsewhere.videos import decode_part
+from mstool.paths import quoted
 from mstool.progress import Progress
 
 
@@ -60,7 +60,7 @@ class CarriedEpisode:
         if unknown:
             raise DataError(
                 f"{self.source.root}: episode {self.row.index} is of task {unknown[0]}, which the task table lacks",
-                fix=f"mstool validate {shlex.quote(str(self.source.root))}",
+                fix=f"mstool validate {quoted(self.source.root)}",
             )
         columns |= self.changed.rows(self.row.index)
         return columns | {"task_index": pa.array([self.task_indices[task] for task in tasks], pa.int64())}

@@ -1,6 +1,5 @@
 """The rows of an episode, read from parquet as they are."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from mstool.dataset.parquet_files import open_parquet, read_footer
 from mstool.dataset.unreadable import unreadable_parquet
 from mstool.errors import DataError
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
+from mstool.paths import quoted
 
 
 class RowReader:
@@ -45,7 +45,7 @@ class RowReader:
             table = self._rows(path, row)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             reason = unreadable_parquet(path, error)
-            fix = filled_fix(reason.fix, source.root) or f"mstool validate {shlex.quote(str(source.root))}"
+            fix = filled_fix(reason.fix, source.root) or f"mstool validate {quoted(source.root)}"
             raise DataError(f"{path}: {reason.what}", fix=fix) from error
         return {name: self._column(table, old) for name, old in source.columns.items() if old in self._stored}
 
@@ -59,7 +59,7 @@ class RowReader:
             raise DataError(
                 f"{path} holds {count} rows of episode {row.index} one after the other, the episode table says "
                 f"{row.length}",
-                fix=f"mstool validate {shlex.quote(str(self._source.root))}",
+                fix=f"mstool validate {quoted(self._source.root)}",
             )
         groups = tuple(g for g in range(file.num_row_groups) if bounds[g] < first + count and bounds[g + 1] > first)
         if self._groups is None or self._groups[0] != groups:
@@ -75,7 +75,7 @@ class RowReader:
         if lacking:
             raise DataError(
                 f"{path}: no column {', '.join(lacking)}, though the description lists it",
-                fix=f"mstool validate {shlex.quote(str(self._source.root))}",
+                fix=f"mstool validate {quoted(self._source.root)}",
             )
         sizes = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
         of_episode = file.read(columns=["episode_index"]).column(0).to_numpy()
@@ -114,7 +114,7 @@ class RowReader:
 
     @property
     def _validate(self) -> str:
-        return f"mstool validate {shlex.quote(str(self._source.root))}"
+        return f"mstool validate {quoted(self._source.root)}"
 
 
 def _file_bytes(path: Path) -> bytes:

@@ -14,6 +14,7 @@ from mstool.dataset.info import READABLE, Info, read_info, unknown_version
 from mstool.dataset.record import Record, read_record
 from mstool.errors import DataError, UsageError
 from mstool.nearest import nearest
+from mstool.paths import quoted
 
 # What the writers say themselves, and what one version says and the other does not.
 _SAID = {
@@ -92,7 +93,7 @@ def open_source(root: Path, *, drop: Sequence[str] = (), rename: Mapping[str, st
     if not rows or [row.index for row in rows] != list(range(info.total_episodes)):
         raise DataError(
             f"{root}: the episode table has {len(rows)} episodes, {INFO_FILE} says {info.total_episodes}",
-            fix=f"mstool validate {shlex.quote(str(root))} says what is missing",
+            fix=f"mstool validate {quoted(root)} says what is missing",
         )
     return Source(root, info, read_record(root), columns, rows, tasks, stats if isinstance(stats, dict) else {})
 
@@ -102,14 +103,14 @@ def _check_kinds(root: Path, info: Info, columns: Mapping[str, str]) -> None:
     if missing:
         raise DataError(
             f"{root}: no column {', '.join(missing)}, which every dataset has",
-            fix=f"mstool validate {shlex.quote(str(root))}",
+            fix=f"mstool validate {quoted(root)}",
         )
     # They become folders.
     leading = [name for name in columns if "/" in name or "\0" in name or name in {".", ".."}]
     if leading:
         raise DataError(
             f"{root}: LeRobot takes no column of the name {leading[0][:100]!r}",
-            fix=f"mstool validate {shlex.quote(str(root))}",
+            fix=f"mstool validate {quoted(root)}",
         )
     features = info.raw["features"]
     odd = [f"{old} ({features[old]['dtype']})" for old in columns.values() if features[old]["dtype"] not in WRITABLE]
@@ -121,9 +122,7 @@ def _check_kinds(root: Path, info: Info, columns: Mapping[str, str]) -> None:
     for old in columns.values():
         shape = features[old].get("shape")
         if not isinstance(shape, list) or not shape:
-            raise DataError(
-                f"{root}: {INFO_FILE} gives no shape of {old}", fix=f"mstool validate {shlex.quote(str(root))}"
-            )
+            raise DataError(f"{root}: {INFO_FILE} gives no shape of {old}", fix=f"mstool validate {quoted(root)}")
 
 
 def without_columns(root: Path, columns: Sequence[str]) -> str:

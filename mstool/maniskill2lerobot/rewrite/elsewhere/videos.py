@@ -1,6 +1,5 @@
 """Where each episode's pictures are within its videos; encoded again where their packets cannot be taken out."""
 
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from mstool.maniskill2lerobot.pictures.profiles import PROFILES, is_profile
 from mstool.maniskill2lerobot.pictures.video import VideoWriter
 from mstool.maniskill2lerobot.pictures.video_joiner import runs
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source, without_columns
+from mstool.paths import quoted
 from mstool.progress import Progress
 
 
@@ -223,7 +223,7 @@ def _place(source: Source, row: EpisodeRow, column: str) -> tuple[Path, float]:
     if column not in row.videos:
         raise DataError(
             f"{source.root}: the episode table does not say where {column} of episode {row.index} is",
-            fix=f"mstool validate {shlex.quote(str(source.root))}",
+            fix=f"mstool validate {quoted(source.root)}",
         )
     span = row.videos[column]
     with needed(source.root):
