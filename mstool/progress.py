@@ -185,6 +185,8 @@ class Progress:
         if self._clock.ident is not None:
             self._clock.join()
         if self._bar is not None:
+            # What was counted since tqdm last drew: the last words on a terminal that keeps them.
+            self._bar.refresh()
             self._bar.close()
 
     def update(self, count: int = 1, *, more: int = 0) -> None:

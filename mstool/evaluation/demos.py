@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.conventions import Conventions
 from mstool.errors import UsageError
-from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_replay, plan_task
+from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_replay, plan_task, too_few
 from mstool.evaluation.policy import Observation, Policy, traits_of
 from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.runner import Runner
@@ -79,9 +80,10 @@ def generate(
 
 def _task(request: EvalRequest, env_id: str, conventions: Conventions) -> EvalTask:
     if request.source.replays:
-        stored = plan_replay([env_id], conventions, None)[0]
-        seeds = tuple(sorted(seed for seed in stored.seeds if seed >= (request.seed_start or 0)))
-        return EvalTask(env_id, stored.prompt, stored.horizon, seeds)
+        (stored,) = plan_replay([env_id], conventions, None, seed_start=request.seed_start)
+        for line in too_few([stored], conventions, request.episodes):
+            raise UsageError(line, fix=f"--episodes {len(stored.seeds)}, or fewer")
+        return replace(stored, seeds=tuple(sorted(stored.seeds)))
     prompts = dataset_prompts(request.dataset, conventions) if request.dataset is not None else {}
     start = _first_seed(request, env_id)
     seeds = tuple(range(start, start + most_attempts(request.episodes or 1)))

@@ -11,7 +11,7 @@ from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
 from mstool.evaluation.markdown_report import write_page
 from mstool.evaluation.outcomes import OutcomeLog, in_order
-from mstool.evaluation.plan import EPISODES, EvalTask, choose_envs, choose_protocol, plan_replay, plan_tasks
+from mstool.evaluation.plan import EPISODES, EvalTask, choose_envs, choose_protocol, plan_replay, plan_tasks, too_few
 from mstool.evaluation.play import play
 from mstool.evaluation.policy import Policy, Traits, traits_of
 from mstool.evaluation.published import published_notes
@@ -117,6 +117,9 @@ def _run(
     if protocol is not None:
         common["protocol"] = protocol.name
     folder = request.folder
+    fewer = too_few(tasks, conventions, request.episodes) if request.source.replays and conventions is not None else []
+    for line in fewer:
+        notify(f"warning: {line}")
     logs = {task.env_id: OutcomeLog(folder, fingerprint(common, task)) for task in tasks}
     recorder = Recorder(policy, replan) if policy is not None and stats is not None else None
     setup = WorkerSetup(conventions, views if request.video else seen, hold, request.video)
@@ -141,7 +144,11 @@ def _run(
         timing=timing,
         suites={suite: len(benchmark_of(suite).suite(suite)) for suite in suites},
         published=protocol.published if protocol is not None else None,
-        notes=[*_notes(conventions, tasks, seen, stored=traits.ends_episodes), *published_notes(protocol, suites)],
+        notes=[
+            *fewer,
+            *_notes(conventions, tasks, seen, stored=traits.ends_episodes),
+            *published_notes(protocol, suites),
+        ],
         folder=folder,
     )
     if recorder is not None and stats is not None and conventions is not None:

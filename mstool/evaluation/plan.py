@@ -161,6 +161,16 @@ def plan_replay(
     return tasks
 
 
+def too_few(tasks: Sequence[EvalTask], conventions: Conventions, episodes: int | None) -> list[str]:
+    """Say of each task of a replay how many of the `episodes` asked for its dataset has, where these are fewer."""
+    return [
+        f"{conventions.dataset} holds {len(task.seeds)} episodes of {task.env_id} to replay"
+        f", fewer than the {episodes} asked for"
+        for task in tasks
+        if episodes is not None and len(task.seeds) < episodes
+    ]
+
+
 def dataset_prompts(root: Path, conventions: Conventions) -> dict[str, str]:
     """Return the sentence that a dataset stores with each environment's episodes."""
     try:

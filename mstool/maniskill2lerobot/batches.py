@@ -34,12 +34,26 @@ class Batch:
 
     def jobs(self, work: Path, *, without: Container[int] = ()) -> list[ConvertJob]:
         """Return what is to be done, in demo order, with shards in the work folder."""
-        shards, demos = work / as_file_name(self.recipe.env_id), self.source.demos
+        shards, path = work / as_file_name(self.recipe.env_id), self.source.demos.path
         return [
-            ConvertJob(demos.path, p, self.recipe, shard_path(shards, p), min(demos.steps(p), self.recipe.horizon))
-            for p in self.positions
-            if p not in without
+            ConvertJob(path, position, self.recipe, shard_path(shards, position), self._steps(position))
+            for position in self.positions
+            if position not in without
         ]
+
+    def _steps(self, position: int) -> int:
+        """Return how many steps of a demo are executed; its conversion to another control mode may take more."""
+        demo = self.recipe.of(self.source.demos.read(position))
+        return min(len(demo.actions) + self.recipe.hold_steps, self.recipe.horizon)
+
+    @property
+    def too_few(self) -> str:
+        """Say how many demos there are where these are fewer than were asked for, else ""."""
+        if self.episodes is None or len(self.positions) >= self.episodes:
+            return ""
+        return (
+            f"{self.source.demos.path} holds {len(self.positions)} episodes, fewer than the {self.episodes} asked for"
+        )
 
     def invalid(self, *, skip: bool) -> dict[int, str]:
         """Look for damaged demos: {position: what is wrong}, to be left out.

@@ -108,10 +108,8 @@ def convert(
     started = time.monotonic()
     for part in parts:
         check_target(part.root, overwrite=overwrite)
-    for batch in (batch for part in parts for batch in part.batches):
-        if batch.episodes is not None and len(batch.positions) < batch.episodes:
-            found = f"{batch.source.demos.path} holds {len(batch.positions)} episodes"
-            notify(f"{found}, fewer than the {batch.episodes} asked for")
+    for fewer in (batch.too_few for part in parts for batch in part.batches if batch.too_few):
+        notify(f"warning: {fewer}")
     invalid = [[batch.invalid(skip=skip_invalid) for batch in part.batches] for part in parts]
     with ExitStack() as held:
         opened = [_open(part, bad, held, fresh=fresh) for part, bad in zip(parts, invalid, strict=True)]
@@ -175,7 +173,11 @@ def _finish(
         cameras=tuple(camera.view for camera in recipe.cameras),
         image_size=recipe.image_size,
         psnr_db=video_quality(kept),
-        warnings=(*([f"most demos do not succeed when executed again: {advice}"] if advice else []), *unverified(kept)),
+        warnings=(
+            *(batch.too_few for batch in batches if batch.too_few),
+            *([f"most demos do not succeed when executed again: {advice}"] if advice else []),
+            *unverified(kept),
+        ),
     )
 
 

@@ -32,7 +32,7 @@ class ConvertReport:
     image_size: tuple[int, int]
     # Mean and lowest PSNR in dB per view, of decoded against rendered frames; empty without videos.
     psnr_db: dict[str, dict[str, float]]
-    # What could not be verified of the episodes.
+    # Which demos are fewer than were asked for, and what could not be verified of the episodes.
     warnings: tuple[str, ...] = ()
 
     @property

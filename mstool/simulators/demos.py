@@ -84,9 +84,6 @@ class Demos(Protocol):
     def __len__(self) -> int:
         """Return the number of episodes."""
 
-    def steps(self, position: int) -> int:
-        """Return about how many steps an episode has, 0 where the file does not say; the actions decide."""
-
     def problems(self, *, limit: int | None = None) -> dict[int, str]:
         """Say what is wrong with each of the first `limit` episodes: {position: problem}, empty when all is well."""
 

@@ -111,6 +111,7 @@ def test_what_cannot_be_recorded_is_said_before_anything_runs(made, tiny, mstool
         (("--policy", "ws://127.0.0.1:9", "--dataset", made("push") / "v3.0"), "ws://127.0.0.1:9"),
         (("--policy", f"replay:{two}"), "a file of demos is of one environment"),
         (("--policy", f"replay:{two}", "-e", "StackCube-v1"), "has no episode of StackCube-v1"),
+        (("--policy", f"replay:{two}", "-e", "PushCube-v1", "-n", 3), "fix: --episodes 2, or fewer"),
         (("--policy", "planner", "-e", "PushCube-v1"), "fix: mstool demos generate --env PushCube-v1"),
         (("--policy", "random"), "which environment?"),
         (("--policy", "runs/nothing"), "nor is it ws://HOST:PORT, replay:DATASET or random"),

@@ -149,9 +149,6 @@ class ToyDemos:
     def __len__(self) -> int:
         return len(self._episodes)
 
-    def steps(self, position: int) -> int:
-        return len(self._episodes[position]["actions"])
-
     def problems(self, *, limit: int | None = None) -> dict[int, str]:
         return {}
 

@@ -13,7 +13,7 @@ from mstool.evaluation.chunks import ChunkBuffer, ensemble
 from mstool.evaluation.compare import compare
 from mstool.evaluation.configuration import differences, fingerprint
 from mstool.evaluation.outcomes import Outcome, OutcomeLog, in_order
-from mstool.evaluation.plan import SUITES, EvalTask, choose_envs, plan_replay, plan_tasks
+from mstool.evaluation.plan import SUITES, EvalTask, choose_envs, plan_replay, plan_tasks, too_few
 from mstool.evaluation.policies.baselines import RandomPolicy
 from mstool.evaluation.policies.checkpoint import find_checkpoint, results_folder
 from mstool.evaluation.policy import Observation, Policy, Traits, traits_of
@@ -149,6 +149,12 @@ def test_replay_takes_the_recorded_seeds():
         plan_replay(["PickCube-v1"], three_episodes(), None, seed_start=999)
     (task,) = plan_replay(["PickCube-v1"], three_episodes(), 2)
     assert task.seeds == (3, 4)
+    assert not too_few([task], three_episodes(), 2)
+    assert not too_few([task], three_episodes(), None)
+    assert (
+        "holds 2 episodes of PickCube-v1 to replay, fewer than the 5 asked for"
+        in too_few([task], three_episodes(), 5)[0]
+    )
     with pytest.raises(UsageError, match="no episode of PushCube-v1"):
         plan_replay(["PushCube-v1"], three_episodes(), None)
 

@@ -31,7 +31,7 @@ class ConvertJob:
     position: int
     recipe: Recipe
     shard: Path
-    # About how many frames there will be, for the progress; 0 where the demo file does not say.
+    # How many frames there will be, for the progress; another control mode may take several for a step of the demo.
     steps: int = 0
 
 

@@ -61,7 +61,6 @@ class LiberoDemos:
                 )
             self.unlisted: list[str] = []
             self.env_kwargs: Mapping[str, Any] = {}
-            self._steps = [len(_demo(file, name)["actions"]) for name in self._names]
             self.env_id = _env_id(str(data.attrs.get("bddl_file_name", "")), self.path)
 
     @contextmanager
@@ -76,10 +75,6 @@ class LiberoDemos:
 
     def __len__(self) -> int:
         return len(self._names)
-
-    def steps(self, position: int) -> int:
-        """Return how many steps an episode has, idle ones included."""
-        return self._steps[position]
 
     def problems(self, *, limit: int | None = None) -> dict[int, str]:
         """Say which episodes have no or other actions than OSC_POSE's, or not one state each."""

@@ -80,11 +80,6 @@ class DemoFile:
         """Return the number of episodes that the `.json` lists."""
         return len(self.episodes)
 
-    def steps(self, position: int) -> int:
-        """Return how many steps an episode has as far as the `.json` says, else 0; the actions decide."""
-        steps = self.episodes[position].get("elapsed_steps")
-        return max(steps, 0) if isinstance(steps, int) else 0
-
     @property
     def unlisted(self) -> list[str]:
         """The h5 groups that the `.json` does not list: nothing says their seed and control mode."""
