@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, distribution, version
@@ -108,6 +109,11 @@ def install_command(extras: Sequence[str] = (), packages: Sequence[str] = ()) ->
     return _pip("install", *own, *packages)
 
 
+def data_command(extra: str, packages: Sequence[str]) -> str:
+    """Return the command that adds packages which hold files alone; a clone's set-up brings them with their extra."""
+    return install_command([extra]) if own_clone() is not None else _pip("install", "--no-deps", *packages)
+
+
 def own_clone() -> Path | None:
     """Return the clone whose own environment is running, None for every other installation."""
     return _clone(_source())
@@ -150,17 +156,34 @@ def _clone(source: str) -> Path | None:
 
 
 def _make(root: Path) -> str:
-    return shlex.join(["make", "-C", str(root), "setup"])
+    where = _typed(root)
+    return shlex.join(["make", *([] if where == "." else ["-C", where]), "setup"])
+
+
+def _python() -> str:
+    """Return what a user types for the interpreter that is running: a name on the path, else where it is."""
+    here = Path(sys.executable)
+    for name in ("python", here.name):
+        found = shutil.which(name)
+        # Environments share one interpreter: its folder tells them apart.
+        if found is not None and Path(found).parent.resolve() == here.parent.resolve():
+            return name
+    return _typed(here)
+
+
+def _typed(path: Path) -> str:
+    """Return a path as it is typed in the working folder."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _pip(action: str, *packages: str) -> str:
     """Return pip's command, or uv's where an environment has no pip, as those that uv makes."""
     again = action == "reinstall"
     if importlib.util.find_spec("pip") is not None:
-        words = [sys.executable, "-m", "pip", "install" if again else action]
+        words = [_python(), "-m", "pip", "install" if again else action]
         words += ["--force-reinstall", "--no-deps"] if again else ["-y"] if action == "uninstall" else []
     else:
-        words = ["uv", "pip", "install" if again else action, "--python", sys.executable]
+        words = ["uv", "pip", "install" if again else action, "--python", _python()]
         words += ["--reinstall", "--no-deps"] if again else []
     return shlex.join([*words, *packages])
 
@@ -181,4 +204,8 @@ def _requirement(extras: Sequence[str], source: str) -> str:
     wanted = f"[{','.join(extras)}]" if extras else ""
     if not source:
         return f"{DISTRIBUTION}{wanted}"
-    return f"{source}{wanted}" if source.startswith("/") else f"{DISTRIBUTION}{wanted} @ {source}"
+    if not source.startswith("/"):
+        return f"{DISTRIBUTION}{wanted} @ {source}"
+    where = _typed(Path(source))
+    # A folder's bare name would be taken for a distribution's.
+    return f"{where if where.startswith(('.', '/')) else f'./{where}'}{wanted}"

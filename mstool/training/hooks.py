@@ -36,6 +36,7 @@ from types import ModuleType
 from typing import Any
 
 from mstool.errors import SetupError
+from mstool.installation import install_command
 from mstool.progress import listening
 from mstool.training import logs
 from mstool.training.batches import BrokenLoss, describe, is_broken
@@ -102,7 +103,7 @@ def _replaced(module: ModuleType, names: Mapping[str, Any]) -> Iterator[None]:
     if missing:
         raise SetupError(
             f"this LeRobot has no {', '.join(missing)} in {module.__name__}; mstool knows 0.6.1",
-            fix="uv pip install lerobot==0.6.1",
+            fix=install_command([], ["lerobot==0.6.1"]),
         )
     before = {name: getattr(module, name) for name in names}
     try:

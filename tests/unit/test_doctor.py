@@ -101,7 +101,7 @@ def test_fix_takes_mplib_and_the_second_opencv_out(ran, monkeypatch):
     with_versions(monkeypatch, mplib="0.1.1", opencv_python="5.0.0", opencv_python_headless="4.13.0")
     said = []
     repair(said.append)
-    pip = f"{sys.executable} -m pip"
+    pip = f"{installation._python()} -m pip"
     assert ran == [
         f"{pip} uninstall -y mplib",
         f"{pip} uninstall -y opencv-python",
@@ -121,7 +121,7 @@ def test_fix_ends_in_what_a_person_has_to_do(ran, monkeypatch):
     monkeypatch.setattr(repair_module, "run", lambda _words: 1)
     with pytest.raises(SetupError, match="this failed") as error:
         repair(lambda _line: None)
-    assert error.value.fix == f"{sys.executable} -m pip uninstall -y mplib"
+    assert error.value.fix == f"{installation._python()} -m pip uninstall -y mplib"
     with_versions(monkeypatch, opencv_python_headless="4.13.0")
 
     def no_rights(_python):
@@ -174,13 +174,13 @@ def test_in_a_clones_environment_the_set_up_puts_things_right(monkeypatch, tmp_p
 
 def test_without_a_clone_nothing_speaks_of_make(wheel, monkeypatch):
     assert not [fix for fix in fixes() if "make" in fix]
-    assert fixes()[0] == f"{sys.executable} -m pip install --force-reinstall --no-deps 'numpy<2.3,>=2.2'"
-    assert fixes()[2].startswith(f"{sys.executable} -m pip uninstall -y mstool && ")
+    assert fixes()[0] == f"{installation._python()} -m pip install --force-reinstall --no-deps 'numpy<2.3,>=2.2'"
+    assert fixes()[2].startswith(f"{installation._python()} -m pip uninstall -y mstool && ")
     assert fixes()[-1] == fixes()[1] == "mstool doctor --fix"
     monkeypatch.setattr(installation.importlib.util, "find_spec", lambda _: None)
     assert fixes()[2] == (
-        f"uv pip uninstall --python {sys.executable} mstool && "
-        f"uv pip install --python {sys.executable} --reinstall --no-deps maniskill2lerobot"
+        f"uv pip uninstall --python {installation._python()} mstool && "
+        f"uv pip install --python {installation._python()} --reinstall --no-deps maniskill2lerobot"
     )
 
 

