@@ -1,6 +1,6 @@
 """Every error a user can meet. Anything else that reaches a user is a bug and keeps its traceback."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,20 @@ class MstoolError(Exception):
         What is wrong, naming the file, episode or option at fault.
     fix
         The command (or the one sentence) that puts it right, filled in with the user's own arguments.
+    change
+        Where the user's own command does it with other options: these, as `{"--episodes": 3}`; None takes one away,
+        True is a flag, and a name without dashes is an argument that lacks. The command line says that command, in
+        the place of `fix`, with all its other words.
 
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, fix: str = "") -> None:
+    def __init__(self, message: str, *, fix: str = "", change: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.fix = fix
+        self.change = change or {}
 
 
 class UsageError(MstoolError):
@@ -40,11 +45,13 @@ class WrongWordError(UsageError):
         What is wrong with the given one.
     given, instead
         The path, name or address of the user, and the one that is meant.
+    fix
+        The command that says it where the user's own is not known.
 
     """
 
-    def __init__(self, message: str, *, given: Path | str, instead: Path | str) -> None:
-        super().__init__(message, fix=f"give {instead}")
+    def __init__(self, message: str, *, given: Path | str, instead: Path | str, fix: str = "") -> None:
+        super().__init__(message, fix=fix or f"give {instead}")
         self.given = given
         self.instead = instead
 

@@ -116,6 +116,7 @@ def export(
             raise UsageError(
                 f"{dataset} is a trained policy: {', '.join(wrong)} is a dataset's",
                 fix=f"mstool export {quoted(dataset)} --output {quoted(output)}",
+                change=dict.fromkeys(wrong),
             )
         found = results_folder(model) / RESULTS_FILE
         return export_policy(model, Path(output), results=found if found.is_file() else None, overwrite=overwrite)

@@ -86,6 +86,12 @@ def push(
             raise UsageError(
                 f"{root} is a trained policy: it needs a name, and the manifest and version tags are datasets'",
                 fix=f"mstool push {quoted(root)} --repo-id OWNER/NAME",
+                change={
+                    "--repo-id": repo_id or "OWNER/NAME",
+                    "--manifest": None,
+                    "--write-revision": None,
+                    "--tag": None,
+                },
             )
         policy = PushOptions(
             dataset=root,
@@ -102,7 +108,11 @@ def push(
     entry = find_entry(listed, env_id=env_id, repo_id=repo_id or "")
     name = repo_id or (entry.repo_id if entry else "")
     if not name:
-        raise UsageError(f"no name for {root} on a hub", fix=f"mstool push {quoted(root)} --repo-id OWNER/NAME")
+        raise UsageError(
+            f"no name for {root} on a hub",
+            fix=f"mstool push {quoted(root)} --repo-id OWNER/NAME",
+            change={"--repo-id": "OWNER/NAME"},
+        )
     # The manifest's server is meant for the manifest's name only.
     server = entry.endpoint if entry and entry.repo_id == name else ""
     if write_revision:

@@ -114,7 +114,7 @@ def evaluate(
         _compare(*compare, as_json=as_json)
         return
     if policy is None:
-        raise UsageError("which policy?", fix="mstool eval --policy runs/NAME")
+        raise UsageError("which policy?", fix="mstool eval --policy runs/NAME", change={"--policy": "runs/NAME"})
     from mstool.api.evaluate import evaluate as run
 
     results = run(

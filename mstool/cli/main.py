@@ -19,6 +19,7 @@ from mstool.cli.improve import improve
 from mstool.cli.layouts import layouts
 from mstool.cli.merge import merge
 from mstool.cli.output import print_error, say
+from mstool.cli.own_words import fix_of
 from mstool.cli.pull import pull
 from mstool.cli.push import push
 from mstool.cli.serve import serve
@@ -105,7 +106,7 @@ def main() -> None:
     except SaidElsewhereError as error:
         sys.exit(error.exit_code)
     except MstoolError as error:
-        print_error(error)
+        print_error(error, fix_of(error, sys.argv[1:], typer.main.get_command(app)))
         sys.exit(error.exit_code)
     except _USAGE_ERROR as error:
         _print_usage_error(error)

@@ -1,13 +1,10 @@
 """Where a command's words go: data on stdout, everything else on stderr."""
 
 import json
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
-from mstool.errors import MstoolError, WrongWordError
+from mstool.errors import MstoolError
 from mstool.markup import one_line
 from mstool.progress import plain, print_line
 
@@ -47,27 +44,11 @@ def say(text: str) -> None:
     print_line(text)
 
 
-def print_error(error: MstoolError) -> None:
-    """Print an error and, on its own line, what fixes it."""
+def print_error(error: MstoolError, fix: str = "") -> None:
+    """Print an error and, on its own line, what fixes it: by default what the error says."""
     say(f"error: {error.message}")
-    fix = _with_the_one_meant(error, sys.argv[1:]) if isinstance(error, WrongWordError) else error.fix
-    if fix:
+    if fix := fix or error.fix:
         say(f"fix: {fix}")
-
-
-def _with_the_one_meant(error: WrongWordError, words: Sequence[str]) -> str:
-    """Return the user's command with what is meant in the place of what was given."""
-    changed = [_replaced(word, error) for word in words]
-    return shlex.join(["mstool", *changed]) if changed != list(words) else error.fix
-
-
-def _replaced(word: str, error: WrongWordError) -> str:
-    """Replace the given path or name in `DATASET`, `--dataset=DATASET` or `replay:DATASET`."""
-    for start in ("", "=", ":"):
-        before, mark, given = word.partition(start) if start else ("", "", word)
-        if given and Path(given) == Path(error.given):
-            return f"{before}{mark}{error.instead}"
-    return word
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ def validate(
         _list(as_json, list(all_checks()))
         return
     if dataset is None:
-        raise UsageError("no dataset given", fix="mstool validate DATASET")
+        raise UsageError("no dataset given", fix="mstool validate DATASET", change={"DATASET": "DATASET"})
     from mstool.api.validate import validate as run
 
     report = run(

@@ -16,6 +16,7 @@ from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.scene import dataset_views, simulator_spec
 from mstool.evaluation.worker import Finished, WorkerSetup
+from mstool.paths import quoted
 from mstool.progress import Notify
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
@@ -55,13 +56,15 @@ def generate(
         raise UsageError(
             "the planner is what makes demos where no policy is given",
             fix=f"mstool demos generate --env {next(iter(request.envs), 'PickCube-v1')}",
+            change={"--policy": None, "--env": next(iter(request.envs), "PickCube-v1")},
         )
     conventions = source.conventions()
     envs = choose_envs(request.envs, None, conventions)
     if len(envs) > 1:
         raise UsageError(
             f"a file of demos is of one environment, and these are {', '.join(envs)}",
-            fix=f"{request.command} {request.policy} --env {envs[0]}",
+            fix=f"{request.command} {quoted(request.policy)} --env {envs[0]}",
+            change={"--env": envs[0]},
         )
     conventions = conventions or source.plain_conventions(envs)
     assert conventions is not None
@@ -82,7 +85,11 @@ def _task(request: EvalRequest, env_id: str, conventions: Conventions) -> EvalTa
     if request.source.replays:
         (stored,) = plan_replay([env_id], conventions, None, seed_start=request.seed_start)
         for line in too_few([stored], conventions, request.episodes):
-            raise UsageError(line, fix=f"--episodes {len(stored.seeds)}, or fewer")
+            raise UsageError(
+                line,
+                fix=f"{request.command} {quoted(request.policy)} --episodes {len(stored.seeds)}",
+                change={"--episodes": len(stored.seeds)},
+            )
         return replace(stored, seeds=tuple(sorted(stored.seeds)))
     prompts = dataset_prompts(request.dataset, conventions) if request.dataset is not None else {}
     start = _first_seed(request, env_id)

@@ -8,6 +8,8 @@ from pathlib import Path
 from mstool.errors import WrongWordError
 
 _REVISION = re.compile(r"[\w\-.][\w\-./]*", re.ASCII)
+# Transfers at a time.
+JOBS = 4
 
 
 def check_revision(revision: str) -> None:
@@ -36,7 +38,7 @@ class PushOptions:
     # Download every file again and hash it, where a server's own word on hashes is not enough.
     read_back: bool = False
     # Uploads at a time.
-    jobs: int = 4
+    jobs: int = JOBS
     # What the hub calls it: `dataset` or `model`. A model's `dataset` is the folder of its run.
     repo_type: str = "dataset"
 
@@ -50,6 +52,7 @@ class PushOptions:
         words += ["--license", self.license] if self.license else []
         words += ["--force"] if self.force else []
         words += ["--read-back"] if self.read_back else []
+        words += ["--jobs", str(self.jobs)] if self.jobs != JOBS else []
         return shlex.join(words)
 
 
@@ -66,7 +69,7 @@ class PullOptions:
     # Open the result with LeRobot's reader at the end.
     open_it: bool = True
     # Downloads at a time.
-    jobs: int = 4
+    jobs: int = JOBS
 
     def command(self) -> str:
         """Return the command line that asks for this."""
@@ -75,6 +78,7 @@ class PullOptions:
         words += ["--revision", self.revision] if self.revision else []
         words += ["--overwrite"] if self.overwrite else []
         words += [] if self.open_it else ["--no-open"]
+        words += ["--jobs", str(self.jobs)] if self.jobs != JOBS else []
         return shlex.join(words)
 
 

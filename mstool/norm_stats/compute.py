@@ -98,7 +98,7 @@ def compute(
 
     """
     if not roots:
-        raise UsageError("no dataset given", fix="mstool stats DATASET")
+        raise UsageError("no dataset given", fix="mstool stats DATASET", change={"DATASET": "DATASET"})
     given = None if delta is None else parse_mask(delta)
     named = None if config is None else find_config(config)
     if horizon is not None and not 1 <= horizon <= _LONGEST:

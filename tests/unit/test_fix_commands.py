@@ -22,7 +22,7 @@ def test_no_command_names_a_folder_without_quotes():
         f"{path.name}: {line.strip()}"
         for path in SOURCES
         for line in path.read_text(encoding="utf-8").splitlines()
-        if BARE.search(line) and not HUB.search(line) and "quote(f'replay:" not in line
+        if BARE.search(line) and not HUB.search(line) and "quoted(f'replay:" not in line
     ]
     assert not bare
 

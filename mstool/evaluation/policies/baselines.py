@@ -1,7 +1,6 @@
 """The bounds that a trained policy is seen between: random actions, and a dataset's own."""
 
 import hashlib
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,7 +91,7 @@ class ReplayPolicy:
         ):
             raise DataError(
                 f"{root} stores actions of another kind: {what} is {stored}, not {wanted}",
-                fix=f"mstool eval --policy {shlex.quote(f'replay:{root}')}",
+                fix=f"mstool eval --policy {quoted(f'replay:{root}')}",
             )
         self._actions = _stored_actions(root, own)
         self._slots: dict[int, Array] = {}

@@ -2,14 +2,13 @@
 
 import hashlib
 import re
-import shlex
 from contextlib import nullcontext
 from pathlib import Path
 
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.files import CONVENTIONS_FILE
 from mstool.dataset.locate import datasets_below, is_dataset
-from mstool.errors import DataError, SetupError, UsageError
+from mstool.errors import DataError, SetupError, UsageError, WrongWordError
 from mstool.hub_files import find_files, hub_refusal, offline
 from mstool.json_files import load_json
 from mstool.nearest import nearest
@@ -59,9 +58,7 @@ def find_checkpoint(spec: str, command: str = EVAL) -> Path:
     data = path if is_dataset(path) else next(iter(datasets_below(path)), None)
     if data is not None:
         replayed = (
-            f"mstool eval --policy {shlex.quote(f'replay:{data}')} executes its own actions, "
-            if command == EVAL
-            else ""
+            f"mstool eval --policy {quoted(f'replay:{data}')} executes its own actions, " if command == EVAL else ""
         )
         raise UsageError(
             f"{path} is a dataset, not a checkpoint",
@@ -101,7 +98,8 @@ def checkpoint_conventions(model: Path, dataset: Path | None, command: str = EVA
         if given is None:
             raise UsageError(
                 f"{model} has no {CONVENTIONS_FILE}: it does not say what it was trained on",
-                fix=f"{command} {quoted(model)} --dataset {_trained_on(model)}",
+                fix=f"{command} {quoted(model)} --dataset {quoted(_trained_on(model))}",
+                change={"--dataset": _trained_on(model)},
             )
         return given
     own = load_conventions(model)
@@ -156,8 +154,10 @@ def _no_such(spec: str, command: str) -> UsageError:
         others = f", nor is it {', '.join(('ws://HOST:PORT', 'replay:DATASET', *named[:-1]))} or {named[-1]}"
     near = nearest(spec, words)
     chosen = words[near] if near else str(runs[-1]) if runs else ""
-    fix = f"{command} {shlex.quote(chosen)}" if chosen else "mstool finetune DATASET  (it makes runs/NAME)"
-    return UsageError(f"{spec}: no such folder{others}", fix=fix)
+    said = f"{spec}: no such folder{others}"
+    if not chosen:
+        return UsageError(said, fix="mstool finetune DATASET  (it makes runs/NAME)")
+    return WrongWordError(said, given=spec, instead=chosen, fix=f"{command} {quoted(chosen)}")
 
 
 def _trained_on(model: Path) -> str:
@@ -167,7 +167,7 @@ def _trained_on(model: Path) -> str:
         root = Path(config["dataset"]["root"])
     except (OSError, ValueError, KeyError, TypeError):
         return "DATASET"
-    return quoted(root) if is_dataset(root) else "DATASET"
+    return str(root) if is_dataset(root) else "DATASET"
 
 
 def _from_hub(repo: str) -> Path:

@@ -14,6 +14,7 @@ from mstool.evaluation.policies.checkpoint import (
 )
 from mstool.evaluation.policy import Policy
 from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
+from mstool.paths import quoted
 from mstool.progress import Notify
 
 
@@ -79,7 +80,8 @@ class PolicySource(ABC):
     def _own_stats(self) -> TrainingStats:
         raise UsageError(
             "--diagnose compares with the training data, which this policy does not hold",
-            fix=f"mstool eval --policy {self.word} --diagnose --dataset DATASET",
+            fix=f"mstool eval --policy {quoted(self.word)} --diagnose --dataset DATASET",
+            change={"--dataset": "DATASET"},
         )
 
     @abstractmethod
@@ -160,7 +162,8 @@ class ServerSource(PolicySource):
         if self.dataset is None:
             raise UsageError(
                 "a server does not say what its policy was trained on: layout, cameras, image size",
-                fix=f"{self.command} {self.word} --dataset DATASET",
+                fix=f"{self.command} {quoted(self.word)} --dataset DATASET",
+                change={"--dataset": "DATASET"},
             )
         return load_conventions(self.dataset)
 

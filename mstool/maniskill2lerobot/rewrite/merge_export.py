@@ -134,7 +134,11 @@ def merge(
     problems = _problems(datasets, profiles=profile is None)
     if problems and not _problems(datasets, profiles=False):
         words = ["mstool", "merge", *map(str, sources), "--output", str(root), "--video-profile", wanted]
-        raise DataError("these datasets do not fit into one:\n  " + "\n  ".join(problems), fix=shlex.join(words))
+        raise DataError(
+            "these datasets do not fit into one:\n  " + "\n  ".join(problems),
+            fix=shlex.join(words),
+            change={"--video-profile": wanted},
+        )
     if problems:
         kind = (first.version, first.storage)
         other = next((dataset for dataset in datasets if (dataset.version, dataset.storage) != kind), None)

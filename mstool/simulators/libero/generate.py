@@ -5,7 +5,6 @@ on by itself.
 """
 
 import json
-import shlex
 import shutil
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import h5py
 from mstool import __version__
 from mstool.contract import State
 from mstool.errors import MstoolError, UsageError
-from mstool.paths import as_file_name, writable_folder
+from mstool.paths import as_file_name, quoted, writable_folder
 from mstool.progress import Progress
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.capacity import auto_workers
@@ -121,14 +120,22 @@ class Recorder:
 def _place(env_id: str, source: str, episodes: int, seed: int, out_dir: Path, *, overwrite: bool) -> Path:
     """Return where the file goes, once that and the numbers are checked."""
     path = out_dir / f"{find_task(env_id).name}{SUFFIX}"
-    policy = f" --policy {shlex.quote(source)}" if source else ""
+    policy = f" --policy {quoted(source)}" if source else ""
     command = f"mstool demos generate --env {env_id}{policy} --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
     if episodes < 1 or seed < 0:
-        raise UsageError("--episodes must be 1 or more and --seed 0 or more", fix=command)
+        raise UsageError(
+            "--episodes must be 1 or more and --seed 0 or more",
+            fix=command,
+            change={"--episodes": max(episodes, 1), "--seed": max(seed, 0)},
+        )
     check_seed(env_id, seed, fix="a lower --seed")
     writable_folder(out_dir, "--output", beside=True)
     if path.exists() and not overwrite:
-        raise UsageError(f"{path} is there already", fix=f"{command} --output {out_dir} --overwrite")
+        raise UsageError(
+            f"{path} is there already",
+            fix=f"{command} --output {quoted(out_dir)} --overwrite",
+            change={"--overwrite": True},
+        )
     return path
 
 

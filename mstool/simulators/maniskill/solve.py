@@ -51,6 +51,7 @@ def check_solvable(env_id: str, robot: str | None = None) -> None:
     raise UsageError(
         f"{what}.{hint} Demos can be generated of: {', '.join(solvable_envs())}.",
         fix=f"mstool demos generate --env {near}" if near else "choose one of these with --env",
+        change={"--env": near} if near else None,
     )
 
 
@@ -68,6 +69,7 @@ def _module(env_id: str, robot: str | None) -> str:
         raise UsageError(
             f"ManiSkill has no motion-planning solution for {env_id} with robot {robot!r}, but with {', '.join(names)}",
             fix=f"mstool demos generate --env {env_id} --robot {meant}",
+            change={"--robot": meant},
         )
     return found.solutions[env_id]
 

@@ -66,7 +66,11 @@ def show(
     if output is not None:
         writable_folder(output, "--output")
     if rerun and output is None:
-        raise UsageError("--rerun writes a file", fix=f"mstool show {quoted(root)} --output shown --rerun")
+        raise UsageError(
+            "--rerun writes a file",
+            fix=f"mstool show {quoted(root)} --output shown --rerun",
+            change={"--output": "shown"},
+        )
     if rerun:
         require("--rerun", ["rerun"])
     data = SampledView(root)
@@ -86,6 +90,7 @@ def _episode(data: SampledView, episode: int) -> EpisodeRow:
     raise UsageError(
         f"{data.root} has no episode {episode}: they are 0 to {len(data.episodes) - 1}",
         fix=f"mstool show {quoted(data.root)} --episode {len(data.episodes) - 1}",
+        change={"--episode": len(data.episodes) - 1},
     )
 
 

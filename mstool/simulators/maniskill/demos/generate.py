@@ -1,7 +1,6 @@
 """Make demos instead of downloading them: ManiSkill's own solutions, from as many seeds as it takes."""
 
 import os
-import shlex
 import shutil
 import tempfile
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mstool.errors import MstoolError, UsageError
-from mstool.paths import writable_folder
+from mstool.paths import quoted, writable_folder
 from mstool.progress import Progress
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout, most_attempts
@@ -72,6 +71,7 @@ def generate_demos(
         raise UsageError(
             f"--disturb is a share of the seeds, 0 to 1, not {disturb:g}",
             fix=f"mstool demos generate --env {env_id} --disturb 0.3",
+            change={"--disturb": 0.3},
         )
     count = workers or min(len(os.sched_getaffinity(0)), -(-episodes // WORTH_A_WORKER))
 
@@ -114,7 +114,7 @@ def _make(
     overwrite: bool,
     policy: str = "",
 ) -> GenerateReport:
-    command = f"mstool demos generate --env {env_id}" + (f" --policy {shlex.quote(policy)}" if policy else "")
+    command = f"mstool demos generate --env {env_id}" + (f" --policy {quoted(policy)}" if policy else "")
     _check(command, episodes, seed, out_dir, overwrite=overwrite)
     started = time.monotonic()
     out_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -143,14 +143,16 @@ def _make(
 def _check(command: str, episodes: int, seed: int, out_dir: Path, *, overwrite: bool) -> None:
     command += f" --episodes {max(episodes, 1)} --seed {max(seed, 0)}"
     if episodes < 1:
-        raise UsageError(f"--episodes must be 1 or more, not {episodes}", fix=command)
+        raise UsageError(f"--episodes must be 1 or more, not {episodes}", fix=command, change={"--episodes": 1})
     if seed < 0:
-        raise UsageError(f"--seed must be 0 or more, not {seed}", fix=command)
+        raise UsageError(f"--seed must be 0 or more, not {seed}", fix=command, change={"--seed": 0})
     writable_folder(out_dir, "--output", beside=True)
     there = [name for name in FILES if (out_dir / name).exists()]
     if there and not overwrite:
         raise UsageError(
-            f"{out_dir} already holds {' and '.join(there)}", fix=f"{command} --output {out_dir} --overwrite"
+            f"{out_dir} already holds {' and '.join(there)}",
+            fix=f"{command} --output {quoted(out_dir)} --overwrite",
+            change={"--overwrite": True},
         )
 
 

@@ -82,6 +82,7 @@ def download_demos(env_id: str, folder: Path) -> Path:
                     raise DataError(
                         f"{archive} announces {unpacked / 1e9:.1f} GB, more than an archive of its size holds",
                         fix=f"mstool convert --env {env_id} --demos generate",
+                        change={"--demos": "generate"},
                     )
                 packed.extractall(aside)
             aside.rename(target)
@@ -105,7 +106,9 @@ def _fetch(env_id: str) -> Path:
         if isinstance(error, HfHubHTTPError) and not isinstance(error, LocalEntryNotFoundError):
             if isinstance(error, EntryNotFoundError):
                 raise DataError(
-                    f"{REPO} has no {name}", fix=f"mstool convert --env {env_id} --demos generate"
+                    f"{REPO} has no {name}",
+                    fix=f"mstool convert --env {env_id} --demos generate",
+                    change={"--demos": "generate"},
                 ) from error
             raise MstoolError(f"{endpoint()} refused {REPO}: {error}", fix="check HF_ENDPOINT and HF_TOKEN") from error
         raise MstoolError(

@@ -1,0 +1,57 @@
+"""A command that an error tells is the user's own, with what is at fault changed and nothing lost."""
+
+import pytest
+import typer
+from support.converted import command
+
+from mstool.cli.main import app
+from mstool.cli.own_words import fix_of
+from mstool.errors import UsageError, WrongWordError
+
+APP = typer.main.get_command(app)
+
+
+def told(error, line):
+    return fix_of(error, line.split(), APP)
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "fix"),
+    [
+        (
+            "demos generate -e PickCube-v1 -n 0 --workers 2 --json",
+            {"--episodes": 1},
+            "mstool demos generate -e PickCube-v1 --workers 2 --json --episodes 1",
+        ),
+        ("show data -e9 --output shown", {"--episode": 1}, "mstool show data --output shown --episode 1"),
+        ("show data --episode=9", {"--episode": 1}, "mstool show data --episode 1"),
+        ("push data --dry-run --no-tag", {"--tag": None}, "mstool push data --dry-run"),
+        ("convert -e A -o out --fresh", {"--overwrite": True}, "mstool convert -e A -o out --fresh --overwrite"),
+        ("validate --against pi05_libero", {"DATASET": "DATASET"}, "mstool validate --against pi05_libero DATASET"),
+        # A command that has no such option gets what was said.
+        ("stats data", {"--demos": "generate"}, "say it so"),
+    ],
+)
+def test_other_options_leave_all_other_words(line, change, fix):
+    assert told(UsageError("no", fix="say it so", change=change), line) == fix
+
+
+def test_another_word_stands_where_the_wrong_one_did():
+    error = WrongWordError("no", given="runs/pic", instead="runs/pick", fix="mstool serve runs/pick")
+    assert told(error, "eval --policy runs/pic --json -n 3") == "mstool eval --policy runs/pick --json -n 3"
+    assert told(error, "eval") == "mstool serve runs/pick"
+
+
+def test_a_command_made_of_options_still_only_tries_and_shows_the_same():
+    fix = "mstool improve runs/pick --replan 8; or mstool finetune DATASET"
+    kept = "mstool improve --json --dry-run runs/pick --replan 8; or mstool finetune DATASET"
+    assert told(UsageError("no", fix=fix), "improve runs/pick --replan 80 --dry-run --json") == kept
+    assert told(UsageError("no", fix=fix), "eval --policy runs/pick --json") == fix
+    assert told(UsageError("no", fix="mstool stats --help"), "stats --json") == "mstool stats --help"
+
+
+def test_what_is_pasted_after_a_dry_run_is_one(tmp_path):
+    said = command("improve", tmp_path / "runs" / "pick", "--gamma", 2, "--dry-run", "--json", code=2).stderr
+    assert "fix: mstool improve --json --dry-run " in said
+    said = command("demos", "generate", "-e", "PickCube-v1", "--disturb", 0.5, "-n", 0, code=2).stderr
+    assert "fix: mstool demos generate -e PickCube-v1 --disturb 0.5 --episodes 1\n" in said
