@@ -37,6 +37,12 @@ def as_file_name(env_id: str) -> str:
     return env_id.replace("/", "_")
 
 
+def checkpoint_name(model: Path) -> str:
+    """Return `RUN@STEP` of a checkpoint in a run, .../RUN/checkpoints/STEP/pretrained_model, else the folder's name."""
+    parts = model.resolve().parts
+    return f"{parts[-4]}@{parts[-2]}" if len(parts) > 4 and parts[-3] == "checkpoints" else parts[-1]
+
+
 def quoted(path: object) -> str:
     """Return a path as a command that someone is told to run names it, whatever its name holds."""
     return shlex.quote(str(path))

@@ -9,8 +9,8 @@ from mstool.dataset.describe import DescribeReport
 from mstool.dataset.describe import describe as restore
 from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
-from mstool.evaluation.policies.checkpoint import checkpoint_in, results_folder
-from mstool.evaluation.results import RESULTS_FILE
+from mstool.evaluation.kept import best_known
+from mstool.evaluation.policies.checkpoint import checkpoint_in
 from mstool.maniskill2lerobot.options import parse_version
 from mstool.maniskill2lerobot.pictures.profiles import parse_profile
 from mstool.maniskill2lerobot.rewrite.merge_export import export as export_dataset
@@ -118,8 +118,7 @@ def export(
                 fix=f"mstool export {quoted(dataset)} --output {quoted(output)}",
                 change=dict.fromkeys(wrong),
             )
-        found = results_folder(model) / RESULTS_FILE
-        return export_policy(model, Path(output), results=found if found.is_file() else None, overwrite=overwrite)
+        return export_policy(model, Path(output), results=best_known(model), overwrite=overwrite)
     chosen, kept = parse_version(version, storage)
     return export_dataset(
         Path(dataset),

@@ -75,7 +75,7 @@ def evaluate(
     output
         Folder of the results, by default RUN/eval/STEP or eval/NAME.
     fresh
-        Forget what an interrupted run finished.
+        Forget what was measured of these tasks in this configuration, and measure again.
     diagnose
         Say why it fails.
 

@@ -7,8 +7,8 @@ from mstool.api.arguments import PathLike, path_or_none
 from mstool.dataset.locate import is_dataset
 from mstool.dataset.record import read_record
 from mstool.errors import UsageError
-from mstool.evaluation.policies.checkpoint import checkpoint_in, results_folder
-from mstool.evaluation.results import RESULTS_FILE
+from mstool.evaluation.kept import best_known
+from mstool.evaluation.policies.checkpoint import checkpoint_in
 from mstool.hub.options import PullOptions, PushOptions
 from mstool.hub.pull import PullReport
 from mstool.hub.pull import pull as pull_dataset
@@ -146,14 +146,13 @@ def _push_model(options: PushOptions, model: Path, *, dry_run: bool) -> PushRepo
     """Write what the repository is to hold into a folder of its own, and push that."""
     from mstool.training.publish import publishable
 
-    results = results_folder(model) / RESULTS_FILE
     with tempfile.TemporaryDirectory(prefix="mstool-model-") as folder:
         publishable(
             model,
             Path(folder),
             repo_id=options.repo_id,
             license_=options.license,
-            results=results if results.is_file() else None,
+            results=best_known(model),
         )
         return push_model(options, Path(folder), dry_run=dry_run, say=notify())
 

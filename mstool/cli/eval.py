@@ -72,7 +72,7 @@ def evaluate(
         Path | None,
         typer.Option("--output", "-o", help="Folder of the results.", show_default="RUN/eval/STEP or eval/NAME"),
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an interrupted run finished.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what was measured before.")] = False,
     diagnose: Annotated[
         bool,
         typer.Option(

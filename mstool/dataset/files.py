@@ -49,6 +49,8 @@ CARD_FILE = "README.md"
 CONTACT_SHEET_FILE = "meta/mstool/contact_sheet.jpg"
 # Beside a checkpoint: the record and the episode log of what it was trained on.
 CONVENTIONS_FILE = "mstool_conventions.json"
+# What an evaluation found, in a folder of its own and in a policy that is handed on.
+RESULTS_FILE = "results.json"
 # Beside a checkpoint that `mstool improve` steers: what chooses its noise (`mstool.training.steering`).
 STEERING_FILE = "steering.safetensors"
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -60,6 +60,17 @@ def fingerprint(common: Mapping[str, Any], task: EvalTask) -> str:
     own = {"env_id": task.env_id, "prompt": task.prompt, "horizon": task.horizon}
     text = json.dumps({**common, "task": own}, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def spans(seeds: Iterable[int]) -> str:
+    """Return seeds in words: `10000..10039, 20000`."""
+    found: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if found and seed == found[-1][-1] + 1:
+            found[-1][1:] = [seed]
+        else:
+            found.append([seed])
+    return ", ".join("..".join(map(str, span)) for span in found)
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -1,14 +1,16 @@
 """The command's own logic: from what was asked for to results on disk."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mstool.dataset.conventions import Conventions
-from mstool.evaluation.configuration import configuration, fingerprint
+from mstool.evaluation.configuration import configuration, fingerprint, spans
 from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
+from mstool.evaluation.kept import DIAGNOSIS, SEEDS, all_measured, find_place, timing_of
 from mstool.evaluation.markdown_report import write_page
 from mstool.evaluation.outcomes import OutcomeLog, in_order
 from mstool.evaluation.plan import EPISODES, EvalTask, choose_envs, choose_protocol, plan_replay, plan_tasks, too_few
@@ -116,6 +118,9 @@ def _run(
     )
     if protocol is not None:
         common["protocol"] = protocol.name
+    if request.diagnose:  # findings are of the episodes that it looked at, and of no others
+        looked_at = {task.env_id: spans(task.seeds) for task in tasks}
+        common[DIAGNOSIS] = {"seeds": looked_at, "dataset": request.dataset and request.dataset.resolve().name}
     folder = request.folder
     fewer = too_few(tasks, conventions, request.episodes) if request.source.replays and conventions is not None else []
     for line in fewer:
@@ -125,39 +130,48 @@ def _run(
     setup = WorkerSetup(conventions, views if request.video else seen, hold, request.video)
     runner = Runner(recorder or policy, setup, workers, replan, ensemble)
     # A diagnosis needs to see every episode happen.
-    outcomes, timing = play(tasks, logs, runner, folder, fresh=request.fresh or request.diagnose, notify=notify)
-    suites = list(dict.fromkeys(suite for task in tasks if (suite := suite_name(task.env_id))))
+    fresh = request.fresh or request.diagnose
+    place = find_place(folder, common, tasks, notify)
+    outcomes, timing = play(tasks, logs, runner, place, fresh=fresh, notify=notify)
     trained = set(conventions.env_ids) if conventions is not None else set()
-    results = Results(
-        policy=policy.name if policy is not None else request.policy,
-        configuration={**common, "seeds": {task.env_id: _span(task.seeds) for task in tasks}},
-        tasks=[
-            TaskResult(
-                task.env_id,
-                task.prompt,
-                task.horizon,
-                task.env_id in trained,
-                in_order(outcomes, [(task.env_id, seed) for seed in task.seeds]),
-            )
-            for task in tasks
-        ],
-        timing=timing,
-        suites={suite: len(benchmark_of(suite).suite(suite)) for suite in suites},
-        published=protocol.published if protocol is not None else None,
-        notes=[
-            *fewer,
-            *_notes(conventions, tasks, seen, stored=traits.ends_episodes),
-            *published_notes(protocol, suites),
-        ],
-        folder=folder,
-    )
+    asked = [
+        TaskResult(
+            task.env_id,
+            task.prompt,
+            task.horizon,
+            task.env_id in trained,
+            in_order(outcomes, [(task.env_id, seed) for seed in task.seeds]),
+        )
+        for task in tasks
+    ]
+    diagnosis = None
     if recorder is not None and stats is not None and conventions is not None:
         notify("looking at what the policy did")
-        results = replace(
-            results, diagnosis=_diagnose(request, recorder, conventions, stats, tasks, replan, replace(runner))
+        diagnosis = _diagnose(request, recorder, conventions, stats, tasks, replan, replace(runner))
+
+    def results_of(found: Sequence[TaskResult], timing: Mapping[str, Any], place: Path) -> Results:
+        envs = [task.env_id for task in found]
+        suites = list(dict.fromkeys(suite for env_id in envs if (suite := suite_name(env_id))))
+        notes = _notes(conventions, envs, seen, stored=traits.ends_episodes)
+        return Results(
+            policy=policy.name if policy is not None else request.policy,
+            configuration={**common, SEEDS: {task.env_id: spans([o.seed for o in task.outcomes]) for task in found}},
+            tasks=found,
+            timing=timing,
+            suites={suite: len(benchmark_of(suite).suite(suite)) for suite in suites},
+            published=protocol.published if protocol is not None else None,
+            notes=[*fewer, *notes, *published_notes(protocol, suites)],
+            diagnosis=diagnosis,
+            folder=place.absolute(),
         )
-    write_results(results, folder)
-    write_page(results, folder)
+
+    place = find_place(folder, common, tasks, lambda _: None)  # another evaluation may have come first
+    whole = results_of(all_measured(place, asked, logs, fresh=fresh), timing_of(place, timing), place)
+    write_results(whole, place)
+    write_page(whole, place)
+    results = results_of(asked, timing, place)
+    if more := whole.episodes - results.episodes:
+        notify(f"{place} has {more} more episodes of the same configuration, measured before")
     return results
 
 
@@ -181,12 +195,10 @@ def _diagnose(
     )
 
 
-def _notes(
-    conventions: Conventions | None, tasks: Sequence[EvalTask], views: Sequence[str], *, stored: bool
-) -> list[str]:
+def _notes(conventions: Conventions | None, envs: Sequence[str], views: Sequence[str], *, stored: bool) -> list[str]:
     if conventions is None or not conventions.episodes:
         return []
-    new = [task.env_id for task in tasks if task.env_id not in conventions.env_ids]
+    new = [env_id for env_id in envs if env_id not in conventions.env_ids]
     notes = [f"not trained on: {', '.join(new)}"] if new else []
     if views and conventions.record.observations == "recorded":
         notes.append("the training images were taken from demo files: the cameras here may stand elsewhere")
@@ -195,8 +207,3 @@ def _notes(
             "the dataset was made from recorded states: its actions were never executed, and may solve nothing"
         )
     return notes
-
-
-def _span(seeds: Sequence[int]) -> str:
-    whole = list(seeds) == list(range(seeds[0], seeds[0] + len(seeds)))
-    return f"{seeds[0]}..{seeds[-1]}" if whole else ",".join(map(str, seeds))

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
+from mstool.atomic import replace_text
 from mstool.evaluation.results import Results, TaskResult
 from mstool.markup import markdown_block, markdown_text
 from mstool.paths import as_file_name
@@ -36,9 +37,7 @@ def write_page(results: Results, folder: Path) -> Path:
             "",
             *[f"* {markdown_text(finding)}" for finding in results.diagnosis.get("findings", [])],
         ]
-    path = folder / REPORT
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+    return replace_text(folder / REPORT, "\n".join(lines) + "\n")
 
 
 def _benchmarks(results: Results) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mstool.dataset.files import RESULTS_FILE
 from mstool.evaluation.filmstrip import write_picture
 from mstool.evaluation.markdown_report import FILMS
 from mstool.evaluation.outcomes import Outcome, OutcomeLog
@@ -57,11 +58,12 @@ def play(
         outcomes += [known[job.env_id, job.seed] for job in task.jobs() if (job.env_id, job.seed) in known]
         jobs += [job for job in task.jobs() if (job.env_id, job.seed) not in known]
     kept = len(outcomes)
-    if not kept:  # strips of another configuration would stay where their seeds are lower
+    # What is forgotten, or lies where no results do yet, would stay where its seeds are lower.
+    if fresh or not (kept or (folder / RESULTS_FILE).exists()):
         for task in tasks:
             for strip in (folder / FILMS).glob(f"{as_file_name(task.env_id)}_*.png"):
                 strip.unlink()
-    else:
+    if kept:
         notify(f"{kept} episodes were finished before, {len(jobs)} are left (--fresh starts again)")
     started, steps, solved = time.monotonic(), 0, sum(outcome.success_once for outcome in outcomes)
     with Progress("eval", kept + len(jobs), "episode", done=kept) as progress:

@@ -52,7 +52,7 @@ class EvalRequest:
     timeout_s: float = 60.0
     video: Path | None = None
     output: Path | None = None
-    # Forget what an interrupted run finished.
+    # Forget what was measured of these tasks in this configuration.
     fresh: bool = False
     diagnose: bool = False
     # The command line that goes on with the policy, for fixes.

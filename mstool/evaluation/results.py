@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.atomic import replace_text
+from mstool.dataset.files import RESULTS_FILE
 from mstool.errors import DataError
 from mstool.evaluation.outcomes import Outcome, as_lines
 from mstool.evaluation.phases import counted, in_words
@@ -15,7 +16,6 @@ from mstool.evaluation.statistics import wilson
 from mstool.json_files import load_json
 from mstool.simulators.protocol import Published, suite_name
 
-RESULTS_FILE = "results.json"
 FORMAT = 1
 
 
@@ -56,6 +56,12 @@ class TaskResult:
     def failed_in(self) -> dict[str, int]:
         """How many episodes failed in which phase, where that is known."""
         return counted([outcome.phase for outcome in self.ran])
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "TaskResult":
+        """Read what `to_json` returned."""
+        own = {name: data[name] for name in ("env_id", "prompt", "horizon", "trained")}
+        return cls(**own, outcomes=[Outcome(**line) for line in data["outcomes"]])
 
     def failures(self) -> str:
         """Say in which phases it failed, "" where none did or it is not known."""
@@ -119,7 +125,13 @@ class Results:
     published: Published | None = None
     notes: Sequence[str] = ()
     diagnosis: Mapping[str, Any] | None = None
+    # Where they lie, absolute.
     folder: Path | None = field(default=None, compare=False)
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes were to be run."""
+        return sum(len(task.outcomes) for task in self.tasks)
 
     @property
     def crashed(self) -> int:
@@ -185,8 +197,9 @@ class Results:
 
 
 def write_results(results: Results, folder: Path) -> Path:
-    """Write `results.json` into a folder that need not exist yet."""
-    text = json.dumps(results.to_json(), indent=1, ensure_ascii=False) + "\n"
+    """Write `results.json` into a folder that need not exist yet; it names no folder, for it may be published."""
+    document = {name: value for name, value in results.to_json().items() if name != "folder"}
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     return replace_text(folder / RESULTS_FILE, text)
 
 

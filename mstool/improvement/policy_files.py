@@ -9,7 +9,7 @@ from typing import Any
 
 from mstool.atomic import link_or_copy
 from mstool.dataset.conventions import Conventions
-from mstool.dataset.files import NORM_STATS_FILE
+from mstool.dataset.files import NORM_STATS_FILE, RESULTS_FILE
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.improvement.method import Method
 from mstool.json_files import load_json
@@ -18,7 +18,7 @@ from mstool.training.flow.modeling_flow import FlowPolicy
 from mstool.training.steering import begin, save
 
 # Files of the base checkpoint that are written anew, or hold only for its training.
-_OWN = {"config.json", "train_config.json", RUN_FILE, "README.md"}
+_OWN = {"config.json", "train_config.json", RUN_FILE, RESULTS_FILE, "README.md"}
 _WEIGHTS = "model.safetensors"
 
 
@@ -55,7 +55,7 @@ class PolicyFiles:
             }
         )
         stats = load_json(folder / NORM_STATS_FILE)["norm_stats"] if (folder / NORM_STATS_FILE).is_file() else {}
-        CheckpointSidecar(self.run, stats, own, None).write(folder)
+        CheckpointSidecar(self.run, stats, own, None).write(folder, improved={"episodes": len(episodes)})
 
     def _write_flow(self, method: Method, folder: Path) -> None:
         """Write weights and configuration of the policy, with what samples in its place."""

@@ -12,7 +12,7 @@ hooks                    the one place that reaches into LeRobot's training: bat
 clock                    training by time
 expected                 what success was measured, and the loss of a policy that is trained
 compiling                how the bundled policy's network launches its passes
-publish                  a checkpoint as a model repository holds it
+publish, policy_card     a checkpoint as a model repository holds it, and its card
 held_out                 every checkpoint evaluated while the training waits
 problems                 what goes wrong inside a training, in words
 frame_cache              every frame decoded once

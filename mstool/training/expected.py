@@ -11,6 +11,15 @@ from mstool.dataset.training import Facts
 # Measured (benchmarks/results/flow_six_tasks.md): six tasks trained to 0.026 solved 42 to 96 % of their episodes, the
 # same tasks trained to 0.009 solved 80 to 98 %.
 TRAINED = 0.015
+UNDERTRAINED = f"probably under-trained: policies that solve their tasks end with a loss below {TRAINED}"
+
+
+def is_undertrained(head: str, loss: float) -> bool:
+    """Tell whether a policy's loss, the mean over some of its last steps, says that its training should have gone on.
+
+    Nothing is known of other heads than that of the `flow` policy which is called so itself.
+    """
+    return head == "flow" and loss > TRAINED
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ update_policy                 stops at a loss or gradient that is not finite, an
                               rate of `--minutes`; tells the network how to launch its passes
 should_save_checkpoint        Ctrl-C and the end of `--minutes` ask for a checkpoint; the next `update_policy` stops
                               every process
-save_checkpoint               conventions, norm stats and the run's facts beside the weights; evaluation on
-                              held-out seeds
+save_checkpoint               conventions, norm stats and the run's facts, its length among them, beside the weights;
+                              evaluation on held-out seeds
 init_logging, inside_slurm    short lines and a file of numbers; no progress bar without a terminal
 sys.argv                      `--config_path`, which `TrainPipelineConfig.validate` reads there when it resumes
 ============================  =======================================================================================
@@ -28,9 +28,10 @@ sys.argv                      `--config_path`, which `TrainPipelineConfig.valida
 import functools
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,6 +48,9 @@ from mstool.training.held_out import HeldOut
 from mstool.training.interrupts import Interrupted, Interrupts, ignore_in_worker, largest
 from mstool.training.pictures import Cache
 from mstool.training.weights import Weights, check_loaded
+
+# The loss of a run that wrote no line of progress is the mean of so many steps.
+_LAST = 20
 
 
 @dataclass
@@ -74,6 +78,9 @@ class Hooks:
     prepared: bool = False
     # Called once per step, with the step's number and its loss.
     on_step: Callable[[int, float], None] = lambda _step, _loss: None
+    # LeRobot's count of what was seen, and the last losses.
+    metrics: Any = None
+    losses: deque[float] = field(default_factory=lambda: deque(maxlen=_LAST))
     # The steps that are done, and those that the run ends at.
     step: int = 0
     steps: int = 0
@@ -81,6 +88,21 @@ class Hooks:
     stopping: bool = False
     # The minutes are over, and a checkpoint is kept.
     over: bool = False
+
+    def told(self, metrics: Any, loss: float) -> None:
+        """Hear of a step that is done."""
+        self.metrics = metrics
+        self.losses.append(loss)
+        self.on_step(self.step, loss)
+
+    def trained(self) -> dict[str, Any]:
+        """Return how long was trained, for a checkpoint: steps, epochs, and the loss as `last` has it."""
+        return {"steps": self.step, "epochs": round(self.metrics.epochs, 3), "loss": self.last().get("loss")}
+
+    def last(self) -> dict[str, Any]:
+        """Return the newest line of progress; of a run that was shorter than its first one, its own losses."""
+        own = {"steps": self.step, "loss": sum(self.losses) / len(self.losses)} if self.losses else {}
+        return logs.last_line(self.output) or own
 
 
 @contextmanager
@@ -163,7 +185,7 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
         loss = metrics.loss.val
         if is_broken(loss, metrics.grad_norm.val):
             raise BrokenLoss(hooks.step, loss, metrics.grad_norm.val, describe(batch))
-        hooks.on_step(hooks.step, loss)
+        hooks.told(metrics, loss)
         return result
 
     def should_save_checkpoint(step: int, save_freq: int, total_steps: int) -> bool:
@@ -176,7 +198,7 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
         _save(**kwargs)
         timed = {"seconds": round(hooks.clock.spent, 3)} if hooks.clock else {}
         model = kwargs["checkpoint_dir"] / "pretrained_model"
-        hooks.sidecar.write(model, **timed)
+        hooks.sidecar.write(model, trained=hooks.trained(), **timed)
         if hooks.held_out is not None and not hooks.stopping:
             with hooks.clock.paused() if hooks.clock else nullcontext():
                 hooks.held_out.judge(kwargs["step"], model)

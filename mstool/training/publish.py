@@ -1,24 +1,22 @@
 """A checkpoint as others get it: bfloat16 weights, what they mean, a card; nothing of the machine that trained it."""
 
 import json
-import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.conventions import Conventions, load_conventions
-from mstool.dataset.files import CONVENTIONS_FILE
+from mstool.dataset.files import RESULTS_FILE
 from mstool.errors import DataError, UsageError
 from mstool.json_files import load_json
-from mstool.markup import front_matter, markdown_code, markdown_text
 from mstool.paths import quoted, writable_folder
 from mstool.training.checkpoint_sidecar import RUN_FILE, read_run
+from mstool.training.policy_card import policy_card
 
 CARD = "README.md"
-_CONFIG = "config.json"
+_CONFIG, _BEGAN_WITH = "config.json", "pretrained_path"
 _READABLE = 0o644
 _WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
 # LeRobot's config of the training, which names folders of this machine, and the run's, of which the command does.
@@ -27,7 +25,9 @@ _TRAIN_CONFIG = "train_config.json"
 _AVERAGE, _TRAINED = "average.", "model."
 
 
-def publishable(model: Path, folder: Path, *, repo_id: str, license_: str | None, results: Path | None) -> None:
+def publishable(
+    model: Path, folder: Path, *, repo_id: str, license_: str | None, results: Mapping[str, Any] | None
+) -> None:
     """Write what a model repository holds.
 
     Parameters
@@ -39,7 +39,7 @@ def publishable(model: Path, folder: Path, *, repo_id: str, license_: str | None
     repo_id, license_
         The repository's name, and its license where there is one.
     results
-        The file of an evaluation, where there was one.
+        An evaluation's, where there was one: for the card, and a file of their own.
 
     Raises
     ------
@@ -53,12 +53,17 @@ def publishable(model: Path, folder: Path, *, repo_id: str, license_: str | None
     for path in weights:
         _as_bfloat16(path, folder / path.name)
     run = {name: value for name, value in read_run(model).items() if name != "command"}
+    left_out = {_TRAIN_CONFIG, CARD, RUN_FILE, RESULTS_FILE}
     for path in sorted(model.iterdir()):
-        if path.is_file() and path not in weights and path.name not in {_TRAIN_CONFIG, CARD}:
+        if path.is_file() and path not in weights and path.name not in left_out:
             shutil.copyfile(path, folder / path.name)
-    if run:
-        (folder / RUN_FILE).write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(_card(model, run, repo_id, license_, results), encoding="utf-8")
+    _forget_folders(folder)
+    documents = {RUN_FILE: run, RESULTS_FILE: results}
+    for name, document in documents.items():
+        if document:
+            text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+            (folder / name).write_text(text, encoding="utf-8")
+    (folder / CARD).write_text(policy_card(model, run, repo_id, license_, results), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -67,21 +72,24 @@ class PolicyReport:
 
     root: Path
     size_bytes: int
+    # Episodes of the evaluation in its card, None where there is none.
+    evaluated: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
-        return {"root": str(self.root), "size_bytes": self.size_bytes}
+        return {"root": str(self.root), "size_bytes": self.size_bytes, "evaluated": self.evaluated}
 
     def text(self) -> str:
         """Return lines for a person."""
         where = quoted(self.root)
+        results = "no evaluation" if self.evaluated is None else f"the results of {self.evaluated} episodes"
         return (
-            f"wrote {where}: {self.size_bytes / 1e6:.0f} MB, bfloat16\n"
+            f"wrote {where}: {self.size_bytes / 1e6:.0f} MB, bfloat16; its card has {results}\n"
             f"use it    mstool eval --policy {where}\npublish   mstool push {where} --repo-id OWNER/NAME"
         )
 
 
-def export_policy(model: Path, output: Path, *, results: Path | None, overwrite: bool) -> PolicyReport:
+def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | None, overwrite: bool) -> PolicyReport:
     """Write a checkpoint into a folder as others get it; it appears whole or not at all.
 
     Parameters
@@ -91,7 +99,7 @@ def export_policy(model: Path, output: Path, *, results: Path | None, overwrite:
     output
         The folder.
     results
-        The file of an evaluation, where there was one.
+        An evaluation's, where there was one.
     overwrite
         Replace the policy that is there.
 
@@ -117,11 +125,26 @@ def export_policy(model: Path, output: Path, *, results: Path | None, overwrite:
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as work:
         built, old = Path(work) / "new", Path(work) / "old"
         built.mkdir()
-        publishable(model, built, repo_id=str(output), license_=None, results=results)
-        if output.exists():
-            output.rename(old)
-        built.rename(output)
-    return PolicyReport(output, sum(path.stat().st_size for path in output.iterdir()))
+        publishable(model, built, repo_id=output.resolve().name, license_=None, results=results)
+        there = output.exists()
+        try:
+            if there:
+                output.rename(old)
+            built.rename(output)
+        except BaseException:  # Ctrl-C between the two
+            if old.exists() and not output.exists():
+                old.rename(output)
+            raise
+    evaluated = results["total"]["success_once"]["episodes"] if results else None
+    return PolicyReport(output, sum(path.stat().st_size for path in output.iterdir()), evaluated)
+
+
+def _forget_folders(folder: Path) -> None:
+    """Leave out of LeRobot's files where this machine had the weights that the training began with."""
+    path = folder / _CONFIG
+    config = load_json(path)
+    if Path(str(config.get(_BEGAN_WITH) or "")).is_absolute():
+        path.write_text(json.dumps({**config, _BEGAN_WITH: None}, indent=4) + "\n", encoding="utf-8")
 
 
 def _as_bfloat16(source: Path, target: Path) -> None:
@@ -137,74 +160,3 @@ def _as_bfloat16(source: Path, target: Path) -> None:
     smaller = {n: v.to(torch.bfloat16) if v.is_floating_point() else v for n, v in tensors.items()}
     save_file(smaller, target, metadata={"format": "pt"})
     target.chmod(_READABLE)  # safetensors lets nobody else read it
-
-
-def _card(model: Path, run: Mapping[str, Any], repo_id: str, license_: str | None, results: Path | None) -> str:
-    conventions = load_conventions(model) if (model / CONVENTIONS_FILE).is_file() else None
-    record = conventions.record if conventions else None
-    envs = list(record.env_ids) if record else []
-    head = {
-        **({"license": license_} if license_ else {}),
-        "library_name": "lerobot",
-        "pipeline_tag": "robotics",
-        "tags": ["LeRobot", "mstool", *(["ManiSkill", *envs] if envs else [])],
-    }
-    kind = markdown_code(str(run.get("policy") or load_json(model / _CONFIG).get("type", "unknown")))
-    made = ", ".join(markdown_code(env_id) for env_id in envs)
-    lines = [
-        front_matter(head),
-        f"# {markdown_text(repo_id.rpartition('/')[2])}",
-        f"A {kind} policy (LeRobot) trained" + (f" on ManiSkill3's {made}" if made else "") + " with mstool; bfloat16.",
-    ]
-    if run:
-        rows = [("dataset", f"{markdown_code(str(run.get('dataset')))}, content {str(run.get('dataset_hash'))[:12]}")]
-        rows += [("demos", _demos(conventions))] if conventions else []
-        rows += [("start", markdown_text(str(run.get("start"))))]
-        rows += [("tool", f"mstool {markdown_text(str(run.get('mstool')))}")]
-        rows += [("training", f"{run['minutes']:g} minutes")] if "minutes" in run else []
-        lines.append("## Training\n\n" + _table(("what", "how"), rows))
-    if record:
-        rows = [
-            (markdown_text(name.replace("_", " ")), markdown_text(text)) for name, text in record.conventions.items()
-        ]
-        height, width = record.image_size
-        rows += [("control mode", markdown_code(record.control_mode)), ("goal", markdown_text(record.goal))]
-        rows += [("cameras", markdown_text(", ".join(record.views.values()) + f" at {height} x {width} pixels"))]
-        lines.append(f"## Conventions of layout {markdown_code(record.layout)}\n\n" + _table(("what", "how"), rows))
-    if results is not None:
-        lines.append("## Evaluation\n\n" + _evaluation(load_json(results)))
-    lines.append(
-        "## How to use it\n\n"
-        f"```bash\nmstool eval --policy {shlex.quote(repo_id)}\n"
-        f"mstool finetune DATASET --policy {run.get('policy', 'flow')} --init {shlex.quote(repo_id)}\n```"
-    )
-    return "\n\n".join(lines) + "\n"
-
-
-def _demos(conventions: Conventions) -> str:
-    """Say how many demos of each task there were, and what was done to them."""
-    named = [str(line.get("env_id")) for line in conventions.episodes]
-    counts = ", ".join(f"{named.count(name)} of {markdown_code(name)}" for name in dict.fromkeys(named))
-    held = max(conventions.record.hold_steps.values(), default=0)
-    disturbed = sum(bool(line.get("disturbed")) for line in conventions.episodes)
-    more = [f"holding still for {held} steps"] if held else []
-    more += [f"{disturbed} begun off their way"] if disturbed else []
-    return "; ".join([counts, *more])
-
-
-def _evaluation(document: Mapping[str, Any]) -> str:
-    rows = []
-    for task in document["tasks"]:
-        once, end = task["success_once"], task["success_at_end"]
-        share = f"{once['successes']} of {once['episodes']} = {100 * once['rate']:.0f} %"
-        interval = f"{100 * once['low']:.0f} to {100 * once['high']:.0f} %"
-        rows.append(
-            (markdown_code(task["env_id"]), share, interval, f"{100 * end['rate']:.0f} %", str(task.get("horizon", "")))
-        )
-    words = "Closed loop in ManiSkill on seeds that were not trained on (`mstool eval`), Wilson's 95 % intervals."
-    return words + "\n\n" + _table(("task", "solved once", "95 %", "at the end", "horizon, steps"), rows)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -5,7 +5,6 @@ import math
 import shutil
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
@@ -14,20 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from mstool import __version__
+from mstool.paths import checkpoint_name
 from mstool.progress import listening
 from mstool.training import checkpoint_sidecar, gate, logs, resume
 from mstool.training.clock import Clock, TimeUp
-from mstool.training.expected import TRAINED
+from mstool.training.expected import UNDERTRAINED, is_undertrained
 from mstool.training.held_out import BEST, HeldOut, best
 from mstool.training.interrupts import Interrupts
 from mstool.training.machine import after_first, rank
 from mstool.training.options import RANDOM, FinetuneOptions
-from mstool.training.plan import Plan
 from mstool.training.prepare import Prepared
 from mstool.training.weights import at_hub
-
-# The loss of a run that wrote no line of progress is the mean of so many steps.
-_LAST = 20
 
 OnStep = Callable[[int, float], None]
 
@@ -64,7 +60,7 @@ class TrainingReport:
         loss = f", loss {self.last['loss']:.4g}" if "loss" in self.last else ""
         lines = [f"{self.policy}: {self.steps} steps in {self.seconds:.0f} s{loss}", f"wrote {self.checkpoint}"]
         if self.undertrained:
-            lines.append(f"probably under-trained: policies that solve their tasks end with a loss below {TRAINED}")
+            lines.append(UNDERTRAINED)
         if self.best:
             where = self.checkpoint.parent.parent / BEST
             lines.append(
@@ -104,15 +100,9 @@ def finetune(
         raise plan.obstacle
     verdict = verdict or gate.check(options, plan.target, plan.content_hash)
     interrupts = Interrupts()
-    seen: deque[float] = deque(maxlen=_LAST)
-
-    def told(step: int, loss: float) -> None:
-        seen.append(loss)
-        on_step(step, loss)
-
     hooks = Hooks(
         output=options.output,
-        sidecar=checkpoint_sidecar.collect(plan.facts, plan.conventions, _run_facts(plan, verdict)),
+        sidecar=checkpoint_sidecar.collect(plan.facts, plan.conventions, _run_facts(prepared, verdict)),
         interrupts=interrupts,
         seed=config.seed or 0,
         cache=plan.cache,
@@ -124,7 +114,7 @@ def finetune(
         held_out=HeldOut(options.output, options.eval_episodes) if options.eval_freq else None,
         compile=options.compile,
         steps=config.steps,
-        on_step=told,
+        on_step=on_step,
     )
     _make_way(options, plan.device)
     started = time.monotonic()
@@ -139,8 +129,7 @@ def finetune(
         suppress(TimeUp),
     ):
         train(config)
-    # A run that was shorter than its first line of progress has its own losses.
-    last = logs.last_line(options.output) or ({"steps": hooks.step, "loss": sum(seen) / len(seen)} if seen else {})
+    last = hooks.last()
     newest = resume.newest(options.output)
     folder = newest.model if newest else options.output
     return TrainingReport(
@@ -150,7 +139,7 @@ def finetune(
         last,
         time.monotonic() - started,
         best(options.output),
-        undertrained=getattr(config.policy, "head", "") == "flow" and last.get("loss", math.inf) > TRAINED,
+        undertrained=is_undertrained(getattr(config.policy, "head", ""), last.get("loss", math.inf)),
     )
 
 
@@ -172,14 +161,24 @@ def _clock(prepared: Prepared) -> Clock | None:
     return Clock(minutes, floor=floor, spent=spent)
 
 
-def _run_facts(plan: Plan, verdict: gate.Verdict) -> dict[str, Any]:
+def _run_facts(prepared: Prepared, verdict: gate.Verdict) -> dict[str, Any]:
+    plan = prepared.plan
     return {
         "policy": plan.options.policy,
         "dataset": plan.facts.root.resolve().name,
         "dataset_hash": plan.content_hash,
         "validation": {"target": verdict.target, "valid": verdict.valid},
         "mstool": __version__,
-        "start": plan.start,
+        "start": _start(prepared),
         "command": plan.options.command(),
         **({"minutes": plan.minutes} if plan.minutes else {}),
     }
+
+
+def _start(prepared: Prepared) -> str:
+    """Say where the run began, without a folder of this machine: a checkpoint is handed on."""
+    plan, weights, checkpoint = prepared.plan, prepared.weights, prepared.checkpoint
+    if checkpoint is not None:
+        return str(checkpoint.run.get("start") or f"going on from {checkpoint_name(checkpoint.model)}")
+    local = weights is not None and weights.hub is None
+    return plan.start.replace(weights.where, checkpoint_name(Path(weights.where))) if local else plan.start

@@ -1,6 +1,7 @@
 """`mstool push` of a trained policy: what a model repository holds, and that it is still the policy."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -82,12 +83,46 @@ def test_export_writes_the_same_into_a_folder(run, fetched, tmp_path, mstool, ca
     for path in output.glob("*.safetensors"):
         assert path.read_bytes() == (folder / path.name).read_bytes()
     card = (output / "README.md").read_text()
-    assert f"mstool eval --policy {output}" in card
+    assert "mstool eval --policy pick\n" in card
     assert "of `PickCube-v1`" in card
     assert mstool("export", run, "--output", output) == UsageError.exit_code
     assert "--overwrite" in capsys.readouterr().err
     assert mstool("export", output, "--output", tmp_path / "again") == 0  # of what was exported
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == (output / "model.safetensors").read_bytes()
+
+
+def test_what_was_exported_is_pushed(run, hub, fetched, tmp_path):  # noqa: F811
+    folder, _ = fetched
+    command("export", run, "--output", tmp_path / "pick")
+    report = json.loads(push(tmp_path / "pick", hub, "--license", "mit").stdout)
+    assert (report["verified"], report["upload_bytes"]) == (report["files"], 0)  # the run itself was pushed before
+    assert report["files"] == len(list(folder.iterdir()))
+
+
+@pytest.mark.parametrize("moment", ["weights", "old away", "new in place"])
+def test_ctrl_c_leaves_what_was_there(run, tmp_path, mstool, monkeypatch, capsys, moment):
+    output = tmp_path / "pick"
+    assert mstool("export", run, "--output", output) == 0
+    (output / "README.md").write_text("mine")
+    before = {path.name: path.stat().st_mtime_ns for path in output.iterdir()}
+    rename = Path.rename
+
+    def interrupted(path, target):
+        if moment == ("new in place" if path.name == "new" else "old away") and target.parent != output:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    def weights(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    if moment == "weights":
+        monkeypatch.setattr("mstool.training.publish._as_bfloat16", weights)
+    assert mstool("export", run, "--output", output, "--overwrite") != 0
+    assert "Traceback" not in capsys.readouterr().err
+    assert {path.name: path.stat().st_mtime_ns for path in output.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["pick"]
 
 
 def test_export_overwrites_no_folder_that_is_no_policy(run, tmp_path, mstool, capsys):

@@ -43,7 +43,7 @@ TINY = {
 }
 
 
-def make_checkpoint(root, run, kind="act", *, steps=1):
+def make_checkpoint(root, run, kind="act", *, steps=1, init=None):
     """Train a tiny policy on the dataset `root` into `run`, and return `run`.
 
     `force` because datasets of `support.shards` are noise, which no target takes.
@@ -51,7 +51,7 @@ def make_checkpoint(root, run, kind="act", *, steps=1):
     torch.set_num_threads(1)
     options = FinetuneOptions(
         dataset=root, policy=kind, output=run, steps=steps, batch_size=2, num_workers=0, device="cpu",
-        cache_frames="off", force=True, overrides=tuple(TINY[kind].items()),
+        cache_frames="off", force=True, init=init, overrides=() if init else tuple(TINY[kind].items()),
     )  # fmt: skip
     finetune(prepare(options, notify=lambda _line: None))
     return run

@@ -251,7 +251,8 @@ def test_what_nobody_reports_is_beside_nothing():
 def test_results_are_written_and_read(tmp_path):
     found = results("a", {1: True})
     path = write_results(found, tmp_path)
-    assert read_results(path) == read_results(tmp_path) == json.loads(json.dumps(found.to_json()))
+    written = {name: value for name, value in json.loads(json.dumps(found.to_json())).items() if name != "folder"}
+    assert read_results(path) == read_results(tmp_path) == written
     (tmp_path / "other.json").write_text("{}")
     for wrong in (tmp_path / "none.json", tmp_path / "other.json"):
         with pytest.raises(DataError):

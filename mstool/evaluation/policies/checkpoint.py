@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from mstool.dataset.conventions import Conventions, load_conventions
-from mstool.dataset.files import CONVENTIONS_FILE
+from mstool.dataset.files import CONVENTIONS_FILE, RESULTS_FILE
 from mstool.dataset.locate import datasets_below, is_dataset
 from mstool.errors import DataError, SetupError, UsageError, WrongWordError
 from mstool.hub_files import find_files, hub_refusal, offline
@@ -113,18 +113,24 @@ def checkpoint_conventions(model: Path, dataset: Path | None, command: str = EVA
     return own
 
 
+def in_run(model: Path) -> bool:
+    """Tell whether a checkpoint is `NAME/checkpoints/STEP/pretrained_model`."""
+    return model.name == MODEL_FOLDER and model.resolve().parent.parent.name == "checkpoints"
+
+
 def results_folder(model: Path) -> Path:
     """Return where a checkpoint's results belong: `runs/NAME/eval/STEP` inside a run, else `eval/NAME`."""
-    step = model.resolve().parent  # a run's `checkpoints/last` is a link to a step
-    if model.name == MODEL_FOLDER and step.parent.name == "checkpoints":
+    if in_run(model):
+        step = model.resolve().parent  # a run's `checkpoints/last` is a link to a step
         return step.parent.parent / "eval" / step.name
     return Path("eval") / (model.parent.name if model.name == MODEL_FOLDER else model.name)
 
 
 def content_hash(model: Path) -> str:
-    """Return a hash of the checkpoint's weights and of its own JSON files."""
+    """Return a hash of the checkpoint's weights and of its own JSON files, results apart."""
     digest = hashlib.blake2b(digest_size=12)
-    for path in sorted([*model.glob("*.safetensors"), *model.glob("*.json")]):
+    files = [*model.glob("*.safetensors"), *model.glob("*.json")]
+    for path in sorted(file for file in files if file.name != RESULTS_FILE):
         digest.update(path.name.encode())
         with path.open("rb") as file:
             while part := file.read(_READ_BYTES):

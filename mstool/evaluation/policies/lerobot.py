@@ -4,7 +4,6 @@ import contextlib
 import copy
 import inspect
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from mstool.evaluation.checkpoint_features import check_fit
 from mstool.evaluation.policies.checkpoint import content_hash, find_checkpoint
 from mstool.evaluation.policies.lerobot_checkpoint import load_checkpoint
 from mstool.evaluation.policy import Observation, Traits
+from mstool.paths import checkpoint_name
 from mstool.progress import Notify
 from mstool.torch_device import choose_device
 
@@ -66,7 +66,7 @@ class LerobotPolicy:
         loaded = load_checkpoint(self._folder, self.device)
         self.config, self.policy = loaded.config, loaded.policy
         self._before, self._after, self._steering = loaded.before, loaded.after, loaded.steering
-        self.name = f"{self.config.type} {_label(self._folder)}"
+        self.name = f"{self.config.type} {checkpoint_name(self._folder)}"
         for note in check_fit(self.config, conventions, self._renames()):
             notify(note)
         stateful = (getattr(self.config, "n_obs_steps", None) or 1) > 1 or self.config.type in _STATEFUL
@@ -181,14 +181,6 @@ class LerobotPolicy:
 def noise_seed(row: Observation) -> int:
     """Return the generator's seed for one episode's step."""
     return int(np.random.SeedSequence([row.seed, row.step]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _label(folder: Path) -> str:
-    """Return `RUN@STEP` inside a run, else the folder's name."""
-    parts = folder.parts
-    if len(parts) > 3 and parts[-3] == "checkpoints":
-        return f"{parts[-4]}@{parts[-2]}"
-    return folder.name
 
 
 def _noise_shape(policy: Any, config: Any) -> tuple[int, int] | None:
