@@ -24,6 +24,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # All tests of a process fork their workers from one: it has what any of them needs.
 processes.IMPORTED_BEFORE += ["mstool.maniskill2lerobot.executors.job", "mstool.evaluation.worker", "mani_skill.envs"]
+processes.IMPORTED_BEFORE += ["support.light_libero"]
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("mstool", deadline=None)
@@ -85,6 +86,14 @@ def libero_demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from support import converted, libero
 
     return libero.expert_demos(converted.shared_folder(tmp_path_factory.getbasetemp()))
+
+
+@pytest.fixture(scope="session")
+def libero_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That demo converted, v3.0; copy it before changing it."""
+    from support import converted, libero
+
+    return libero.expert_dataset(converted.shared_folder(tmp_path_factory.getbasetemp()))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from support import light_libero  # noqa: F401
 from support.checkpoints import make_checkpoint
+from support.converted import copied
 from support.libero import ENV, needs_libero
 from support.openpi_server import served
 
@@ -14,7 +16,6 @@ from mstool.evaluation.evaluate import evaluate
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.results import read_results
-from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
 
 pytestmark = [needs_libero, pytest.mark.filterwarnings("ignore")]
 STEPS = 4
@@ -25,14 +26,9 @@ def told(results):
     return [replace(outcome, seconds=0.0) for task in results.tasks for outcome in task.outcomes]
 
 
-def test_demos_become_a_policy_that_is_evaluated_by_its_checkpoint_and_through_a_server(libero_demos, tmp_path):
+def test_demos_become_a_policy_that_is_evaluated_by_its_checkpoint_and_through_a_server(libero_dataset, tmp_path):
     """Generate, convert, stats, validate, finetune, eval: each on what the one before wrote."""
-    root = tmp_path / "data"
-    request = ConvertRequest(image_size="32", demos=str(libero_demos), episodes=1)
-    formats = {"v3.0": "video"}
-    build(
-        make_recipes([ENV], request, formats, per_task=False), request, root, repo_id="me/l", formats=formats, workers=1
-    )
+    root = copied(libero_dataset, tmp_path / "data")
     compute_stats(root)
     report = validate(root)
     assert not report.codes("failed") | report.codes("error"), report.headline()

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.libero.tasks import find_task
 from support.converted import once
@@ -25,6 +26,19 @@ def expert_demos(base):
         assert benchmark_of(ENV).generate(ENV, episodes=1, seed=1000, out_dir=out, workers=1).seeds == (1000,)
 
     return once(base, "libero_demos", generate)
+
+
+def expert_dataset(base):
+    """Return that demo as a dataset, 32 px from both cameras, converted once per test run as well."""
+
+    def convert(root):
+        request = ConvertRequest(image_size="32", demos=str(expert_demos(base)), episodes=1)
+        formats = {"v3.0": "video"}
+        recipes = make_recipes([ENV], request, formats, per_task=False)
+        (converted,) = build(recipes, request, root, repo_id="me/l", formats=formats, workers=1)
+        assert (converted.converted, converted.fps) == (1, 20)
+
+    return once(base, "libero_dataset", convert)
 
 
 def write_demos(path, bddl="chiliocosm/bddl_files/libero_spatial/{}.bddl", *, states=True, steps=6):
