@@ -6,6 +6,7 @@ from typing import Literal, TypedDict, Unpack, overload
 
 from mstool.api.arguments import PathLike, path_or_none
 from mstool.errors import MstoolError
+from mstool.evaluation.ready import check_ready
 from mstool.progress import Step, notify, tell
 from mstool.training import gate
 from mstool.training.machine import rank, said_by_first
@@ -231,6 +232,8 @@ def finetune(
             tell_line(text(plan))
         if plan.obstacle:
             raise plan.obstacle
+        if options.eval_freq and plan.conventions is not None and rank() == 0:
+            check_ready(plan.conventions, plan.conventions.env_ids, tell_line, imports=False)
         verdict = gate.check(options, plan.target, plan.content_hash, tell_line)
         tell_line(f"validation  {verdict.target}: {verdict.summary}")
     if dry_run:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from mstool.api.arguments import PathLike, Words, path_or_none, words
+from mstool.evaluation.ready import check_ready
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.prepare import prepare
 from mstool.improvement.report import ImprovePlan, ImproveReport
@@ -137,6 +138,7 @@ def run_options(
     """Improve by options, the hidden ones too."""
     tell_line = notify()
     prepared = prepare(options)
+    check_ready(prepared.conventions, prepared.envs, tell_line, imports=not options.dry_run)
     # torch and LeRobot wait until the cheap checks are done.
     from mstool.improvement.plan import make_plan, open_policy
     from mstool.improvement.run import Run, make_way

@@ -21,6 +21,7 @@ diagnose/               why a policy fails
 training_stats          what a policy was normalised with
 checkpoint_features     whether a checkpoint fits its conventions
 default_conventions     conventions for a policy that was trained on nothing
+ready                   whether its environments can be played at all, asked beforehand
 needs                   what a checkpoint needs from elsewhere
 lerobot_env, gym_env    the same environment for LeRobot's commands
 """

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.converted import copied
+from support.records import edited_record
 
 from mstool.api.improve import run_options
 from mstool.dataset.conventions import load_conventions
@@ -102,6 +104,31 @@ def test_what_cannot_be_is_said_before_anything_is_loaded(flow, tmp_path, mstool
     assert said in err
     assert "\nfix: " in err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_environment_that_cannot_be_built_is_said_before_any_demo_is_encoded(
+    made, flow, tmp_path, mstool, capsys, monkeypatch
+):
+    """The same where a training would evaluate its checkpoints."""
+    data, run = copied(made("pick") / "v3.0", tmp_path / "data"), copied(flow, tmp_path / "run")
+    with edited_record(data) as record:
+        for demo in record["demos"]:
+            demo["env_kwargs"] = {"no_such": 1}
+    conventions = run / "checkpoints" / "last" / "pretrained_model" / "mstool_conventions.json"
+    document = json.loads(conventions.read_text())
+    document["mstool"]["demos"] = record["demos"]
+    conventions.write_text(json.dumps(document))
+    monkeypatch.setattr("mstool.improvement.run.Run.run", lambda _: pytest.fail("it began"))
+    monkeypatch.setattr("mstool.api.finetune.train", lambda *_: pytest.fail("it began"))
+    for words in (
+        ("improve", run, "--dataset", data, "--device", "cpu"),
+        ("finetune", data, "--eval-freq", 1, "--steps", 1, "--force"),
+    ):
+        assert mstool(*words, "--output", tmp_path / "out") == 1
+        err = capsys.readouterr().err
+        assert "PickCube-v1 cannot be built with no_such=1" in err
+        assert "\nfix: " in err
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_checkpoint_that_is_not_there_is_no_word_for_another_policy(mstool, capsys):
