@@ -6,7 +6,7 @@ run, learner, schedule      the command's own logic, what learns in it, its phas
 course, curve, report       how a run has gone, its picture, what came out
 rollouts, acting            episodes by `eval`'s workers, and the policy that answers them
 demos, replay, rows, rewards   what is learnt from: encoded frames, action chunks, rewards
-method, flow_head, critic   what every way to learn has in common
+method, flow_head, critic, recording   what every way to learn has in common; their networks as CUDA graphs
 fql, best_of_n, bc_success, dsrl, kinds   the ways, and which policies each is for
 frozen_policy               what the policy that is improved sees and draws
 saving, resuming, policy_files   checkpoints, and going on from them

@@ -21,6 +21,10 @@ class BcSuccess(Method):
         super().__init__(base, hyper, device, seed)
         self.flow = FlowHead(self, base, hyper.lr / 3)
 
+    def record(self) -> None:
+        """Record the flow."""
+        self.flow.record()
+
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:  # noqa: ARG002
         """Learn once."""
         return {"flow": self.flow.learn(self.batch(demos, own, solved=True))}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mstool.improvement.critic import CONSERVATIVE, chunk_values
 from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improvement.recording import example
 from mstool.improvement.replay import Replay
 from mstool.training.flow.improved import BestOfN, Draw
 
@@ -28,6 +29,11 @@ class BestOfNMethod(Method):
     def extra(self) -> tuple[int, ...]:
         """The executed actions of each candidate."""
         return self.hyper.candidates, self.base.steps, self.base.action
+
+    def record(self) -> None:
+        """Record the critic."""
+        noise, _, _ = example(self)
+        self.values.record(self, noise[:, None, : self.base.steps].repeat(1, self.hyper.candidates, 1, 1))
 
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
         """Learn once."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mstool.improvement.method import Method
+from mstool.improvement.recording import example, record_passes, replayed
 from mstool.improvement.rows import Batch
 from mstool.training.flow.improved import ChunkCritic
 
@@ -32,6 +33,13 @@ class Values(nn.Module):
         self.tau = tau
         self.critic = critic
         self.target = deepcopy(critic).requires_grad_(requires_grad=False)
+
+    def record(self, method: Method, actions: Tensor) -> None:
+        """Record the critic on one action each, and its copy on `actions` (B, K, ...) as `future` takes them."""
+        _, tokens, mask = example(method)
+        one = actions[:, :1].clone().requires_grad_()
+        record_passes(method, self.critic, tokens, mask, one)
+        self.target.forward = replayed(method, self.target.forward, tokens, mask, actions)  # type: ignore[method-assign]
 
     def follow(self) -> None:
         """Move the copy: Q' <- Q' + tau (Q - Q')."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from mstool.improvement.method import FlowBase, Method, frozen, named
+from mstool.improvement.recording import example, record_passes, replayed
 from mstool.improvement.rows import Batch
-from mstool.training.flow import graphs
 
 DECAY = 0.99
 
@@ -27,15 +27,11 @@ class FlowHead:
         method.modules["flow average"] = self.average
         self.draw = self._draw
 
-    def record(self, rows: int) -> None:
-        """Have `draw` replay a CUDA graph, for batches of so many rows; without a GPU nothing changes."""
-        method, base = self._method, self.base
-        if not method.device.startswith("cuda"):
-            return
-        noise = torch.randn(rows, base.chunk, base.action, device=method.device)
-        context = torch.randn(rows, base.tokens, base.width, device=method.device)
-        mask = torch.ones(rows, base.tokens, dtype=torch.bool, device=method.device)
-        self.draw = graphs.replay(self._draw, (noise, context, mask))
+    def record(self) -> None:
+        """Learn by a CUDA graph, and draw by one: ten short passes of the network."""
+        noise, tokens, mask = example(self._method)
+        self.draw = replayed(self._method, self._draw, noise, tokens, mask)
+        record_passes(self._method, self.expert, noise, noise[:, 0, 0].sigmoid(), tokens, mask)
 
     def learn(self, batch: Batch) -> float:
         """Do one step on rows of solved episodes."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from mstool.improvement.critic import CONSERVATIVE, chunk_values
 from mstool.improvement.flow_head import FlowHead
 from mstool.improvement.method import Act, FlowBase, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improvement.recording import example, record_passes, replayed
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Batch
 from mstool.training.flow.improved import Draw, OneStep
@@ -32,10 +33,15 @@ class Fql(Method):
         self.actor = OneStep(frozen(base.expert).requires_grad_(requires_grad=True))
         self.adam("actor", self.actor, hyper.lr / 3)
         self.flow = FlowHead(self, base, hyper.lr / 10)
+        self.propose = self._propose
 
     def record(self) -> None:
-        """Draw from the flow by a graph: ten short passes of the network."""
-        self.flow.record(self.hyper.batch_size)
+        """Record all three networks."""
+        noise, tokens, mask = example(self)
+        self.propose = replayed(self, self._propose, noise, tokens, mask)
+        record_passes(self, self.actor, noise, tokens, mask)
+        self.values.record(self, noise[:, None, : self.base.steps])
+        self.flow.record()
 
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
         """Learn once."""
@@ -64,16 +70,20 @@ class Fql(Method):
     def _learn_values(self, batch: Batch, *, conservative: bool) -> float:
         steps, taken = self.base.steps, batch.chunk[:, : self.base.steps]
         with self.autocast():
-            with torch.no_grad():
-                later = self.actor(self.noise(batch), batch.next_tokens, batch.next_mask)[:, None, :steps]
+            later = self.propose(self.noise(batch), batch.next_tokens, batch.next_mask)[:, None, :steps]
             loss = self.values.loss(batch, taken, self.values.future(batch, later))
             if conservative:
-                with torch.no_grad():
-                    now = self.actor(self.noise(batch), batch.tokens, batch.mask)[:, None, :steps]
+                now = self.propose(self.noise(batch), batch.tokens, batch.mask)[:, None, :steps]
                 loss = loss + CONSERVATIVE * self.values.conservative(batch, taken, now)
         value = self.step("critic", loss)
         self.values.follow()
         return value
+
+    def _propose(self, noise: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return the actor's chunks (B, H, D), without a gradient."""
+        with torch.no_grad(), self.autocast():
+            chunks: Tensor = self.actor(noise, tokens, mask)
+        return chunks
 
     def _learn_actor(self, batch: Batch, *, pushed: bool) -> float:
         steps, noise = self.base.steps, self.noise(batch)

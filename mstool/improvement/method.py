@@ -170,8 +170,11 @@ class Method(ABC):
 
 
 def frozen[M: nn.Module](module: M) -> M:
-    """Return a copy that nothing changes."""
-    return deepcopy(module).requires_grad_(requires_grad=False)
+    """Return a copy that nothing changes. It replays no recording of the module, which is of the module's weights."""
+    copy = deepcopy(module).requires_grad_(requires_grad=False)
+    for each in copy.modules():
+        each.__dict__.pop("forward", None)
+    return copy
 
 
 def named(prefix: str, module: nn.Module) -> dict[str, Tensor]:

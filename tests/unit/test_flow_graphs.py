@@ -81,6 +81,7 @@ def test_a_function_is_replayed_with_what_it_reads_as_it_is_then():
     assert graphs.replay(waits, (seen,)) is waits, "what waits for the GPU cannot be recorded"
     assert torch.cuda.current_stream() == stream
     torch.testing.assert_close(product(seen), seen @ weight)
+    assert torch.isfinite(torch.randn(3, device="cuda")).all(), "random numbers go on after a recording that failed"
 
 
 def test_without_a_gpu_nothing_is_recorded_and_a_copy_has_no_recordings():

@@ -12,7 +12,7 @@ from mstool.improvement.best_of_n import BestOfNMethod
 from mstool.improvement.critic import Values
 from mstool.improvement.dsrl import Dsrl, bounded
 from mstool.improvement.fql import Fql
-from mstool.improvement.method import FlowBase, Hyper
+from mstool.improvement.method import FlowBase, Hyper, frozen
 from mstool.improvement.replay import Replay, mix
 from mstool.improvement.rewards import returns, rewards
 from mstool.improvement.rows import Episode, Sizes
@@ -201,6 +201,43 @@ def test_the_better_of_two_modes_wins(base, kind, lr, updates, reached):
             losses = method.update(demos, own, "critic" if number == 0 else "online")
             assert all(np.isfinite(value) for value in losses.values())
     assert rate(base, method.acting()) > reached
+
+
+def test_a_frozen_copy_runs_its_own_passes():
+    module = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    module[0].forward = lambda _: "a recording of the module's own weights"
+    copy = frozen(module)
+    assert torch.equal(copy(torch.zeros(1, 2)), module[0].bias[None])
+    assert module(torch.zeros(1, 2)).startswith("a recording")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+@pytest.mark.parametrize("kind", [Fql, BestOfNMethod, BcSuccess])
+def test_recorded_networks_learn_as_eager_ones(base, kind):
+    base = replace(base, expert=deepcopy(base.expert).cuda())
+    hyper = Hyper(lr=1e-3, batch_size=64, alpha=0.3, gamma=GAMMA, candidates=6, hidden=32)
+    replay = Replay(Sizes(1, WIDTH, 1, 1, 2, kind(base, hyper, "cuda", 0).extra), 2000, GAMMA)
+    tokens, mask = seen(*[0, 1, 1, 1] * 10)
+    for look in range(0, 40, 4):
+        four = slice(look, look + 4)
+        actions, extra = np.full((4, 2), look / 40, np.float32), torch.ones(4, *replay.sizes.extra) / 3
+        replay.add(Episode(tokens[four], mask[four], np.arange(4), actions, np.full(4, look > 8), extra))
+    learnt = {}
+    for recorded in (False, True):
+        method = kind(base, hyper, "cuda", 0)
+        if recorded:
+            method.record()
+        losses = [method.update(replay, replay, phase) for phase in ("demos", "critic", "online") for _ in range(4)]
+        acted = method.acting()
+        for _ in range(4):  # what acts stays as it was
+            method.update(replay, replay, "online")
+        cuda = tokens.cuda(), mask.cuda()
+        noise = torch.ones(len(tokens), 1, 2, device="cuda")
+        chunks, _ = acted(lambda eps, cuda=cuda: base.draw(base.expert, eps, *cuda), noise, *cuda)
+        learnt[recorded] = losses, chunks.cpu()
+    for one, other in zip(*(losses for losses, _ in learnt.values()), strict=True):
+        assert one == pytest.approx(other, rel=3e-2, abs=2e-3)
+    torch.testing.assert_close(learnt[True][1], learnt[False][1], atol=2e-2, rtol=0)
 
 
 def test_values_are_float32_where_the_rest_is_not():

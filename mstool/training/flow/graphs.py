@@ -43,6 +43,7 @@ def record(modules: Sequence[nn.Module], inputs: Sequence[tuple[Tensor, ...]], d
     except BaseException:
         for module, forward in zip(modules, before, strict=True):
             module.forward = forward
+        _mend_generator()
         raise
     for module, forward, arguments, kept in zip(modules, before, inputs, buffers, strict=True):
         for name, buffer in module.named_buffers():
@@ -92,6 +93,7 @@ def replay(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[.
         try:
             result = _captured(graph, function, held)
         except RuntimeError as error:
+            _mend_generator()
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             logging.warning("a network's passes cannot be recorded, so it is slower: %s", error)
@@ -142,6 +144,17 @@ def choose(
 def _same_stream() -> AbstractContextManager[None]:
     """Come back to the current stream in any case: torch leaves its own one current where a recording fails."""
     return torch.cuda.stream(torch.cuda.current_stream() if torch.cuda.is_available() else None)
+
+
+def _mend_generator() -> None:
+    """Record nothing of note, after a recording that failed.
+
+    torch leaves its generator of random numbers as if that went on: `CUDAGraph::capture_end` throws before it ends the
+    generator's part, and the next random number is refused. A recording that ends puts it right.
+    """
+    if torch.cuda.is_available():
+        with _same_stream(), torch.cuda.graph(torch.cuda.CUDAGraph()):
+            torch.zeros(1, device="cuda")
 
 
 def shapes(arguments: Sequence[Tensor]) -> list[torch.Size]:
