@@ -81,7 +81,8 @@ def evaluate(
 
     Returns
     -------
-    Outcomes, rates and timing; episodes that `crashed` have no outcome, and the same call tries them once more.
+    Outcomes, rates and timing of what was asked; episodes that `crashed` have no outcome, and the same call tries them
+    once more. `results.json` in the results' `folder` has all that was measured in this configuration.
 
     Raises
     ------

@@ -10,7 +10,7 @@ replay_dataset          a dataset's stored actions, executed again
 chunks                  from action chunks to single actions
 worker, runner, play    one process, all of them, and the episodes that are left
 configuration           what decides the outcomes, and its fingerprint
-outcomes, results       how episodes ended, and what follows
+outcomes, summary, results   how episodes ended, and what follows
 kept                    where results lie: a place for each configuration
 phases                  in which phase one failed
 published               what others report of a suite

@@ -15,6 +15,8 @@ from mstool.simulators.benchmarks import benchmark_of
 
 # Of which the outcomes depend whatever the benchmark.
 _PACKAGES = ("numpy", "torch", "lerobot")
+# In results: what of a configuration an evaluation may add to.
+SEEDS = "seeds"
 
 
 def configuration(

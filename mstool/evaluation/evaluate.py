@@ -1,33 +1,32 @@
 """The command's own logic: from what was asked for to results on disk."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mstool.dataset.conventions import Conventions
 from mstool.evaluation.configuration import configuration, fingerprint, spans
 from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
-from mstool.evaluation.kept import DIAGNOSIS, SEEDS, all_measured, find_place, timing_of
+from mstool.evaluation.kept import DIAGNOSIS, all_measured, find_place, timing_of
 from mstool.evaluation.markdown_report import write_page
 from mstool.evaluation.outcomes import OutcomeLog, in_order
 from mstool.evaluation.plan import EPISODES, EvalTask, choose_envs, choose_protocol, plan_replay, plan_tasks, too_few
 from mstool.evaluation.play import play
 from mstool.evaluation.policy import Policy, Traits, traits_of
-from mstool.evaluation.published import published_notes
 from mstool.evaluation.request import EvalRequest
 from mstool.evaluation.results import Results, TaskResult, write_results
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.scene import dataset_views
+from mstool.evaluation.summary import Summary
 from mstool.evaluation.training_stats import TrainingStats
 from mstool.evaluation.worker import WorkerSetup
 from mstool.paths import writable_folder
 from mstool.progress import Notify
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
-from mstool.simulators.protocol import Protocol, suite_name
+from mstool.simulators.protocol import Protocol
 
 # Episodes per task of a diagnosis.
 DIAGNOSED = 10
@@ -149,27 +148,21 @@ def _run(
         notify("looking at what the policy did")
         diagnosis = _diagnose(request, recorder, conventions, stats, tasks, replan, replace(runner))
 
-    def results_of(found: Sequence[TaskResult], timing: Mapping[str, Any], place: Path) -> Results:
-        envs = [task.env_id for task in found]
-        suites = list(dict.fromkeys(suite for env_id in envs if (suite := suite_name(env_id))))
-        notes = _notes(conventions, envs, seen, stored=traits.ends_episodes)
-        return Results(
-            policy=policy.name if policy is not None else request.policy,
-            configuration={**common, SEEDS: {task.env_id: spans([o.seed for o in task.outcomes]) for task in found}},
-            tasks=found,
-            timing=timing,
-            suites={suite: len(benchmark_of(suite).suite(suite)) for suite in suites},
-            published=protocol.published if protocol is not None else None,
-            notes=[*fewer, *notes, *published_notes(protocol, suites)],
-            diagnosis=diagnosis,
-            folder=place.absolute(),
-        )
-
+    summary = Summary(
+        policy=policy.name if policy is not None else request.policy,
+        common=common,
+        conventions=conventions,
+        views=seen,
+        stored=traits.ends_episodes,
+        protocol=protocol,
+        fewer=fewer,
+        diagnosis=diagnosis,
+    )
     place = find_place(folder, common, tasks, lambda _: None)  # another evaluation may have come first
-    whole = results_of(all_measured(place, asked, logs, fresh=fresh), timing_of(place, timing), place)
+    whole = summary.of(all_measured(place, asked, logs, fresh=fresh), timing_of(place, timing), place)
     write_results(whole, place)
     write_page(whole, place)
-    results = results_of(asked, timing, place)
+    results = summary.of(asked, timing, place)
     if more := whole.episodes - results.episodes:
         notify(f"{place} has {more} more episodes of the same configuration, measured before")
     return results
@@ -193,17 +186,3 @@ def _diagnose(
         dataset=request.dataset,
         play=lambda jobs: [finished.outcome for finished in runner.run(jobs)],
     )
-
-
-def _notes(conventions: Conventions | None, envs: Sequence[str], views: Sequence[str], *, stored: bool) -> list[str]:
-    if conventions is None or not conventions.episodes:
-        return []
-    new = [env_id for env_id in envs if env_id not in conventions.env_ids]
-    notes = [f"not trained on: {', '.join(new)}"] if new else []
-    if views and conventions.record.observations == "recorded":
-        notes.append("the training images were taken from demo files: the cameras here may stand elsewhere")
-    if stored and conventions.record.observations == "states":
-        notes.append(
-            "the dataset was made from recorded states: its actions were never executed, and may solve nothing"
-        )
-    return notes

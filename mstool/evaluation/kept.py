@@ -16,7 +16,7 @@ from typing import Any
 
 from mstool.dataset.files import RESULTS_FILE
 from mstool.errors import DataError
-from mstool.evaluation.configuration import differences, fingerprint
+from mstool.evaluation.configuration import SEEDS, differences, fingerprint
 from mstool.evaluation.markdown_report import REPORT
 from mstool.evaluation.outcomes import Outcome, OutcomeLog
 from mstool.evaluation.plan import EvalTask
@@ -25,8 +25,6 @@ from mstool.evaluation.results import TaskResult, read_results
 from mstool.progress import Notify
 
 _OTHER = "other-"
-# What of a configuration an evaluation may add to.
-SEEDS = "seeds"
 # In the configuration of a diagnosis: what it looked at.
 DIAGNOSIS = "diagnosis"
 

@@ -11,12 +11,13 @@ from typing import Any
 from mstool.dataset.files import RESULTS_FILE
 from mstool.errors import DataError, UsageError
 from mstool.json_files import load_json
-from mstool.paths import quoted, writable_folder
+from mstool.paths import checkpoint_name, quoted, writable_folder
 from mstool.training.checkpoint_sidecar import RUN_FILE, read_run
 from mstool.training.policy_card import policy_card
+from mstool.training.presets import PRESETS
 
 CARD = "README.md"
-_CONFIG, _BEGAN_WITH = "config.json", "pretrained_path"
+_CONFIG = "config.json"
 _READABLE = 0o644
 _WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
 # LeRobot's config of the training, which names folders of this machine, and the run's, of which the command does.
@@ -44,7 +45,7 @@ def publishable(
     Raises
     ------
     DataError
-        The checkpoint holds no weights, or they cannot be read.
+        The checkpoint holds no weights, they cannot be read, or they are adapters on weights of this machine.
 
     """
     weights = [model / name for name in _WEIGHTS if (model / name).is_file()]
@@ -53,16 +54,17 @@ def publishable(
     for path in weights:
         _as_bfloat16(path, folder / path.name)
     run = {name: value for name, value in read_run(model).items() if name != "command"}
+    if "start" in run:  # older versions wrote where the weights were
+        words = str(run["start"]).split(" ")
+        run["start"] = " ".join(checkpoint_name(Path(word)) if _is_here(word) else word for word in words)
     left_out = {_TRAIN_CONFIG, CARD, RUN_FILE, RESULTS_FILE}
     for path in sorted(model.iterdir()):
         if path.is_file() and path not in weights and path.name not in left_out:
             shutil.copyfile(path, folder / path.name)
     _forget_folders(folder)
-    documents = {RUN_FILE: run, RESULTS_FILE: results}
-    for name, document in documents.items():
+    for name, document in {RUN_FILE: run, RESULTS_FILE: results}.items():
         if document:
-            text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-            (folder / name).write_text(text, encoding="utf-8")
+            _write(folder / name, document)
     (folder / CARD).write_text(policy_card(model, run, repo_id, license_, results), encoding="utf-8")
 
 
@@ -140,11 +142,34 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
 
 
 def _forget_folders(folder: Path) -> None:
-    """Leave out of LeRobot's files where this machine had the weights that the training began with."""
-    path = folder / _CONFIG
-    config = load_json(path)
-    if Path(str(config.get(_BEGAN_WITH) or "")).is_absolute():
-        path.write_text(json.dumps({**config, _BEGAN_WITH: None}, indent=4) + "\n", encoding="utf-8")
+    """Leave this machine's folders out of LeRobot's files: of weights that the training began with, of a tokenizer."""
+    config = load_json(folder / _CONFIG)
+    if _is_here(config.get("pretrained_path")):
+        _write(folder / _CONFIG, {**config, "pretrained_path": None})
+    adapter = folder / "adapter_config.json"
+    base = load_json(adapter).get("base_model_name_or_path") if adapter.is_file() else None
+    if _is_here(base):
+        raise DataError(
+            f"these are adapters on the weights in {base}, which nobody else has",
+            fix="train them on weights that a hub has: mstool finetune DATASET --lora --init OWNER/NAME",
+        )
+    before = folder / "policy_preprocessor.json"
+    preset = PRESETS.get(str(config.get("type")))
+    if preset is None or preset.companion is None or not before.is_file():
+        return
+    document = load_json(before)
+    for step in document.get("steps", []):
+        if _is_here(step.get("config", {}).get("tokenizer_name")):
+            step["config"]["tokenizer_name"] = preset.companion.name
+    _write(before, document)
+
+
+def _is_here(name: object) -> bool:
+    return isinstance(name, str) and Path(name).expanduser().is_absolute()
+
+
+def _write(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _as_bfloat16(source: Path, target: Path) -> None:

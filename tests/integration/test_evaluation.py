@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from support import forked
+from support.simulation import RUNNER, Simulation
 
 from mstool.dataset.conventions import load_conventions
 from mstool.dataset.vectors import actions_of, state_of
@@ -156,8 +157,17 @@ def test_interrupted_and_resumed_is_the_same_evaluation(mstool, act, tmp_path, c
     assert (whole / "report.md").is_file()
 
 
-def test_a_diagnosis_names_what_is_wrong(mstool, act, pickcube, tmp_path, capsys):
-    """An untrained policy on the dataset it should know: the cameras are right, the actions are not."""
+def test_a_diagnosis_names_what_is_wrong(mstool, act, pickcube, tmp_path, capsys, monkeypatch):
+    """An untrained policy on the dataset it should know: the cameras are right, the actions are not.
+
+    It takes nothing away from the evaluation that lies where it is told to write.
+    """
+    with monkeypatch.context() as patched:
+        patched.setattr(RUNNER, Simulation)
+        assert mstool("eval", "--policy", act, "-n", 2, "--horizon", 20, "--workers", 1, "--output", tmp_path) == 0
+    evaluated = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {path.suffix for path in evaluated} == {".json", ".jsonl", ".md"}
+    capsys.readouterr()
     code = mstool(
         *("eval", "--policy", act, "--diagnose", "--dataset", pickcube / "v3.0", "-n", 1, "--horizon", 20),
         *("--workers", 1, "--output", tmp_path, "--json"),
@@ -173,4 +183,6 @@ def test_a_diagnosis_names_what_is_wrong(mstool, act, pickcube, tmp_path, capsys
     assert all(row["psnr_db"] > LOSSY_DB for row in found["first_pictures"])
     assert len(found["first_pictures"]) == 4
     assert {row["episodes"] for row in found["open_loop"]} == {"stored, trained on"}
-    assert "## Diagnosis" in (tmp_path / "report.md").read_text()
+    (place,) = tmp_path.glob("other-*")
+    assert "## Diagnosis" in (place / "report.md").read_text()
+    assert all(path.read_bytes() == data for path, data in evaluated.items())

@@ -35,6 +35,15 @@ def improved(flow, output, **more):
     return run_options(ImproveOptions(str(flow), output=output, **{**usual, **more}))
 
 
+def exported(run, mstool):
+    """Hand a policy on: the card, once no file of it names a folder of this machine."""
+    output = run.with_name("exported")
+    assert mstool("export", run, "--output", output, "--overwrite") == 0
+    texts = [*output.glob("*.json"), output / "README.md"]
+    assert not [path.name for path in texts if str(run.parent) in path.read_text()]
+    return (output / "README.md").read_text()
+
+
 def weights(output):
     return load_file(output / "checkpoints" / "last" / "pretrained_model" / "model.safetensors")
 
@@ -63,6 +72,10 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(flow, tmp_path, mst
     assert json.loads(capsys.readouterr().out)["total"]["success_once"]["episodes"] == 1
     assert mstool(*words, "--seed-start", 2_000_001) == 2
     assert "trained on (2000001)" in capsys.readouterr().err
+    card = exported(tmp_path / "whole", mstool)
+    assert "| demos | 3 of `PickCube-v1` |" in card
+    assert "| improved | on 4 episodes of its own |" in card
+    assert "0 of 1 = 0 %" in card
 
 
 def test_the_tasks_frames_alone_are_decoded_unless_training_left_them_all(made, tmp_path):
@@ -191,3 +204,6 @@ def test_pi05_is_steered_by_its_noise(pi05, tmp_path, mstool, capsys):
     assert json.loads(capsys.readouterr().out)["total"]["success_once"]["episodes"] == 1
     assert mstool("improve", tmp_path / "run", "--method", "dsrl", "--output", tmp_path / "again") == 2
     assert "was improved already (steered)" in capsys.readouterr().err
+    assert "length before it was improved" in exported(tmp_path / "run", mstool)
+    assert "google/paligemma-3b-pt-224" in (tmp_path / "exported" / "policy_preprocessor.json").read_text()
+    assert str(tmp_path / "tokenizer") in (model / "policy_preprocessor.json").read_text()

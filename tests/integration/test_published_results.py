@@ -92,3 +92,20 @@ def test_a_run_that_began_with_another_s_weights_names_no_folder(run, do, tiny, 
     assert all(str(tmp_path).encode() not in data for data in files(tmp_path / "later").values())
     assert "weights of pick@000001" in (tmp_path / "later/README.md").read_text()
     assert do("eval", "--policy", "later", "-n", 1, "--workers", 1)["total"]["crashed"] == 0
+
+
+def test_where_an_older_version_s_training_began_is_named_without_its_folder(run, do, tmp_path):
+    path = checkpoint_in(run) / "mstool_run.json"
+    start = f"LoRA adapters on weights of {tmp_path}/runs/base/checkpoints/000007/pretrained_model"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "start": start}))
+    do("export", run, "--output", "pick")
+    assert json.loads((tmp_path / "pick/mstool_run.json").read_text())["start"] == (
+        "LoRA adapters on weights of base@000007"
+    )
+
+
+def test_adapters_on_weights_that_nobody_else_has_are_refused(run, mstool, tmp_path, capsys):
+    (checkpoint_in(run) / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "/weights/base"}))
+    assert mstool("export", run, "--output", tmp_path / "pick") == 1
+    assert "adapters on the weights in /weights/base, which nobody else has" in capsys.readouterr().err
+    assert not (tmp_path / "pick").exists()
