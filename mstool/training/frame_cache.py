@@ -1,8 +1,8 @@
 """Every frame decoded once: a dataset that trains without waiting for the video decoder.
 
 LeRobot decodes two video frames for every sample (10 ms and more on one core), so a small policy waits for its data.
-Here all frames are decoded once, episode by episode in several processes, reduced to the policy's size, and kept in
-one file per camera that the operating system holds in memory and every loader process shares.
+Here all frames are decoded once, episode by episode, those of large datasets in several processes, reduced to the
+policy's size, and kept in one file per camera, which the operating system holds in memory and all loaders share.
 """
 
 import json
@@ -29,6 +29,8 @@ from mstool.processes import end_with_parent
 from mstool.progress import Progress
 
 COMPLETE = "complete.json"
+# Fewer pictures are decoded before another process has imported what it decodes with.
+PICTURES_PER_PROCESS = 4000
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def cached(dataset: Any, folder: Path, size: tuple[int, int] | None, *, processe
     size
         (height, width) to reduce the frames to by averaging areas; None keeps them as they are.
     processes
-        How many processes decode.
+        How many processes decode at most; few pictures are decoded in this one.
 
     Raises
     ------
@@ -184,6 +186,7 @@ def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, 
         with path.open("wb") as file:
             file.truncate(int(np.prod(shape)))
     clips = list(_clips(dataset, caches, shape))
+    processes = min(processes, len(caches) * shape[0] // PICTURES_PER_PROCESS)
     with Progress("decode", len(clips), "clip") as progress:
         if processes <= 1:
             for clip in clips:

@@ -7,6 +7,7 @@ import torch
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from mstool.errors import MstoolError
+from mstool.training import frame_cache
 from mstool.training.flow.augmentation import reduce_to
 from mstool.training.frame_cache import COMPLETE, cached
 
@@ -72,6 +73,14 @@ def test_of_some_episodes_and_reduced(dataset, tmp_path):
         assert item[camera].shape == expected.shape
         assert float((item.pop(camera) - expected).abs().max()) <= 0.5 + 1e-3
     same(item, other)
+
+
+def test_several_processes_decode_the_same(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(frame_cache, "PICTURES_PER_PROCESS", 1)
+    for processes in (1, 2):
+        cached(dataset(), tmp_path / str(processes), (32, 32), processes=processes)
+    for path in (tmp_path / "1").glob("*.u8"):
+        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
 
 
 def test_a_finished_cache_is_taken_again_and_another_is_not(dataset, tmp_path):

@@ -113,7 +113,7 @@ def test_lerobot_evaluates_our_checkpoint_and_goes_on_with_it(pickcube, runs, tm
 
 @pytest.mark.timeout(1200)
 def test_lerobot_trains_the_bundled_policy(pickcube, tmp_path):
-    sizes = ["width=32", "num_heads=2", "observation_layers=1", "action_layers=1", "image_size=[32,32]"]
+    sizes = ["backbone_width=8", "width=32", "num_heads=2", "observation_layers=1", "action_layers=1"]
     log = lerobot(
         "train",
         "--dataset.repo_id=test/pickcube",
@@ -122,7 +122,7 @@ def test_lerobot_trains_the_bundled_policy(pickcube, tmp_path):
         "--policy.type=flow",
         "--policy.device=cpu",
         "--policy.push_to_hub=false",
-        *(f"--policy.{size}" for size in sizes),
+        *(f"--policy.{size}" for size in (*sizes, "image_size=[32,32]")),
         "--steps=1",
         "--batch_size=2",
         "--num_workers=0",

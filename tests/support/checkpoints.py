@@ -21,6 +21,7 @@ TINY = {
         "n_action_steps": 5,
     },
     "flow": {
+        "backbone_width": 8,
         "width": 32,
         "num_heads": 2,
         "observation_layers": 1,

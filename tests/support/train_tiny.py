@@ -16,6 +16,7 @@ from mstool.training.run import finetune
 
 FLOW = {
     "image_size": (32, 32),
+    "backbone_width": 8,
     "width": 32,
     "num_heads": 2,
     "observation_layers": 1,

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
+import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
 from lerobot.configs.types import FeatureType, PolicyFeature
@@ -16,7 +17,7 @@ from torch import nn
 from mstool.training.flow.augmentation import jitter, reduce_to, shift
 from mstool.training.flow.configuration_flow import FlowConfig
 from mstool.training.flow.modeling_flow import FlowPolicy
-from mstool.training.flow.network import ActionExpert, AdaRMSNorm, Attention, RMSNorm, rms, sinusoidal
+from mstool.training.flow.network import ActionExpert, AdaRMSNorm, Attention, RMSNorm, _resnet18, rms, sinusoidal
 from mstool.training.flow.objective import Ddpm, FlowMatching
 from mstool.training.flow.processor_flow import word_ids
 
@@ -222,6 +223,16 @@ def test_jitter_keeps_pictures_in_range():
     assert (changed - images).abs().max() < 0.35
     assert not torch.equal(changed, images)
     assert torch.equal(jitter(images, 0.0), images)
+
+
+def test_the_backbone_is_torchvisions_or_narrower():
+    torch.manual_seed(0)
+    theirs = nn.Sequential(*list(torchvision.models.resnet18(weights=None, zero_init_residual=True).children())[:-2])
+    torch.manual_seed(0)
+    ours = _resnet18(64).state_dict()
+    assert theirs.state_dict().keys() == ours.keys()
+    assert all(torch.equal(value, ours[name]) for name, value in theirs.state_dict().items())
+    assert _resnet18(8)(torch.zeros(1, 3, 64, 64)).shape == (1, 64, 2, 2)
 
 
 def test_a_stored_goal_is_seen():

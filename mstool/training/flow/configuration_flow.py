@@ -46,6 +46,8 @@ class FlowConfig(PreTrainedConfig):  # type: ignore[misc]
     # Training shifts every picture by up to this many pixels and changes brightness and contrast by up to this share.
     shift_pixels: int = 6
     jitter: float = 0.1
+    # Channels of the first stage of each camera's ResNet-18; the last has eight times as many.
+    backbone_width: int = 64
     # Width, heads and depth of the transformers: over what is observed, and over the action chunk.
     width: int = 256
     num_heads: int = 4

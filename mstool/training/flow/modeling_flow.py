@@ -33,6 +33,7 @@ class FlowNetwork(nn.Module):
             cameras=len(config.image_features),
             image_size=config.image_size,
             state_size=state.shape[0] + (goal.shape[0] if goal is not None else 0),
+            backbone_width=config.backbone_width,
             width=config.width,
             heads=config.num_heads,
             layers=config.observation_layers,

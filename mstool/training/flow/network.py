@@ -5,13 +5,15 @@ W width.
 """
 
 import math
+from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-RESNET_WIDTH = 512
+# How much wider than its first stage ResNet-18's last one is.
+_RESNET_GROWTH = 8
 
 
 def sinusoidal(t: Tensor, width: int, shortest: float = 4e-3, longest: float = 4.0) -> Tensor:
@@ -140,6 +142,7 @@ class ObservationEncoder(nn.Module):
         cameras: int,
         image_size: tuple[int, int],
         state_size: int,
+        backbone_width: int,
         width: int,
         heads: int,
         layers: int,
@@ -147,8 +150,8 @@ class ObservationEncoder(nn.Module):
         max_words: int,
     ) -> None:
         super().__init__()
-        self.backbones = nn.ModuleList(_resnet18() for _ in range(cameras))
-        self.project = nn.ModuleList(nn.Linear(RESNET_WIDTH, width) for _ in range(cameras))
+        self.backbones = nn.ModuleList(_resnet18(backbone_width) for _ in range(cameras))
+        self.project = nn.ModuleList(nn.Linear(_RESNET_GROWTH * backbone_width, width) for _ in range(cameras))
         cells = math.ceil(image_size[0] / 32) * math.ceil(image_size[1] / 32)
         self.place = nn.Parameter(torch.randn(cameras, cells, width) * 0.02)
         self.state = nn.Sequential(nn.Linear(state_size, width), nn.SiLU(), nn.Linear(width, width))
@@ -197,7 +200,19 @@ class ActionExpert(nn.Module):
         return self.out(self.norm(x, condition)[0])
 
 
-def _resnet18() -> nn.Module:
-    """ResNet-18 (arXiv 1512.03385) from scratch, without pooling and classes."""
-    net = torchvision.models.resnet18(weights=None, zero_init_residual=True)
+class _ResNet(torchvision.models.ResNet):  # type: ignore[misc]
+    """torchvision's, its stages `width` / 64 times as wide."""
+
+    def __init__(self, width: int, **options: Any) -> None:
+        self._width = width
+        super().__init__(**options)
+
+    def _make_layer(self, block: Any, planes: int, *words: Any, **options: Any) -> nn.Sequential:
+        return super()._make_layer(block, planes * self._width // 64, *words, **options)
+
+
+def _resnet18(width: int) -> nn.Module:
+    """ResNet-18 (arXiv 1512.03385) from scratch, without pooling and classes; 64 is its own `width`."""
+    block = torchvision.models.resnet.BasicBlock
+    net = _ResNet(width, block=block, layers=[2, 2, 2, 2], zero_init_residual=True)
     return nn.Sequential(*list(net.children())[:-2])
