@@ -10,7 +10,8 @@ with more words for `generate`, `convert`, `finetune` and `eval`, where `|` divi
 datasets with the same words are made once, by all cores, in the order given; meanwhile up to `--side-by-side` policies
 train on the GPUs, each for `--minutes` or for what `--limit` seconds leave, and are evaluated on unseen seeds. Results
 are written after every stage, and what there is of a training or an evaluation when the limit comes counts. The same
-command in the same `--work` goes on where it stopped; `--minutes 0` makes demos and datasets alone. `--combine` writes
+command in the same `--work` goes on where it stopped, but a training that the limit left fewer minutes stays at these,
+and the table says so; `--minutes 0` makes demos and datasets alone. `--combine` writes
 `benchmarks/results/flow_ten_tasks.json` and `.md`, beside Pi0's rates, and keeps what the page says was found.
 """
 
@@ -35,6 +36,7 @@ from mstool.cli.output import table
 from mstool.evaluation.phases import counted, in_words
 from mstool.evaluation.statistics import wilson
 from mstool.manifest import all_tasks
+from mstool.training import resume
 
 RESULTS = Path(__file__).parent / "results"
 REFERENCE = RESULTS / "evaluation_reference.json"
@@ -198,18 +200,24 @@ class Bench:
             self.save()
 
     def trained(self, name: str, output: Path, root: Path, words: list[str], gpu: str | None) -> dict[str, Any]:
-        """Train until the minutes are over or the reserve begins; what an earlier run finished is not done again."""
+        """Train until the minutes are over or the reserve begins; what an earlier run finished is not done again.
+
+        One that the limit left fewer minutes is finished with these: its learning rate fell with them, and `--resume`
+        cannot give it more. The results say how many it had of how many.
+        """
         options, noted = self.options, self.work / f"finetune-{name}.json"
         if noted.is_file():
             return dict(json.loads(noted.read_text()))
         seconds = min(60 * options.minutes, self.left - options.reserve - START_S)
         loaders = max(1, min(4, self.cores // (2 * options.side_by_side)))
         begun = (output / "checkpoints" / "last").is_dir()  # by an earlier run, which its limit ended
+        minutes = trained_minutes(output) if begun else round(max(seconds, 1) / 60, 3)
         document = self.run(
             f"finetune-{name}", "finetune", root, "--num-workers", loaders, *words, "--output", output,
-            *(["--resume"] if begun else ["--minutes", round(max(seconds, 1) / 60, 3)]),
+            *(["--resume"] if begun else ["--minutes", minutes]),
             least=options.reserve + START_S + LEAST_S, keep=options.reserve, gpu=gpu,
         )  # fmt: skip
+        document |= {"minutes": minutes, "minutes_asked": options.minutes}
         if not document.get("failed"):
             noted.write_text(json.dumps(document))
         elif lines := log_lines(output / "train_log.jsonl"):
@@ -296,6 +304,19 @@ def losses(path: Path) -> list[tuple[int, float]]:
     return [(line["steps"], round(line["loss"], 5)) for line in [*lines[:-1:every], *lines[-1:]]]
 
 
+def trained_minutes(output: Path) -> float | None:
+    """Return for how many minutes a training was begun, as its checkpoint says."""
+    return (resume.newest(output).run if resume.newest(output) else {}).get("minutes")
+
+
+def shortened(trained: dict[str, Any]) -> str:
+    """Say how many minutes a training had; of how many, where the limit left it fewer."""
+    had, asked = trained.get("minutes"), trained.get("minutes_asked")
+    if had is None or asked is None:
+        return ""
+    return f"{had:g}" if had >= asked else f"{had:.1f} of {asked:g}"
+
+
 def log_lines(path: Path) -> list[dict[str, Any]]:
     """Return what a training logged, none where it logged nothing."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
@@ -341,6 +362,7 @@ def as_table(policies: list[dict[str, Any]]) -> str:
                 "task": task["env_id"],
                 "variant": f"{entry['variant']} {task['eval']}".strip(),
                 "demos": f"{entry['convert']['converted']}" + ("" if "," not in entry["tasks"] else " of all"),
+                "minutes": shortened(trained),
                 "steps": trained.get("steps", ""),
                 "epochs": f"{last['epochs']:.0f}" if "epochs" in last else "",
                 "loss": f"{last['loss']:.4f}" if "loss" in last else "",
@@ -350,7 +372,8 @@ def as_table(policies: list[dict[str, Any]]) -> str:
         ]
     pi0 = json.loads(REFERENCE.read_text())["pi0"]["success"]
     rows = [{**row, "Pi0": f"{100 * pi0[row['task']]:.1f} %" if row["task"] in pi0 else ""} for row in rows]
-    return table(rows, list(rows[0])) if rows else "no policy was evaluated"
+    columns = [name for name in (rows[0] if rows else ()) if name != "minutes" or any(row[name] for row in rows)]
+    return table(rows, columns) if rows else "no policy was evaluated"
 
 
 def cells(task: dict[str, Any]) -> dict[str, str]:

@@ -1,18 +1,12 @@
 """Whether a policy's environments can be played at all: asked before hours go into what will need them."""
 
-import traceback
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 
 from mstool.dataset.conventions import Conventions
-from mstool.errors import MstoolError, SetupError
 from mstool.evaluation.scene import Scene, dataset_views
-from mstool.processes import exit_words, kill_worker, start_worker
 from mstool.progress import Notify
+from mstool.simulators.apart import try_apart
 from mstool.simulators.benchmarks import benchmark_of
-
-# Building the first scene loads a simulator, s.
-_SECONDS = 600.0
 
 
 def check_ready(conventions: Conventions, env_ids: Sequence[str], notify: Notify, *, imports: bool) -> None:
@@ -36,34 +30,13 @@ def check_ready(conventions: Conventions, env_ids: Sequence[str], notify: Notify
 
     """
     notify(f"building {', '.join(env_ids)}")
-    pipe, process = start_worker(
-        _serve, conventions, tuple(env_ids), imports=benchmark_of(env_ids[0]).worker_imports if imports else ()
-    )
-    try:
-        said = pipe.recv() if pipe.poll(_SECONDS) else f"nothing was heard for {_SECONDS:.0f} s"
-    except (EOFError, OSError):
-        process.join()
-        said = f"its process died ({exit_words(process.exitcode)})"
-    finally:
-        kill_worker(pipe, process)
-    if isinstance(said, MstoolError):
-        raise said
-    if said:
-        why = str(said).strip().splitlines()[-1]
-        raise SetupError(f"{', '.join(env_ids)} cannot be played here: {why}", fix="mstool doctor")
+    try_apart(env_ids, _play, conventions, imports=benchmark_of(env_ids[0]).worker_imports if imports else ())
 
 
-def _serve(pipe: Connection, conventions: Conventions, env_ids: Sequence[str]) -> None:
-    said: MstoolError | str = ""
-    try:
-        for env_id in env_ids:
-            scene = Scene(conventions, env_id, dataset_views(conventions))
-            scene.reset(benchmark_of(env_id).first_demo_seed)
-            scene.images()
-            scene.goal()
-            scene.close()
-    except MstoolError as error:
-        said = error
-    except Exception:  # noqa: BLE001 - whatever it was, the parent says it
-        said = traceback.format_exc()
-    pipe.send(said)
+def _play(env_ids: Sequence[str], conventions: Conventions) -> None:
+    for env_id in env_ids:
+        scene = Scene(conventions, env_id, dataset_views(conventions))
+        scene.reset(benchmark_of(env_id).first_demo_seed)
+        scene.images()
+        scene.goal()
+        scene.close()

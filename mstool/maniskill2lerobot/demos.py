@@ -80,6 +80,29 @@ def open_demos(
     return DemoSource(demos, origin)
 
 
+def at_hand(env_id: str, where: str | None, *, episodes: int | None, seed: int | None) -> bool:
+    """Tell whether `open_demos` finds demos on this machine, so that none are downloaded or generated."""
+    benchmark = benchmark_of(env_id)
+    if where not in {None, "hub", "generate"}:
+        return True
+    if where == "generate":
+        folders = [_generated_folder(env_id, episodes or 10, benchmark.first_demo_seed if seed is None else seed)]
+    elif where == "hub":
+        folders = [CACHE / env_id / "hub"]
+    else:
+        folders = _local_folders(benchmark, env_id)
+    return any(_holds(benchmark, folder, env_id, episodes) for folder in folders)
+
+
+def _local_folders(benchmark: Benchmark, env_id: str) -> list[Path]:
+    ours = CACHE / env_id
+    return [ours / "motionplanning", ours / "hub", *benchmark.demo_folders(env_id)]
+
+
+def _generated_folder(env_id: str, episodes: int, seed: int) -> Path:
+    return CACHE / env_id / f"generated-seed{seed}-n{episodes}"
+
+
 def _resolve(
     benchmark: Benchmark,
     env_id: str,
@@ -97,8 +120,7 @@ def _resolve(
         return "hub", benchmark.download(env_id, CACHE / env_id)
     if where is not None:
         return "local", Path(where)
-    ours = CACHE / env_id
-    for folder in (ours / "motionplanning", ours / "hub", *benchmark.demo_folders(env_id)):
+    for folder in _local_folders(benchmark, env_id):
         if _holds(benchmark, folder, env_id, episodes):
             notify(f"demos: {folder} (local cache)")
             return "local", folder
@@ -116,7 +138,7 @@ def _resolve(
 def _generated(
     benchmark: Benchmark, env_id: str, episodes: int, seed: int, notify: Notify, workers: int | None
 ) -> Path:
-    folder = CACHE / env_id / f"generated-seed{seed}-n{episodes}"
+    folder = _generated_folder(env_id, episodes, seed)
     if _holds(benchmark, folder, env_id, episodes):
         notify(f"demos: {folder} (generated before)")
     else:

@@ -11,7 +11,7 @@ from mstool.layouts import DEFAULT_LAYOUT
 from mstool.manifest import Task, all_tasks, load_manifest
 from mstool.maniskill2lerobot.batches import Batch, Part
 from mstool.maniskill2lerobot.convert import convert
-from mstool.maniskill2lerobot.demos import open_demos
+from mstool.maniskill2lerobot.demos import at_hand, open_demos
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.recorded import fit_to_recording, recorded_file
 from mstool.maniskill2lerobot.executors.base import Executor
@@ -21,6 +21,7 @@ from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.nearest import nearest
 from mstool.paths import as_file_name
 from mstool.progress import Notify
+from mstool.simulators.apart import check_buildable
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demos
 
@@ -155,7 +156,17 @@ def make_recipes(
 def open_batches(
     recipes: Sequence[Recipe], request: ConvertRequest, notify: Notify, workers: int | None = None
 ) -> list[Batch]:
-    """Open (or fetch, or generate) every environment's demos, and complete its recipe by what they say."""
+    """Open (or fetch, or generate) every environment's demos, and complete its recipe by what they say.
+
+    Where demos have to come from elsewhere, which takes long, all environments are built before.
+    """
+    absent = [
+        recipe.env_id
+        for recipe in recipes
+        if not at_hand(recipe.env_id, request.demos, episodes=request.episodes, seed=request.seed)
+    ]
+    if absent and request.observations != "recorded":
+        check_buildable(absent)
     batches = []
     for recipe in recipes:
         where = request.demos

@@ -20,7 +20,7 @@ class SimulatorSpec:
     """Everything that decides what an episode looks like and how its actions are executed."""
 
     env_id: str
-    # Name of the controller that executes the stored actions.
+    # Name of the controller that executes the stored actions; "" takes the robot's first.
     control_mode: str
     # None takes the environment's own default robot.
     robot: str | None = None

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from support.demos import edit_json
 
+from mstool.errors import SetupError
+
 
 def contents(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
@@ -131,3 +133,22 @@ def test_fewer_demos_than_asked_is_said(mstool, tmp_path, demo_copy, capsys, mon
     monkeypatch.setattr(module, "_run", lambda jobs, *_: (each for each in [(job, "lost") for job in jobs]))
     assert convert(mstool, tmp_path, demo_copy, "--episodes", "9") == 1
     assert "holds 4 episodes, fewer than the 9 asked for" in capsys.readouterr().err
+
+
+def test_an_environment_that_cannot_be_built_is_said_before_demos_are_generated(mstool, tmp_path, monkeypatch, capsys):
+    from mstool.maniskill2lerobot import plan
+    from mstool.simulators.benchmarks import benchmark_of
+
+    asked = []
+
+    def refuse(env_ids):
+        asked.extend(env_ids)
+        raise SetupError("no device to render on", fix="mstool doctor")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "check_buildable", refuse)
+    monkeypatch.setattr(type(benchmark_of("PickCube-v1")), "generate", lambda *_, **__: pytest.fail("it began"))
+    words = ("--env", "PickCube-v1,PushCube-v1", "--demos", "generate", "--output", tmp_path / "out")
+    assert mstool("convert", *words) == 1
+    assert "error: no device to render on\nfix: mstool doctor\n" in capsys.readouterr().err
+    assert asked == ["PickCube-v1", "PushCube-v1"]

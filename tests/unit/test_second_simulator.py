@@ -18,11 +18,12 @@ from mstool.evaluation.replay_dataset import replay_dataset
 from mstool.evaluation.rollout import EvalJob
 from mstool.evaluation.worker import EvalWorker, WorkerSetup
 from mstool.layouts import get_layout
+from mstool.maniskill2lerobot import plan
 from mstool.maniskill2lerobot.convert import SPEED_HINT
 from mstool.maniskill2lerobot.executors.base import Done
 from mstool.maniskill2lerobot.executors.job import ConvertWorker
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, make_recipes
-from mstool.simulators import benchmarks
+from mstool.simulators import apart, benchmarks
 from mstool.simulators.maniskill.benchmark import ManiSkill
 from mstool.validators.runner import validate
 
@@ -32,6 +33,8 @@ FORMATS = {"v2.1": "image"}
 @pytest.fixture(autouse=True)
 def toy(monkeypatch, tmp_path):
     monkeypatch.setattr(benchmarks, "BENCHMARKS", [Toy(), ManiSkill()])
+    # Workers are processes of their own, which do not know it.
+    monkeypatch.setattr(plan, "check_buildable", apart._build)
     monkeypatch.chdir(tmp_path)
 
 

@@ -53,7 +53,7 @@ class ManiSkillSimulator:
         self.spec = spec
         self._env = build_env(
             spec.env_id,
-            spec.control_mode,
+            spec.control_mode or None,
             {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})},
             said_in=spec.env_kwargs_in,
             rendered=bool(spec.views),
