@@ -1,20 +1,20 @@
-"""Conversion on a GPU, from start to end, and what each part of it can do alone.
+"""Conversion on a GPU: many frames rendered at a time against one after the other, and what each part of it can do.
 
-    python benchmarks/convert_gpu.py [--episodes 300] [--workers 1 8 14] [--only full,fast] [--limit 240]
+    python benchmarks/convert_gpu.py [--episodes 300] [--workers 8 14] [--only full,fast] [--limit 240]
 
-Every measurement is a process of its own, as a command would be. `demos` are generated first, with one worker (as many
-as `--demos-alone`) and with all cores. Then `convert`: the whole run, and what of it was start (until every worker has
-a frame), steady and end. `floors`: the renderer alone, physics with inverse kinematics alone, the encoders alone.
-`bytes`: the same dataset with two numbers of workers. Results are written after each to
-`benchmarks/results/convert_gpu.json` and `.md`; what `--limit` seconds leave no time for is named there. Exit code 1
-where pictures were not made on a GPU, or bytes differ.
+Every measurement is a process of its own, as a command would be. `demos` are generated first, with one worker and with
+all cores. Then `convert`: the whole run, and what of it was start (until every worker has a frame), steady and end.
+`floors`: the renderer alone, physics with inverse kinematics alone, the encoders alone. `pixels`: pictures of many
+frames at a time against single ones of the same moments, before they are encoded. `bytes`: the same dataset with other
+numbers of workers and of copies. Results are written after each to `benchmarks/results/convert_gpu.json` and `.md`;
+what `--limit` seconds leave no time for is named there. Exit code 1 where pictures were not made on a GPU, pixels
+differ by more than 2/255 or in more than 5 %, or bytes differ.
 """
 
 import argparse
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,20 +24,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mstool.cli.output import table
 from mstool.simulators.capacity import free_gpu_bytes
+from mstool.simulators.maniskill.filming import COPIES, COPIES_VARIABLE, WAY_VARIABLE
 
 HERE = Path(__file__).parent
+MOST_DIFFERENCE, MOST_PIXELS = 2, 0.05
+PIXEL_STEPS = 20
 # How long a floor is measured, s.
 FLOOR_SECONDS = 3.0
 COLUMNS = {
     "demos": ("workers", "demos", "seconds", "demos/s"),
     "convert": (
-        *("detail", "workers", "frames", "seconds", "frames/s", "start s", "steady s", "end s", "steady frames/s"),
-        *("busy cores", "GPU MiB", "rendered on"),
+        *("detail", "pictures", "workers", "copies", "frames", "seconds", "frames/s"),
+        *("start s", "steady s", "end s", "steady frames/s", "busy cores", "GPU MiB", "rendered on"),
     ),
-    "floors": ("what", "detail", "frames/s", "processor ms/frame"),
-    "bytes": ("workers", "sha256", "same"),
+    "floors": ("what", "detail", "way", "copies", "frames/s", "processor ms/frame", "made s", "made again s"),
+    "pixels": ("environment", "pictures", "frames", "largest difference", "differing %", "beyond 2 %", "way", "fine"),
+    "bytes": ("workers", "copies", "way", "sha256", "same"),
 }
 
 
@@ -129,13 +135,24 @@ def renderer_cell(cell: dict[str, Any]) -> list[dict[str, Any]]:
     simulator = ManiSkillSimulator(
         SimulatorSpec(cell["env"], "pd_joint_delta_pos", views=("base", "wrist"), render_detail=cell["detail"])
     )
-    simulator.reset(0)
-    simulator.images()
+    row: dict[str, Any] = {"what": "renderer", "detail": cell["detail"], "copies": cell["copies"]}
+    for name in ("made s", "made again s"):
+        simulator.reset(0)
+        began = time.perf_counter()
+        film = simulator.film(lambda _: None)
+        for _ in range(max(1, cell["copies"])):
+            film.take()
+        film.finish()
+        row[name] = round(time.perf_counter() - began, 3)
     frames, began, used = 0, time.perf_counter(), time.process_time()
     while time.perf_counter() - began < FLOOR_SECONDS:
-        simulator.images()
-        frames += 1
-    return [{"detail": cell["detail"], **_floor("renderer", frames, began, used)}]
+        for _ in range(64):
+            film.take()
+        frames += 64
+    film.finish()
+    row["frames/s"] = round(frames / (time.perf_counter() - began))
+    row["processor ms/frame"] = round(1e3 * (time.process_time() - used) / frames, 2)
+    return [row]
 
 
 def physics_cell(cell: dict[str, Any]) -> list[dict[str, Any]]:
@@ -197,12 +214,71 @@ def _floor(what: str, frames: int, began: float, used: float) -> dict[str, Any]:
     }
 
 
+def pixels_cell(cell: dict[str, Any]) -> list[dict[str, Any]]:
+    """Take every moment of three short episodes both ways, the third like the first."""
+    from mstool.simulators.base import SimulatorSpec
+    from mstool.simulators.benchmarks import benchmark_of
+    from mstool.simulators.maniskill.environment import ManiSkillSimulator
+
+    rows = []
+    facts = {each.env_id: each for each in benchmark_of("PickCube-v1").environments()}
+    for env_id in cell["envs"]:
+        known = facts[env_id]
+        views = [view for view in ("base", "wrist") if view in known.views]
+        for goal_visible in (True, False):
+            spec = SimulatorSpec(
+                env_id,
+                known.control_modes[0],
+                views=tuple(views),
+                render_detail=cell["detail"],
+                goal_visible=goal_visible,
+            )
+            simulator = ManiSkillSimulator(spec)
+            rng = np.random.default_rng(0)
+            largest, differing, beyond, frames = 0, 0.0, 0.0, 0
+            for seed in (0, 1, 0):
+                simulator.reset(seed)
+                several: list[dict[str, Any]] = []
+                single: list[dict[str, Any]] = []
+                film = simulator.film(several.append)
+                for _ in range(PIXEL_STEPS):
+                    film.take()
+                    single.append(simulator.images())
+                    simulator.step(rng.uniform(-1, 1, simulator.action_size).astype(np.float32))
+                film.finish()
+                assert len(several) == len(single)
+                for one, other in zip(several, single, strict=True):
+                    for view in views:
+                        gap = np.abs(one[view].astype(np.int16) - other[view]).max(axis=-1)
+                        largest = max(largest, int(gap.max()))
+                        beyond = max(beyond, float((gap > MOST_DIFFERENCE).mean()))
+                        differing = max(differing, float((gap > 0).mean()))
+                frames += len(several)
+            rows.append(
+                {
+                    "environment": env_id + ("" if goal_visible else ", goal hidden"),
+                    "pictures": "one by one: " + film.one_by_one if film.one_by_one else type(film).__name__,
+                    "frames": frames,
+                    "largest difference": largest,
+                    "differing %": round(100 * differing, 2),
+                    "beyond 2 %": round(100 * beyond, 3),
+                    "fine": largest <= MOST_DIFFERENCE and differing <= MOST_PIXELS,
+                }
+            )
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+            simulator.close()
+            if not getattr(simulator._env, "_hidden_objects", None):
+                break
+    return rows
+
+
 CELLS: dict[str, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
     "convert": convert_cell,
     "demos": demos_cell,
     "renderer": renderer_cell,
     "physics": physics_cell,
     "encoders": encoders_cell,
+    "pixels": pixels_cell,
 }
 
 
@@ -218,9 +294,9 @@ class Bench:
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
         self.left_out: list[str] = []
 
-    def run(self, kind: str, cell: dict[str, Any]) -> list[dict[str, Any]]:
+    def run(self, kind: str, cell: dict[str, Any], copies: int = COPIES, *, way: str = "queue") -> list[dict[str, Any]]:
         """Measure in a process of its own; its rows, with `seconds` from start to end, none when there was no time."""
-        name = f"{kind} {json.dumps({k: v for k, v in cell.items() if k not in {'demos', 'root'}})}"
+        name = f"{kind} {json.dumps({k: v for k, v in cell.items() if k not in {'demos', 'root'}})} copies {copies}"
         left = self.until - time.monotonic()
         if left < 5:
             self.left_out.append(name)
@@ -229,14 +305,15 @@ class Bench:
         found.unlink(missing_ok=True)
         free = sum(free_gpu_bytes())
         least = [free]
-        cell = {"env": self.options.env, **cell, "began": time.time()}
+        cell = {"env": self.options.env, **cell, "copies": copies, "began": time.time()}
         words = [sys.executable, "-W", "ignore", __file__, "--cell", kind, json.dumps(cell), str(found)]
+        environment = {**os.environ, COPIES_VARIABLE: str(copies), WAY_VARIABLE: way}
         over = threading.Event()
         sampler = threading.Thread(target=_sample, args=(least, over), daemon=True)
         if free and kind == "convert":
             sampler.start()
         began = time.monotonic()
-        process = subprocess.Popen(words, stdout=sys.stderr, start_new_session=True)
+        process = subprocess.Popen(words, env=environment, stdout=sys.stderr, start_new_session=True)
         try:
             process.wait(left)
         except subprocess.TimeoutExpired:
@@ -292,47 +369,79 @@ class Bench:
         return root
 
     def convert(self, demos: Path) -> None:
-        """Convert, each detail with each number of workers."""
-        for detail in self.options.only.split(","):
-            for workers in self.options.workers:
-                self.keep("convert", self.converted(demos, detail, workers, self.options.episodes))
+        """Convert, each detail with each number of workers, both ways."""
+        options = self.options
+        for detail in options.only.split(","):
+            for workers in options.workers:
+                for way in options.ways.split(","):
+                    copies = 0 if way == "single" else COPIES
+                    rows = self.converted(demos, detail, workers, copies, options.episodes, way=way)
+                    self.keep("convert", rows)
 
-    def converted(self, demos: Path, detail: str, workers: int, episodes: int) -> list[dict[str, Any]]:
-        """Convert once, into the folder `data`."""
-        for folder in (self.work / "data", self.work / ".data.work"):
-            shutil.rmtree(folder, ignore_errors=True)
-        cell = {"demos": str(demos), "root": str(self.work / "data"), "detail": detail}
-        rows = self.run("convert", {**cell, "workers": workers, "episodes": episodes})
+    def converted(
+        self,
+        demos: Path,
+        detail: str,
+        workers: int,
+        copies: int,
+        episodes: int,
+        *,
+        way: str = "queue",
+        root: str = "data",
+    ) -> list[dict[str, Any]]:
+        """Convert once."""
+        folder = self.work / root
+        subprocess.run(["rm", "-rf", folder, self.work / f".{root}.work"], check=True)
+        cell = {"demos": str(demos), "root": str(folder), "detail": detail, "workers": workers, "episodes": episodes}
+        rows = self.run("convert", cell, copies, way=way)
         for row in rows:
-            row |= {"detail": detail, "workers": workers, "frames/s": round(row["frames"] / row["seconds"])}
-            row["end s"] = round(row["seconds"] - row.pop("last s"), 1)
+            row |= {"detail": detail, "pictures": way if copies else "single", "workers": workers}
+            row |= {"copies": copies, "frames/s": round(row["frames"] / row["seconds"])}
+            row["end s"] = round(row["seconds"] - row["last s"], 1)
         return rows
 
     def floors(self, demos: Path) -> None:
         """Measure what each part can do alone."""
         for detail in self.options.only.split(","):
-            self.keep("floors", self.run("renderer", {"detail": detail}))
+            for copies in self.options.copies:
+                for way in self.options.ways.split(","):
+                    if (copies == 0) == (way == "single"):
+                        rows = self.run("renderer", {"detail": detail}, copies, way=way)
+                        self.keep("floors", [{**row, "way": way} for row in rows])
         for kind in ("physics", "encoders"):
             self.keep("floors", self.run(kind, {"demos": str(demos), "episodes": self.options.episodes}))
 
     def bytes(self, demos: Path) -> None:
-        """Convert a few demos with two numbers of workers and compare every byte."""
-        cores = len(os.sched_getaffinity(0))
+        """Convert a few demos several ways and compare every byte."""
         expected = ""
-        for workers in (2, max(3, cores - 2)):
-            if self.converted(demos, "fast", workers, min(2 * cores, self.options.episodes)):
-                found = tree_sum(self.work / "data")
+        cores = len(os.sched_getaffinity(0))
+        ways = ((2, COPIES, "queue"), (max(3, cores - 2), COPIES, "queue"), (3, 2 * COPIES, "queue"), (3, 0, "single"))
+        for workers, copies, way in ways[: self.options.bytes_ways]:
+            episodes = min(2 * cores, self.options.episodes)
+            detail = self.options.only.split(",")[-1]
+            if self.converted(demos, detail, workers, copies, episodes, way=way, root="same"):
+                found = tree_sum(self.work / "same")
                 expected = expected or found
-                self.keep("bytes", [{"workers": workers, "sha256": found[:16], "same": found == expected}])
+                row = {
+                    "workers": workers,
+                    "copies": copies,
+                    "way": way,
+                    "sha256": found[:16],
+                    "same": found == expected,
+                }
+                self.keep("bytes", [row])
 
     def wrong(self) -> Iterator[str]:
         """Say what must not be."""
         for row in self.rows["convert"]:
             if row["rendered on"] != "gpu":
                 yield f"rendered on {row['rendered on']}"
+        for row in self.rows["pixels"]:
+            if not row["fine"]:
+                yield f"pixels of {row['environment']}"
         for row in self.rows["bytes"]:
             if not row["same"]:
-                yield f"bytes with {row['workers']} workers"
+                yield f"bytes with {row['workers']} workers, {row['copies']} copies, {row['way']}"
 
 
 def _sample(least: list[int], over: threading.Event) -> None:
@@ -374,7 +483,11 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, default=300)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 8, 14])
     parser.add_argument("--only", default="full,fast", help="Which details.")
-    parser.add_argument("--parts", default="convert,floors,bytes", help="Which, and in which order.")
+    parser.add_argument("--ways", default="single,queue,group")
+    parser.add_argument("--copies", type=int, nargs="*", default=[0, 4, 8, 16, 32], help="Of the renderer alone.")
+    parser.add_argument("--parts", default="demos,pixels,convert,floors,bytes", help="Which, and in which order.")
+    parser.add_argument("--pixel-envs", help="Names with commas, or `all`. Default: the manifest's tasks.")
+    parser.add_argument("--bytes-ways", type=int, default=4)
     parser.add_argument("--demos", help="A ManiSkill demo folder. Default: generate them.")
     parser.add_argument(
         "--demos-alone", type=int, default=0, help="How many to generate with one worker, for its speed."
@@ -386,11 +499,28 @@ def main() -> int:
         bench = Bench(options, Path(scratch))
         demos = bench.demos()
         for part in options.parts.split(","):
-            {"convert": bench.convert, "floors": bench.floors, "bytes": bench.bytes}[part](demos)
+            if part == "pixels":
+                for way in [each for each in options.ways.split(",") if each != "single"]:
+                    cell = {"envs": pixel_envs(options.pixel_envs), "detail": options.only.split(",")[0]}
+                    bench.keep("pixels", [{**row, "way": way} for row in bench.run("pixels", cell, way=way)])
+            elif part != "demos":
+                {"convert": bench.convert, "floors": bench.floors, "bytes": bench.bytes}[part](demos)
         bench.write()
         wrong = list(bench.wrong())
         print("; ".join([*wrong, *(f"left out: {each}" for each in bench.left_out)]) or "all is as it should be")
         return int(bool(wrong))
+
+
+def pixel_envs(asked: str | None) -> list[str]:
+    """Return the environments whose pictures are compared."""
+    from mstool.manifest import all_tasks
+    from mstool.simulators.benchmarks import benchmark_of
+
+    if asked and asked != "all":
+        return asked.split(",")
+    found = benchmark_of("PickCube-v1").environments()
+    known = [each.env_id for each in found if each.builds and each.views]
+    return known if asked else [each for each in all_tasks() if each in known]
 
 
 if __name__ == "__main__":

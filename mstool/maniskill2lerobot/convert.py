@@ -186,7 +186,7 @@ def _run(
 ) -> Generator[tuple[ConvertJob, EpisodeMark | str], None, None]:
     """Do all jobs, showing progress in frames; yields each with its marker, or the reason for which it is dropped."""
     done = dropped = 0
-    hinted = False
+    hinted: set[str] = set()
     rendered = dict.fromkeys(jobs, 0)
     with (
         Progress("convert", sum(job.steps for job in jobs), "frame") as progress,
@@ -203,9 +203,9 @@ def _run(
             mark = event.mark
             if mark is None:
                 notify(f"episode {job.position} of {job.demos} failed twice:\n{event.dropped}")
-            elif not hinted and mark.rendered_on == "cpu" and _could_be_faster(job.recipe):
-                notify(SPEED_HINT)
-                hinted = True
+            elif (hint := _hint(mark, job.recipe)) and hint not in hinted:
+                notify(hint)
+                hinted.add(hint)
             done += 1
             dropped += mark is None or bool(mark.dropped)
             frames = mark.frames if mark else 0
@@ -214,5 +214,9 @@ def _run(
             yield job, mark or event.dropped.strip().splitlines()[-1]
 
 
-def _could_be_faster(recipe: Recipe) -> bool:
-    return recipe.render_detail == "full" and "fast" in benchmark_of(recipe.env_id).render_details
+def _hint(mark: EpisodeMark, recipe: Recipe) -> str:
+    """Say why an episode's pictures took longer than they could; empty where they did not."""
+    if mark.one_by_one:
+        return f"{recipe.env_id}: the GPU renders one frame after the other: {mark.one_by_one}"
+    simplified = recipe.render_detail == "full" and "fast" in benchmark_of(recipe.env_id).render_details
+    return SPEED_HINT if mark.rendered_on == "cpu" and simplified else ""

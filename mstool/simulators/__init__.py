@@ -5,6 +5,7 @@ protocol     how others evaluate in one
 demos        what a demo is, and a file of them
 hdf5         files of demos read within bounds
 environments what is known of an environment without building it
+film         an episode's pictures, one frame or many at a time
 benchmarks   those there are, and which of them has an environment
 apart        whether they can be built at all, asked in a process of its own
 seed_workers seeds attempted in parallel, in their order

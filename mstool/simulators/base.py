@@ -12,6 +12,7 @@ from mstool.layouts.controller import Controller
 from mstool.manifest import Task
 from mstool.simulators.demos import Attempt, Demos, GenerateReport, Rollout, Wanted
 from mstool.simulators.environments import EnvironmentFacts
+from mstool.simulators.film import Film, FrameSink
 from mstool.simulators.protocol import Protocol
 
 
@@ -132,6 +133,9 @@ class Simulator(Interface):
 
     def finish_pictures(self) -> dict[str, Array]:
         """Wait for the images that `start_pictures` began; they show the scene as it stood then."""
+
+    def film(self, sink: FrameSink) -> Film:
+        """Begin to take images of an episode that was just reset, which `sink` is given frame by frame."""
 
     def close(self) -> None:
         """Free what it holds."""

@@ -18,6 +18,7 @@ from mstool.robots import PANDA
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Demo, GenerateReport
 from mstool.simulators.environments import EnvironmentFacts
+from mstool.simulators.film import SinglePictures
 
 ENV = "toy/point"
 MODE = "pd_joint_delta_pos"
@@ -113,6 +114,9 @@ class ToySimulator:
 
     def finish_pictures(self):
         return self._taken
+
+    def film(self, sink):
+        return SinglePictures(self, sink)
 
     def close(self):
         pass

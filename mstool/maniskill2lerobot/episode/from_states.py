@@ -10,9 +10,10 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.maniskill2lerobot.episode.replay import Replayer, as_track, begun_elsewhere
-from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
+from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, Replay
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demo, RecordedStates
+from mstool.simulators.film import FrameSink
 
 NOT_EXECUTED = (
     "made from the recorded states: the actions, which lead from each state where the demo's did, were not executed"
@@ -48,18 +49,20 @@ class StatesSource(Replayer):
         qpos: list[Array] = []
         tcp: list[Array] = []
         actions: list[Array] = []
+        film = simulator.film(on_frame) if on_frame is not None else None
         for action in simulator.restored(self.recorded.states, source, demo.control_mode):
             reading = simulator.reading()
             qpos.append(reading.qpos)
             tcp.append(reading.tcp_pose)
-            if on_frame is not None:
-                simulator.start_pictures()
+            if film is not None:
+                film.take()
             actions.append(self.layout.encode_action(action[None], controller, mode))
-            if on_frame is not None:
-                on_frame(simulator.finish_pictures())
+        if film is not None:
+            film.finish()
         warnings = [NOT_EXECUTED, UNSAID if success is None else AS_RECORDED]
         if simulator.cut_off:
             warnings.append(CUT_OFF)
         if not simulator.begun_at_seed:
             warnings.append(begun_elsewhere(demo))
-        return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, dropped, tuple(warnings))
+        one_by_one = film.one_by_one if film else ""
+        return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, dropped, tuple(warnings), one_by_one)

@@ -12,9 +12,10 @@ from mstool.contract import CameraFacts, ControllerFacts, RobotFacts, RobotTrack
 from mstool.errors import DataError, UsageError
 from mstool.manifest import find_task
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
+from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT, Replay
 from mstool.robots import ROBOTS
 from mstool.simulators.demos import Demo, Demos
+from mstool.simulators.film import FrameSink
 from mstool.simulators.maniskill.controller import ManiSkillController
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.demos.recording import Recording

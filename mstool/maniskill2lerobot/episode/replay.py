@@ -6,10 +6,11 @@ import numpy as np
 
 from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotTrack
 from mstool.layouts import Layout
-from mstool.maniskill2lerobot.episode.source import DISTURBED, NOT_SUCCESSFUL, TIMEOUT, FrameSink, Replay
+from mstool.maniskill2lerobot.episode.source import DISTURBED, NOT_SUCCESSFUL, TIMEOUT, Replay
 from mstool.simulators.base import Simulator
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demo
+from mstool.simulators.film import FrameSink
 
 UNJUDGED = "the environment does not say when its task is solved: kept unjudged"
 BEGUN_ELSEWHERE = "began in a state that its seed does not give here: from the seed, its actions may not solve the task"
@@ -83,24 +84,27 @@ def replay(
     tcp: list[Array] = []
     actions: list[Array] = []
     source = simulator.held(demo.actions, demo.control_mode, hold_steps)
+    film = simulator.film(on_frame) if on_frame is not None else None
     for action in simulator.converted(source, demo.control_mode):
         if len(actions) == horizon:
             return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
         reading = simulator.reading()
         qpos.append(reading.qpos)
         tcp.append(reading.tcp_pose)
-        if on_frame is not None:
-            simulator.start_pictures()
+        if film is not None:
+            film.take()
         # The layout, physics and the controller's inverse kinematics run while the renderer is at work.
         stored = layout.encode_action(action[None], controller, mode)
         simulator.execute(layout.decode_action(stored, controller, mode)[0])
-        if on_frame is not None:
-            on_frame(simulator.finish_pictures())
         actions.append(stored)
+    if film is not None:
+        film.finish()
     dropped = "" if simulator.solved() or not simulator.judges else NOT_SUCCESSFUL
     doubts = {UNJUDGED: not simulator.judges, begun_elsewhere(demo): not simulator.begun_at_seed}
     warnings = tuple(text for text, holds in doubts.items() if holds)
-    return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, dropped, warnings)
+    return Replay(
+        as_track(qpos, tcp), np.concatenate(actions), goal, dropped, warnings, film.one_by_one if film else ""
+    )
 
 
 def begun_elsewhere(demo: Demo) -> str:

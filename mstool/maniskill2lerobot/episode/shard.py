@@ -65,6 +65,8 @@ class EpisodeMark:
     warnings: Sequence[str] = ()
     # What made the pictures: `gpu`, `cpu`, or empty when they were made already.
     rendered_on: str = ""
+    # Why a GPU made them one after the other; empty where it did not.
+    one_by_one: str = ""
     # What the fingerprint is of (`Recipe.made_from`): says what changed when it no longer fits.
     made_from: Mapping[str, Any] = field(default_factory=dict)
     # Where it begins, {group: {name: numbers}}, where its seed does not say so.
@@ -204,6 +206,7 @@ def _convert(
         frames=len(result.actions),
         robot=source.robot,
         rendered_on=source.rendered_on,
+        one_by_one=result.one_by_one,
         controller=facts.as_dict(),
         cameras={view: camera.as_dict() for view, camera in source.camera_facts().items()},
         histograms={view: histogram.counts.tolist() for view, histogram in histograms.items()},

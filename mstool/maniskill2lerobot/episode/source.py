@@ -1,11 +1,11 @@
 """What an episode's source is, a simulator that replays it or the demo file itself, and what it hands out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotTrack
 from mstool.simulators.demos import Demo
+from mstool.simulators.film import FrameSink
 
 # Why an episode is dropped.
 TIMEOUT = "timeout"
@@ -20,8 +20,6 @@ DISTURBED = (
 )
 # What is said of one whose pauses were left out; its steps before and after are in the episode log.
 IDLE_LEFT_OUT = "steps that asked for nothing were left out: --keep-noops keeps them"
-
-type FrameSink = Callable[[dict[str, Array]], None]
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class Replay:
     dropped: str
     # What could not be verified.
     warnings: tuple[str, ...] = ()
+    # Why a GPU rendered its pictures one after the other; empty where it did not.
+    one_by_one: str = ""
 
 
 class EpisodeSource(Protocol):

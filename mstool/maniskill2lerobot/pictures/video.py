@@ -47,7 +47,8 @@ class VideoWriter:
             self._stream.height, self._stream.width = image.shape[:2]
             self._stream.pix_fmt = self._profile.pix_fmt
         if self._count % PSNR_EVERY == PSNR_PHASE or self._count == 0:
-            self._samples[self._count] = image
+            # A copy: a picture that came with others would keep them all.
+            self._samples[self._count] = image.copy()
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         if self._profile.scaling is not None:
             frame = frame.reformat(format=self._profile.pix_fmt, interpolation=self._profile.scaling)

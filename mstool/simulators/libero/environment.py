@@ -9,6 +9,7 @@ from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, Rob
 from mstool.errors import DataError, UsageError
 from mstool.robots import PANDA
 from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.film import Film, FrameSink, SinglePictures
 from mstool.simulators.libero.gl import render_backend, render_device
 from mstool.simulators.libero.library import load_libero
 from mstool.simulators.libero.moment import Moment
@@ -180,6 +181,10 @@ class LiberoSimulator:
     def finish_pictures(self) -> dict[str, Array]:
         """Return the pictures that `start_pictures` took."""
         return self._pictures
+
+    def film(self, sink: FrameSink) -> Film:
+        """Take the episode's pictures from here on, one frame after the other."""
+        return SinglePictures(self, sink)
 
     @property
     def rendered_on(self) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotReading, State
 from mstool.errors import DataError, UsageError
 from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.film import Film, FrameSink
+from mstool.simulators.maniskill import filming
 from mstool.simulators.maniskill.action_conversion import check_width, conversion
 from mstool.simulators.maniskill.build import build_env
 from mstool.simulators.maniskill.cameras import camera_facts, finish_pictures, mount_cameras, start_pictures
@@ -211,6 +213,10 @@ class ManiSkillSimulator:
     def finish_pictures(self) -> dict[str, Array]:
         """Wait for the pictures that `start_pictures` began; they show the scene as it stood then."""
         return finish_pictures(self._cameras)
+
+    def film(self, sink: FrameSink) -> Film:
+        """Take the episode's pictures from here on, many frames at a time where a GPU renders."""
+        return filming.film(self, self._env, self._cameras, sink)
 
     def reading(self) -> RobotReading:
         """Read the robot as it stands now: qpos (J,) rad and m, tcp pose (7,) in the world: m and quaternion wxyz."""
