@@ -28,7 +28,8 @@ import numpy as np
 
 from mstool.cli.output import table
 from mstool.simulators.capacity import free_gpu_bytes
-from mstool.simulators.maniskill.filming import COPIES, COPIES_VARIABLE, WAY_VARIABLE
+from mstool.simulators.film import SinglePictures
+from mstool.simulators.maniskill.filming import COPIES, COPIES_VARIABLE
 
 HERE = Path(__file__).parent
 MOST_DIFFERENCE, MOST_PIXELS = 2, 0.05
@@ -41,9 +42,9 @@ COLUMNS = {
         *("detail", "pictures", "workers", "copies", "frames", "seconds", "frames/s"),
         *("start s", "steady s", "end s", "steady frames/s", "busy cores", "GPU MiB", "rendered on"),
     ),
-    "floors": ("what", "detail", "way", "copies", "frames/s", "processor ms/frame", "made s", "made again s"),
-    "pixels": ("environment", "pictures", "frames", "largest difference", "differing %", "beyond 2 %", "way", "fine"),
-    "bytes": ("workers", "copies", "way", "sha256", "same"),
+    "floors": ("what", "detail", "copies", "frames/s", "processor ms/frame", "made s", "made again s"),
+    "pixels": ("environment", "pictures", "frames", "largest difference", "differing %", "beyond 2 %", "fine"),
+    "bytes": ("workers", "copies", "sha256", "same"),
 }
 
 
@@ -215,7 +216,12 @@ def _floor(what: str, frames: int, began: float, used: float) -> dict[str, Any]:
 
 
 def pixels_cell(cell: dict[str, Any]) -> list[dict[str, Any]]:
-    """Take every moment of three short episodes both ways, the third like the first."""
+    """Film three short episodes both ways, the third like the first; keep the worst frame of each view as a picture.
+
+    An episode is played once for each way: while a group renders copies, the original scene is left alone.
+    """
+    import cv2
+
     from mstool.simulators.base import SimulatorSpec
     from mstool.simulators.benchmarks import benchmark_of
     from mstool.simulators.maniskill.environment import ManiSkillSimulator
@@ -224,52 +230,67 @@ def pixels_cell(cell: dict[str, Any]) -> list[dict[str, Any]]:
     facts = {each.env_id: each for each in benchmark_of("PickCube-v1").environments()}
     for env_id in cell["envs"]:
         known = facts[env_id]
-        views = [view for view in ("base", "wrist") if view in known.views]
+        views = tuple(view for view in ("base", "wrist") if view in known.views)
         for goal_visible in (True, False):
-            spec = SimulatorSpec(
-                env_id,
-                known.control_modes[0],
-                views=tuple(views),
-                render_detail=cell["detail"],
-                goal_visible=goal_visible,
+            simulator = ManiSkillSimulator(
+                SimulatorSpec(
+                    env_id,
+                    known.control_modes[0],
+                    views=views,
+                    render_detail=cell["detail"],
+                    goal_visible=goal_visible,
+                )
             )
-            simulator = ManiSkillSimulator(spec)
-            rng = np.random.default_rng(0)
-            largest, differing, beyond, frames = 0, 0.0, 0.0, 0
-            for seed in (0, 1, 0):
-                simulator.reset(seed)
-                several: list[dict[str, Any]] = []
-                single: list[dict[str, Any]] = []
-                film = simulator.film(several.append)
-                for _ in range(PIXEL_STEPS):
-                    film.take()
-                    single.append(simulator.images())
-                    simulator.step(rng.uniform(-1, 1, simulator.action_size).astype(np.float32))
-                film.finish()
+            gaps: dict[str, list[Any]] = {view: [] for view in views}
+            for episode, seed in enumerate((0, 1, 0)):
+                one_by_one, single = filmed(simulator, seed, SinglePictures)
+                one_by_one, several = filmed(simulator, seed, None)
                 assert len(several) == len(single)
-                for one, other in zip(several, single, strict=True):
-                    for view in views:
+                for view in views:
+                    for frame, (one, other) in enumerate(zip(several, single, strict=True)):
                         gap = np.abs(one[view].astype(np.int16) - other[view]).max(axis=-1)
-                        largest = max(largest, int(gap.max()))
-                        beyond = max(beyond, float((gap > MOST_DIFFERENCE).mean()))
-                        differing = max(differing, float((gap > 0).mean()))
-                frames += len(several)
+                        gaps[view].append(
+                            (int(gap.max()), float((gap > 0).mean()), float((gap > MOST_DIFFERENCE).mean()))
+                        )
+                        if gaps[view][-1] == max(gaps[view]) and gap.max() > MOST_DIFFERENCE:
+                            grey = np.repeat(np.clip(4 * gap, 0, 255).astype(np.uint8)[..., None], 3, axis=-1)
+                            name = f"{env_id}-{view}-{episode}-{frame}.png"
+                            for old in Path(cell["worst"]).glob(f"{env_id}-{view}-*.png"):
+                                old.unlink()
+                            picture = np.hstack([one[view], other[view], grey])[..., ::-1]
+                            cv2.imwrite(str(Path(cell["worst"]) / name), picture)
+            every = [each for found in gaps.values() for each in found]
+            largest, differing, beyond = (max(each[k] for each in every) for k in range(3))
             rows.append(
                 {
                     "environment": env_id + ("" if goal_visible else ", goal hidden"),
-                    "pictures": "one by one: " + film.one_by_one if film.one_by_one else type(film).__name__,
-                    "frames": frames,
+                    "pictures": "one by one: " + one_by_one if one_by_one else "batched",
+                    "frames": 3 * PIXEL_STEPS,
                     "largest difference": largest,
                     "differing %": round(100 * differing, 2),
                     "beyond 2 %": round(100 * beyond, 3),
                     "fine": largest <= MOST_DIFFERENCE and differing <= MOST_PIXELS,
+                    "by frame": gaps,
                 }
             )
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+            print(json.dumps({**rows[-1], "by frame": ""}), file=sys.stderr, flush=True)
             simulator.close()
             if not getattr(simulator._env, "_hidden_objects", None):
                 break
     return rows
+
+
+def filmed(simulator: Any, seed: int, film_of: Any) -> tuple[str, list[dict[str, Any]]]:
+    """Play a short episode: why its pictures are taken one by one, and the pictures of each moment."""
+    simulator.reset(seed)
+    found: list[dict[str, Any]] = []
+    film = film_of(simulator, found.append) if film_of else simulator.film(found.append)
+    rng = np.random.default_rng(seed)
+    for _ in range(PIXEL_STEPS):
+        film.take()
+        simulator.step(rng.uniform(-1, 1, simulator.action_size).astype(np.float32))
+    film.finish()
+    return film.one_by_one, found
 
 
 CELLS: dict[str, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
@@ -294,7 +315,7 @@ class Bench:
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
         self.left_out: list[str] = []
 
-    def run(self, kind: str, cell: dict[str, Any], copies: int = COPIES, *, way: str = "queue") -> list[dict[str, Any]]:
+    def run(self, kind: str, cell: dict[str, Any], copies: int = COPIES) -> list[dict[str, Any]]:
         """Measure in a process of its own; its rows, with `seconds` from start to end, none when there was no time."""
         name = f"{kind} {json.dumps({k: v for k, v in cell.items() if k not in {'demos', 'root'}})} copies {copies}"
         left = self.until - time.monotonic()
@@ -307,7 +328,7 @@ class Bench:
         least = [free]
         cell = {"env": self.options.env, **cell, "copies": copies, "began": time.time()}
         words = [sys.executable, "-W", "ignore", __file__, "--cell", kind, json.dumps(cell), str(found)]
-        environment = {**os.environ, COPIES_VARIABLE: str(copies), WAY_VARIABLE: way}
+        environment = {**os.environ, COPIES_VARIABLE: str(copies)}
         over = threading.Event()
         sampler = threading.Thread(target=_sample, args=(least, over), daemon=True)
         if free and kind == "convert":
@@ -369,14 +390,12 @@ class Bench:
         return root
 
     def convert(self, demos: Path) -> None:
-        """Convert, each detail with each number of workers, both ways."""
+        """Convert, each detail with each number of workers and of copies."""
         options = self.options
         for detail in options.only.split(","):
             for workers in options.workers:
-                for way in options.ways.split(","):
-                    copies = 0 if way == "single" else COPIES
-                    rows = self.converted(demos, detail, workers, copies, options.episodes, way=way)
-                    self.keep("convert", rows)
+                for copies in options.ways:
+                    self.keep("convert", self.converted(demos, detail, workers, copies, options.episodes))
 
     def converted(
         self,
@@ -385,17 +404,15 @@ class Bench:
         workers: int,
         copies: int,
         episodes: int,
-        *,
-        way: str = "queue",
         root: str = "data",
     ) -> list[dict[str, Any]]:
         """Convert once."""
         folder = self.work / root
         subprocess.run(["rm", "-rf", folder, self.work / f".{root}.work"], check=True)
         cell = {"demos": str(demos), "root": str(folder), "detail": detail, "workers": workers, "episodes": episodes}
-        rows = self.run("convert", cell, copies, way=way)
+        rows = self.run("convert", cell, copies)
         for row in rows:
-            row |= {"detail": detail, "pictures": way if copies else "single", "workers": workers}
+            row |= {"detail": detail, "pictures": "batched" if copies else "single", "workers": workers}
             row |= {"copies": copies, "frames/s": round(row["frames"] / row["seconds"])}
             row["end s"] = round(row["seconds"] - row["last s"], 1)
         return rows
@@ -404,10 +421,7 @@ class Bench:
         """Measure what each part can do alone."""
         for detail in self.options.only.split(","):
             for copies in self.options.copies:
-                for way in self.options.ways.split(","):
-                    if (copies == 0) == (way == "single"):
-                        rows = self.run("renderer", {"detail": detail}, copies, way=way)
-                        self.keep("floors", [{**row, "way": way} for row in rows])
+                self.keep("floors", self.run("renderer", {"detail": detail}, copies))
         for kind in ("physics", "encoders"):
             self.keep("floors", self.run(kind, {"demos": str(demos), "episodes": self.options.episodes}))
 
@@ -415,17 +429,16 @@ class Bench:
         """Convert a few demos several ways and compare every byte."""
         expected = ""
         cores = len(os.sched_getaffinity(0))
-        ways = ((2, COPIES, "queue"), (max(3, cores - 2), COPIES, "queue"), (3, 2 * COPIES, "queue"), (3, 0, "single"))
-        for workers, copies, way in ways[: self.options.bytes_ways]:
+        ways = ((2, COPIES), (max(3, cores - 2), COPIES), (3, 2 * COPIES))
+        for workers, copies in ways[: self.options.bytes_ways]:
             episodes = min(2 * cores, self.options.episodes)
             detail = self.options.only.split(",")[-1]
-            if self.converted(demos, detail, workers, copies, episodes, way=way, root="same"):
+            if self.converted(demos, detail, workers, copies, episodes, root="same"):
                 found = tree_sum(self.work / "same")
                 expected = expected or found
                 row = {
                     "workers": workers,
                     "copies": copies,
-                    "way": way,
                     "sha256": found[:16],
                     "same": found == expected,
                 }
@@ -441,7 +454,7 @@ class Bench:
                 yield f"pixels of {row['environment']}"
         for row in self.rows["bytes"]:
             if not row["same"]:
-                yield f"bytes with {row['workers']} workers, {row['copies']} copies, {row['way']}"
+                yield f"bytes with {row['workers']} workers, {row['copies']} copies"
 
 
 def _sample(least: list[int], over: threading.Event) -> None:
@@ -483,11 +496,11 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, default=300)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 8, 14])
     parser.add_argument("--only", default="full,fast", help="Which details.")
-    parser.add_argument("--ways", default="single,queue,group")
+    parser.add_argument("--ways", type=int, nargs="+", default=[0, COPIES], help="copies with which to convert")
     parser.add_argument("--copies", type=int, nargs="*", default=[0, 4, 8, 16, 32], help="Of the renderer alone.")
     parser.add_argument("--parts", default="demos,pixels,convert,floors,bytes", help="Which, and in which order.")
     parser.add_argument("--pixel-envs", help="Names with commas, or `all`. Default: the manifest's tasks.")
-    parser.add_argument("--bytes-ways", type=int, default=4)
+    parser.add_argument("--bytes-ways", type=int, default=3)
     parser.add_argument("--demos", help="A ManiSkill demo folder. Default: generate them.")
     parser.add_argument(
         "--demos-alone", type=int, default=0, help="How many to generate with one worker, for its speed."
@@ -500,9 +513,8 @@ def main() -> int:
         demos = bench.demos()
         for part in options.parts.split(","):
             if part == "pixels":
-                for way in [each for each in options.ways.split(",") if each != "single"]:
-                    cell = {"envs": pixel_envs(options.pixel_envs), "detail": options.only.split(",")[0]}
-                    bench.keep("pixels", [{**row, "way": way} for row in bench.run("pixels", cell, way=way)])
+                cell = {"envs": pixel_envs(options.pixel_envs), "detail": options.only.split(",")[0]}
+                bench.keep("pixels", bench.run("pixels", {**cell, "worst": str(options.out)}))
             elif part != "demos":
                 {"convert": bench.convert, "floors": bench.floors, "bytes": bench.bytes}[part](demos)
         bench.write()

@@ -73,15 +73,10 @@ def group_on_the_cpu(monkeypatch):
     monkeypatch.setenv(filming.COPIES_VARIABLE, str(COPIES))
 
 
-@pytest.fixture(params=["queue", "group"])
-def way(request, monkeypatch):
-    monkeypatch.setenv(filming.WAY_VARIABLE, request.param)
-
-
 @pytest.mark.parametrize(
     ("env_id", "goal_visible"), [("PickCube-v1", True), ("PickCube-v1", False), ("PegInsertionSide-v1", True)]
 )
-def test_equal_to_single_pictures(group_on_the_cpu, way, env_id, goal_visible):
+def test_equal_to_single_pictures(group_on_the_cpu, env_id, goal_visible):
     """Whichever seed comes next, and when the last batch is a part of one."""
     spec = SimulatorSpec(
         env_id, "pd_joint_delta_pos", views=("base", "wrist"), image_size=SIZE, goal_visible=goal_visible

@@ -10,8 +10,7 @@ states                  a scene put in a demo's state
 verdict, hand_pose, no_gradients   ManiSkill's step without what nobody asked for
 devices                 where it renders
 shaders                 what its pictures are drawn with
-filming                 many frames at a time on a GPU, of copies of the scene (scene_copy): picture_queue begins all of
-                        them before it waits for one, picture_batch renders them as one group
+filming                 many frames rendered at a time on a GPU: picture_batch, of copies of the scene (scene_copy)
 render_detail           fewer triangles: meshes makes them, mesh_cache keeps them
 action_conversion       demo actions in another control mode, by way of the joint_targets of their own
 holding                 the action with which a robot stays where it is

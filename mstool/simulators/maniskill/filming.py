@@ -7,13 +7,12 @@ from typing import Any
 from mstool.simulators.film import Film, FrameSink, SinglePictures, TakesPictures
 from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.picture_batch import BatchedPictures, PictureBatch
-from mstool.simulators.maniskill.picture_queue import PictureQueue
 from mstool.simulators.maniskill.scene_copy import NotCopiedError, copy_scene, placed
 
 # Frames that are rendered together: sixteen or more are no faster, and each costs a scene's memory.
 COPIES = 8
-# For benchmarks/convert_gpu.py: another number of them, 0 for single pictures, and which way.
-COPIES_VARIABLE, WAY_VARIABLE = "MSTOOL_RENDER_COPIES", "MSTOOL_RENDER_WAY"
+# For benchmarks/convert_gpu.py: another number of them, 0 for single pictures.
+COPIES_VARIABLE = "MSTOOL_RENDER_COPIES"
 
 
 def film(simulator: TakesPictures, env: Any, cameras: Mapping[str, Any], sink: FrameSink) -> Film:
@@ -25,5 +24,4 @@ def film(simulator: TakesPictures, env: Any, cameras: Mapping[str, Any], sink: F
         made = [copy_scene(env, cameras) for _ in range(copies)]
     except NotCopiedError as error:
         return SinglePictures(simulator, sink, one_by_one=str(error))
-    batch = PictureBatch(made) if os.environ.get(WAY_VARIABLE) == "group" else PictureQueue(made)
-    return BatchedPictures(batch, placed(env, cameras), sink)
+    return BatchedPictures(PictureBatch(made), placed(env, cameras), sink)
