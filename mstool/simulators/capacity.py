@@ -3,10 +3,10 @@
 import os
 import subprocess
 
-# A worker's peak with two 256 px views is 1.3 GiB (benchmarks/convert.py), and 0.3 GiB of a GPU (30 workers on two
-# H200s); with room to spare.
+# A worker's peak with two 256 px views is 1.3 GiB (benchmarks/convert.py), and 0.85 GiB of a GPU (14 workers on an
+# H200, benchmarks/convert_gpu.py); with room to spare.
 WORKER_BYTES = 2 * 1024**3
-WORKER_GPU_BYTES = 1024**3 // 2
+WORKER_GPU_BYTES = 1024**3
 _MIB = 1024**2
 
 
