@@ -19,7 +19,7 @@ from mstool.evaluation.worker import Finished, WorkerSetup
 from mstool.paths import quoted
 from mstool.progress import Notify
 from mstool.simulators.benchmarks import benchmark_of
-from mstool.simulators.capacity import auto_workers
+from mstool.simulators.capacity import waiting_workers
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout, most_attempts
 
 FAILED = "not successful"
@@ -113,7 +113,7 @@ def _rollouts(request: EvalRequest, conventions: Conventions, task: EvalTask, no
         if task.env_id not in conventions.env_ids and conventions.env_ids:
             notify(f"not trained on: {task.env_id}")
         setup = WorkerSetup(conventions, dataset_views(conventions) if traits.sees else (), schedule.hold)
-        workers = min(request.workers or auto_workers(kept_cores=1), len(task.seeds))
+        workers = min(request.workers or waiting_workers(), len(task.seeds))
         runner = Runner(_OneByOne(policy), setup, workers, schedule.replan, schedule.ensemble)
         with closing(runner.run(task.jobs())) as finished:
             yield from _in_order(finished, task.seeds)

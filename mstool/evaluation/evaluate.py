@@ -25,7 +25,7 @@ from mstool.evaluation.worker import WorkerSetup
 from mstool.paths import writable_folder
 from mstool.progress import Notify
 from mstool.simulators.benchmarks import benchmark_of
-from mstool.simulators.capacity import auto_workers
+from mstool.simulators.capacity import waiting_workers
 from mstool.simulators.protocol import Protocol
 
 # Episodes per task of a diagnosis.
@@ -51,7 +51,7 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
     stats = source.stats() if request.diagnose else None
     protocol = choose_protocol(envs, request.protocol)
     tasks = _tasks(request, envs, conventions, protocol)
-    workers = min(request.workers or auto_workers(kept_cores=1), sum(len(task.seeds) for task in tasks))
+    workers = min(request.workers or waiting_workers(), sum(len(task.seeds) for task in tasks))
     policy = _open(request, conventions, workers, notify)
     try:
         return _run(request, conventions, tasks, policy, workers, stats, notify, protocol)

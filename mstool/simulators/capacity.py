@@ -10,9 +10,9 @@ WORKER_GPU_BYTES = 1024**3
 _MIB = 1024**2
 
 
-def auto_workers(*, kept_cores: int = 0) -> int:
-    """Choose a number of workers: one per core, but for `kept_cores`, as far as memory reaches, a GPU's too."""
-    cores = len(os.sched_getaffinity(0)) - kept_cores
+def auto_workers(*, per_core: int = 1, kept_cores: int = 0) -> int:
+    """Choose a number of workers: so many per core, but for `kept_cores`, as far as memory reaches, a GPU's too."""
+    cores = per_core * (len(os.sched_getaffinity(0)) - kept_cores)
     memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     room = [cores, memory // WORKER_BYTES]
     gpus = free_gpu_bytes()
@@ -20,6 +20,14 @@ def auto_workers(*, kept_cores: int = 0) -> int:
         # They take the GPUs in turn (`devices.py`), so the fullest one decides.
         room.append(len(gpus) * (min(gpus) // WORKER_GPU_BYTES))
     return max(1, min(room))
+
+
+def waiting_workers() -> int:
+    """Choose a number of workers that wait for a policy's answers.
+
+    Two per core where a GPU infers: they take turns (benchmarks/results/evaluation_gpu.md). Else a core is kept for it.
+    """
+    return auto_workers(per_core=2) if free_gpu_bytes() else auto_workers(kept_cores=1)
 
 
 def free_gpu_bytes() -> list[int]:

@@ -35,9 +35,9 @@ def machine(monkeypatch, tmp_path):
         (8, 64, None, 8),  # cores
         (8, 9, None, 4),  # memory
         (1, 1, None, 1),  # too little of all: one has to do
-        (16, 64, "8000\\n", 15),  # a laptop's GPU
+        (16, 64, "8000\\n", 7),  # a laptop's GPU
         (16, 64, "100\\n", 1),
-        (32, 256, "80000\\n3000\\n", 10),  # two in turn: five on the fuller one
+        (32, 256, "80000\\n3000\\n", 4),  # two in turn: two on the fuller one
         (32, 256, "No devices were found\\n", 32),
     ],
 )
@@ -48,9 +48,14 @@ def test_auto_workers(machine, cores, memory, gpus, workers):
 
 def test_cores_are_kept_for_inference(machine):
     machine(8, 64, None)
-    assert capacity.auto_workers(kept_cores=1) == 7
+    assert capacity.waiting_workers() == 7
     machine(1, 64, None)
-    assert capacity.auto_workers(kept_cores=1) == 1
+    assert capacity.waiting_workers() == 1
+
+
+def test_workers_that_wait_for_a_gpu_are_two_per_core(machine):
+    machine(8, 64, "80000\\n")
+    assert capacity.waiting_workers() == 16
 
 
 def test_only_visible_gpus_are_asked(machine, tmp_path):
