@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from support import forked
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +19,8 @@ def dataset(pickcube, tmp_path_factory):
 
 
 def launch(dataset, output, steps):
-    words = [ROOT / "tests" / "support" / "train_tiny.py", dataset, output, steps]
-    return subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", *map(str, words)],
-        env={**os.environ, "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    words = [sys.executable, Path(__file__).parents[1] / "support" / "train_tiny.py", dataset, output, steps]
+    return forked.start(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 
 def test_ctrl_c_stops_both_with_a_checkpoint_of_the_same_step(dataset, tmp_path):
