@@ -1,5 +1,6 @@
 """What tests share: real demos, and small datasets converted once per session."""
 
+import gc
 import os
 import shutil
 import signal
@@ -17,6 +18,11 @@ from mstool.cli import main as cli
 if TYPE_CHECKING:
     from support.checkpoints import Tiny
 
+# All that is imported stays: looking through it for garbage again and again takes a fifth of the imports' time.
+gc.disable()
+# A container may forbid compiled files, as images do; then every process that tests start would compile all of this.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Tests run side by side: threads of one that wait for a turn would slow the other, and themselves, ten times.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell's background jobs ignore Ctrl-C, and so would the commands that the tests start and interrupt.
@@ -32,6 +38,13 @@ hypothesis.settings.load_profile("mstool")
 
 DEMOS = Path(__file__).parent / "data" / "demos"
 SIX_TASKS = ("PickCube-v1", "StackCube-v1", "PushCube-v1", "PullCube-v1", "PullCubeTool-v1", "PlaceSphere-v1")
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage of the tests alone."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
