@@ -1,10 +1,13 @@
 """A video's packets: when each is shown, and which of them are an episode. Nothing is decoded."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -65,16 +68,46 @@ def packet_index(path: Path) -> PacketIndex:
 
 @lru_cache(maxsize=4096)
 def _read(path: Path, _changed: int, _size: int) -> PacketIndex:
+    with _readable(path), open_video(path) as source:
+        return _index(source.streams.video[0], _demux(source))
+
+
+@contextmanager
+def all_packets(path: Path) -> Iterator[tuple[PacketIndex, Any, list[Any]]]:
+    """Open a video and read all of it into memory: where its packets are, PyAV's stream, and they themselves.
+
+    Raises
+    ------
+    DataError
+        It cannot be opened, or breaks off.
+
+    """
+    with ExitStack() as opened:
+        with _readable(path):
+            source = opened.enter_context(open_video(path))
+            packets = list(_demux(source))
+            index = _index(source.streams.video[0], packets)
+        yield index, source.streams.video[0], packets
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with open_video(path) as source:
-            stream = source.streams.video[0]
-            codec, tick = stream.codec_context, stream.time_base or Fraction(1)
-            said = [str(codec.name), str(codec.width), str(codec.height), str(codec.pix_fmt)]
-            digest = hashlib.sha256(" ".join(said).encode() + (codec.extradata or b""))
-            # The demuxer's closing packet is empty.
-            found = [(p.pts, p.is_keyframe, p.size) for p in source.demux(stream) if p.size and p.pts is not None]
+        yield
     except (av.FFmpegError, OSError, IndexError, ValueError) as error:
         raise DataError(f"{path}: unreadable video ({error})", fix="convert or download the dataset again") from error
+
+
+def _demux(source: Any) -> Iterator[Any]:
+    # The demuxer's closing packet is empty.
+    return (packet for packet in source.demux(source.streams.video[0]) if packet.size and packet.pts is not None)
+
+
+def _index(stream: Any, packets: Iterable[Any]) -> PacketIndex:
+    codec, tick = stream.codec_context, stream.time_base or Fraction(1)
+    said = [str(codec.name), str(codec.width), str(codec.height), str(codec.pix_fmt)]
+    digest = hashlib.sha256(" ".join(said).encode() + (codec.extradata or b""))
+    found = [(packet.pts, packet.is_keyframe, packet.size) for packet in packets]
     ticks, keys, sizes = (np.array(column) for column in (zip(*found, strict=True) if found else ((), (), ())))
     times = ticks.astype(np.float64) * float(tick)
     rank = np.empty(len(times), np.int64)
@@ -82,7 +115,9 @@ def _read(path: Path, _changed: int, _size: int) -> PacketIndex:
     return PacketIndex(times, keys.astype(bool), sizes.astype(np.int64), rank, digest.hexdigest())
 
 
-def find_packets(path: Path, start: float, frames: int, fps: float, *, alone: bool) -> Packets:
+def find_packets(
+    path: Path, start: float, frames: int, fps: float, *, alone: bool, index: PacketIndex | None = None
+) -> Packets:
     """Find the packets of an episode.
 
     Parameters
@@ -97,6 +132,8 @@ def find_packets(path: Path, start: float, frames: int, fps: float, *, alone: bo
         Frames per second.
     alone
         Whether the file holds this episode only: then its frames are the first ones, whenever they are shown.
+    index
+        The file's, where it has been read.
 
     Raises
     ------
@@ -104,7 +141,7 @@ def find_packets(path: Path, start: float, frames: int, fps: float, *, alone: bo
         The file holds another number of frames in that time.
 
     """
-    index = packet_index(path)
+    index = index or packet_index(path)
     rank = index.rank
     if alone:
         inside = rank < frames

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -14,7 +15,14 @@ import numpy as np
 from mstool.dataset.formats.base import VideoPart
 from mstool.dataset.media import open_video
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.pictures.packets import EXACT_S, Packets, find_packets, packet_index
+from mstool.maniskill2lerobot.pictures.packets import (
+    EXACT_S,
+    PacketIndex,
+    Packets,
+    all_packets,
+    find_packets,
+    packet_index,
+)
 from mstool.maniskill2lerobot.pictures.profiles import CODEC_NAME
 
 # Files that stay open between two calls: a dataset's cameras.
@@ -26,9 +34,17 @@ class _Reading:
     """A file of which some packets have been read."""
 
     container: Any
-    packets: Iterator[Any]
     # Of the next packet.
     position: int = 0
+
+    def __post_init__(self) -> None:
+        self.packets = self._packets()
+
+    def _packets(self) -> Iterator[Any]:
+        for packet in self.container.demux(self.container.streams.video[0]):
+            if packet.size:
+                self.position += 1
+                yield packet
 
 
 class VideoJoiner:
@@ -52,38 +68,55 @@ class VideoJoiner:
 
         """
         parts = runs(parts, fps)
-        found = [_packets_of(part, fps) for part in parts]
-        if len(parts) == 1 and _is_whole(parts[0], found[0]):
+        if len(parts) == 1 and _is_whole(parts[0], _packets_of(parts[0], fps)):
             shutil.copyfile(parts[0].path, target)
             return
-        delay = max(int((np.arange(len(each.frames)) - each.frames).max()) for each in found)
+        delay = 0
+        while (needed := self._join(parts, target, fps, delay)) > delay:
+            delay = needed
+
+    def _join(self, parts: Sequence[VideoPart], target: Path, fps: float, delay: int) -> int:
+        """Join with packets decoded `delay` steps before they are shown; that of a part that needs more."""
         step = 1 / Fraction(str(fps))
         with av.open(str(target), "w", format="mp4") as out:
             stream = header = None
             shown = 0
-            for part, each in zip(parts, found, strict=True):
-                reading = self._at(part.path, each.first)
-                template = reading.container.streams.video[0]
-                if stream is None:
-                    header = packet_index(part.path).encoding
-                    # Opaque: no encoder of that codec is asked for; the header of ours has always come from one.
-                    ours = template.codec_context.name == CODEC_NAME
-                    stream = out.add_stream_from_template(template, opaque=not ours)
-                    stream.time_base = step
-                elif packet_index(part.path).encoding != header:
-                    raise DataError(
-                        f"{part.path} was encoded otherwise than the videos before it: packets cannot be joined"
-                    )
-                for number, frame in enumerate(each.frames.tolist()):
-                    packet = next(reading.packets)
-                    packet.stream = stream
-                    packet.time_base = step
-                    packet.pts, packet.dts = shown + frame, shown + number - delay
-                    packet.duration = 1
-                    out.mux(packet)
-                reading.position += part.frames
+            for part in parts:
+                with self._taken(part, fps) as (index, template, found, packets):
+                    if (needed := int((np.arange(len(found.frames)) - found.frames).max())) > delay:
+                        return needed
+                    if stream is None:
+                        header = index.encoding
+                        # Opaque: no encoder of that codec is asked for; the header of ours has always come from one.
+                        ours = template.codec_context.name == CODEC_NAME
+                        stream = out.add_stream_from_template(template, opaque=not ours)
+                        stream.time_base = step
+                    elif index.encoding != header:
+                        raise DataError(
+                            f"{part.path} was encoded otherwise than the videos before it: packets cannot be joined"
+                        )
+                    for number, frame in enumerate(found.frames.tolist()):
+                        packet = next(packets)
+                        packet.stream = stream
+                        packet.time_base = step
+                        packet.pts, packet.dts = shown + frame, shown + number - delay
+                        packet.duration = 1
+                        out.mux(packet)
                 shown += part.frames
-                self._close_read(part.path)
+        return delay
+
+    @contextmanager
+    def _taken(self, part: VideoPart, fps: float) -> Iterator[tuple[PacketIndex, Any, Packets, Iterator[Any]]]:
+        """Open a part: its file's packets, PyAV's stream, which packets are the part's, and those."""
+        if part.alone:  # read once, as a whole
+            with all_packets(part.path) as (index, stream, packets):
+                found = _packets_of(part, fps, index)
+                yield index, stream, found, iter(packets[found.first :])
+            return
+        found = _packets_of(part, fps)
+        reading = self._at(part.path, found.first)
+        yield packet_index(part.path), reading.container.streams.video[0], found, reading.packets
+        self._close_read(part.path)
 
     def _at(self, path: Path, first: int) -> _Reading:
         """Return the file, read up to packet `first`."""
@@ -93,12 +126,9 @@ class VideoJoiner:
                 self._open.pop(path).container.close()
             while len(self._open) >= _OPEN:
                 self._open.pop(next(iter(self._open))).container.close()
-            container = open_video(path)
-            packets = (packet for packet in container.demux(container.streams.video[0]) if packet.size)
-            reading = self._open[path] = _Reading(container, packets)
+            reading = self._open[path] = _Reading(open_video(path))
         for _ in islice(reading.packets, first - reading.position):
             pass
-        reading.position = first
         return reading
 
     def _close_read(self, path: Path) -> None:
@@ -119,8 +149,8 @@ def runs(parts: Sequence[VideoPart], fps: float) -> list[VideoPart]:
     return found
 
 
-def _packets_of(part: VideoPart, fps: float) -> Packets:
-    found = find_packets(part.path, part.start, part.frames, fps, alone=part.alone)
+def _packets_of(part: VideoPart, fps: float, index: PacketIndex | None = None) -> Packets:
+    found = find_packets(part.path, part.start, part.frames, fps, alone=part.alone, index=index)
     if not found.apart:
         raise DataError(f"{part.path}: the packets of its frames from {part.start:.3f} s on cannot be taken out")
     return found
