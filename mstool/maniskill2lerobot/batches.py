@@ -44,7 +44,7 @@ class Batch:
     def _steps(self, position: int) -> int:
         """Return how many steps of a demo are executed; its conversion to another control mode may take more."""
         demo = self.recipe.of(self.source.demos.read(position))
-        return min(len(demo.actions) + self.recipe.hold_steps, self.recipe.horizon)
+        return min(len(demo.actions), self.recipe.horizon) + self.recipe.hold_steps
 
     @property
     def too_few(self) -> str:

@@ -12,6 +12,7 @@ from mstool.errors import UsageError
 from mstool.evaluation.plan import plan_replay
 from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.episode.replay import replay
+from mstool.maniskill2lerobot.episode.source import TIMEOUT
 from mstool.maniskill2lerobot.executors.base import Done
 from mstool.maniskill2lerobot.executors.job import ConvertWorker
 from mstool.maniskill2lerobot.options import make_recipe, parse_formats
@@ -34,6 +35,10 @@ def test_the_robot_comes_to_rest_where_the_demo_led(demo):
     layout = get_layout("libero")
     plain, held = (replay(simulator, demo, layout, horizon=200, hold_steps=steps) for steps in (0, HOLD))
     assert not held.dropped
+    tight = replay(simulator, demo, layout, horizon=len(plain.actions), hold_steps=HOLD)
+    assert not tight.dropped, "the steps that hold are not the demo's"
+    assert len(tight.actions) == len(held.actions)
+    assert replay(simulator, demo, layout, horizon=len(plain.actions) - 1, hold_steps=HOLD).dropped == TIMEOUT
     assert len(held.actions) == len(plain.actions) + HOLD
     np.testing.assert_array_equal(held.actions[: len(plain.actions)], plain.actions)
     moved = np.linalg.norm(np.diff(held.track.tcp_pose[:, :3], axis=0), axis=1)

@@ -67,7 +67,8 @@ def replay(
     decodes the dataset executes the same numbers to the bit.
 
     The observation of frame t (robot reading and pictures) is taken from the environment that then executes action t.
-    After the demo's last action the robot stays for `hold_steps`, and the task must still be solved then.
+    After the demo's last action the robot stays for `hold_steps`, and the task must still be solved then. `horizon` is
+    the most steps without these.
     Pictures go to `on_frame` one frame at a time, so memory does not grow with the episode.
 
     Raises
@@ -86,7 +87,7 @@ def replay(
     source = simulator.held(demo.actions, demo.control_mode, hold_steps)
     film = simulator.film(on_frame) if on_frame is not None else None
     for action in simulator.converted(source, demo.control_mode):
-        if len(actions) == horizon:
+        if len(actions) == horizon + hold_steps:
             return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
         reading = simulator.reading()
         qpos.append(reading.qpos)

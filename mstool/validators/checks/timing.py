@@ -131,7 +131,8 @@ class EpisodeLengths(Check):
                     observed=str(row.length),
                     expected=f"window {chunk}",
                 )
-        most = max(data.record.horizon.values(), default=0)
+        record = data.record
+        most = max((steps + record.hold_steps.get(env_id, 0) for env_id, steps in record.horizon.items()), default=0)
         for row in data.episodes:
             if most and row.length > most:
                 yield Issue(
