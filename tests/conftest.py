@@ -36,8 +36,14 @@ processes.IMPORTED_BEFORE += ["support.light_libero"]
 hypothesis.settings.register_profile("mstool", deadline=None)
 hypothesis.settings.load_profile("mstool")
 
+LONG_UNIT_FILES = {"test_cli_paths.py", "test_flow_policy.py", "test_validators_mutations.py"}
 DEMOS = Path(__file__).parent / "data" / "demos"
 SIX_TASKS = ("PickCube-v1", "StackCube-v1", "PushCube-v1", "PullCube-v1", "PullCubeTool-v1", "PlaceSphere-v1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with long files: at the end both processes have short ones left."""
+    items.sort(key=lambda item: "unit" in item.path.parts and item.path.name not in LONG_UNIT_FILES)
 
 
 def pytest_collection_finish() -> None:

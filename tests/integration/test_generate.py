@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,11 @@ def assert_same_bits(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None
         np.testing.assert_array_equal(array, b[name], err_msg=name)
 
 
-@pytest.mark.parametrize("env_id", some(SEQUENCES, {"PushCube-v1", "StackCube-v1"}.__contains__))
-def test_in_their_order_mplibs_demos_come_out_bit_for_bit(env_id: str) -> None:
+@pytest.mark.parametrize(
+    ("env_id", "count"),
+    some(product(SEQUENCES, (2, 4)), {("PushCube-v1", 2), ("StackCube-v1", 2)}.__contains__),
+)
+def test_in_their_order_mplibs_demos_come_out_bit_for_bit(env_id: str, count: int) -> None:
     import gymnasium
 
     class Actions(gymnasium.Wrapper):
@@ -94,7 +98,7 @@ def test_in_their_order_mplibs_demos_come_out_bit_for_bit(env_id: str) -> None:
             return super().step(action)
 
     env = Actions(make_planning_env(env_id, rebuild=False))
-    for seed, demo in read_demos(DEMOS / env_id / "motionplanning").items():
+    for seed, demo in islice(read_demos(DEMOS / env_id / "motionplanning").items(), count):
         env.taken = []
         outcome = solve_episode(env, env_id, seed)
         assert outcome == Attempt(seed=seed, success=True, steps=len(demo["actions"]))
@@ -105,14 +109,17 @@ def test_in_their_order_mplibs_demos_come_out_bit_for_bit(env_id: str) -> None:
     env.close()
 
 
-@pytest.mark.parametrize("env_id", some(ALONE, {"PickCube-v1", "PullCubeTool-v1", "PlaceSphere-v1"}.__contains__))
-def test_every_seed_by_itself_comes_out_as_mplibs_demo(env_id: str, tmp_path: Path) -> None:
-    theirs = read_demos(DEMOS / env_id / "motionplanning")
+@pytest.mark.parametrize(
+    ("env_id", "count"),
+    some(product(ALONE, (1, 4)), {("PickCube-v1", 1), ("PullCubeTool-v1", 1), ("PlaceSphere-v1", 1)}.__contains__),
+)
+def test_every_seed_by_itself_comes_out_as_mplibs_demo(env_id: str, count: int, tmp_path: Path) -> None:
+    theirs, seeds = read_demos(DEMOS / env_id / "motionplanning"), ALONE[env_id][:count]
     with DemoRecorder(env_id, tmp_path) as recorder:
-        for seed in ALONE[env_id]:
+        for seed in seeds:
             assert recorder.attempt(seed).success
     ours = read_demos(tmp_path)
-    for seed in ALONE[env_id]:
+    for seed in seeds:
         assert ours[seed].keys() == theirs[seed].keys()
         for name, array in ours[seed].items():
             assert array.shape == theirs[seed][name].shape, name
@@ -126,14 +133,14 @@ def test_every_seed_by_itself_comes_out_as_mplibs_demo(env_id: str, tmp_path: Pa
 
 def test_a_demo_depends_on_its_seed_alone(tmp_path: Path) -> None:
     runs = []
-    for number, seeds in enumerate(([0, 1, 2], [2, 9, 1, 0])):  # seed 9 fails
+    for number, seeds in enumerate(([0, 1], [9, 1, 0])):  # seed 9 fails
         folder = tmp_path / str(number)
         folder.mkdir()
         with DemoRecorder("PushCube-v1", folder) as recorder:
             for seed in seeds:
                 recorder.attempt(seed)
         runs.append(read_demos(folder))
-    assert set(runs[0]) == set(runs[1]) == {0, 1, 2}
+    assert set(runs[0]) == set(runs[1]) == {0, 1}
     for seed in runs[0]:
         assert_same_bits(runs[0][seed], runs[1][seed])
 

@@ -18,6 +18,8 @@ from mstool.errors import MstoolError
 ray = pytest.importorskip("ray")
 GIB = 1024**3
 NODE = {"num_cpus": 1, "memory": 3 * GIB, "object_store_memory": 100 * 1024**2, "include_dashboard": False}
+# How soon the head knows that a node is dead.
+HEALTH = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 
 
 def processes_of(folder: str) -> list[str]:
@@ -39,7 +41,7 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    nodes = Cluster(initialize_head=True, head_node_args=NODE)
+    nodes = Cluster(initialize_head=True, head_node_args={**NODE, "_system_config": HEALTH})
     session = nodes.head_node.get_session_dir_path()
     try:
         nodes.second = nodes.add_node(**{key: value for key, value in NODE.items() if key != "include_dashboard"})
