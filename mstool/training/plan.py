@@ -106,7 +106,10 @@ class Plan:
             return SetupError(
                 f"{self.checkpoints} checkpoints of {self.memory.checkpoint / _GIB:.1f} GiB need "
                 f"{self.disk / _GIB:.1f} GiB; {free / _GIB:.1f} GiB are free at {self.options.output}",
-                fix=self.options.command(save_every=every) if fits else self.options.command(output="ELSEWHERE"),
+                # Where checkpoints are evaluated, that says when one is kept.
+                fix=self.options.command(**{"eval_freq" if self.options.eval_freq else "save_every": every})
+                if fits
+                else self.options.command(output="ELSEWHERE"),
             )
         if self.memory and self.device_bytes and self.memory.certain > self.device_bytes and not self.options.force:
             return SetupError(

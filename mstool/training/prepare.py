@@ -11,7 +11,7 @@ from mstool.dataset.training import VERSION, read_facts
 from mstool.errors import UsageError, together
 from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
-from mstool.paths import writable_folder
+from mstool.paths import quoted, writable_folder
 from mstool.progress import Notify
 from mstool.torch_device import choose_device
 from mstool.training import gate, pictures, resume
@@ -87,7 +87,8 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
     if options.eval_freq and conventions is None:
         raise UsageError(
             f"--eval-freq: {options.dataset} does not say in which environment its policies act",
-            fix="leave --eval-freq out, or: mstool describe DATASET",
+            fix=f"leave --eval-freq out, or: mstool describe {quoted(options.dataset)} --from ORIGINAL (or --layout LAYOUT "
+            "--env ENV, of a dataset made elsewhere)",
         )
     plan = Plan(
         options=options,

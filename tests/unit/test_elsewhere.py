@@ -79,6 +79,7 @@ def test_a_column_that_somebody_added_to_ours_stays_and_so_does_the_record(ours,
 def test_ours_and_one_made_elsewhere_lose_the_record_and_say_so(ours, elsewhere, tmp_path):
     report = merge([ours, elsewhere], tmp_path / "both")
     assert any("record of data is left out: nothing says that elsewhere means the same" in n for n in report.notes)
+    assert any(n.endswith(f"until mstool describe {elsewhere} --from ORIGINAL") for n in report.notes)
     assert not (tmp_path / "both" / RECORD_FILE).exists()
     sources = json.loads((tmp_path / "both" / SOURCES_FILE).read_text())["sources"]
     assert [source["layout"] for source in sources] == ["libero", None]

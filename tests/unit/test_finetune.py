@@ -368,6 +368,11 @@ class TestPlan:
         assert "from scratch" in out
         assert "100 checkpoints of" in err
         assert "--save-every" in err.split("fix:")[1]
+        evaluated = ["--eval-freq" if word == "--save-every" else word for word in words]
+        assert mstool(*evaluated, "--output", tmp_path / "run", "--cache-frames", "off", "--dry-run") == 1
+        fix = capsys.readouterr().err.split("fix:")[1]
+        assert "--eval-freq" in fix
+        assert "--save-every" not in fix, "the two exclude each other"
 
     def test_an_output_that_is_there(self, mstool, capsys, dataset, tmp_path):
         (tmp_path / "run").mkdir()

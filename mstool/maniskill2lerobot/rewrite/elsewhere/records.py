@@ -11,6 +11,7 @@ from mstool.dataset.episode_log import read_episode_log, write_episode_log
 from mstool.dataset.files import EPISODE_LOG_FILE, needed
 from mstool.dataset.record import Record, write_record
 from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
+from mstool.paths import quoted
 
 
 def keep_record(
@@ -23,7 +24,8 @@ def keep_record(
     names = ", ".join(source.root.name for source in described)
     if len(described) < len(sources):
         others = ", ".join(source.root.name for source in sources if not source.record)
-        return [f"the record of {names} is left out: nothing says that {others} means the same"]
+        say = "; ".join(f"mstool describe {quoted(s.root)} --from ORIGINAL" for s in sources if not s.record)
+        return [f"the record of {names} is left out: nothing says that {others} means the same, until {say}"]
     records = [_renamed(source) for source in sources]
     differing = sorted({name for other in records[1:] for name in record_differences(records[0], other)})
     # Where state and actions are, the layout says: a record follows them from one format's name to the other's alone.
