@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -59,6 +59,8 @@ def start_worker(serve: Callable[..., None], *args: Any, imports: Sequence[str] 
     command = [name for name in ("mstool.cli.main",) if name in sys.modules]
     names = dict.fromkeys(["mstool.fork_server", *command, *IMPORTED_BEFORE, serve.__module__, *imports])
     context.set_forkserver_preload(list(names))
+    if linux:
+        _start_fork_server()
     ours, theirs = context.Pipe()
     process = context.Process(target=_enter, args=(dict(os.environ), serve, theirs, *args), daemon=True)
     try:
@@ -70,6 +72,17 @@ def start_worker(serve: Callable[..., None], *args: Any, imports: Sequence[str] 
         ) from error
     theirs.close()
     return ours, process
+
+
+def _start_fork_server() -> None:
+    """Start it, unless it runs, deaf to Ctrl-C from its first moment: it would end in the middle of its imports."""
+    # Once it runs it leaves this thread's mask as it is.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def kill_worker(pipe: Connection, process: BaseProcess) -> None:

@@ -1,5 +1,6 @@
 """`mstool`: the commands, and the one place that turns errors into messages and exit codes."""
 
+import shlex
 import sys
 from typing import NoReturn, cast
 
@@ -46,6 +47,9 @@ _USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 # What Typer returns after Ctrl-C; our exit codes are 0, 1 and 2.
 _CTRL_C = 130
 
+# They write nothing before their end.
+_ONLY_LOOK = {"describe", "doctor", "envs", "layouts", "stats", "validate"}
+
 
 def _version(show: bool) -> None:
     if show:
@@ -81,7 +85,12 @@ app.command()(doctor)
 
 
 def _interrupted() -> NoReturn:
-    say("interrupted; what was finished is kept: run the same command again to go on")
+    """Say what an interrupted command leaves, and the command that goes on with it."""
+    again = shlex.join(["mstool", *(word for word in sys.argv[1:] if word != "--fresh")])
+    if set(sys.argv[1:2]) & _ONLY_LOOK:
+        say(f"interrupted; nothing was changed: {again}  begins again")
+    else:
+        say(f"interrupted; what was finished is kept: {again}  goes on")
     sys.exit(1)
 
 

@@ -87,8 +87,8 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
     if options.eval_freq and conventions is None:
         raise UsageError(
             f"--eval-freq: {options.dataset} does not say in which environment its policies act",
-            fix=f"leave --eval-freq out, or: mstool describe {quoted(options.dataset)} --from ORIGINAL (or --layout LAYOUT "
-            "--env ENV, of a dataset made elsewhere)",
+            fix=f"leave --eval-freq out, or: mstool describe {quoted(options.dataset)} --from ORIGINAL (of one made "
+            "elsewhere: --layout LAYOUT --env ENV)",
         )
     plan = Plan(
         options=options,

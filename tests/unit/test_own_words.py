@@ -4,7 +4,7 @@ import pytest
 import typer
 from support.converted import command
 
-from mstool.cli.main import app
+from mstool.cli.main import app, main
 from mstool.cli.own_words import fix_of
 from mstool.errors import UsageError, WrongWordError
 
@@ -55,3 +55,22 @@ def test_what_is_pasted_after_a_dry_run_is_one(tmp_path):
     assert "fix: mstool improve --json --dry-run " in said
     said = command("demos", "generate", "-e", "PickCube-v1", "--disturb", 0.5, "-n", 0, code=2).stderr
     assert "fix: mstool demos generate -e PickCube-v1 --disturb 0.5 --episodes 1\n" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("convert -e A -o out --fresh", "what was finished is kept: mstool convert -e A -o out  goes on"),
+        ("stats data", "nothing was changed: mstool stats data  begins again"),
+    ],
+)
+def test_ctrl_c_says_what_is_kept_and_the_command_that_goes_on(monkeypatch, capsys, line, said):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mstool.cli.main.app", interrupted)
+    monkeypatch.setattr("sys.argv", ["mstool", *line.split()])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err == f"interrupted; {said}\n"

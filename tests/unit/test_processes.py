@@ -1,8 +1,11 @@
 """Workers are forked from a process that has their imports, and begin as if the parent had started each."""
 
 import os
+import signal
 import subprocess
 import sys
+from multiprocessing import forkserver
+from pathlib import Path
 
 import pytest
 from support.processes import workers_of
@@ -29,6 +32,16 @@ def test_each_has_the_environment_of_its_moment(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     # A core each, unless the user says otherwise.
     assert ask("MSTOOL_TEST", "OMP_NUM_THREADS")[1] == {"MSTOOL_TEST": None, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a process on Linux alone")
+def test_ctrl_c_does_not_reach_the_process_that_they_are_forked_from():
+    """A terminal sends it to the whole group: its imports would end in a traceback."""
+    ask()
+    server = forkserver._forkserver._forkserver_pid
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{server}/status").read_text().splitlines())
+    assert int(status["SigBlk"], 16) & 1 << (signal.SIGINT - 1)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_each_is_a_process_of_its_own_that_collects_garbage():

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mstool.errors import MstoolError, UsageError
@@ -122,7 +123,7 @@ def _make(
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
         made = Path(scratch) / "new"
         made.mkdir()
-        with crew(Path(scratch)) as attempting:
+        with _told_of_interrupts(out_dir), crew(Path(scratch)) as attempting:
             outcomes = _enough(env_id, attempting.attempts(seed), episodes, seed)
         put_together([outcome for outcome in outcomes if outcome.attempt.success], made)
         _install(made, out_dir, backup=Path(scratch) / "old")
@@ -138,6 +139,17 @@ def _make(
         failures=_count(attempts),
         seconds=time.monotonic() - started,
     )
+
+
+@contextmanager
+def _told_of_interrupts(out_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise MstoolError(
+            f"interrupted: {out_dir} is as it was, and demos that are not complete are not kept",
+            fix="run the same command again: the same seeds give the same demos",
+        ) from None
 
 
 def _check(command: str, episodes: int, seed: int, out_dir: Path, *, overwrite: bool) -> None:
