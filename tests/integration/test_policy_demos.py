@@ -107,12 +107,12 @@ def test_what_cannot_be_recorded_is_said_before_anything_runs(made, tiny, mstool
     two = made("merged")
     for words, message in (
         (("--policy", run, "--dataset", other), "is of another kind than"),
-        (("--policy", "ws://127.0.0.1:9"), "demos generate --policy ws://127.0.0.1:9 --dataset DATASET"),
+        (("--policy", "ws://127.0.0.1:9"), "/demos --dataset DATASET\n"),
         (("--policy", "ws://127.0.0.1:9", "--dataset", made("push") / "v3.0"), "ws://127.0.0.1:9"),
         (("--policy", f"replay:{two}"), "a file of demos is of one environment"),
         (("--policy", f"replay:{two}", "-e", "StackCube-v1"), "has no episode of StackCube-v1"),
-        (("--policy", f"replay:{two}", "-e", "PushCube-v1", "-n", 3), "fix: --episodes 2, or fewer"),
-        (("--policy", "planner", "-e", "PushCube-v1"), "fix: mstool demos generate --env PushCube-v1"),
+        (("--policy", f"replay:{two}", "-e", "PushCube-v1", "-n", 3), "/demos --episodes 2\n"),
+        (("--policy", "planner", "-e", "PushCube-v1"), "/demos --env PushCube-v1\n"),
         (("--policy", "random"), "which environment?"),
         (("--policy", "runs/nothing"), "nor is it ws://HOST:PORT, replay:DATASET or random"),
         (("--env", "PushCube-v1", "--horizon", "9"), "--horizon: for policies"),

@@ -57,7 +57,7 @@ def test_a_checkpoint_that_says_nothing_of_its_data_is_told_by_dataset(tiny, tmp
     assert mstool("serve", tmp_path / "run") == 2
     err = capsys.readouterr().err
     assert "it does not say what it was trained on" in err
-    assert f"fix: mstool serve {model.resolve()} --dataset {data}" in err
+    assert f"fix: mstool serve {tmp_path / 'run'} --dataset {data}" in err
     server = forked.start(
         [sys.executable, "-m", "mstool.cli", "serve", tmp_path / "run", "--dataset", data, "--port", "0"],
         stderr=subprocess.PIPE,
