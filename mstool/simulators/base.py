@@ -107,10 +107,10 @@ class Simulator(Interface):
 
         """
 
-    def held(self, actions: Array, control_mode: str, steps: int) -> Array:
-        """Return a demo's actions (T, A') of a control mode, then `steps` that stay where the last one led.
+    def staying(self, action: Array) -> Array:
+        """Return the action (A,) of this mode that stays after `action` (A,): the same target, or no motion.
 
-        Raises UsageError where it is not known which actions these are.
+        Raises UsageError where it is not known which action that is.
         """
 
     def restored(self, states: Sequence[State], actions: Array, control_mode: str) -> Iterator[Array]:

@@ -92,8 +92,8 @@ class ToySimulator:
             raise UsageError(f"no way from {control_mode!r}")
         return iter(actions)
 
-    def held(self, actions: Array, control_mode: str, steps: int) -> Array:
-        return np.concatenate([actions, np.repeat(actions[-1:], steps, axis=0)])
+    def staying(self, action: Array) -> Array:
+        return action
 
     def reading(self):
         return RobotReading(self._qpos.astype(np.float32), np.full(7, np.nan, np.float32))

@@ -1,5 +1,6 @@
 """Execute a demo in the target control mode and hand out every frame as it happens."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,9 +85,8 @@ def replay(
     qpos: list[Array] = []
     tcp: list[Array] = []
     actions: list[Array] = []
-    source = simulator.held(demo.actions, demo.control_mode, hold_steps)
     film = simulator.film(on_frame) if on_frame is not None else None
-    for action in simulator.converted(source, demo.control_mode):
+    for action in _then_staying(simulator, demo, hold_steps):
         if len(actions) == horizon + hold_steps:
             return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
         reading = simulator.reading()
@@ -106,6 +106,18 @@ def replay(
     return Replay(
         as_track(qpos, tcp), np.concatenate(actions), goal, dropped, warnings, film.one_by_one if film else ""
     )
+
+
+def _then_staying(simulator: Simulator, demo: Demo, steps: int) -> Iterator[Array]:
+    """Yield a demo's actions (A,) in the simulator's mode, then `steps` that stay.
+
+    The demo's last target would do where the robot reaches it. Where something is in its way (PushCube, PullCube) the hand
+    would press on for as long as the steps last.
+    """
+    for action in simulator.converted(demo.actions, demo.control_mode):
+        yield action
+    for _ in range(steps):
+        yield simulator.staying(action)
 
 
 def begun_elsewhere(demo: Demo) -> str:

@@ -111,11 +111,9 @@ class LiberoSimulator:
         _check_mode(control_mode, self.spec.env_id)
         return iter(actions)
 
-    def held(self, actions: Array, control_mode: str, steps: int) -> Array:
-        """Return actions (T, 7), then `steps` that ask for no motion and hold the gripper as it was."""
-        _check_mode(control_mode, self.spec.env_id)
-        stay = np.concatenate([np.zeros(6, actions.dtype), actions[-1, 6:]])
-        return np.concatenate([actions, np.repeat(stay[None], steps, axis=0)])
+    def staying(self, action: Array) -> Array:
+        """Return the action (7,) that asks for no motion and holds the gripper as `action` does."""
+        return np.concatenate([np.zeros(6, action.dtype), action[6:]])
 
     def restored(self, states: Sequence[State], actions: Array, control_mode: str) -> Iterator[Array]:
         """Put the scene in each of a demo's states (T) and yield the action (7,) that was executed there."""

@@ -131,24 +131,16 @@ class ManiSkillSimulator:
         return each_without_gradients(convert(self._env.agent, actions))
 
     @without_gradients
-    def held(self, actions: Array, control_mode: str, steps: int) -> Array:
-        """Return a demo's actions (T, A') of a control mode, then `steps` that stay where the last one led.
+    def staying(self, action: Array) -> Array:
+        """Return the action (A,) of this mode that stays after `action` (A,): the same target, or no motion.
 
         Raises
         ------
         UsageError
-            It is not known which actions these are.
-        DataError
-            The robot has no such control mode.
+            It is not known which action that is.
 
         """
-        if not steps:
-            return actions
-        last = actions[-1]
-        if control_mode != JOINT_POSITIONS:  # there an action is where the joints are to go
-            simulator = self if control_mode == self.spec.control_mode else self._in(control_mode)
-            last = staying(simulator._env.agent, last)
-        return np.concatenate([actions, np.repeat(last[None], steps, axis=0)])
+        return staying(self._env.agent, action)
 
     def restored(self, states: Sequence[State], actions: Array, control_mode: str) -> Iterator[Array]:
         """Put the scene in each of a demo's states (T) and yield the action (A,) of this mode that leads where its did.
