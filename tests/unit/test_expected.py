@@ -13,9 +13,9 @@ from mstool.training.expected import MEASURED, expected
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
-def found(goal="visible", frames=10_000, samples=512, **demos):
+def found(goal="visible", frames=10_000, samples=512, hold_steps=None, **demos):
     episodes = [{"env_id": f"{name}-v1"} for name, count in demos.items() for _ in range(count)]
-    conventions = Conventions("x", 20, {}, Record(goal=goal), episodes)
+    conventions = Conventions("x", 20, {}, Record(goal=goal, hold_steps=hold_steps or {}), episodes)
     return expected(Facts(Path("data/x"), 20, len(episodes), frames, {}, {}), conventions, samples)
 
 
@@ -29,6 +29,12 @@ def test_the_goal_in_the_state_is_another_measurement():
     assert found(PickCube=1)[0].measured.once < 0.8
     assert found(goal="state", PickCube=1)[0].measured.once > 0.9
     assert not found(goal="hidden", PickCube=1)
+
+
+def test_demos_that_hold_are_another_measurement():
+    assert found(PlaceSphere=1)[0].measured.at_end < 0.7
+    assert found(PlaceSphere=1, hold_steps={"PlaceSphere-v1": 20})[0].measured.at_end > 0.9
+    assert found(PushCube=1, hold_steps={"PushCube-v1": 20})[0].measured.hold_steps == 0
 
 
 def test_as_many_epochs_are_so_many_steps():

@@ -111,8 +111,8 @@ def replay(
 def _then_staying(simulator: Simulator, demo: Demo, steps: int) -> Iterator[Array]:
     """Yield a demo's actions (A,) in the simulator's mode, then `steps` that stay.
 
-    The demo's last target would do where the robot reaches it. Where something is in its way (PushCube, PullCube) the hand
-    would press on for as long as the steps last.
+    The demo's last target would do where the robot reaches it. Where something is in its way (PushCube, PullCube) the
+    hand would press on for as long as the steps last.
     """
     for action in simulator.converted(demo.actions, demo.control_mode):
         yield action
