@@ -32,8 +32,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "merged": ("merge", "{pick}/v3.0", "{push}/v3.0"),
     "exported": ("export", "{merged}", "--format", "v2.1"),
     "back": ("export", "{exported}", "--format", "v3.0", "--storage", "video"),
-    "flow": ("finetune", "{pick}/v3.0", "--steps", "2", "--batch-size", "2", "--device", "cpu"),
-    "act": ("finetune", "{pick}/v3.0", "--policy", "act", "--steps", "2", "--batch-size", "2", "--device", "cpu"),
+    "flow": ("finetune", "{pick}/v3.0", "--steps", "1", "--batch-size", "2", "--device", "cpu"),
+    "act": ("finetune", "{pick}/v3.0", "--policy", "act", "--steps", "1", "--batch-size", "2", "--device", "cpu"),
 }
 # Made by a process that imports everything itself: one for each command, and the others are forked.
 FRESH = {"pickcube", "pick_demos", "merged", "exported", "flow"}
