@@ -89,11 +89,11 @@ def generate(
 
     Writes `trajectory.h5` and `trajectory.json` as ManiSkill does, ready for `mstool convert`. The same seed
     gives the same demonstration, bit for bit, whatever the number of workers. The planner needs no GPU. A policy acts
-    in the environment of its training data, in that control mode; an episode ends with its first success.
+    in the environment of its training data, in that control mode; an episode ends with its first success. A planner's
+    run that was interrupted goes on when it is given again.
 
     Of a LIBERO task, a scripted expert makes `TASK_demo.hdf5` in LIBERO's own shape; its first seed is a placement of
-    LIBERO's sampler, for its initial states are what policies are evaluated on. An interrupted run goes on when it is
-    given again.
+    LIBERO's sampler, for its initial states are what policies are evaluated on.
 
     Examples:
 

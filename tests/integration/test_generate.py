@@ -4,7 +4,7 @@ import json
 from functools import cache
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -274,6 +274,7 @@ class FakeRecorder:
 
     broken = 10**9
     stop_at = 10**9
+    tried: ClassVar[list[int]] = []
 
     def __init__(self, env_id: str, folder: Path, *, robot: str | None = None, disturb: float = 0.0) -> None:
         self.folder = folder
@@ -282,6 +283,7 @@ class FakeRecorder:
     def attempt(self, seed: int) -> Attempt:
         if seed == self.stop_at:
             raise KeyboardInterrupt
+        self.tried.append(seed)
         if seed == 1 or seed >= self.broken:
             return Attempt(seed, success=False, steps=3, failure="planner")
         self.kept.append(seed)
@@ -290,12 +292,12 @@ class FakeRecorder:
     def __enter__(self) -> "FakeRecorder":
         return self
 
+    def copy_last(self, file: h5py.File) -> None:
+        file["trajectory/actions"] = self.kept[-1:]
+        file["listing"] = json.dumps({"episodes": [{"episode_id": len(self.kept) - 1, "episode_seed": self.kept[-1]}]})
+
     def __exit__(self, *_: object) -> None:
-        with h5py.File(self.folder / FILES[0], "w") as file:
-            for number, seed in enumerate(self.kept):
-                file[f"traj_{number}/actions"] = [seed]
-        episodes = [{"episode_id": number, "episode_seed": seed} for number, seed in enumerate(self.kept)]
-        (self.folder / FILES[1]).write_text(json.dumps({"episodes": episodes}))
+        pass
 
 
 @pytest.fixture
@@ -319,14 +321,44 @@ def test_overwrite_replaces_the_pair_and_nothing_else(fake: type[FakeRecorder], 
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_an_interrupt_leaves_nothing_behind(fake: type[FakeRecorder], tmp_path: Path) -> None:
-    fake.stop_at = 3
+def test_an_interrupted_run_goes_on_with_what_was_attempted(fake: type[FakeRecorder], tmp_path: Path) -> None:
+    whole = generate_demos("PickCube-v1", episodes=5, out_dir=tmp_path / "whole")
     out = tmp_path / "out"
-    with pytest.raises(
-        MstoolError, match=r"interrupted: .*out is as it was, and demos that are not complete are not kept"
-    ):
+    fake.stop_at = 3
+    with pytest.raises(MstoolError, match=r"interrupted: .*out is as it was; 3 seeds that were attempted are kept"):
         generate_demos("PickCube-v1", episodes=5, out_dir=out)
+    assert not out.exists()
+    (work,) = (tmp_path / ".out.work").iterdir()
+    (work / "seed_2.hdf5").write_bytes(b"\x89HDF")  # a disk that was full
+    fake.stop_at = 10**9
+    fake.tried.clear()
+    generate_demos("PickCube-v1", episodes=1, out_dir=out, disturb=0.5)
+    assert fake.tried == [0], "other demos"
+    fake.tried.clear()
+    generate_demos("PickCube-v1", episodes=5, out_dir=out, overwrite=True)
+    assert fake.tried == [2, 3, 4, 5]
+    for name in FILES:
+        assert (out / name).read_bytes() == (whole.h5.parent / name).read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "out"}
+
+
+def test_an_interrupt_before_the_first_attempt_leaves_nothing_behind(fake: type[FakeRecorder], tmp_path: Path) -> None:
+    fake.stop_at = 0
+    with pytest.raises(MstoolError, match="0 seeds that were attempted are kept"):
+        generate_demos("PickCube-v1", episodes=5, out_dir=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_do_not_make_the_same_demos(fake: type[FakeRecorder], tmp_path: Path) -> None:
+    attempt = fake.attempt
+
+    def second(self: FakeRecorder, seed: int) -> Attempt:
+        with pytest.raises(UsageError, match="another run is at work"):
+            generate_demos("PickCube-v1", episodes=1, out_dir=tmp_path / "out")
+        return attempt(self, seed)
+
+    fake.attempt = second  # type: ignore[method-assign]
+    assert generate_demos("PickCube-v1", episodes=1, out_dir=tmp_path / "out").seeds == (0,)
 
 
 def test_a_failed_replacement_puts_the_old_pair_back(
@@ -342,7 +374,7 @@ def test_a_failed_replacement_puts_the_old_pair_back(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(MstoolError, match="interrupted"):
         generate_demos("PickCube-v1", episodes=2, out_dir=tmp_path, overwrite=True)
     assert [(tmp_path / name).read_text() for name in FILES] == ["old", "old"]
 
@@ -351,7 +383,10 @@ def test_a_hopeless_task_is_given_up_with_counts(fake: type[FakeRecorder], tmp_p
     fake.broken = 3
     with pytest.raises(MstoolError, match=r"gave up after 53 seeds from 0 with 2 of 9 .* last 50 .*\(planner 51\)"):
         generate_demos("PickCube-v1", episodes=9, out_dir=tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
+    fake.tried.clear()
+    assert generate_demos("PickCube-v1", episodes=2, out_dir=tmp_path / "out").seeds == (0, 2)
+    assert fake.tried == [], "fewer episodes, as the fix says, are there already"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_usage_errors_come_before_any_work(tmp_path: Path) -> None:

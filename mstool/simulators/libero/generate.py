@@ -5,13 +5,12 @@ on by itself.
 """
 
 import json
-import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,10 +22,11 @@ from mstool.contract import State
 from mstool.errors import MstoolError, UsageError
 from mstool.paths import as_file_name, quoted, writable_folder
 from mstool.progress import Progress
+from mstool.simulators.attempt_files import attempt_file, attempts_in, kept_attempts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.capacity import auto_workers
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout
-from mstool.simulators.libero.attempts import attempt_file, copy_attempt, read_attempt, write_attempt
+from mstool.simulators.libero.attempts import copy_attempt, write_attempt
 from mstool.simulators.libero.demos import RECORDED, SUFFIX
 from mstool.simulators.libero.environment import SAMPLED, LiberoSimulator, check_seed
 from mstool.simulators.libero.expert import LiberoExpert, check_solvable
@@ -71,13 +71,9 @@ def generate_demos(
     path = _place(env_id, "", episodes, seed, out_dir, overwrite=overwrite)
     # What was attempted by another version is no attempt of this one.
     work = out_dir.parent / f".{out_dir.name}.work" / f"{as_file_name(env_id)}-{__version__}-mujoco{version('mujoco')}"
-    work.mkdir(parents=True, exist_ok=True)
     number = workers or min(auto_workers(), -(-episodes // WORTH_A_WORKER))
-    report = _make(env_id, "", _attempts(env_id, work, seed, min(number, episodes)), episodes, seed, work, path)
-    shutil.rmtree(work)
-    with suppress(OSError):  # others still work there
-        work.parent.rmdir()
-    return report
+    with kept_attempts(work):
+        return _make(env_id, "", _attempts(env_id, work, seed, min(number, episodes)), episodes, seed, work, path)
 
 
 def record_demos(
@@ -189,7 +185,7 @@ def _repeated(spec: SimulatorSpec, rollouts: Iterator[Rollout], work: Path) -> G
 def _attempts(env_id: str, work: Path, seed: int, workers: int) -> Generator[Attempt]:
     """Yield the attempts from `seed` on: those of an earlier run, then new ones."""
     seeds = range(seed, sys.maxsize if seed >= SAMPLED else len(find_task(env_id).initial_states()))
-    done = {attempt.seed: attempt for file in work.glob("seed_*.hdf5") if (attempt := read_attempt(file))}
+    done = attempts_in(work)
     with closing(_new(env_id, work, (seed for seed in seeds if seed not in done), workers)) as new:
         for each in seeds:
             yield done[each] if each in done else next(new)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import gymnasium
+import h5py
 
 from mstool.json_files import load_json
 from mstool.simulators.base import SimulatorSpec
@@ -60,6 +61,14 @@ class _Recorder:
             source_type=source_type,
             source_desc=source,
         )
+
+    def copy_last(self, file: h5py.File) -> None:
+        """Copy the last episode that was kept: its arrays as `trajectory`, what the listing says as JSON, `listing`."""
+        document = load_json(self._json)
+        document["env_info"]["env_kwargs"] = self._kwargs
+        document["episodes"] = document["episodes"][-1:]
+        self._env._h5_file.copy(f"traj_{document['episodes'][0]['episode_id']}", file, name="trajectory")
+        file["listing"] = json.dumps(document)
 
     def close(self) -> None:
         """Finish both files."""

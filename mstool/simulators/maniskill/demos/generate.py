@@ -1,20 +1,28 @@
-"""Make demos instead of downloading them: ManiSkill's own solutions, from as many seeds as it takes."""
+"""Make demos instead of downloading them: ManiSkill's own solutions, from as many seeds as it takes.
+
+Every attempt of the planner is kept in a work folder beside the output until there are enough: an interrupted run goes
+on by itself.
+"""
 
 import os
 import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from mstool import __version__
 from mstool.errors import MstoolError, UsageError
-from mstool.paths import quoted, writable_folder
+from mstool.paths import as_file_name, quoted, writable_folder
 from mstool.progress import Progress
+from mstool.simulators.attempt_files import attempts_in, kept_attempts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout, most_attempts
-from mstool.simulators.maniskill.demos.team import FILES, Alone, Outcome, Repeats, Team, put_together
+from mstool.simulators.maniskill.demos.team import FILES, Alone, Repeats, Team, put_together
 from mstool.simulators.maniskill.solve import check_solvable
 
 # Give up after this many failures in a row; the hardest task, PlaceSphere, solves half of its seeds.
@@ -37,7 +45,8 @@ def generate_demos(
     """Solve consecutive seeds until there are enough successes, and write them as ManiSkill would.
 
     The same arguments give the same bytes, for any number of workers. The pair of files appears in `out_dir` at the
-    end, whole; an interruption or a failure leaves `out_dir` as it was.
+    end, whole; an interruption or a failure leaves `out_dir` as it was, and the next run goes on with what was
+    attempted.
 
     Parameters
     ----------
@@ -62,7 +71,8 @@ def generate_demos(
     Raises
     ------
     UsageError
-        No solution for the environment and robot, a number out of range, or a pair is there and `overwrite` is False.
+        No solution for the environment and robot, a number out of range, a pair is there and `overwrite` is False, or
+        another run makes the same.
     MstoolError
         Too many seeds failed: 50 in a row, or all but a few of max(50, 20 * episodes).
 
@@ -74,16 +84,21 @@ def generate_demos(
             fix=f"mstool demos generate --env {env_id} --disturb 0.3",
             change={"--disturb": 0.3},
         )
-    count = workers or min(len(os.sched_getaffinity(0)), -(-episodes // WORTH_A_WORKER))
+    processes = workers or min(len(os.sched_getaffinity(0)), -(-episodes // WORTH_A_WORKER))
 
-    def crew(scratch: Path) -> Alone | Team:
-        folders = [scratch / str(number) for number in range(min(count, episodes))]
-        if len(folders) > 1:
-            return Team(env_id, folders, robot, disturb)
-        folders[0].mkdir()
-        return Alone(env_id, folders[0], robot, disturb)
+    def crew(work: Path, scratch: Path) -> Alone | Team:
+        number = min(processes, episodes)
+        keeps = env_id, work, scratch, robot, disturb
+        return Team(number, *keeps) if number > 1 else Alone(*keeps)
 
-    return _make(env_id, crew, episodes, seed, Path(out_dir), overwrite=overwrite)
+    out_dir = Path(out_dir)
+    _check(f"mstool demos generate --env {env_id}", episodes, seed, out_dir, overwrite=overwrite)
+    # What was attempted otherwise, or by another version, is no attempt of this one.
+    made_by = __version__, version("mani_skill"), version("sapien"), robot or "", f"{disturb:g}"
+    name = as_file_name("-".join([env_id, *filter(None, made_by)]))
+    work = out_dir.parent / f".{out_dir.name}.work" / name
+    with kept_attempts(work), _told_of_interrupts(out_dir, work):
+        return _make(env_id, crew, episodes, seed, out_dir, work)
 
 
 def record_demos(
@@ -98,37 +113,36 @@ def record_demos(
 ) -> GenerateReport:
     """Write what a policy did as `generate_demos` writes what the planner did; see `Benchmark.record`."""
 
-    def crew(scratch: Path) -> Repeats:
-        (scratch / "0").mkdir()
-        return Repeats(spec, rollouts, source, scratch / "0")
+    def crew(work: Path, scratch: Path) -> Repeats:
+        return Repeats(spec, rollouts, source, work, scratch)
 
-    return _make(spec.env_id, crew, episodes, seed, Path(out_dir), overwrite=overwrite, policy=source)
+    out_dir = Path(out_dir)
+    command = f"mstool demos generate --env {spec.env_id} --policy {quoted(source)}"
+    _check(command, episodes, seed, out_dir, overwrite=overwrite)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    scratch = TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent)
+    with scratch as work, _told_of_interrupts(out_dir, None):
+        return _make(spec.env_id, crew, episodes, seed, out_dir, Path(work))
 
 
 def _make(
     env_id: str,
-    crew: Callable[[Path], Alone | Team | Repeats],
+    crew: Callable[[Path, Path], Alone | Team | Repeats],
     episodes: int,
     seed: int,
     out_dir: Path,
-    *,
-    overwrite: bool,
-    policy: str = "",
+    work: Path,
 ) -> GenerateReport:
-    command = f"mstool demos generate --env {env_id}" + (f" --policy {quoted(policy)}" if policy else "")
-    _check(command, episodes, seed, out_dir, overwrite=overwrite)
     started = time.monotonic()
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, because a rename is only atomic within one file system.
-    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
+    # In the folder beside the target, because a rename is only atomic within one file system.
+    with TemporaryDirectory(prefix=".run-", dir=work) as scratch:
         made = Path(scratch) / "new"
         made.mkdir()
-        with _told_of_interrupts(out_dir), crew(Path(scratch)) as attempting:
-            outcomes = _enough(env_id, attempting.attempts(seed), episodes, seed)
-        put_together([outcome for outcome in outcomes if outcome.attempt.success], made)
+        with crew(work, Path(scratch)) as attempting:
+            attempts = _enough(env_id, _coming(work, attempting, seed), episodes, seed)
+        kept = [attempt for attempt in attempts if attempt.success]
+        put_together(work, kept, made)
         _install(made, out_dir, backup=Path(scratch) / "old")
-    attempts = [outcome.attempt for outcome in outcomes]
-    kept = [attempt for attempt in attempts if attempt.success]
     return GenerateReport(
         env_id=env_id,
         h5=out_dir / FILES[0],
@@ -141,14 +155,32 @@ def _make(
     )
 
 
+def _coming(work: Path, crew: Alone | Team | Repeats, first: int) -> Iterator[Attempt]:
+    """Yield the attempts from the `first` seed on: those of an earlier run, then new ones."""
+    done = attempts_in(work)
+    new = crew.attempts(seed for seed in count(first) if seed not in done)
+    for seed in count(first):
+        attempt = done[seed] if seed in done else next(new, None)
+        if attempt is None:
+            return
+        yield attempt
+
+
 @contextmanager
-def _told_of_interrupts(out_dir: Path) -> Iterator[None]:
+def _told_of_interrupts(out_dir: Path, work: Path | None) -> Iterator[None]:
+    """Say what Ctrl-C leaves: the attempts in `work`, or nothing."""
     try:
         yield
     except KeyboardInterrupt:
+        if work is None:
+            raise MstoolError(
+                f"interrupted: {out_dir} is as it was, and demos that are not complete are not kept",
+                fix="run the same command again: the same seeds give the same demos",
+            ) from None
+        kept = len(attempts_in(work))
         raise MstoolError(
-            f"interrupted: {out_dir} is as it was, and demos that are not complete are not kept",
-            fix="run the same command again: the same seeds give the same demos",
+            f"interrupted: {out_dir} is as it was; {kept} seeds that were attempted are kept",
+            fix="run the same command again: it goes on with them",
         ) from None
 
 
@@ -168,24 +200,24 @@ def _check(command: str, episodes: int, seed: int, out_dir: Path, *, overwrite: 
         )
 
 
-def _enough(env_id: str, coming: Iterator[Outcome], episodes: int, seed: int) -> list[Outcome]:
-    """Take outcomes, in the order of seeds, until enough were solved; MstoolError when it is hopeless."""
-    outcomes: list[Outcome] = []
+def _enough(env_id: str, coming: Iterator[Attempt], episodes: int, seed: int) -> list[Attempt]:
+    """Take attempts, in the order of seeds, until enough were solved; MstoolError when it is hopeless."""
+    attempts: list[Attempt] = []
     kept = in_a_row = 0
     with Progress(env_id, episodes, "episode") as progress:
         while kept < episodes:
-            hopeless = in_a_row >= HOPELESS or len(outcomes) >= most_attempts(episodes)
-            outcome = None if hopeless else next(coming, None)
-            if outcome is None:
-                raise _given_up(env_id, [outcome.attempt for outcome in outcomes], episodes, seed, in_a_row)
-            outcomes.append(outcome)
-            if outcome.attempt.success:
+            hopeless = in_a_row >= HOPELESS or len(attempts) >= most_attempts(episodes)
+            attempt = None if hopeless else next(coming, None)
+            if attempt is None:
+                raise _given_up(env_id, attempts, episodes, seed, in_a_row)
+            attempts.append(attempt)
+            if attempt.success:
                 kept, in_a_row = kept + 1, 0
                 progress.update()
             else:
                 in_a_row += 1
-                progress.note = f"{len(outcomes) - kept} failed"
-    return outcomes
+                progress.note = f"{len(attempts) - kept} failed"
+    return attempts
 
 
 def _given_up(env_id: str, attempts: list[Attempt], episodes: int, seed: int, in_a_row: int) -> MstoolError:
