@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mstool.ctrl_c import ctrl_c_heard
 from mstool.dataset.files import NORM_STATS_FILE, Unavailable, filled_fix
 from mstool.dataset.locate import locate
 from mstool.errors import UsageError
@@ -119,20 +120,21 @@ def validate(
 
 
 def run_check(check: Check, context: Context) -> CheckResult:
-    """Run one check; whatever it raises becomes a result."""
+    """Run one check; whatever it raises becomes a result, but Ctrl-C."""
     started = time.monotonic()
     issues: list[Issue] = []
     notes: list[Note] = []
     found, reason = 0, ""
     status: Status = "passed"
     try:
-        for item in islice(_run(check, context), COUNTED):
-            if isinstance(item, Note):
-                notes.append(item)
-                continue
-            found += 1
-            if len(issues) < KEPT:
-                issues.append(item)
+        with ctrl_c_heard():
+            for item in islice(_run(check, context), COUNTED):
+                if isinstance(item, Note):
+                    notes.append(item)
+                    continue
+                found += 1
+                if len(issues) < KEPT:
+                    issues.append(item)
     except (Skip, Unavailable) as why:
         status, reason = "skipped", str(why)
     except Exception:  # noqa: BLE001  # a bug of the check must not hide what the others find

@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium
 
+from mstool.ctrl_c import ctrl_c_heard
 from mstool.errors import UsageError
 from mstool.nearest import nearest
 from mstool.robots import ROBOTS, find_robot
@@ -150,7 +151,7 @@ def solve_episode(env: gymnasium.Env, env_id: str, seed: int, *, disturb: float 
 
     detour = Detour(seed, disturb, motions_of(solution))
     try:
-        with _silent(), detours(detour):
+        with ctrl_c_heard(), _silent(), detours(detour):
             result = solution(env, seed=seed)
     except Exception as error:  # noqa: BLE001 -- after a failed plan, solutions stop with anything
         text = str(error).splitlines()
