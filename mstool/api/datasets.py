@@ -181,8 +181,8 @@ def describe(
     root = Path(dataset)
     if sum(map(bool, (originals, layout, claims))) != 1:
         raise UsageError(
-            "what is the dataset made of, or what is it?",
-            fix=f"mstool describe {quoted(root)} --from ORIGINAL, --layout LAYOUT or --claims FILE (one of them)",
+            "what is the dataset made of, or what is it? Say one of --from ORIGINAL, --layout LAYOUT and --claims FILE",
+            fix=f"mstool describe {quoted(root)} --from ORIGINAL",
         )
     if not layout and (control_mode or env or view or robot):
         raise UsageError(

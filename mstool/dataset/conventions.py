@@ -99,15 +99,14 @@ def load_conventions(path: Path) -> Conventions:
         missing = EPISODE_LOG_FILE if record else RECORD_FILE
         raise DataError(
             f"{path} does not say what its numbers mean: no {missing}: it was not made by mstool convert, or another "
-            "tool has rewritten it since",
-            fix=f"mstool describe {quoted(path)} --from ORIGINAL restores it; of a dataset made elsewhere, "
-            f"mstool describe {quoted(path)} --layout LAYOUT --env ENV says it",
+            "tool has rewritten it since (of one made elsewhere, say it: --layout LAYOUT --env ENV, without --from)",
+            fix=f"mstool describe {quoted(path)} --from ORIGINAL",
         )
     wrong = [name for name in _ESSENTIAL if not getattr(record, name)]
     if wrong:
         raise DataError(
             f"{path / RECORD_FILE}: {', '.join(wrong)} missing or malformed",
-            fix=f"mstool describe {quoted(path)} --from ORIGINAL --overwrite restores it",
+            fix=f"mstool describe {quoted(path)} --from ORIGINAL --overwrite",
         )
     with needed(path):
         episodes = read_episode_log(path)

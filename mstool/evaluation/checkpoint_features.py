@@ -51,7 +51,7 @@ def check_fit(config: Any, conventions: Conventions, renames: Mapping[str, str])
     if wrong:
         raise DataError(
             f"the {config.type} checkpoint does not fit the conventions beside it: {'; '.join(wrong)}",
-            fix="mstool finetune writes both together: train with it, or copy the right mstool_conventions.json",
+            fix="train it with mstool finetune, which writes both together, or copy the right mstool_conventions.json",
         )
     return [f"note: {note}: the policy runs without it" for note in notes]
 

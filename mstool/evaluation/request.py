@@ -77,7 +77,7 @@ class EvalRequest:
         if self.video is not None:
             raise UsageError(
                 "--video: the planner runs without images",
-                fix="mstool convert --demos generate, then mstool show DATASET",
+                fix="leave --video out; of demos, convert them and look at the dataset",
             )
 
     @property

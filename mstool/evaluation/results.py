@@ -216,7 +216,10 @@ def read_results(path: Path) -> dict[str, Any]:
     try:
         document = load_json(path)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such results", fix="mstool eval --policy ... --output DIR  writes them") from error
+        raise DataError(
+            f"{path}: no such results; an evaluation writes them into its --output",
+            fix="mstool eval --policy runs/NAME",
+        ) from error
     except ValueError as error:
         raise DataError(f"{path} is not valid JSON: {error}", fix="run the evaluation again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -79,8 +79,9 @@ def local_files(root: Path) -> dict[str, LocalFile]:
     paths = dataset_files(root)
     if outside := links_outside(root):
         raise DataError(
-            f"{outside[0]} is a link to {target(outside[0])}: what links lead to is not pushed",
-            fix=f"{shlex.join(['cp', '-rL', str(root), f'{target(root)}-whole'])} makes a copy without links",
+            f"{outside[0]} is a link to {target(outside[0])}: what links lead to is not pushed; a copy "
+            "without links is",
+            fix=shlex.join(["cp", "-rL", str(root), f"{target(root)}-whole"]),
         )
     total = sum((root / path).stat().st_size for path in paths)
     with Progress("hash", total, "B") as progress:

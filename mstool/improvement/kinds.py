@@ -38,8 +38,8 @@ def check_kind(options: ImproveOptions, model: Path, config: Mapping[str, Any]) 
     if kind != "flow" and kind not in TYPES:
         raise UsageError(
             f"{options.checkpoint} is of type {kind}: improved are policies of the type flow, and by dsrl those of "
-            f"{', '.join(TYPES)}",
-            fix="mstool finetune DATASET trains a flow policy, then mstool improve runs/flow-DATASET",
+            f"{', '.join(TYPES)}; finetune trains one of the type flow",
+            fix="mstool finetune DATASET --policy flow",
         )
     sampler = "steered" if (model / STEERING_FILE).is_file() else config.get("sampler", "ode")
     if sampler != "ode":

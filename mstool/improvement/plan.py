@@ -74,7 +74,7 @@ def told_of_limits(options: ImproveOptions) -> Iterator[None]:
             ) from error
         if no_space(error):
             raise SetupError(
-                "no space is left on the disk: what was saved before is complete",
-                fix=f"free some space, then {options.command(resume=True, overwrite=False)}",
+                "no space is left on the disk: what was saved before is complete; free some space",
+                fix=options.command(resume=True, overwrite=False),
             ) from error
         raise

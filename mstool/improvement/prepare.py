@@ -130,15 +130,20 @@ def _check_output(options: ImproveOptions, output: Path) -> None:
     writable_folder(output, "--output")
     if options.resume and not resumable(output):
         raise UsageError(
-            f"{output}: no checkpoint to go on from", fix=f"{options.command(resume=False)}  starts the run"
+            f"{output}: no checkpoint to go on from; without --resume the run starts",
+            fix=options.command(resume=False),
+            change={"--resume": None},
         )
     if not options.resume and not options.overwrite and output.is_dir() and any(output.iterdir()):
-        goes_on = f"{options.command(resume=True)} goes on, " if resumable(output) else ""
+        goes_on = "--resume goes on with it, " if resumable(output) else ""
+        change = {"resume": True} if resumable(output) else {"output": "runs/ANOTHER"}
         raise UsageError(
-            f"{output} exists already", fix=f"{goes_on}--overwrite removes it, --output runs/ANOTHER keeps it"
+            f"{output} exists already: {goes_on}--overwrite removes it, another --output keeps it",
+            fix=options.command(**change),
+            change={f"--{name}": value for name, value in change.items()},
         )
     if options.overwrite and output.is_dir() and any(output.iterdir()) and not (output / "checkpoints").is_dir():
-        raise UsageError(f"{output} is not the folder of a run: it is not removed", fix="--output runs/ANOTHER")
+        raise UsageError(f"{output} is not the folder of a run: it is not removed", fix="choose another --output")
 
 
 def _check_judged(env_id: str) -> None:
@@ -146,7 +151,7 @@ def _check_judged(env_id: str) -> None:
     if facts is not None and facts.success is False:
         raise UsageError(
             f"{env_id} does not say when it is solved, so nothing can be rewarded",
-            fix="mstool envs lists the environments with a success signal",
+            fix="choose an environment that has a success signal: mstool envs",
         )
 
 

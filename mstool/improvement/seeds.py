@@ -41,7 +41,7 @@ def first_seed(conventions: Conventions, envs: Sequence[str], seed: int, start: 
         except UsageError as error:
             raise UsageError(
                 f"{env_id} has a fixed set of initial states, and evaluation takes them all: nothing would be unseen",
-                fix="mstool improve CHECKPOINT --env ENV of a ManiSkill task",
+                fix="choose a ManiSkill task with --env",
             ) from error
         taken = {"the demos": conventions.seeds(env_id)}
         taken["mstool eval"] = frozenset(range(benchmark.first_seed, benchmark.first_seed + KEPT))

@@ -85,7 +85,7 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         document = load_json(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}", fix="the file is damaged: mstool stats writes a new one") from error
+        raise DataError(f"{path}: {error}", fix="the file is damaged; write a new one: mstool stats DATASET") from error
     if not isinstance(document, dict):
         raise DataError(f"{path} is not a JSON object", fix="give a norm_stats.json or a LeRobot stats.json")
     return document

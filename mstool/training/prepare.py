@@ -132,8 +132,18 @@ def check_output(options: FinetuneOptions) -> None:
     if not (output / resume.CHECKPOINTS).is_dir() and not (output / "train_log.jsonl").is_file():
         raise UsageError(f"--output {output} holds something else than a training", fix=another)
     if not options.overwrite:
-        goes_on = f"{options.command(resume=True)} goes on; " if resume.newest(output) else ""
-        raise UsageError(f"{output} exists already", fix=f"{goes_on}--overwrite removes it; {another}")
+        raise _exists(options, another)
+
+
+def _exists(options: FinetuneOptions, another: str) -> UsageError:
+    if resume.newest(options.output) is None:
+        said = f"{options.output} exists already, without a checkpoint to go on from: --overwrite removes it"
+        return UsageError(said, fix=another, change={"--output": "runs/ANOTHER"})
+    return UsageError(
+        f"{options.output} exists already: --resume goes on with it, --overwrite removes it, another --output keeps it",
+        fix=options.command(resume=True),
+        change={"--init": None, "--resume": True},
+    )
 
 
 def _start(options: FinetuneOptions, weights: Any, checkpoint: resume.Checkpoint | None) -> str:

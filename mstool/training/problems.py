@@ -81,8 +81,8 @@ def _explain(
         return _out_of_memory(options, train.batch_size, memory, device_bytes, text)
     if no_space(error):
         return SetupError(
-            f"no space left for {options.output}: what was saved before is complete",
-            fix=f"free some space, then {options.command(resume=True)}",
+            f"no space left for {options.output}: what was saved before is complete; free some space",
+            fix=_again(options),
         )
     if "DataLoader worker" in text:
         return _worker_ended(error, options, train.num_workers)

@@ -62,7 +62,9 @@ def find(options: FinetuneOptions, content_hash: str) -> Checkpoint:
     checkpoint = newest(options.output)
     if checkpoint is None:
         raise UsageError(
-            f"{options.output}: no checkpoint to go on from", fix=f"{options.command(resume=False)} starts the run"
+            f"{options.output}: no checkpoint to go on from; without --resume the run starts",
+            fix=options.command(resume=False),
+            change={"--resume": None},
         )
     run = checkpoint.run
     if run.get("policy") not in {None, options.policy}:

@@ -73,10 +73,9 @@ def claimed_record(root: Path, info: Info, claims: Claims, longest: Mapping[str,
         layout = layout.bound(claims.simulated.facts)
     elif layout.robot is None:
         raise UsageError(
-            f"layout {layout.name!r} is the robot's own joints and actions: which environment, which control mode?",
-            fix=f"mstool describe {quoted(root)} --layout {layout.name} "
-            "--env ENV --control-mode MODE (see mstool envs); "
-            "export, merge, stats and finetune take a dataset without a record as it is",
+            f"layout {layout.name!r} is the robot's own joints and actions: which environment, which control mode "
+            "(mstool envs)? Export, merge, stats and finetune take a dataset without a record as it is",
+            fix=f"mstool describe {quoted(root)} --layout {layout.name} --env ENV --control-mode MODE",
         )
     mode = claims.control_mode or next(iter(layout.control_modes), "")
     layout.check_control_mode(mode)
@@ -176,8 +175,7 @@ def _image_size(root: Path, info: Info) -> list[int]:
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
         raise UsageError(
-            f"{root}: cameras of several sizes ({told}): a record knows one",
-            fix=f"mstool export {quoted(root)} --drop {list(sizes)[-1]} "
-            f"--output {shlex.quote(f'{root}-less')}  (or another camera)",
+            f"{root}: cameras of several sizes ({told}): a record knows one; leave all but one size out",
+            fix=f"mstool export {quoted(root)} --drop {list(sizes)[-1]} --output {shlex.quote(f'{root}-less')}",
         )
     return list(next(iter(sizes.values()), ()))

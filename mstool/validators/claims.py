@@ -86,7 +86,7 @@ def describe_by_claims(root: Path, claims: Claims, *, overwrite: bool = False) -
     if before.converted:
         raise UsageError(
             f"{root} was made by mstool, and its record says how: it is not replaced by what somebody says",
-            fix=f"mstool describe {quoted(root)} --from ORIGINAL --overwrite restores a record",
+            fix=f"mstool describe {quoted(root)} --from ORIGINAL --overwrite",
         )
     if before and not overwrite:
         raise UsageError(f"{root} has a record", fix="add --overwrite to replace it")

@@ -309,7 +309,8 @@ def test_a_policy_without_traits_has_the_plain_ones():
     assert traits_of(object()) == Traits()
 
 
-def test_checkpoints_are_found_from_every_folder(tmp_path):
+def test_checkpoints_are_found_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     model = tmp_path / "run" / "checkpoints" / "000100" / "pretrained_model"
     model.mkdir(parents=True)
     (model / "config.json").write_text("{}")
@@ -320,5 +321,12 @@ def test_checkpoints_are_found_from_every_folder(tmp_path):
     assert results_folder(model) == tmp_path / "run" / "eval" / "000100"
     with pytest.raises(UsageError, match="no such folder"):
         find_checkpoint(str(tmp_path / "nothing"))
-    with pytest.raises(DataError, match="is not a LeRobot checkpoint"):
+    with pytest.raises(UsageError, match="is not a LeRobot checkpoint") as error:
         find_checkpoint(str(model.parent.parent))
+    assert error.value.fix == "mstool finetune DATASET"
+    for version in ("v2.1", "v3.0"):
+        (tmp_path / "both" / version / "meta").mkdir(parents=True)
+        (tmp_path / "both" / version / "meta" / "info.json").write_text("{}")
+    with pytest.raises(UsageError, match="is a dataset, not a checkpoint: finetune trains one") as error:
+        find_checkpoint(str(tmp_path / "both"))
+    assert error.value.fix == f"mstool finetune {tmp_path / 'both' / 'v3.0'}", "training reads no other"

@@ -230,7 +230,7 @@ def test_the_target_is_the_one_that_fits(pickcube):
 def test_nothing_to_resume(tmp_path):
     with pytest.raises(UsageError, match="no checkpoint to go on from") as error:
         resume.find(options(output=tmp_path, resume=True), "hash")
-    assert "starts the run" in error.value.fix
+    assert error.value.change == {"--resume": None}
 
 
 def test_a_half_written_checkpoint_is_passed_over(tmp_path):
@@ -382,8 +382,17 @@ class TestPlan:
         assert mstool("finetune", dataset, "--output", tmp_path / "run", "--overwrite") == 2
         assert "holds something else than a training" in capsys.readouterr().err
         (tmp_path / "train" / "checkpoints").mkdir(parents=True)
-        assert mstool("finetune", dataset, "--output", tmp_path / "train") == 2
-        assert "--overwrite removes it" in capsys.readouterr().err
+        assert mstool("finetune", dataset, "--output", tmp_path / "train", "--dry-run") == 2
+        said = capsys.readouterr().err
+        assert "--overwrite removes it" in said
+        assert said.endswith(f"fix: mstool finetune {dataset} --dry-run --output runs/ANOTHER\n")
+        checkpoint = tmp_path / "train" / "checkpoints" / "000010"
+        for name in ("pretrained_model/train_config.json", "training_state/training_step.json"):
+            (checkpoint / name).parent.mkdir(parents=True)
+            (checkpoint / name).write_text("{}")
+        assert mstool("finetune", dataset, "--output", tmp_path / "train", "--dry-run") == 2
+        said = capsys.readouterr().err
+        assert said.endswith(f"fix: mstool finetune {dataset} --output {tmp_path / 'train'} --dry-run --resume\n")
         assert mstool("finetune", dataset, "--output", tmp_path / "run" / "notes.txt" / "run") == 2
         assert "notes.txt is a file" in capsys.readouterr().err
         assert (tmp_path / "run" / "notes.txt").is_file()

@@ -16,6 +16,7 @@ from mstool.paths import quoted
 
 MODEL_FOLDER = "pretrained_model"
 CONFIG = "config.json"
+_TRAIN = "mstool finetune DATASET"
 # Commands that go on with a checkpoint.
 EVAL, SERVE, GENERATE = "mstool eval --policy", "mstool serve", "mstool demos generate --policy"
 # What a dataset given beside a checkpoint must share with what it was trained on.
@@ -40,9 +41,7 @@ def find_checkpoint(spec: str, command: str = EVAL) -> Path:
     Raises
     ------
     UsageError
-        There is nothing of the kind.
-    DataError
-        The folder holds something else.
+        There is nothing of the kind, or the folder holds something else.
     SetupError
         The hub cannot be asked.
 
@@ -55,22 +54,23 @@ def find_checkpoint(spec: str, command: str = EVAL) -> Path:
     folder = checkpoint_in(path)
     if folder is not None:
         return folder.resolve()
-    data = path if is_dataset(path) else next(iter(datasets_below(path)), None)
+    # Training reads v3.0 alone.
+    inside = sorted(datasets_below(path), key=lambda folder: folder.name != "v3.0")
+    data = path if is_dataset(path) else next(iter(inside), None)
     if data is not None:
-        replayed = (
-            f"mstool eval --policy {quoted(f'replay:{data}')} executes its own actions, " if command == EVAL else ""
-        )
+        replayed = f"; eval's --policy replay:{data} executes its own actions" if command == EVAL else ""
         raise UsageError(
-            f"{path} is a dataset, not a checkpoint",
-            fix=f"{replayed}mstool finetune {quoted(data)} trains one",
+            f"{path} is a dataset, not a checkpoint: finetune trains one{replayed}",
+            fix=f"mstool finetune {quoted(data)}",
         )
-    raise DataError(
-        f"{path} is not a LeRobot checkpoint: no {CONFIG} in it, in {MODEL_FOLDER}/ or in "
-        f"checkpoints/last/{MODEL_FOLDER}/",
-        fix="an openpi checkpoint is served by openpi's scripts/serve_policy.py: mstool eval --policy ws://localhost:8000"
-        if command == EVAL
-        else f"{command} RUN, a folder that mstool finetune DATASET made",
-    )
+    places = f"in it, in {MODEL_FOLDER}/ or in checkpoints/last/{MODEL_FOLDER}/"
+    said = f"{path} is not a LeRobot checkpoint: no {CONFIG} {places}"
+    if command == EVAL:
+        said += " (one of openpi's is served by its scripts/serve_policy.py: --policy ws://HOST:PORT)"
+    runs = _runs()
+    if not runs:
+        raise UsageError(said, fix=_TRAIN)
+    raise WrongWordError(said, given=spec, instead=str(runs[-1]), fix=f"{command} {quoted(runs[-1])}")
 
 
 def checkpoint_conventions(model: Path, dataset: Path | None, command: str = EVAL) -> Conventions:
@@ -148,10 +148,15 @@ def checkpoint_in(path: Path) -> Path | None:
     return next((folder for folder in candidates if (folder / CONFIG).is_file()), None)
 
 
+def _runs() -> list[Path]:
+    """Return the runs that finetune has left in this folder, the newest last."""
+    folders = (run for run in Path("runs").glob("*") if run.is_dir() and checkpoint_in(run))
+    return sorted(folders, key=lambda run: run.stat().st_mtime)
+
+
 def _no_such(spec: str, command: str) -> UsageError:
     """Name the run that was meant, else the newest there is."""
-    folders = (run for run in Path("runs").glob("*") if run.is_dir() and checkpoint_in(run))
-    runs = sorted(folders, key=lambda run: run.stat().st_mtime)
+    runs = _runs()
     words = {str(run): str(run) for run in runs} | {run.name: str(run) for run in runs}
     others = ""
     if command in {EVAL, GENERATE}:
@@ -162,7 +167,7 @@ def _no_such(spec: str, command: str) -> UsageError:
     chosen = words[near] if near else str(runs[-1]) if runs else ""
     said = f"{spec}: no such folder{others}"
     if not chosen:
-        return UsageError(said, fix="mstool finetune DATASET  (it makes runs/NAME)")
+        return UsageError(said, fix=_TRAIN)
     return WrongWordError(said, given=spec, instead=chosen, fix=f"{command} {quoted(chosen)}")
 
 

@@ -40,8 +40,9 @@ def own_conventions(model: Path) -> Conventions:
     wrong += ["two pictures of one name"] if len(set(views.values())) < len(views) else []
     if wrong:
         raise DataError(
-            f"{model} cannot be served under the names of its own inputs: {', '.join(wrong)}",
-            fix=f"mstool serve {quoted(model)} --dataset DATASET, the one that it was trained on",
+            f"{model} cannot be served under the names of its own inputs: {', '.join(wrong)}; the dataset that it was "
+            "trained on says what they are",
+            fix=f"mstool serve {quoted(model)} --dataset DATASET",
         )
     return Conventions(
         dataset="(none)",

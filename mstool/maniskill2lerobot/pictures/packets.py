@@ -153,7 +153,7 @@ def find_packets(
         until = start + frames / fps
         raise DataError(
             f"{path} holds {len(at)} frames from {start:.3f} to {until:.3f} s, its episode has {frames}",
-            fix="convert or download the dataset again; mstool validate says more",
+            fix="convert or download the dataset again",
         )
     shown = rank[at] - rank[at].min()
     begin = index.times[at].min() if alone else start

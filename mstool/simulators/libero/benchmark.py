@@ -136,7 +136,8 @@ class Libero:
         if disturb or robot:
             raise UsageError(
                 "LIBERO's expert cannot be disturbed, nor move another robot",
-                fix=f"mstool demos generate --env {env_id}, without --disturb and --robot",
+                fix=f"mstool demos generate --env {env_id}",
+                change={"--disturb": None, "--robot": None},
             )
         return generate_demos(env_id, workers=workers, **wanted)
 

@@ -164,7 +164,9 @@ def _env_id(bddl: str, path: Path) -> str:
     own = [task for task in all_tasks().values() if task.name == name]
     of_suite = [task for task in own if task.suite in {named.parent.name, path.parent.name}]
     if not (of_suite or own):
-        raise DataError(f"{path} is of no task of LIBERO's: {name}", fix="mstool envs names its tasks")
+        raise DataError(
+            f"{path} is of no task of LIBERO's: {name}", fix="name the file as one of its tasks: mstool envs"
+        )
     return (of_suite or own)[0].env_id
 
 

@@ -108,8 +108,9 @@ def check_solvable(env_id: str) -> None:
     task = find_task(env_id)
     if task.suite not in SUITES:
         raise UsageError(
-            f"there is no expert for {env_id}: it picks up one object and puts it down, as in {', '.join(SUITES)}",
-            fix=f"mstool convert --env {env_id} --demos hub takes LIBERO's own demos",
+            f"there is no expert for {env_id}: it picks up one object and puts it down, as in {', '.join(SUITES)}; "
+            "LIBERO has demos of its own",
+            fix=f"mstool convert --env {env_id} --demos hub",
         )
 
 

@@ -87,8 +87,9 @@ def merge_elsewhere(
         words += [word for column in [*drop, *columns] for word in ("--drop", column)]
         settled = all(each.column for each in found) and not {"observation.state", "action"} & set(columns)
         raise DataError(
-            "these datasets do not fit into one:\n  " + "\n  ".join(each.text for each in found),
-            fix=f"{shlex.join(words)} (or --rename OLD=NEW where only the names differ)"
+            "these datasets do not fit into one (--rename OLD=NEW where only the names differ):\n  "
+            + "\n  ".join(each.text for each in found),
+            fix=shlex.join(words)
             if settled
             else "give datasets of one robot, recorded at one rate, with the same state and actions; columns that only "
             "some have can be left out by --drop, and named alike by --rename OLD=NEW",

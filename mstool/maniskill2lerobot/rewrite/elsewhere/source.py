@@ -93,7 +93,7 @@ def open_source(root: Path, *, drop: Sequence[str] = (), rename: Mapping[str, st
     if not rows or [row.index for row in rows] != list(range(info.total_episodes)):
         raise DataError(
             f"{root}: the episode table has {len(rows)} episodes, {INFO_FILE} says {info.total_episodes}",
-            fix=f"mstool validate {quoted(root)} says what is missing",
+            fix=f"mstool validate {quoted(root)}",
         )
     return Source(root, info, read_record(root), columns, rows, tasks, stats if isinstance(stats, dict) else {})
 
