@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from mstool.api.arguments import PathLike, path_or_none
+from mstool.dataset.target import refuse_in_dataset
 from mstool.errors import UsageError
 from mstool.evaluation.demos import generate as record_policy
 from mstool.evaluation.policies.checkpoint import GENERATE
 from mstool.evaluation.request import EvalRequest
+from mstool.paths import writable_folder
 from mstool.progress import notify
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import GenerateReport
@@ -72,11 +74,14 @@ def generate(
     Raises
     ------
     UsageError
-        No such environment or policy, no planner for it, or demonstrations are there.
+        No such environment or policy, no planner for it, demonstrations are there, or `output` is a dataset.
     MstoolError
         Too many seeds in a row failed.
 
     """
+    if output is not None:
+        writable_folder(Path(output), "--output", beside=True)
+        refuse_in_dataset(Path(output), "--output", "demos")
     if policy is None:
         given = {"--dataset": dataset, "--instruction": instruction, "--horizon": horizon, "--replan": replan}
         if used := [name for name, value in given.items() if value is not None]:

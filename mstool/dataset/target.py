@@ -10,7 +10,7 @@ from pathlib import Path
 from mstool.dataset.files import INFO_FILE
 from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
-from mstool.paths import writable_folder
+from mstool.paths import quoted, writable_folder
 
 
 def _is_ours(root: Path) -> bool:
@@ -61,6 +61,39 @@ def refuse_nested(root: Path, sources: Sequence[Path]) -> None:
         if target.is_relative_to(read) or read.is_relative_to(target):
             how = "lies in" if target.is_relative_to(read) else "holds"
             raise UsageError(f"--output {root} {how} {source}, which is read", fix="choose another --output")
+
+
+def refuse_in_dataset(folder: Path, option: str, purpose: str) -> None:
+    """Refuse to write files that are no part of a dataset into one: they would be pushed with it.
+
+    Parameters
+    ----------
+    folder
+        Where they would go; something can be written there.
+    option
+        The option that names it.
+    purpose
+        What they are, for the name of the folder beside the dataset that the fix gives.
+
+    Raises
+    ------
+    UsageError
+        It is a dataset, or lies in one.
+
+    """
+    inside = folder.resolve()
+    around = next((each for each in (inside, *inside.parents) if is_dataset(each)), None)
+    if around is None:
+        return
+    # As it was given, where its name was.
+    given = next((each for each in (folder, *folder.parents) if each.name and each.resolve() == around), around)
+    other = given.with_name(f"{given.name}-{purpose}")
+    how = "is a LeRobot dataset" if inside == around else f"lies in the LeRobot dataset {given}"
+    raise UsageError(
+        f"{option} {folder} {how}: other files do not belong there",
+        fix=f"{option} {quoted(other)}",
+        change={option: other},
+    )
 
 
 def _beside(root: Path, purpose: str) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mstool.dataset.conventions import Conventions
+from mstool.dataset.target import refuse_in_dataset
 from mstool.evaluation.configuration import configuration, fingerprint, spans
 from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
@@ -37,6 +38,8 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
 
     Raises
     ------
+    UsageError
+        Nothing can be written where the results go, or that is a dataset.
     MstoolError
         As `PolicySource.conventions`, `PolicySource.open`, `plan_tasks` and `Runner`.
 
@@ -44,6 +47,9 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
     writable_folder(request.folder, "--output")
     if request.video is not None:
         writable_folder(request.video, "--video")
+        refuse_in_dataset(request.video, "--video", "videos")
+    if request.output is not None:
+        refuse_in_dataset(request.output, "--output", "results")
     source = request.source
     conventions = source.conventions()
     envs = choose_envs(request.envs, request.suite, conventions)

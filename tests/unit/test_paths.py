@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,23 @@ def test_nothing_can_be_written(mstool, pickcube, tmp_path, capsys, name, kind):
     assert "\nfix: " in err
     assert file.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes"]
+
+
+@pytest.mark.parametrize("name", ["eval", "generate", "video", "show"])
+@pytest.mark.parametrize("below", ["", "mine"])
+def test_nothing_is_written_into_a_dataset(mstool, pickcube, tmp_path, capsys, monkeypatch, name, below):
+    data = tmp_path / "a b"
+    (data / "meta").mkdir(parents=True)
+    (data / "meta" / "info.json").write_text("{}")
+    words = [word.format(out=data / below, data=pickcube, tmp=tmp_path) for word in COMMANDS[name]]
+    monkeypatch.setattr("sys.argv", ["mstool", *words])
+    assert mstool(*words) == 2
+    said, fix = capsys.readouterr().err.rsplit("\nfix: ", 1)
+    assert "a LeRobot dataset" in said or f"lies in the LeRobot dataset {data}" in said
+    again = shlex.split(fix)
+    assert again[-1].startswith(f"{data}-")
+    assert again[-2] == words[-2]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a b", "info.json", "meta"]
 
 
 def test_a_folder_that_may_not_be_written(tmp_path):

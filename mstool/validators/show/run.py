@@ -8,6 +8,7 @@ from typing import Any
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import Unavailable
 from mstool.dataset.locate import locate
+from mstool.dataset.target import refuse_in_dataset
 from mstool.errors import DataError, UsageError
 from mstool.installation import require
 from mstool.paths import quoted, writable_folder
@@ -55,7 +56,7 @@ def show(
     Raises
     ------
     UsageError
-        The dataset or the episode does not exist, or nothing can be written into `output`.
+        The dataset or the episode does not exist, or nothing can be written into `output`, or that is a dataset.
     DataError
         It is damaged.
     SetupError
@@ -65,6 +66,7 @@ def show(
     locate(root)
     if output is not None:
         writable_folder(output, "--output")
+        refuse_in_dataset(output, "--output", "shown")
     if rerun and output is None:
         raise UsageError(
             "--rerun writes a file",
