@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -46,6 +47,23 @@ def replace_text(path: Path, text: str) -> Path:
     """Write one file, as `replace_texts` does."""
     replace_texts({path: text})
     return path
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, with its ending, for a library to write; the block's end renames it.
+
+    What fails within the block, a full disk too, leaves `path` as it was. A file keeps its mode.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{uuid4().hex}.tmp{path.suffix}")
+    try:
+        yield aside
+        if path.exists():
+            aside.chmod(path.stat().st_mode & 0o777)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def replace_json(documents: Mapping[Path, object]) -> tuple[Path, ...]:

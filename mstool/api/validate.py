@@ -4,12 +4,16 @@ from pathlib import Path
 
 from mstool.api.arguments import PathLike, Words, path_or_none, words
 from mstool.dataset.locate import locate
+from mstool.errors import UsageError
 from mstool.paths import writable_file
 from mstool.progress import notify
 from mstool.validators.check import ReplayDataset
 from mstool.validators.record import record
 from mstool.validators.report import ValidationReport
 from mstool.validators.runner import validate as run_checks
+
+# How the name of a page ends: a file of another kind is not replaced by one.
+_PAGES = (".html", ".htm")
 
 
 def validate(
@@ -59,12 +63,18 @@ def validate(
     Raises
     ------
     UsageError
-        There is no such dataset, target or code.
+        There is no such dataset, target or code, or `html` is no page's name.
 
     """
     root = locate(Path(dataset))
     page = path_or_none(html)
     if page is not None:
+        if page.suffix.lower() not in _PAGES:
+            raise UsageError(
+                f"--html {page}: the name ends in none of {', '.join(_PAGES)}",
+                fix="--html report.html",
+                change={"--html": "report.html"},
+            )
         writable_file(page, "--html")
     replayer, why = _replay(wanted=replay)
     chosen, left_out = ([code.upper() for code in words(codes)] for codes in (select, ignore))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mstool.atomic import replace_text
+from mstool.atomic import replace_text, written_aside
 
 FILE, PICTURE = "curve.json", "curve.png"
 # Episodes that a point of the picture is the mean of.
@@ -54,6 +54,5 @@ def write_curve(points: Sequence[dict[str, Any]], about: dict[str, Any], folder:
         axes.grid(alpha=0.3)
     figure.axes[0].legend(loc="lower right", fontsize=8)
     figure.suptitle(f"{about.get('method', '')} on {', '.join(about.get('envs', []))}", fontsize=10)
-    aside = folder / f".{PICTURE}"
-    figure.savefig(aside, dpi=110, format="png")
-    aside.replace(folder / PICTURE)
+    with written_aside(folder / PICTURE) as aside:
+        figure.savefig(aside, dpi=110)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mstool.atomic import written_aside
 from mstool.errors import DataError, UsageError
 from mstool.installation import require
 from mstool.markup import plot_text
@@ -33,7 +34,11 @@ def check_plot(path: Path) -> None:
 
     """
     if path.suffix not in _ENDINGS:
-        raise UsageError(f"--plot {path}: the name ends in none of {', '.join(_ENDINGS)}", fix="--plot stats.png")
+        raise UsageError(
+            f"--plot {path}: the name ends in none of {', '.join(_ENDINGS)}",
+            fix="--plot stats.png",
+            change={"--plot": "stats.png"},
+        )
     writable_file(path, "--plot")
     require("--plot", ["matplotlib"])
 
@@ -58,8 +63,8 @@ def plot(result: StatsResult, path: Path) -> None:
     for place, (vector, dim) in enumerate(cells):
         _draw(figure.add_subplot(down, _ACROSS, place + 1), vector, dim)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+        with written_aside(path) as aside:
+            figure.savefig(aside, dpi=110)
     except OSError as error:
         raise DataError(
             f"cannot write {path}: {error.strerror}", fix="--plot a file in a folder you can write to"

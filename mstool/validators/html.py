@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mstool.atomic import replace_text
 from mstool.contract import Array
 from mstool.errors import DataError
 from mstool.markup import html_text as _e
@@ -56,8 +57,7 @@ def write_html(report: ValidationReport, path: Path) -> None:
 
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(_page(report)), encoding="utf-8")
+        replace_text(path, "".join(_page(report)))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", fix="give --html a file in a folder you can write to") from error
 

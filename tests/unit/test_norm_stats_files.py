@@ -1,5 +1,6 @@
 """The files that are written, compared and drawn."""
 
+import errno
 import json
 import os
 import subprocess
@@ -211,6 +212,22 @@ def test_plot(tmp_path):
     for path in (tmp_path / "stats.txt", tmp_path / "stats.png/stats.png"):
         with pytest.raises(UsageError):
             check_plot(path)
+
+
+def test_a_plot_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
+    def full(_, path, **__):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    data = {"observation.state": np.ones((9, 1), dtype=np.float32), "action": np.ones((9, 1), dtype=np.float32)}
+    result = compute([write_dataset(tmp_path / "d", data, [9])], features=False)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "stats.png").write_bytes(b"old")
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    with pytest.raises(DataError, match="No space left"):
+        plot(result, out / "stats.png")
+    assert [(path.name, path.read_bytes()) for path in out.iterdir()] == [("stats.png", b"old")]
 
 
 def test_statistics_that_go_elsewhere_leave_the_datasets_alone(tmp_path):

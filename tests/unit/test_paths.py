@@ -54,6 +54,19 @@ def test_nothing_can_be_written(mstool, pickcube, tmp_path, capsys, name, kind):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes"]
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "right"), [("html", "thesis.tex", "report.html"), ("plot", "thesis.tex", "stats.png")]
+)
+def test_a_file_of_another_kind_is_not_replaced(mstool, pickcube, tmp_path, capsys, monkeypatch, name, given, right):
+    file = tmp_path / given
+    file.write_text("mine")
+    words = [*(word.format(data=pickcube, out="") for word in COMMANDS[name][:-1]), str(file)]
+    monkeypatch.setattr("sys.argv", ["mstool", *words])
+    assert mstool(*words) == 2
+    assert capsys.readouterr().err.endswith(f"\nfix: {shlex.join(['mstool', *words[:-1], right])}\n")
+    assert file.read_text() == "mine"
+
+
 @pytest.mark.parametrize("name", ["eval", "generate", "video", "show"])
 @pytest.mark.parametrize("below", ["", "mine"])
 def test_nothing_is_written_into_a_dataset(mstool, pickcube, tmp_path, capsys, monkeypatch, name, below):

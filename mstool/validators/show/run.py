@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mstool.atomic import written_aside
 from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.files import Unavailable
 from mstool.dataset.locate import locate
@@ -110,7 +111,8 @@ def _write(data: SampledView, row: EpisodeRow, output: Path, rerun: bool, notify
     }
     for name, write in parts.items():
         notify(f"writing {output / name}")
-        write(output / name)
+        with written_aside(output / name) as aside:
+            write(aside)
         files.append(output / name)
     if rerun:
         from mstool.validators.show.rerun_file import write_rerun
