@@ -5,19 +5,26 @@ from contextlib import suppress
 
 from mstool.errors import DataError, MstoolError
 from mstool.maniskill2lerobot.batches import Batch
-from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL
+from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT
 from mstool.simulators.benchmarks import benchmark_of
 
 
 def nothing_kept(batches: Sequence[Batch], dropped: Mapping[str, int]) -> MstoolError:
     """Return the error of a conversion whose demos were all dropped, `dropped` being {reason: count}."""
-    reasons = ", ".join(f"{count} x {reason}" for reason, count in dropped.items())
+    reasons = ", ".join(
+        f"{count} x {_too_long(batches) if reason == TIMEOUT else reason}" for reason, count in dropped.items()
+    )
     env_id = batches[0].recipe.env_id
     others = benchmark_of(env_id).other_demos(env_id)
     advice = from_states(batches, dropped)
+    change: dict[str, object] = {}
+    if 2 * dropped.get(TIMEOUT, 0) >= _asked(batches):
+        change = {"--horizon": _long_enough(batches)}
+        advice = f"--horizon {change['--horizon']}"
     return MstoolError(
         f"none of the {_asked(batches)} demos led to success: {reasons}",
         fix=f"{advice}; or convert other demos: {others}" if advice else others,
+        change=change,
     )
 
 
@@ -27,6 +34,24 @@ def from_states(batches: Sequence[Batch], dropped: Mapping[str, int]) -> str:
     if not most or not all(map(_hold_states, batches)):
         return ""
     return "add --from-states, which renders the states that they hold and executes nothing"
+
+
+def _too_long(batches: Sequence[Batch]) -> str:
+    horizons = {batch.recipe.horizon for batch in batches}
+    return "longer than --horizon" + (f" {horizons.pop()}" if len(horizons) == 1 else "")
+
+
+def _long_enough(batches: Sequence[Batch]) -> int:
+    """Return a horizon, in steps, for every demo that can be read; in another control mode it may take more steps."""
+    found = 0
+    for batch in batches:
+        for position in batch.positions:
+            with suppress(DataError):
+                demo = batch.recipe.of(batch.source.demos.read(position))
+                steps = len(demo.actions)
+                same = batch.recipe.control_mode in {"", demo.control_mode} and steps > batch.recipe.horizon
+                found = max(found, steps if same else 2 * max(steps, batch.recipe.horizon))
+    return found
 
 
 def _asked(batches: Sequence[Batch]) -> int:

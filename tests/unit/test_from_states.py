@@ -77,8 +77,11 @@ def test_a_file_without_states_can_be_executed(demo_copy):
     ],
 )
 def test_they_are_advised_where_most_demos_fail_when_executed(dropped, observations, states, advised):
-    demos = SimpleNamespace(read=lambda _: SimpleNamespace(states=states))
-    recipe = SimpleNamespace(observations=observations, env_id="PickCube-v1")
+    demo = SimpleNamespace(actions=[0] * 9, control_mode="a", states=states)
+    demos = SimpleNamespace(read=lambda _: demo)
+    recipe = SimpleNamespace(
+        observations=observations, env_id="PickCube-v1", horizon=3, control_mode="a", of=lambda each: each
+    )
     batches = [SimpleNamespace(recipe=recipe, positions=[0, 1, 2, 3], source=SimpleNamespace(demos=demos))]
     assert ("--from-states" in from_states(batches, dropped)) == advised
     error = nothing_kept(batches, dropped)
@@ -96,3 +99,20 @@ def test_the_two_ways_to_take_a_file_exclude_each_other(mstool, demo_copy, tmp_p
     words = ("convert", "--env", "PickCube-v1", "--demos", demo_copy, "--output", tmp_path / "out")
     assert mstool(*words, "--from-states", "--observations", "recorded") == 2
     assert "leave one out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("layout", "mode"), [("native", "pd_joint_pos"), ("libero", "pd_ee_delta_pose")])
+def test_demos_that_are_longer_than_the_horizon(layout, mode):
+    """The horizon that the fix names is long enough for each of them, also with a conversion's few steps more."""
+    demos = DemoFile(DEMOS / "PickCube-v1")
+    recipe = make_recipe("PickCube-v1", observations="replayed", horizon=3, layout=layout, control_mode=mode)
+    error = nothing_kept([Batch(DemoSource(demos, "local"), recipe)], {"timeout": 4})
+    assert error.message == "none of the 4 demos led to success: 4 x longer than --horizon 3"
+    longest = max(len(demos.read(position).actions) for position in range(4))
+    assert error.change == {"--horizon": longest if mode == demos.read(0).control_mode else 2 * longest}
+
+
+def test_most_demos_within_the_horizon_get_no_longer_one():
+    error = nothing_kept([batch(DEMOS / "PickCube-v1", "replayed")], {"timeout": 1, "not successful": 3})
+    assert "1 x longer than --horizon 150" in error.message
+    assert not error.change
