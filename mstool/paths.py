@@ -4,7 +4,7 @@ import errno
 import os
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mstool.errors import MstoolError, UsageError
@@ -73,6 +73,20 @@ def writable_folder(path: Path, option: str, *, beside: bool = False, fix: str =
         raise _refusal(option, path, f"cannot be written to: {obstacle}", fix)
 
 
+def check_spared(output: Path, option: str, read: Mapping[str, Path | None], *, fix: str = "") -> None:
+    """Check that a folder that is replaced holds nothing that is read: {what it is: where it is}.
+
+    Raises
+    ------
+    UsageError
+        It does.
+
+    """
+    for what, path in read.items():
+        if path is not None and path.resolve().is_relative_to(output.resolve()):
+            raise UsageError(f"{option} {output} holds {what} that is read", fix=fix or f"choose another {option}")
+
+
 def writable_file(path: Path, option: str, *, fix: str = "") -> None:
     """Check that the file `path` can be written, in a folder that need not exist yet; nothing is created.
 
@@ -132,6 +146,9 @@ def _refusal(option: str, path: Path, what: str, fix: str) -> UsageError:
 def _obstacle(folder: Path) -> str:
     """Say why no file can be written into `folder`, or into what there is of the way to it; empty when one can."""
     folder = folder.absolute()
+    missing = next((each for each in reversed(folder.parents) if not _is_there(each)), None)
+    if missing is not None and ".." in folder.parts:  # where it leads is known once that is there
+        return f"there is no folder {missing}"
     try:
         there = next(each for each in (folder, *folder.parents) if _is_there(each))
         if not there.is_dir():

@@ -20,7 +20,7 @@ from mstool.improvement.saving import resumable
 from mstool.improvement.seeds import first_seed
 from mstool.installation import require
 from mstool.json_files import load_json
-from mstool.paths import writable_folder
+from mstool.paths import check_spared, writable_folder
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
 from mstool.training.checkpoint_sidecar import read_run
@@ -83,6 +83,9 @@ def prepare(options: ImproveOptions) -> Prepared:
     output = options.output or Path("runs") / f"improve-{options.method}-{run_name(model)}"
     _check_output(options, output)
     dataset = options.dataset or _trained_on(model)
+    if options.overwrite:
+        another = options.command(output="runs/ANOTHER", overwrite=False)
+        check_spared(output, "--output", {"the policy": model, "the dataset": dataset}, fix=another)
     conventions = checkpoint_conventions(model, dataset, COMMAND)
     envs = choose_envs(options.envs, None, conventions)
     for env_id in envs:

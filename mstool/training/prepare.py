@@ -1,6 +1,7 @@
 """From options to a plan that can start: everything that is checked in seconds, the quick and the certain first."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mstool.dataset.conventions import load_conventions
@@ -11,7 +12,7 @@ from mstool.dataset.training import VERSION, read_facts
 from mstool.errors import UsageError, together
 from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
-from mstool.paths import quoted, writable_folder
+from mstool.paths import check_spared, quoted, writable_folder
 from mstool.progress import Notify
 from mstool.torch_device import choose_device
 from mstool.training import gate, pictures, resume
@@ -131,6 +132,8 @@ def check_output(options: FinetuneOptions) -> None:
     another = options.command(output="runs/ANOTHER", overwrite=False)
     if not (output / resume.CHECKPOINTS).is_dir() and not (output / "train_log.jsonl").is_file():
         raise UsageError(f"--output {output} holds something else than a training", fix=another)
+    init = Path(options.init) if options.init and options.loads_weights else None
+    check_spared(output, "--output", {"the dataset": options.dataset, "the policy": init}, fix=another)
     if not options.overwrite:
         raise _exists(options, another)
 

@@ -11,7 +11,7 @@ from typing import Any
 from mstool.dataset.files import RESULTS_FILE
 from mstool.errors import DataError, UsageError
 from mstool.json_files import load_json
-from mstool.paths import checkpoint_name, quoted, writable_folder
+from mstool.paths import check_spared, checkpoint_name, quoted, writable_folder
 from mstool.training.checkpoint_sidecar import RUN_FILE, read_run
 from mstool.training.policy_card import policy_card
 from mstool.training.presets import PRESETS
@@ -114,8 +114,7 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
 
     """
     writable_folder(output, "--output", beside=True)
-    if model.resolve().is_relative_to(output.resolve()):
-        raise UsageError(f"--output {output} holds the policy that is read", fix="choose another --output")
+    check_spared(output, "--output", {"the policy": model})
     if output.exists():
         if not overwrite:
             raise UsageError(f"{output} exists", fix="add --overwrite to replace it, or choose another --output")

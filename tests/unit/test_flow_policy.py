@@ -17,7 +17,16 @@ from torch import nn
 from mstool.training.flow.augmentation import jitter, reduce_to, shift
 from mstool.training.flow.configuration_flow import FlowConfig
 from mstool.training.flow.modeling_flow import FlowPolicy
-from mstool.training.flow.network import ActionExpert, AdaRMSNorm, Attention, RMSNorm, _resnet18, rms, sinusoidal
+from mstool.training.flow.network import (
+    ActionExpert,
+    AdaRMSNorm,
+    Attention,
+    ObservationEncoder,
+    RMSNorm,
+    _resnet18,
+    rms,
+    sinusoidal,
+)
 from mstool.training.flow.objective import Ddpm, FlowMatching
 from mstool.training.flow.processor_flow import word_ids
 
@@ -147,6 +156,14 @@ def test_adarmsnorm_starts_as_plain_rms_norm_with_a_closed_gate():
     torch.testing.assert_close(y, rms(x))
     torch.testing.assert_close(y, RMSNorm(8)(x))
     assert not gate.any()
+
+
+def test_one_small_picture_alone_can_be_trained_on():
+    widths = {"state_size": 2, "backbone_width": 8, "width": 16, "heads": 1, "layers": 1}
+    encoder = ObservationEncoder(cameras=1, image_size=(32, 32), vocabulary=8, max_words=2, **widths).train()
+    tokens, _ = encoder(torch.randn(1, 1, 3, 32, 32), torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.long))
+    tokens.sum().backward()
+    assert tokens.shape == (1, 4, 16)
 
 
 def test_draws_of_one_frame_share_its_context_and_nothing_else():

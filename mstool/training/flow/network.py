@@ -168,7 +168,10 @@ class ObservationEncoder(nn.Module):
         for index, (backbone, project) in enumerate(zip(self.backbones, self.project, strict=True)):
             # The pictures alone: weights of this format would give the optimizer a state that safetensors refuses.
             picture = images[:, index].contiguous(memory_format=torch.channels_last)
-            features = backbone(picture).flatten(2).transpose(1, 2)
+            # Twice where it is alone: a batch norm in training refuses a single number per channel (32 px, one frame).
+            alone = self.training and len(picture) == 1
+            features = backbone(picture.expand(2, -1, -1, -1) if alone else picture)[: len(picture)]
+            features = features.flatten(2).transpose(1, 2)
             tokens.append(project(features) + self.place[index])
         pictured = torch.cat([*tokens, self.state(state)[:, None]], dim=1)
         x = torch.cat([pictured, self.words(words) + self.word_place], dim=1)
