@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,10 @@ _MISPLACED = {
     errno.EBUSY: "it is in use",
     errno.EXDEV: "it is on another file system",
 }
+# What safetensors says of a full disk or quota, and torch, whose file has another length than what was written.
+_NO_SPACE = re.compile(
+    r"No space left|quota exceeded|inline_container\.cc:\d+\] . (unexpected pos|PytorchStreamWriter failed)"
+)
 
 
 def as_file_name(env_id: str) -> str:
@@ -117,25 +122,34 @@ def writable_file(path: Path, option: str, *, fix: str = "") -> None:
         raise _refusal(option, path, f"cannot be written: {obstacle}", fix)
 
 
-def explain(error: OSError, words: Sequence[str]) -> MstoolError | None:
+def no_space(error: BaseException) -> bool:
+    """Tell whether an error says that the disk is full, the operating system's or of a library that writes weights."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return bool(_NO_SPACE.search(str(error)))
+
+
+def explain(error: Exception, words: Sequence[str]) -> MstoolError | None:
     """Say what the operating system refused; None where neither the user nor the machine is the cause.
 
     Parameters
     ----------
     error
-        What was raised, of whatever call.
+        What was raised, of whatever call; of what is no OSError, a full disk alone is known.
     words
         The command line: a path that it names is the user's.
 
     """
+    again = "free space and run the same command again"
+    if not isinstance(error, OSError):
+        return MstoolError("the disk is full", fix=again) if no_space(error) else None
     known = _REFUSED | (_MISPLACED if _is_given(error, words) else {})
     if error.errno not in known:
         return None
     what = f"{error.filename}: " if error.filename else ""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     return MstoolError(
         f"{what}{known[error.errno]}",
-        fix="free space and run the same command again" if full else "choose another path, or change its permissions",
+        fix=again if no_space(error) else "choose another path, or change its permissions",
     )
 
 

@@ -19,7 +19,7 @@ from mstool.cli.finetune import finetune
 from mstool.cli.improve import improve
 from mstool.cli.layouts import layouts
 from mstool.cli.merge import merge
-from mstool.cli.output import print_error, say
+from mstool.cli.output import print_error
 from mstool.cli.own_words import fix_of
 from mstool.cli.pull import pull
 from mstool.cli.push import push
@@ -47,8 +47,15 @@ _USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 # What Typer returns after Ctrl-C; our exit codes are 0, 1 and 2.
 _CTRL_C = 130
 
-# They write nothing before their end.
-_ONLY_LOOK = {"describe", "doctor", "envs", "layouts", "stats", "validate"}
+# What an interrupted command leaves. Those that keep more, and say how much, raise an error of their own.
+_KEEP = {
+    **dict.fromkeys(("convert", "build", "merge", "export", "describe", "stats", "validate"), "nothing was changed"),
+    "eval": "episodes that had ended are kept",
+    "finetune": "checkpoints that were saved are kept",
+    "improve": "checkpoints that were saved are kept",
+    "pull": "what had arrived is kept",
+    "push": "what the hub had received it keeps",
+}
 
 
 def _version(show: bool) -> None:
@@ -85,12 +92,10 @@ app.command()(doctor)
 
 
 def _interrupted() -> NoReturn:
-    """Say what an interrupted command leaves, and the command that goes on with it."""
+    """Say what an interrupted command leaves, and the same command: it goes on with that, or begins again."""
+    kept = next((kept for command, kept in _KEEP.items() if command in sys.argv[1:2]), "")
     again = shlex.join(["mstool", *(word for word in sys.argv[1:] if word != "--fresh")])
-    if set(sys.argv[1:2]) & _ONLY_LOOK:
-        say(f"interrupted; nothing was changed: {again}  begins again")
-    else:
-        say(f"interrupted; what was finished is kept: {again}  goes on")
+    print_error(MstoolError(f"interrupted{f'; {kept}' if kept else ''}", fix=again), again)
     sys.exit(1)
 
 
@@ -120,14 +125,14 @@ def main() -> None:
     except _USAGE_ERROR as error:
         _print_usage_error(error)
         sys.exit(2)
-    except OSError as error:
+    except (KeyboardInterrupt, typer.Abort):
+        _interrupted()
+    except Exception as error:
         problem = explain(error, sys.argv[1:])
         if problem is None:
             raise
         print_error(problem)
         sys.exit(problem.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        _interrupted()
     if code == _CTRL_C:
         _interrupted()
     sys.exit(code if isinstance(code, int) else 0)

@@ -14,7 +14,8 @@ from mstool.improvement.options import ImproveOptions
 from mstool.improvement.prepare import Prepared
 from mstool.improvement.report import ImprovePlan
 from mstool.improvement.rows import Sizes
-from mstool.training.problems import no_memory, no_space
+from mstool.paths import no_space
+from mstool.training.problems import no_memory
 
 
 def open_policy(prepared: Prepared) -> LerobotPolicy:

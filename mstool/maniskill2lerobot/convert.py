@@ -1,6 +1,5 @@
 """`convert`: demos to LeRobot datasets on disk."""
 
-import errno
 import shutil
 import time
 from collections import Counter
@@ -11,12 +10,13 @@ from pathlib import Path
 
 from mstool.contract import Storage, Version
 from mstool.dataset.target import check_target, locked, work_folder
+from mstool.errors import MstoolError
 from mstool.maniskill2lerobot.batches import Part
 from mstool.maniskill2lerobot.dropped import from_states, nothing_kept
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import MARKER, EpisodeMark
 from mstool.maniskill2lerobot.executors.base import Executor, UnderWay
-from mstool.maniskill2lerobot.executors.job import ConvertJob, disk_full
+from mstool.maniskill2lerobot.executors.job import ConvertJob, disk_full, finished
 from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.report import ConvertReport, video_quality
 from mstool.maniskill2lerobot.resume import check_finished, clear, sweep
@@ -24,6 +24,7 @@ from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike
 from mstool.maniskill2lerobot.writers.provenance import unverified
 from mstool.ordering import firsts_first
+from mstool.paths import no_space
 from mstool.progress import Notify, Progress
 from mstool.simulators.benchmarks import benchmark_of
 
@@ -102,7 +103,7 @@ def convert(
         Demos are damaged (they are listed) and `skip_invalid` is False, or an environment cannot be built or does not
         fit into one dataset with the others.
     MstoolError
-        No demo led to success, or the disk is full.
+        No demo led to success, the disk is full, or Ctrl-C was pressed.
 
     """
     started = time.monotonic()
@@ -121,9 +122,20 @@ def convert(
             frames = sum(episode.mark.frames for each in opened for episode in each.kept.values())
             return [_finish(each, formats, started, frames, overwrite=overwrite) for each in opened]
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if not no_space(error):
                 raise
-            raise disk_full(opened[0].work) from error
+            raise disk_full(opened[0].work, kept=sum(finished(each.work) for each in opened)) from error
+        except KeyboardInterrupt:
+            kept = sum(finished(each.work) for each in opened)
+            raise _interrupted(kept, opened[0].work) from None
+
+
+def _interrupted(kept: int, work: Path) -> MstoolError:
+    """Say how many finished episodes an interrupted run leaves."""
+    said = "interrupted before an episode was finished"
+    if kept:
+        said = f"interrupted; finished episodes, which the same command goes on with: {kept} in {work}"
+    return MstoolError(said, fix="run the same command again", change={"--fresh": None})
 
 
 def _open(part: Part, invalid: Sequence[Collection[int]], held: ExitStack, *, fresh: bool) -> _Opened:

@@ -1,6 +1,5 @@
 """What goes wrong inside a training, in words that end with what to change."""
 
-import errno
 import re
 import signal
 import traceback
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError
-from mstool.paths import quoted
+from mstool.paths import no_space, quoted
 from mstool.training.batches import BrokenLoss
 from mstool.training.interrupts import Interrupted
 from mstool.training.memory import Memory
@@ -34,8 +33,6 @@ _ENDINGS = {
 
 # What torch says of a GPU, of the machine's memory, and cuBLAS of its own.
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
-# What safetensors says of a full disk, and torch, whose file has another length than what was written.
-_NO_SPACE = re.compile(r"No space left|inline_container\.cc:\d+\] . (unexpected pos|PytorchStreamWriter failed)")
 
 
 class Stopped(MstoolError):  # noqa: N818  # not an error: a wish of the user's
@@ -92,13 +89,6 @@ def _explain(
 def no_memory(error: Exception) -> bool:
     """Tell whether an error says that memory ended, the machine's or a GPU's."""
     return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(str(error)))
-
-
-def no_space(error: Exception) -> bool:
-    """Tell whether an error says that the disk is full."""
-    if isinstance(error, OSError):
-        return error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return bool(_NO_SPACE.search(str(error)))
 
 
 def _worker_ended(error: BaseException, options: FinetuneOptions, num_workers: int) -> SetupError:

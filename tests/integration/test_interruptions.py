@@ -86,7 +86,8 @@ def test_ctrl_c_then_kill_then_the_same_bytes(tmp_path, mstool):
         assert not root.exists()
         if stop == signal.SIGINT:
             assert run.returncode == 1
-            assert "run the same command again" in err
+            assert "finished episodes, which the same command goes on with: " in err
+            assert "\nfix: mstool convert " in err
             assert "Traceback" not in err
     finished = {path: path.stat().st_mtime_ns for path in work.glob("episode_*/episode.json")}
     # The killed run's worker may still be finishing its episode; it does no harm.

@@ -1,5 +1,7 @@
 """A command that an error tells is the user's own, with what is at fault changed and nothing lost."""
 
+import shlex
+
 import pytest
 import typer
 from support.converted import command
@@ -60,8 +62,10 @@ def test_what_is_pasted_after_a_dry_run_is_one(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("convert -e A -o out --fresh", "what was finished is kept: mstool convert -e A -o out  goes on"),
-        ("stats data", "nothing was changed: mstool stats data  begins again"),
+        ("convert -e A -o out --fresh", "; nothing was changed\nfix: mstool convert -e A -o out"),
+        ("merge a b -o out", "; nothing was changed\nfix: mstool merge a b -o out"),
+        ("eval --policy 'a b'", "; episodes that had ended are kept\nfix: mstool eval --policy 'a b'"),
+        ("show data", "\nfix: mstool show data"),
     ],
 )
 def test_ctrl_c_says_what_is_kept_and_the_command_that_goes_on(monkeypatch, capsys, line, said):
@@ -69,8 +73,8 @@ def test_ctrl_c_says_what_is_kept_and_the_command_that_goes_on(monkeypatch, caps
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mstool.cli.main.app", interrupted)
-    monkeypatch.setattr("sys.argv", ["mstool", *line.split()])
+    monkeypatch.setattr("sys.argv", ["mstool", *shlex.split(line)])
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 1
-    assert capsys.readouterr().err == f"interrupted; {said}\n"
+    assert capsys.readouterr().err == f"error: interrupted{said}\n"

@@ -1,6 +1,5 @@
 """The unit of work, one demo to one shard, and the process that does it again and again."""
 
-import errno
 import time
 import traceback
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from mstool.maniskill2lerobot.episode.from_states import StatesSource
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.recorded import RecordedSource, recorded_file
 from mstool.maniskill2lerobot.episode.replay import Replayer
-from mstool.maniskill2lerobot.episode.shard import EpisodeMark, Tell, convert_episode, silent
+from mstool.maniskill2lerobot.episode.shard import MARKER, EpisodeMark, Tell, convert_episode, silent
 from mstool.maniskill2lerobot.episode.source import EpisodeSource
+from mstool.paths import no_space
 from mstool.simulators.base import Simulator, SimulatorSpec
 from mstool.simulators.benchmarks import benchmark_of, build_simulator
 from mstool.simulators.demos import Demo, Demos
@@ -76,11 +76,17 @@ class ConvertWorker:
         return self._simulator[1]
 
 
-def disk_full(work: Path) -> MstoolError:
-    """Say that the disk is full and that nothing is lost."""
+def finished(work: Path) -> int:
+    """Return how many episodes a work folder holds."""
+    return sum(1 for _ in work.glob(f"*/*/{MARKER}"))
+
+
+def disk_full(work: Path, *, kept: int = 0) -> MstoolError:
+    """Say that the disk is full, and what is kept: so many episodes, which the same command goes on with."""
+    episodes = "; the episodes finished so far are kept there" if kept else ""
     return MstoolError(
-        f"the disk that holds {work} is full; the episodes finished so far are kept there",
-        fix="free space and run the same command again: it goes on where it stopped",
+        f"the disk that holds {work} is full{episodes}",
+        fix="free space and run the same command again" + (": it goes on where it stopped" if kept else ""),
     )
 
 
@@ -90,10 +96,9 @@ def attempt(worker: ConvertWorker, job: ConvertJob, tell: Tell = silent) -> Answ
         return worker.do(job, tell)
     except MstoolError as error:
         return error
-    except OSError as error:
-        return disk_full(job.shard.parent) if error.errno == errno.ENOSPC else traceback.format_exc()
-    except Exception:  # noqa: BLE001 - whatever it was, the parent reports it and the run goes on
-        return traceback.format_exc()
+    except Exception as error:  # noqa: BLE001 - whatever it was, the parent reports it and the run goes on
+        work = job.shard.parent.parent
+        return disk_full(work, kept=finished(work)) if no_space(error) else traceback.format_exc()
 
 
 def serve(pipe: Connection) -> None:

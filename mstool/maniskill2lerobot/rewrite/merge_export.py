@@ -1,6 +1,5 @@
 """`merge` and `export`: datasets to datasets, without simulation."""
 
-import errno
 import shlex
 import shutil
 import time
@@ -25,6 +24,7 @@ from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.features import camera_columns, vector_columns
 from mstool.maniskill2lerobot.writers.provenance import unverified
+from mstool.paths import no_space
 
 
 def export(
@@ -216,7 +216,7 @@ def _rebuild(
             more = {"warnings": warnings, "exported_from": exported_from}
             assemble(episodes, root, work, formats, demos, dropped, overwrite=overwrite, more=more)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if not no_space(error):
                 raise
             raise disk_full(work) from error
         finally:

@@ -1,6 +1,5 @@
 """Datasets made elsewhere to one dataset: rows, packets, statistics and what else they say."""
 
-import errno
 import json
 import shlex
 import shutil
@@ -34,6 +33,7 @@ from mstool.maniskill2lerobot.rewrite.elsewhere.videos import Videos, videos_of
 from mstool.maniskill2lerobot.rewrite.report import RebuildReport
 from mstool.maniskill2lerobot.writers.episodes import vector_stats
 from mstool.norm_stats.output import write_feature_stats
+from mstool.paths import no_space
 
 
 def carry(
@@ -81,7 +81,7 @@ def carry(
                 fix=shlex.join(["mstool", "validate", str(sources[0].root)]),
             ) from error
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if not no_space(error):
                 raise
             raise disk_full(work) from error
         finally:
