@@ -137,7 +137,7 @@ def test_interrupted_and_resumed_is_the_same_evaluation(mstool, act, tmp_path, c
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=120)
     assert run.returncode == 1
-    assert "run the same command again" in said
+    assert "error: interrupted; episodes that had ended are kept" in said
     assert "Traceback" not in said
     assert not (cut / "results.json").exists()
 
