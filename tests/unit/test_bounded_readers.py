@@ -19,8 +19,7 @@ OPENERS = {
     "cv2.imread": set(),
     "cv2.VideoCapture": set(),
     "Image.open": {"dataset/media.py"},
-    # The second puts together what its own workers have just written.
-    "h5py.File": {"simulators/hdf5.py", "maniskill/demos/team.py"},
+    "h5py.File": {"simulators/hdf5.py"},
     "json.load": set(),
     "json.loads": {"json_files.py"},
     "pickle.load": set(),
@@ -31,8 +30,11 @@ OPENERS = {
     "np.load": {"writers/histograms.py", "episode/shard.py", "maniskill/mesh_cache.py"},
 }
 LONG = {"pyarrow.parquet": "pq", "pandas": "pd", "pyarrow.dataset": "ds", "numpy": "np"}
-# Text that is in memory already, of this very program: its own description, a child's answer, a line of its log.
+# Text that is in memory already, of this very program: its own description, a child's answer, a line of its log, an
+# attempt's listing that its own workers wrote.
 IN_MEMORY = {
+    "evaluation/kept.py",
+    "maniskill/demos/team.py",
     "episode/recipe.py",
     "doctor/rendering.py",
     "training/logs.py",
