@@ -1,6 +1,5 @@
 """The record that a person's claims make of a dataset."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -119,7 +118,7 @@ def _units(root: Path, info: Info, layout: Layout, mode: str) -> dict[str, list[
             f"{root} has no columns of a state and actions under names that are known "
             f"({', '.join('+'.join(names) for names in (*STATE_COLUMNS, *ACTION_COLUMNS))})",
             fix=f"mstool export {quoted(root)} --rename OLD=observation.state --rename OLD=action "
-            f"--output {shlex.quote(f'{root}-renamed')}",
+            f"--output {quoted(f'{root}-renamed')}",
         )
     parts = dict(layout.openpi_state) if len(states) > 1 else {states[0]: slice(None)}
     units = {name: list(layout.state.units[parts.get(name, slice(None))]) for name in states}
@@ -176,6 +175,6 @@ def _image_size(root: Path, info: Info) -> list[int]:
         told = ", ".join(f"{name} {height}x{width}" for name, (height, width) in sizes.items())
         raise UsageError(
             f"{root}: cameras of several sizes ({told}): a record knows one; leave all but one size out",
-            fix=f"mstool export {quoted(root)} --drop {list(sizes)[-1]} --output {shlex.quote(f'{root}-less')}",
+            fix=f"mstool export {quoted(root)} --drop {list(sizes)[-1]} --output {quoted(f'{root}-less')}",
         )
     return list(next(iter(sizes.values()), ()))

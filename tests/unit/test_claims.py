@@ -132,7 +132,7 @@ def test_words_that_cannot_be(tmp_path, mstool, capsys):
     root = elsewhere(tmp_path)
     for words, text in (
         ((), "what is the dataset made of, or what is it?"),
-        (("--layout", "native"), "which environment, which control mode?"),
+        (("--layout", "native"), "which environment, which control mode (mstool envs)?"),
         (("--layout", "libero", "--env", "PickCube-v1", "--env", "PushCube-v1"), "which episodes are of which?"),
         (("--layout", "libero", "--env", "no such words=PickCube-v1"), "no episode has the sentence 'no such words'"),
         (("--claims", root / "meta/info.json", "--layout", "libero"), "what is it?"),
