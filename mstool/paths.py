@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mstool.errors import MstoolError, UsageError
@@ -76,20 +76,6 @@ def writable_folder(path: Path, option: str, *, beside: bool = False, fix: str =
     obstacle = _obstacle(path) or (_obstacle(path.absolute().parent) if beside else "")
     if obstacle:
         raise _refusal(option, path, f"cannot be written to: {obstacle}", fix)
-
-
-def check_spared(output: Path, option: str, read: Mapping[str, Path | None], *, fix: str = "") -> None:
-    """Check that a folder that is replaced holds nothing that is read: {what it is: where it is}.
-
-    Raises
-    ------
-    UsageError
-        It does.
-
-    """
-    for what, path in read.items():
-        if path is not None and path.resolve().is_relative_to(output.resolve()):
-            raise UsageError(f"{option} {output} holds {what} that is read", fix=fix or f"choose another {option}")
 
 
 def writable_file(path: Path, option: str, *, fix: str = "") -> None:

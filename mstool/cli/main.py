@@ -91,15 +91,19 @@ app.command("eval")(evaluate)
 app.command()(doctor)
 
 
+def _fail(error: MstoolError, fix: str = "") -> NoReturn:
+    print_error(error, fix, as_json="--json" in sys.argv[1:])
+    sys.exit(error.exit_code)
+
+
 def _interrupted() -> NoReturn:
     """Say what an interrupted command leaves, and the same command: it goes on with that, or begins again."""
     kept = next((kept for command, kept in _KEEP.items() if command in sys.argv[1:2]), "")
     again = shlex.join(["mstool", *(word for word in sys.argv[1:] if word != "--fresh")])
-    print_error(MstoolError(f"interrupted{f'; {kept}' if kept else ''}", fix=again), again)
-    sys.exit(1)
+    _fail(MstoolError(f"interrupted{f'; {kept}' if kept else ''}", fix=again))
 
 
-def _print_usage_error(error: typer.BadParameter) -> None:
+def _fail_usage(error: typer.BadParameter) -> NoReturn:
     """Say what Typer does not understand as every other error is said."""
     words: list[str] = []
     context = error.ctx
@@ -108,9 +112,9 @@ def _print_usage_error(error: typer.BadParameter) -> None:
         context = context.parent
     message = error.format_message()
     if not message:
-        return  # a command without words: Typer has printed its help
+        sys.exit(2)  # a command without words: Typer has printed its help
     said = message[0].lower() + message[1:].rstrip(".")
-    print_error(UsageError(said, fix=" ".join(["mstool", *words, "--help"])))
+    _fail(UsageError(said, fix=" ".join(["mstool", *words, "--help"])))
 
 
 def main() -> None:
@@ -120,19 +124,16 @@ def main() -> None:
     except SaidElsewhereError as error:
         sys.exit(error.exit_code)
     except MstoolError as error:
-        print_error(error, fix_of(error, sys.argv[1:], typer.main.get_command(app)))
-        sys.exit(error.exit_code)
+        _fail(error, fix_of(error, sys.argv[1:], typer.main.get_command(app)))
     except _USAGE_ERROR as error:
-        _print_usage_error(error)
-        sys.exit(2)
+        _fail_usage(error)
     except (KeyboardInterrupt, typer.Abort):
         _interrupted()
     except Exception as error:
         problem = explain(error, sys.argv[1:])
         if problem is None:
             raise
-        print_error(problem)
-        sys.exit(problem.exit_code)
+        _fail(problem)
     if code == _CTRL_C:
         _interrupted()
     sys.exit(code if isinstance(code, int) else 0)

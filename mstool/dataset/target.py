@@ -1,16 +1,18 @@
 """The folder a dataset goes to: checked before any work, filled by one rename."""
 
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mstool.dataset.files import INFO_FILE
+from mstool.dataset.files import CARD_FILE, INFO_FILE, NORM_STATS_FILE
 from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
+from mstool.folders import alone, beside, check_nothing_else, replace_folder
 from mstool.paths import quoted, writable_folder
+
+# What a dataset's folder holds, and one of a dataset per format.
+_OWN = frozenset({"data", "images", "meta", "videos", CARD_FILE, NORM_STATS_FILE, "v2.1", "v3.0"})
 
 
 def _is_ours(root: Path) -> bool:
@@ -20,7 +22,7 @@ def _is_ours(root: Path) -> bool:
 
 def work_folder(root: Path) -> Path:
     """Return the folder beside `root` that keeps finished episodes while a conversion runs."""
-    return _beside(root, "work")
+    return beside(root, "work")
 
 
 def check_target(root: Path, *, overwrite: bool) -> None:
@@ -29,8 +31,8 @@ def check_target(root: Path, *, overwrite: bool) -> None:
     Raises
     ------
     UsageError
-        `root` exists (and `overwrite` is False, or it is not a dataset), or the folder it belongs into cannot be
-        written to.
+        `root` exists (and `overwrite` is False, or it is not a dataset, or holds something else besides), or the folder
+        it belongs into cannot be written to.
 
     """
     writable_folder(root, "--output", beside=True)
@@ -42,6 +44,19 @@ def check_target(root: Path, *, overwrite: bool) -> None:
                 f"{root} is not a LeRobot dataset (no {INFO_FILE}), so --overwrite does not touch it",
                 fix="choose another --output",
             )
+        refuse_others(root)
+
+
+def refuse_others(root: Path, *, known: Collection[str] = ()) -> None:
+    """Refuse a dataset in whose folder lies something else, `known` names apart: it would be removed with it.
+
+    Raises
+    ------
+    UsageError
+        Something does.
+
+    """
+    check_nothing_else(root, "a dataset", _OWN.union(known))
 
 
 def refuse_nested(root: Path, sources: Sequence[Path]) -> None:
@@ -96,12 +111,6 @@ def refuse_in_dataset(folder: Path, option: str, purpose: str) -> None:
     )
 
 
-def _beside(root: Path, purpose: str) -> Path:
-    """Return a hidden neighbour of a folder, which may be given as `.`."""
-    named = Path(os.path.abspath(root)) if root.name in {"", ".."} else root  # noqa: PTH100 - links stay as they are
-    return named.with_name(f".{named.name}.{purpose}")
-
-
 @contextmanager
 def locked(work: Path, *, kept: str) -> Iterator[None]:
     """Hold the work folder for one run at a time, whatever way that run ends.
@@ -120,11 +129,7 @@ def locked(work: Path, *, kept: str) -> Iterator[None]:
 
     """
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("a") as file:  # whoever is refused leaves everything as it was, its time too
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(f"another run is writing the dataset of {work}", fix="wait for it to end") from error
+    with alone(work / "lock", f"another run is writing the dataset of {work}"):
         try:
             yield
         finally:
@@ -135,9 +140,4 @@ def locked(work: Path, *, kept: str) -> Iterator[None]:
 def put_in_place(built: Path, root: Path, *, overwrite: bool) -> None:
     """Rename `built` to `root`; with `overwrite` the old dataset is removed only once the new one stands."""
     check_target(root, overwrite=overwrite)
-    old = _beside(root, "old")
-    if root.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        root.rename(old)
-    built.rename(root)
-    shutil.rmtree(old, ignore_errors=True)
+    replace_folder(built, root)

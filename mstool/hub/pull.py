@@ -4,12 +4,10 @@ What is unfinished lies in `.NAME.pull` beside the dataset, so the dataset's own
 and the same command goes on where the last one stopped, within a file too.
 """
 
-import contextlib
-import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,9 @@ from mstool.dataset.fingerprint import dataset_files, hash_file
 from mstool.dataset.info import read_info
 from mstool.dataset.locate import is_dataset
 from mstool.dataset.names import check_repo_id
+from mstool.dataset.target import refuse_others
 from mstool.errors import UsageError
+from mstool.folders import alone, beside, replace_folder
 from mstool.hub.client import connect, quiet
 from mstool.hub.download import download
 from mstool.hub.endpoint import choose
@@ -133,7 +133,7 @@ def pull(
             say(f"{options.root} is what {server.url} has")
             report = replace(report, verified=len(files), opened=_open(options.root, options))
         else:
-            _check_target(asked)
+            _check_target(asked, files)
             report = _filled(asked, files, here, report, say)
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
@@ -141,9 +141,9 @@ def pull(
 def _filled(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: PullReport, say: Notify) -> PullReport:
     options = asked.options
     assert isinstance(options, PullOptions)
-    staging = options.root.with_name(f".{options.root.name}.pull")
+    staging = beside(options.root, "pull")
     staging.mkdir(parents=True, exist_ok=True)
-    with _alone(staging, asked):
+    with alone(staging / ".lock", f"another pull fills {staging}", fix=f"{asked.again()}  # when it has ended"):
         done = _same_files(staging, files)
         for path in set(dataset_files(staging)) - done:
             (staging / path).unlink()
@@ -154,7 +154,8 @@ def _filled(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: 
         download(asked, missing, report.revision, staging, staging / _PARTS, options.jobs)
         shutil.rmtree(staging / _PARTS, ignore_errors=True)
         opened = _open(staging, options)
-        _put_in_place(staging, options.root)
+        (staging / ".lock").unlink(missing_ok=True)
+        replace_folder(staging, options.root)
     size = sum(file.size for file in missing)
     # Each file was compared when it came; what an earlier run or `root` gave was compared above.
     return replace(report, download_bytes=size, verified=len(files), opened=opened)
@@ -200,7 +201,7 @@ def _changes(root: Path, files: dict[str, RemoteFile], here: set[str]) -> tuple[
     return (*rows, *(row for row in extra if row["path"] not in files))
 
 
-def _check_target(asked: Asked) -> None:
+def _check_target(asked: Asked, files: Iterable[str]) -> None:
     options = asked.options
     assert isinstance(options, PullOptions)
     root = options.root
@@ -211,6 +212,7 @@ def _check_target(asked: Asked) -> None:
             raise UsageError(f"{root} holds something that is not a dataset", fix=elsewhere)
         if not options.overwrite:
             raise UsageError(f"{root} holds another dataset or another version", fix=asked.again(overwrite=True))
+        refuse_others(root, known={path.partition("/")[0] for path in files})
 
 
 def _open(root: Path, options: PullOptions) -> dict[str, Any] | None:
@@ -226,24 +228,3 @@ def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     link_or_copy(source, target)
-
-
-@contextlib.contextmanager
-def _alone(staging: Path, asked: Asked) -> Iterator[None]:
-    """Keep a second pull into the same place out."""
-    with (staging / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"another pull fills {staging}", fix=f"{asked.again()}  # when it has ended") from error
-        yield
-
-
-def _put_in_place(staging: Path, root: Path) -> None:
-    (staging / ".lock").unlink(missing_ok=True)
-    old = root.with_name(f".{root.name}.old")
-    if root.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        root.rename(old)
-    staging.rename(root)
-    shutil.rmtree(old, ignore_errors=True)

@@ -13,6 +13,7 @@ from mstool.errors import UsageError
 from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_task
 from mstool.evaluation.policies.checkpoint import checkpoint_conventions, find_checkpoint
 from mstool.evaluation.request import HOLD
+from mstool.folders import check_nothing_else, check_spared
 from mstool.improvement.demos import demo_lines
 from mstool.improvement.kinds import check_kind
 from mstool.improvement.options import ImproveOptions
@@ -20,10 +21,11 @@ from mstool.improvement.saving import resumable
 from mstool.improvement.seeds import first_seed
 from mstool.installation import require
 from mstool.json_files import load_json
-from mstool.paths import check_spared, writable_folder
+from mstool.paths import writable_folder
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
 from mstool.training.checkpoint_sidecar import read_run
+from mstool.training.resume import OWN
 
 COMMAND = "mstool improve"
 # Episodes of a round for each worker: a worker that is done early waits for the others.
@@ -147,6 +149,8 @@ def _check_output(options: ImproveOptions, output: Path) -> None:
         )
     if options.overwrite and output.is_dir() and any(output.iterdir()) and not (output / "checkpoints").is_dir():
         raise UsageError(f"{output} is not the folder of a run: it is not removed", fix="choose another --output")
+    if options.overwrite and output.is_dir():
+        check_nothing_else(output, "a run", OWN)
 
 
 def _check_judged(env_id: str) -> None:

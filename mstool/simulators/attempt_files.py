@@ -1,6 +1,5 @@
 """Attempts at seeds on disk, one file each, complete or absent: what an interrupted run goes on with."""
 
-import fcntl
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,7 +8,8 @@ from uuid import uuid4
 
 import h5py
 
-from mstool.errors import DataError, UsageError
+from mstool.errors import DataError
+from mstool.folders import alone
 from mstool.simulators.demos import Attempt
 from mstool.simulators.hdf5 import UNREADABLE, open_h5
 
@@ -63,11 +63,7 @@ def kept_attempts(folder: Path) -> Iterator[None]:
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(f"another run is at work in {folder}", fix="wait for it to end") from error
+    with alone(folder / "lock", f"another run is at work in {folder}"):
         useful = True
         try:
             yield

@@ -10,9 +10,10 @@ from mstool.dataset.locate import locate
 from mstool.dataset.record import read_record
 from mstool.dataset.training import VERSION, read_facts
 from mstool.errors import UsageError, together
+from mstool.folders import check_nothing_else, check_spared
 from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
-from mstool.paths import check_spared, quoted, writable_folder
+from mstool.paths import quoted, writable_folder
 from mstool.progress import Notify
 from mstool.torch_device import choose_device
 from mstool.training import gate, pictures, resume
@@ -136,6 +137,7 @@ def check_output(options: FinetuneOptions) -> None:
     check_spared(output, "--output", {"the dataset": options.dataset, "the policy": init}, fix=another)
     if not options.overwrite:
         raise _exists(options, another)
+    check_nothing_else(output, "a run", resume.OWN)
 
 
 def _exists(options: FinetuneOptions, another: str) -> UsageError:

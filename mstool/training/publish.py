@@ -10,8 +10,9 @@ from typing import Any
 
 from mstool.dataset.files import RESULTS_FILE
 from mstool.errors import DataError, UsageError
+from mstool.folders import check_nothing_else, check_spared, replace_folder
 from mstool.json_files import load_json
-from mstool.paths import check_spared, checkpoint_name, quoted, writable_folder
+from mstool.paths import checkpoint_name, quoted, writable_folder
 from mstool.training.checkpoint_sidecar import RUN_FILE, read_run
 from mstool.training.policy_card import policy_card
 from mstool.training.presets import PRESETS
@@ -122,22 +123,23 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
             raise UsageError(
                 f"{output} is not a policy, so --overwrite does not touch it", fix="choose another --output"
             )
+        ours = (
+            path.name for folder in (output, model) for path in folder.iterdir() if folder == model or _is_ours(path)
+        )
+        check_nothing_else(output, "a policy", {CARD, *ours})
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as work:
-        built, old = Path(work) / "new", Path(work) / "old"
+        built = Path(work) / "new"
         built.mkdir()
         publishable(model, built, repo_id=output.resolve().name, license_=None, results=results)
-        there = output.exists()
-        try:
-            if there:
-                output.rename(old)
-            built.rename(output)
-        except BaseException:  # Ctrl-C between the two
-            if old.exists() and not output.exists():
-                old.rename(output)
-            raise
+        replace_folder(built, output)
     evaluated = results["total"]["success_once"]["episodes"] if results else None
     return PolicyReport(output, sum(path.stat().st_size for path in output.iterdir()), evaluated)
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a file is of a kind that every policy has."""
+    return path.suffix in {".json", *(Path(name).suffix for name in _WEIGHTS)}
 
 
 def _forget_folders(folder: Path) -> None:

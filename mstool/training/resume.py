@@ -11,6 +11,10 @@ from mstool.training.options import FinetuneOptions
 from mstool.training.presets import get_preset
 
 CHECKPOINTS, LAST, MODEL, STATE = "checkpoints", "last", "pretrained_model", "training_state"
+# What the folder of a run holds, of a training or of an improvement.
+OWN = frozenset(
+    {CHECKPOINTS, "train_log.jsonl", "eval_log.jsonl", "eval", "wandb", "replay", "curve.json", "curve.png"}
+)
 
 
 @dataclass(frozen=True)

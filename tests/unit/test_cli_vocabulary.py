@@ -108,3 +108,13 @@ def test_one_layout_alone(mstool, capsys):
     assert "droid:" not in capsys.readouterr().out
     assert mstool("layouts", "liberoo") == 2
     assert "Did you mean 'libero'?" in capsys.readouterr().err
+
+
+def test_an_error_is_json_too(mstool, capsys, tmp_path):
+    for words, code in ((["layouts", "liberoo"], 2), (["stats", tmp_path], 2), (["show", "--nope"], 2)):
+        assert mstool(*words, "--json") == code
+        out, err = capsys.readouterr()
+        told = json.loads(out)
+        assert list(told) == ["error", "fix", "exit_code"]
+        assert err == f"error: {told['error']}\nfix: {told['fix']}\n"
+        assert told["exit_code"] == code

@@ -9,7 +9,7 @@ import pytest
 from conftest import DEMOS
 
 from mstool.errors import UsageError
-from mstool.paths import check_spared, explain, writable_file, writable_folder
+from mstool.paths import explain, writable_file, writable_folder
 
 # Nobody creates a file in it, not even root.
 NOWHERE = Path("/proc/mstool/out")
@@ -146,12 +146,3 @@ def test_a_way_back_from_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
         writable_folder(tmp_path / "nowhere" / ".." / "mine", "--output")
     writable_folder(tmp_path / "mine" / ".." / "new", "--output")
-
-
-def test_what_is_read_does_not_lie_in_what_is_replaced(tmp_path):
-    run = tmp_path / "run"
-    (run / "checkpoints" / "1").mkdir(parents=True)
-    check_spared(tmp_path / "other", "--output", {"the policy": run, "the dataset": None})
-    for output in (run, tmp_path, run / "checkpoints" / ".."):
-        with pytest.raises(UsageError, match=r"--output .* holds the policy that is read"):
-            check_spared(output, "--output", {"the policy": run / "checkpoints" / "1"})

@@ -1,0 +1,106 @@
+"""Folders that one run at a time works in, or that are replaced, with nothing lost that somebody still wants."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mstool.errors import UsageError
+
+# What hubs, version control of a hub's kind and file managers leave in folders, of no worth without the rest.
+_BY_THE_WAY = frozenset({".gitattributes", ".cache", ".DS_Store"})
+# Names in a message.
+_NAMED = 3
+
+
+@contextmanager
+def alone(lock: Path, said: str, *, fix: str = "wait for it to end") -> Iterator[None]:
+    """Hold a file, made where it is missing, for as long as the block runs; whoever else comes is refused.
+
+    Parameters
+    ----------
+    lock
+        The file, in a folder that is there. Its time stays as it was.
+    said, fix
+        What the one who is refused is told.
+
+    Raises
+    ------
+    UsageError
+        Another process holds it.
+
+    """
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(said, fix=fix) from error
+        yield
+
+
+def check_spared(output: Path, option: str, read: Mapping[str, Path | None], *, fix: str = "") -> None:
+    """Check that a folder that is replaced holds nothing that is read: {what it is: where it is}.
+
+    Raises
+    ------
+    UsageError
+        It does.
+
+    """
+    for what, path in read.items():
+        if path is not None and path.resolve().is_relative_to(output.resolve()):
+            raise UsageError(f"{option} {output} holds {what} that is read", fix=fix or f"choose another {option}")
+
+
+def check_nothing_else(folder: Path, kind: str, own: Collection[str]) -> None:
+    """Check that a folder which --overwrite replaces holds only what its kind does: the rest would be lost.
+
+    Parameters
+    ----------
+    folder
+        It is there.
+    kind
+        What it is: `a dataset`.
+    own
+        The names that such a folder holds.
+
+    Raises
+    ------
+    UsageError
+        It holds something else.
+
+    """
+    others = sorted(path.name for path in folder.iterdir() if path.name not in _BY_THE_WAY.union(own))
+    if others:
+        named = ", ".join(others[:_NAMED]) + (f" and {len(others) - _NAMED} more" if len(others) > _NAMED else "")
+        raise UsageError(
+            f"{folder} holds {named}, no part of {kind}: --overwrite would remove that too",
+            fix="move it away, or choose another --output",
+        )
+
+
+def beside(folder: Path, purpose: str) -> Path:
+    """Return a hidden neighbour of a folder, which may be given as `.`."""
+    unnamed = folder.name in {"", ".."}
+    named = Path(os.path.abspath(folder)) if unnamed else folder  # noqa: PTH100 - links stay as they are
+    return named.with_name(f".{named.name}.{purpose}")
+
+
+def replace_folder(built: Path, target: Path) -> None:
+    """Rename `built`, on the same file system, to `target`; what was there is removed once the new one stands.
+
+    What fails between the two, an interrupt too, puts back what was there.
+    """
+    old = beside(target, "old")
+    try:
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
+        built.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
