@@ -121,7 +121,7 @@ class Run:
         pending = rollouts.begin(jobs, learner.method.acting())
         for _ in range(self.prepared.options.updates * self.prepared.round if learner.fed else 0):
             learner.update(phase, course.kept())
-            if self._cut_short() or (self.schedule.time_over and pending.done()):
+            if self._cut_short() or self.schedule.time_over:
                 break
         round_ = _wait(pending, self._cut_short)
         if round_ is not None:

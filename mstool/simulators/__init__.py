@@ -10,6 +10,7 @@ benchmarks   those there are, and which of them has an environment
 apart        whether they can be built at all, asked in a process of its own
 seed_workers seeds attempted in parallel, in their order
 attempt_files   what came of each seed, on disk
+enough       seeds attempted until enough are solved
 capacity     how many simulators this machine bears
 libero/      LIBERO on MuJoCo
 maniskill/   ManiSkill on SAPIEN

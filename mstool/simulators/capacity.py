@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 
 # A worker's peak with two 256 px views is 1.3 GiB (benchmarks/convert.py), and 0.85 GiB of a GPU (14 workers on an
 # H200, benchmarks/convert_gpu.py); with room to spare.
@@ -10,16 +11,9 @@ WORKER_GPU_BYTES = 1024**3
 _MIB = 1024**2
 
 
-def auto_workers(*, per_core: int = 1, kept_cores: int = 0) -> int:
-    """Choose a number of workers: so many per core, but for `kept_cores`, as far as memory reaches, a GPU's too."""
-    cores = per_core * (len(os.sched_getaffinity(0)) - kept_cores)
-    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    room = [cores, memory // WORKER_BYTES]
-    gpus = free_gpu_bytes()
-    if gpus:
-        # They take the GPUs in turn (`devices.py`), so the fullest one decides.
-        room.append(len(gpus) * (min(gpus) // WORKER_GPU_BYTES))
-    return max(1, min(room))
+def auto_workers(*, kept_cores: int = 0) -> int:
+    """Choose a number of workers: one per core, but for `kept_cores`, as far as memory reaches, a GPU's too."""
+    return _fitting(_cores() - kept_cores, free_gpu_bytes())
 
 
 def waiting_workers() -> int:
@@ -27,7 +21,21 @@ def waiting_workers() -> int:
 
     Two per core where a GPU infers: they take turns (benchmarks/results/evaluation_gpu.md). Else a core is kept for it.
     """
-    return auto_workers(per_core=2) if free_gpu_bytes() else auto_workers(kept_cores=1)
+    gpus = free_gpu_bytes()
+    return _fitting(2 * _cores() if gpus else _cores() - 1, gpus)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _fitting(workers: int, gpus: Sequence[int]) -> int:
+    """Return as many of the workers as memory bears, and GPUs of which so many bytes are free."""
+    room = [workers, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // WORKER_BYTES]
+    if gpus:
+        # They take the GPUs in turn (`devices.py`), so the fullest one decides.
+        room.append(len(gpus) * (min(gpus) // WORKER_GPU_BYTES))
+    return max(1, min(room))
 
 
 def free_gpu_bytes() -> list[int]:

@@ -27,11 +27,10 @@ class SeedWorkers:
     def __init__(
         self, serve: Callable[..., None], arguments: Sequence[tuple[Any, ...]], *, imports: Sequence[str] = ()
     ) -> None:
-        started = [start_worker(serve, *each, imports=imports) for each in arguments]
-        self._workers = {pipe: (process, number) for number, (pipe, process) in enumerate(started)}
+        self._workers = dict(start_worker(serve, *each, imports=imports) for each in arguments)
 
-    def attempts(self, seeds: Iterable[int]) -> Iterator[tuple[int, Attempt]]:
-        """Yield the number of a worker and how its attempt ended, in the order of `seeds`, which may have no end.
+    def attempts(self, seeds: Iterable[int]) -> Iterator[Attempt]:
+        """Yield how the attempts ended, in the order of `seeds`, which may have no end.
 
         Raises
         ------
@@ -40,7 +39,7 @@ class SeedWorkers:
 
         """
         coming, waiting = iter(seeds), list[int]()
-        done: dict[int, tuple[int, Attempt]] = {}
+        done: dict[int, Attempt] = {}
 
         def hand_out(pipe: Connection) -> None:
             if (seed := next(coming, None)) is not None:
@@ -54,7 +53,7 @@ class SeedWorkers:
                 assert isinstance(ready, Connection)
                 attempt = self._receive(ready)
                 assert attempt is not None
-                done[attempt.seed] = self._workers[ready][1], attempt
+                done[attempt.seed] = attempt
                 hand_out(ready)
             while waiting and waiting[0] in done:
                 yield done.pop(waiting.pop(0))
@@ -71,14 +70,14 @@ class SeedWorkers:
                     while self._receive(pipe) is not None:
                         pass  # an attempt that nobody needs any more
         finally:
-            for pipe, (process, _number) in self._workers.items():
+            for pipe, process in self._workers.items():
                 kill_worker(pipe, process)
 
     def _receive(self, pipe: Connection) -> Attempt | None:
         try:
             answer: Attempt | MstoolError | None = pipe.recv()
         except (EOFError, OSError) as error:
-            process = self._workers[pipe][0]
+            process = self._workers[pipe]
             process.join()
             raise MstoolError(
                 f"a process that attempted seeds ended with {exit_words(process.exitcode)}",

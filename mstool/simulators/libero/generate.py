@@ -8,9 +8,9 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from functools import partial
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,13 +19,13 @@ import h5py
 
 from mstool import __version__
 from mstool.contract import State
-from mstool.errors import MstoolError, UsageError
+from mstool.errors import UsageError
 from mstool.paths import as_file_name, quoted, writable_folder
-from mstool.progress import Progress
-from mstool.simulators.attempt_files import attempt_file, attempts_in, kept_attempts
+from mstool.simulators.attempt_files import attempt_file, kept_attempts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.capacity import auto_workers
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout
+from mstool.simulators.enough import coming, failures, take_enough, told_of_interrupts
 from mstool.simulators.libero.attempts import copy_attempt, write_attempt
 from mstool.simulators.libero.demos import RECORDED, SUFFIX
 from mstool.simulators.libero.environment import SAMPLED, LiberoSimulator, check_seed
@@ -72,8 +72,10 @@ def generate_demos(
     # What was attempted by another version is no attempt of this one.
     work = out_dir.parent / f".{out_dir.name}.work" / f"{as_file_name(env_id)}-{__version__}-mujoco{version('mujoco')}"
     number = workers or min(auto_workers(), -(-episodes // WORTH_A_WORKER))
-    with kept_attempts(work):
-        return _make(env_id, "", _attempts(env_id, work, seed, min(number, episodes)), episodes, seed, work, path)
+    seeds = range(seed, sys.maxsize if seed >= SAMPLED else len(find_task(env_id).initial_states()))
+    new = partial(_attempts, env_id, work, min(number, episodes))
+    with kept_attempts(work), told_of_interrupts(path, work), closing(coming(work, seeds, new)) as attempts:
+        return _make(env_id, "", attempts, episodes, seed, work, path)
 
 
 def record_demos(
@@ -89,9 +91,9 @@ def record_demos(
     """Write what a policy did as `generate_demos` writes what the expert did; see `Benchmark.record`."""
     path = _place(spec.env_id, source, episodes, seed, out_dir, overwrite=overwrite)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
-        coming = _repeated(spec, rollouts, Path(scratch))
-        return _make(spec.env_id, source, coming, episodes, seed, Path(scratch), path)
+    scratch = tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent)
+    with scratch as work, told_of_interrupts(path, None), closing(_repeated(spec, rollouts, Path(work))) as attempts:
+        return _make(spec.env_id, source, attempts, episodes, seed, Path(work), path)
 
 
 class Recorder:
@@ -136,13 +138,12 @@ def _place(env_id: str, source: str, episodes: int, seed: int, out_dir: Path, *,
 
 
 def _make(
-    env_id: str, source: str, coming: Generator[Attempt], episodes: int, seed: int, work: Path, path: Path
+    env_id: str, source: str, attempts: Iterator[Attempt], episodes: int, seed: int, work: Path, path: Path
 ) -> GenerateReport:
     """Take attempts, whose files are in `work`, until there are enough, and write `path` of them."""
     started = time.monotonic()
-    with closing(coming):
-        attempts = _enough(env_id, coming, episodes, seed)
-    solved = [attempt for attempt in attempts if attempt.success]
+    taken = take_enough(env_id, attempts, episodes, seed, hopeless=HOPELESS)
+    solved = [attempt for attempt in taken if attempt.success]
     path.parent.mkdir(parents=True, exist_ok=True)
     made = work / path.name
     _put_together(env_id, source, work, solved, made)
@@ -153,7 +154,7 @@ def _make(
         json=path,
         seeds=tuple(attempt.seed for attempt in solved),
         steps=tuple(attempt.steps for attempt in solved),
-        failures=dict(Counter(attempt.failure for attempt in attempts if not attempt.success)),
+        failures=failures(taken),
         seconds=time.monotonic() - started,
     )
 
@@ -182,46 +183,17 @@ def _repeated(spec: SimulatorSpec, rollouts: Iterator[Rollout], work: Path) -> G
         simulator.close()
 
 
-def _attempts(env_id: str, work: Path, seed: int, workers: int) -> Generator[Attempt]:
-    """Yield the attempts from `seed` on: those of an earlier run, then new ones."""
-    seeds = range(seed, sys.maxsize if seed >= SAMPLED else len(find_task(env_id).initial_states()))
-    done = attempts_in(work)
-    with closing(_new(env_id, work, (seed for seed in seeds if seed not in done), workers)) as new:
-        for each in seeds:
-            yield done[each] if each in done else next(new)
-
-
-def _new(env_id: str, work: Path, seeds: Iterator[int], workers: int) -> Generator[Attempt]:
+def _attempts(env_id: str, work: Path, workers: int, seeds: Iterator[int]) -> Generator[Attempt]:
     if workers == 1:
         with Recorder(env_id, work) as recorder:
             yield from map(recorder.attempt, seeds)
         return
     with SeedWorkers(_serve, [(env_id, work)] * workers) as pool:
-        yield from (attempt for _, attempt in pool.attempts(seeds))
+        yield from pool.attempts(seeds)
 
 
 def _serve(pipe: Connection, env_id: str, work: Path) -> None:
     serve_seeds(pipe, lambda: Recorder(env_id, work))
-
-
-def _enough(env_id: str, coming: Iterator[Attempt], episodes: int, seed: int) -> list[Attempt]:
-    """Take attempts, in the order of seeds, until enough were solved; MstoolError when it is hopeless."""
-    attempts: list[Attempt] = []
-    kept = in_a_row = 0
-    with Progress(env_id, episodes, "episode") as progress:
-        while kept < episodes:
-            attempt = None if in_a_row >= HOPELESS else next(coming, None)
-            if attempt is None:
-                raise MstoolError(
-                    f"{env_id}: gave up after {len(attempts)} seeds from {seed} with {kept} of {episodes} solved",
-                    fix=f"start from another seed (--seed {SAMPLED}) or ask for fewer episodes (--episodes)",
-                )
-            attempts.append(attempt)
-            kept, in_a_row = (kept + 1, 0) if attempt.success else (kept, in_a_row + 1)
-            progress.note = f"{len(attempts) - kept} failed" if len(attempts) > kept else ""
-            if attempt.success:
-                progress.update()
-    return attempts
 
 
 def _put_together(env_id: str, source: str, work: Path, solved: list[Attempt], made: Path) -> None:

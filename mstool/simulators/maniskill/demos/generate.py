@@ -7,21 +7,20 @@ on by itself.
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mstool import __version__
-from mstool.errors import MstoolError, UsageError
+from mstool.errors import UsageError
 from mstool.paths import as_file_name, quoted, writable_folder
-from mstool.progress import Progress
-from mstool.simulators.attempt_files import attempts_in, kept_attempts
+from mstool.simulators.attempt_files import kept_attempts
 from mstool.simulators.base import SimulatorSpec
-from mstool.simulators.demos import Attempt, GenerateReport, Rollout, most_attempts
+from mstool.simulators.demos import GenerateReport, Rollout
+from mstool.simulators.enough import coming, failures, take_enough, told_of_interrupts
 from mstool.simulators.maniskill.demos.team import FILES, Alone, Repeats, Team, put_together
 from mstool.simulators.maniskill.solve import check_solvable
 
@@ -97,7 +96,7 @@ def generate_demos(
     made_by = __version__, version("mani_skill"), version("sapien"), robot or "", f"{disturb:g}"
     name = as_file_name("-".join([env_id, *filter(None, made_by)]))
     work = out_dir.parent / f".{out_dir.name}.work" / name
-    with kept_attempts(work), _told_of_interrupts(out_dir, work):
+    with kept_attempts(work), told_of_interrupts(out_dir, work):
         return _make(env_id, crew, episodes, seed, out_dir, work)
 
 
@@ -121,7 +120,7 @@ def record_demos(
     _check(command, episodes, seed, out_dir, overwrite=overwrite)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     scratch = TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent)
-    with scratch as work, _told_of_interrupts(out_dir, None):
+    with scratch as work, told_of_interrupts(out_dir, None):
         return _make(spec.env_id, crew, episodes, seed, out_dir, Path(work))
 
 
@@ -138,8 +137,8 @@ def _make(
     with TemporaryDirectory(prefix=".run-", dir=work) as scratch:
         made = Path(scratch) / "new"
         made.mkdir()
-        with crew(work, Path(scratch)) as attempting:
-            attempts = _enough(env_id, _coming(work, attempting, seed), episodes, seed)
+        with crew(work, Path(scratch)) as attempting, closing(coming(work, count(seed), attempting.attempts)) as found:
+            attempts = take_enough(env_id, found, episodes, seed, hopeless=HOPELESS)
         kept = [attempt for attempt in attempts if attempt.success]
         put_together(work, kept, made)
         _install(made, out_dir, backup=Path(scratch) / "old")
@@ -150,38 +149,9 @@ def _make(
         seeds=tuple(attempt.seed for attempt in kept),
         steps=tuple(attempt.steps - attempt.left_out for attempt in kept),
         disturbed=sum(attempt.left_out > 0 for attempt in kept),
-        failures=_count(attempts),
+        failures=failures(attempts),
         seconds=time.monotonic() - started,
     )
-
-
-def _coming(work: Path, crew: Alone | Team | Repeats, first: int) -> Iterator[Attempt]:
-    """Yield the attempts from the `first` seed on: those of an earlier run, then new ones."""
-    done = attempts_in(work)
-    new = crew.attempts(seed for seed in count(first) if seed not in done)
-    for seed in count(first):
-        attempt = done[seed] if seed in done else next(new, None)
-        if attempt is None:
-            return
-        yield attempt
-
-
-@contextmanager
-def _told_of_interrupts(out_dir: Path, work: Path | None) -> Iterator[None]:
-    """Say what Ctrl-C leaves: the attempts in `work`, or nothing."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if work is None:
-            raise MstoolError(
-                f"interrupted: {out_dir} is as it was, and demos that are not complete are not kept",
-                fix="run the same command again: the same seeds give the same demos",
-            ) from None
-        kept = len(attempts_in(work))
-        raise MstoolError(
-            f"interrupted: {out_dir} is as it was; {kept} seeds that were attempted are kept",
-            fix="run the same command again: it goes on with them",
-        ) from None
 
 
 def _check(command: str, episodes: int, seed: int, out_dir: Path, *, overwrite: bool) -> None:
@@ -198,41 +168,6 @@ def _check(command: str, episodes: int, seed: int, out_dir: Path, *, overwrite: 
             fix=f"{command} --output {quoted(out_dir)} --overwrite",
             change={"--overwrite": True},
         )
-
-
-def _enough(env_id: str, coming: Iterator[Attempt], episodes: int, seed: int) -> list[Attempt]:
-    """Take attempts, in the order of seeds, until enough were solved; MstoolError when it is hopeless."""
-    attempts: list[Attempt] = []
-    kept = in_a_row = 0
-    with Progress(env_id, episodes, "episode") as progress:
-        while kept < episodes:
-            hopeless = in_a_row >= HOPELESS or len(attempts) >= most_attempts(episodes)
-            attempt = None if hopeless else next(coming, None)
-            if attempt is None:
-                raise _given_up(env_id, attempts, episodes, seed, in_a_row)
-            attempts.append(attempt)
-            if attempt.success:
-                kept, in_a_row = kept + 1, 0
-                progress.update()
-            else:
-                in_a_row += 1
-                progress.note = f"{len(attempts) - kept} failed"
-    return attempts
-
-
-def _given_up(env_id: str, attempts: list[Attempt], episodes: int, seed: int, in_a_row: int) -> MstoolError:
-    kept = sum(attempt.success for attempt in attempts)
-    reasons = ", ".join(f"{reason} {count}" for reason, count in _count(attempts).items())
-    failed = f", the last {in_a_row} seeds all failed" if in_a_row else ""
-    return MstoolError(
-        f"{env_id}: gave up after {len(attempts)} seeds from {seed} with {kept} of {episodes} "
-        f"episodes solved{failed}" + (f" ({reasons})" if reasons else ""),
-        fix="start from another seed (--seed) or ask for fewer episodes (--episodes)",
-    )
-
-
-def _count(attempts: list[Attempt]) -> dict[str, int]:
-    return dict(Counter(attempt.failure for attempt in attempts if not attempt.success).most_common())
 
 
 def _install(made: Path, out_dir: Path, *, backup: Path) -> None:

@@ -1,7 +1,7 @@
 """Seeds attempted in this process or in several, each attempt kept, and demos put together in the order of seeds."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -49,9 +49,9 @@ class Alone:
     def __init__(self, *keeps: Any) -> None:
         self._keeper = Keeper(*keeps)
 
-    def attempts(self, seeds: Iterator[int]) -> Iterator[Attempt]:
+    def attempts(self, seeds: Iterator[int]) -> Generator[Attempt]:
         """Yield the attempts at the seeds."""
-        return map(self._keeper.attempt, seeds)
+        yield from map(self._keeper.attempt, seeds)
 
     def __enter__(self) -> "Alone":
         self._keeper.__enter__()
@@ -70,7 +70,7 @@ class Repeats:
         self._work, self._rollouts = work, rollouts
         self._recorder = RolloutRecorder(spec, scratch, source)
 
-    def attempts(self, seeds: Iterator[int]) -> Iterator[Attempt]:  # noqa: ARG002
+    def attempts(self, seeds: Iterator[int]) -> Generator[Attempt]:  # noqa: ARG002
         """Yield the attempts in the order of the rollouts."""
         for rollout in self._rollouts:
             attempt = self._recorder.attempt(rollout) if rollout.attempt.success else rollout.attempt
@@ -90,9 +90,9 @@ class Team:
     def __init__(self, number: int, *keeps: Any) -> None:
         self._workers = SeedWorkers(_serve, [keeps] * number, imports=WORKER_IMPORTS)
 
-    def attempts(self, seeds: Iterator[int]) -> Iterator[Attempt]:
+    def attempts(self, seeds: Iterator[int]) -> Generator[Attempt]:
         """Yield the attempts at the seeds, in their order."""
-        return (attempt for _, attempt in self._workers.attempts(seeds))
+        yield from self._workers.attempts(seeds)
 
     def __enter__(self) -> "Team":
         return self
