@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import time
 
 import pytest
 from conftest import DEMOS
@@ -83,6 +84,7 @@ def test_a_hub_that_cannot_be_reached(here, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)  # huggingface_hub tries six times in 23 s
     assert not demos_hub.reachable()
     with pytest.raises(MstoolError, match="cannot be reached") as error:
         opened("hub")
