@@ -8,6 +8,7 @@ from typing import Self
 import av
 import numpy as np
 
+from mstool.atomic import written_aside
 from mstool.contract import Array
 
 # Moments on a strip, and the height of its pictures, px.
@@ -83,8 +84,8 @@ def write_picture(picture: Array, path: Path) -> None:
     """Write a PNG."""
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    with written_aside(path) as aside:
+        Image.fromarray(picture).save(aside)
 
 
 def _small(image: Array) -> Array:

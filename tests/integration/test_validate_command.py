@@ -101,6 +101,16 @@ def test_wrong_usage_exits_2(words):
     assert run(*words)[0] == 2
 
 
+def test_an_episode_as_a_rerun_recording(tmp_path, capfd):
+    pytest.importorskip("rerun")
+    code, out, _ = run("show", GOLDEN / "libero", "--rerun", "--output", tmp_path)
+    assert code == 0
+    assert out.splitlines()[-1] == str(tmp_path / "episode.rrd")
+    assert (tmp_path / "episode.rrd").read_bytes()[:4] == b"RRF2"
+    assert "WARN" not in capfd.readouterr().err  # what Rerun's library says of names
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_json_is_one_document_on_stdout(bad):
     code, out, _ = run("validate", bad, "--against", "maniskill", "--select", "MS2", "--json")
     report = json.loads(out)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from mstool.atomic import replace_text
 from mstool.errors import UsageError
 from mstool.norm_stats.compute import compute
 from mstool.norm_stats.output import write
@@ -95,7 +96,7 @@ def write_openpi_run(
     every = [recipe.config_name(each, lora=low) for each in POLICIES for low in (False, True)]
     configs = (chosen, *(name for name in every if name != chosen))
     assets = _write_stats(recipe, output, configs)
-    script.write_text(text, encoding="utf-8")
+    replace_text(script, text)
     return OpenpiReport(recipe, choices, script, configs, assets, tuple(_notes(recipe, choices)))
 
 

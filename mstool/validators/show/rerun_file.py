@@ -32,13 +32,13 @@ def write_rerun(data: SampledView, row: EpisodeRow, path: Path) -> None:
             for dim in range(values[column].shape[1]):
                 for frame, value in enumerate(values[column][:, dim]):
                     _at(recording, frame, data.fps)
-                    recording.log(f"{what}/{column}/{dim} {name_of(data, column, dim)}", rr.Scalars(float(value)))
+                    recording.log([what, column, f"{dim} {name_of(data, column, dim)}"], rr.Scalars(float(value)))
     for camera in data.cameras:
         for start in range(0, row.length, _BATCH):
             frames = list(range(start, min(start + _BATCH, row.length)))
             for frame, picture in zip(frames, data.pictures(row, camera, frames), strict=True):
                 _at(recording, frame, data.fps)
-                recording.log(camera, rr.Image(np.ascontiguousarray(picture)).compress(jpeg_quality=90))
+                recording.log([camera], rr.Image(np.ascontiguousarray(picture)).compress(jpeg_quality=90))
     recording.flush()
 
 

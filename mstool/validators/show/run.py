@@ -109,15 +109,13 @@ def _write(data: SampledView, row: EpisodeRow, output: Path, rerun: bool, notify
         "actions.png": lambda path: draw_curves(data, row, "actions", path),
         "episode.mp4": lambda path: write_film(data, row, path),
     }
+    if rerun:
+        from mstool.validators.show.rerun_file import write_rerun
+
+        parts["episode.rrd"] = lambda path: write_rerun(data, row, path)
     for name, write in parts.items():
         notify(f"writing {output / name}")
         with written_aside(output / name) as aside:
             write(aside)
         files.append(output / name)
-    if rerun:
-        from mstool.validators.show.rerun_file import write_rerun
-
-        notify(f"writing {output / 'episode.rrd'}")
-        write_rerun(data, row, output / "episode.rrd")
-        files.append(output / "episode.rrd")
     return tuple(files)
