@@ -32,6 +32,7 @@ class FinetuneChoices(TypedDict, total=False):
     lr: float | None
     chunk_size: int | None
     head: str | None
+    network: str | None
     image_size: int | None
     compile_: str
     lora: bool
@@ -90,6 +91,7 @@ def finetune(
     lr: float | None = None,
     chunk_size: int | None = None,
     head: str | None = None,
+    network: str | None = None,
     image_size: int | None = None,
     compile_: str = "auto",
     lora: bool = False,
@@ -134,8 +136,10 @@ def finetune(
         Actions per window.
     head
         "flow" or "ddpm", for the policy "flow".
+    network
+        How large the policy "flow" is: "base" (by default), or "small", for a machine without a GPU.
     image_size
-        Side of the pictures that the policy "flow" sees, pixels; by default 128.
+        Side of the pictures that the policy "flow" sees, pixels; by default 128, of the small network 64.
     compile_
         How flow runs on a GPU: "auto" recorded as CUDA graphs, "on" compiled by torch (minutes), "off" neither.
     lora
@@ -204,6 +208,7 @@ def finetune(
         lr=lr,
         chunk_size=chunk_size,
         head=head,
+        network=network,
         image_size=image_size,
         compile=compile_,
         lora=lora,

@@ -37,6 +37,10 @@ def finetune(
         int | None, typer.Option(min=1, help="Actions per window.", show_default="the preset's")
     ] = None,
     head: Annotated[str | None, typer.Option(help="flow or ddpm, for --policy flow.", show_default="flow")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="flow's size: base, or small (64 pixels) where there is no GPU.", show_default="base"),
+    ] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Side of the pictures that flow sees, pixels.", show_default="128")
     ] = None,
@@ -117,6 +121,7 @@ def finetune(
         lr=lr,
         chunk_size=chunk_size,
         head=head,
+        network=network,
         image_size=image_size,
         compile_=compile_,
         lora=lora,

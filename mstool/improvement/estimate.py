@@ -18,7 +18,7 @@ from mstool.improvement.rows import Episode, Sizes
 # Own rows that are kept; older ones make way.
 OWN_ROWS = 50_000
 # Rows of a trial on a CPU, where a whole batch would take long; time grows with it.
-_TRIAL = 8
+_TRIAL = 32
 
 
 @dataclass(frozen=True)

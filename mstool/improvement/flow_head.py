@@ -27,10 +27,10 @@ class FlowHead:
         method.modules["flow average"] = self.average
         self.draw = self._draw
 
-    def record(self) -> None:
-        """Learn by a CUDA graph, and draw by one: ten short passes of the network."""
+    def record(self, drawn: int | None = None) -> None:
+        """Learn by a CUDA graph, and draw for so many rows by one: ten short passes of the network."""
+        self.draw = replayed(self._method, self._draw, *example(self._method, drawn))
         noise, tokens, mask = example(self._method)
-        self.draw = replayed(self._method, self._draw, noise, tokens, mask)
         record_passes(self._method, self.expert, noise, noise[:, 0, 0].sigmoid(), tokens, mask)
 
     def learn(self, batch: Batch) -> float:

@@ -7,7 +7,9 @@ of it: mu(z, eps) = eps - v(eps, 1, z). Only the h executed actions have a value
 distilled alone. The flow itself goes on imitating demos and own successes.
 
 In the phase on demos the actor is distilled and the critic learns with Cal-QL's term; on the first own episodes the
-critic alone learns; then everything does.
+critic alone learns; then everything does. Of each update the critic has two steps, on batches of their own, and actor
+and flow one (delayed policies: TD3, arXiv 1802.09477); the actor is held to the flow by a quarter of its rows, for the
+flow's ten passes are most of what an update costs.
 """
 
 import torch
@@ -20,6 +22,11 @@ from mstool.improvement.recording import example, record_passes, replayed
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Batch
 from mstool.training.flow.improved import Draw, OneStep
+
+# Steps of the critic in an update.
+CRITIC_STEPS = 2
+# Of a batch, every which row is drawn from the flow.
+DRAWN = 4
 
 
 class Fql(Method):
@@ -41,12 +48,13 @@ class Fql(Method):
         self.propose = replayed(self, self._propose, noise, tokens, mask)
         record_passes(self, self.actor, noise, tokens, mask)
         self.values.record(self, noise[:, None, : self.base.steps])
-        self.flow.record()
+        self.flow.record(-(-self.hyper.batch_size // DRAWN))
 
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
         """Learn once."""
-        batch = self.batch(demos, own)
-        losses = {"critic": self._learn_values(batch, conservative=phase == "demos")}
+        for _ in range(CRITIC_STEPS):
+            batch = self.batch(demos, own)
+            losses = {"critic": self._learn_values(batch, conservative=phase == "demos")}
         if phase != "critic":
             losses["actor"] = self._learn_actor(batch, pushed=phase == "online")
         if phase == "online":
@@ -86,11 +94,11 @@ class Fql(Method):
         return chunks
 
     def _learn_actor(self, batch: Batch, *, pushed: bool) -> float:
-        steps, noise = self.base.steps, self.noise(batch)
-        wanted = self.flow.draw(noise, batch.tokens, batch.mask)
+        steps, noise, some = self.base.steps, self.noise(batch), slice(None, None, DRAWN)
+        wanted = self.flow.draw(noise[some], batch.tokens[some], batch.mask[some])
         with self.autocast():
             chunk = self.actor(noise, batch.tokens, batch.mask)
-            error = (chunk - wanted).square()
+            error = (chunk[some] - wanted).square()
             loss = self.hyper.alpha * error[:, :steps].mean()
             if self.base.chunk > steps:
                 loss = loss + self.hyper.alpha * error[:, steps:].mean()

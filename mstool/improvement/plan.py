@@ -1,7 +1,10 @@
 """What a run begins with, and what it would take."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import torch
 
 from mstool.errors import SetupError
 from mstool.evaluation.policies.lerobot import LerobotPolicy
@@ -47,11 +50,22 @@ def make_plan(prepared: Prepared, policy: LerobotPolicy) -> ImprovePlan:
     frames = [int(line["frames"]) for line in demo_lines(prepared.demos, prepared.envs)] if prepared.demos else []
     every = stride(sum(frames), options.replan)
     own = own_rows(options.episodes, max(task.horizon for task in prepared.tasks), options.replan)
-    with told_of_limits(options):
+    with told_of_limits(options), on_left_cores(prepared):
         sizes, demos = row_sizes(method), sum(-(-each // every) for each in frames)
         frozen = sum(each.numel() * each.element_size() for each in policy.policy.parameters())
         takes = estimate(method, sizes, demos, own, frozen)
     return ImprovePlan(prepared, policy.device, takes)
+
+
+@contextmanager
+def on_left_cores(prepared: Prepared) -> Iterator[None]:
+    """Compute on the cores that the workers leave, as an evaluation does it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - prepared.workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from mstool.improvement.method import Method
 from mstool.training.flow import graphs
 
 
-def example(method: Method) -> tuple[Tensor, Tensor, Tensor]:
-    """Return noise (B, H, D), tokens (B, N, W) and mask (B, N) of the shapes that an update has."""
-    base, rows = method.base, method.hyper.batch_size
+def example(method: Method, rows: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return noise (B, H, D), tokens (B, N, W) and mask (B, N) of the shapes that an update has, or of so many rows."""
+    base, rows = method.base, rows or method.hyper.batch_size
     return (
         torch.randn(rows, base.chunk, base.action, device=method.device),
         torch.randn(rows, base.tokens, base.width, device=method.device),

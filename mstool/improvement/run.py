@@ -1,14 +1,11 @@
 """The command's own logic: the phases, rounds of episodes, updates meanwhile, checkpoints between them."""
 
 import math
-import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
-
-import torch
 
 from mstool import __version__
 from mstool.evaluation.policies.lerobot import LerobotPolicy
@@ -19,7 +16,7 @@ from mstool.improvement.curve import write_curve
 from mstool.improvement.demos import load_demos
 from mstool.improvement.frozen_policy import freeze
 from mstool.improvement.learner import Learner
-from mstool.improvement.plan import make_method, row_sizes, told_of_limits
+from mstool.improvement.plan import make_method, on_left_cores, row_sizes, told_of_limits
 from mstool.improvement.policy_files import PolicyFiles
 from mstool.improvement.prepare import Prepared, run_name
 from mstool.improvement.report import ImprovePlan, ImproveReport, report
@@ -78,12 +75,10 @@ class Run:
             self._load_demos()
             self.schedule.begin()
             self.learner.method.record()
-            # As an evaluation does it: inference and learning on the cores that the workers leave.
-            torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - prepared.workers))
             acting = ActingPolicy(self.policy, self.frozen, prepared.workers)
             rollouts = Rollouts(acting, prepared.conventions, prepared.workers, options.replan, prepared.hold)
             try:
-                with self.interrupts.heard():
+                with self.interrupts.heard(), on_left_cores(prepared):
                     self.interrupts.training = True
                     self._learn_from_demos()
                     while not (self._time_over() or self.schedule.enough(len(self.course.lines))):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from mstool.errors import UsageError
 from mstool.nearest import nearest
-from mstool.training.presets import HEADS, PRESETS, get_preset
+from mstool.training.presets import HEADS, NETWORKS, PRESETS, get_preset
 
 if TYPE_CHECKING:
     from mstool.training.options import FinetuneOptions
@@ -16,6 +16,7 @@ _LEROBOT_ONLY = (
     "tokenizer",
     "minutes",
     "head",
+    "network",
     "image_size",
     "compile",
     "num_workers",
@@ -97,7 +98,8 @@ def _lerobot(options: "FinetuneOptions") -> Iterator[Wrong]:
         able = ", ".join(each.policy for each in PRESETS.values() if each.lora_targets)
         yield f"--lora: {preset.policy} is trained in full, adapters are for {able}", "leave --lora out"
     if preset.policy != "flow":
-        own = [name for name, unsaid in (("image_size", None), ("compile", "auto")) if getattr(options, name) != unsaid]
+        unsaid = {"image_size": None, "network": None, "compile": "auto"}
+        own = [name for name, value in unsaid.items() if getattr(options, name) != value]
         for name in own:
             yield f"{_option(name)} is of flow alone, not of {preset.policy}", f"leave {_option(name)} out"
     elif options.image_size is not None and options.image_size < SMALLEST_IMAGE:
@@ -109,12 +111,22 @@ def _lerobot(options: "FinetuneOptions") -> Iterator[Wrong]:
         yield f"--head chooses between the heads of flow, {preset.policy} has one", "leave --head out"
     elif options.head is not None and options.head not in HEADS:
         yield f"--head {options.head!r}: there are {', '.join(HEADS)}", f"--head {HEADS[0]}"
+    if options.network is not None and preset.policy == "flow":
+        yield from _network(options)
     if options.tokenizer is not None and preset.policy != "pi05":
         yield f"--tokenizer is pi05's, {preset.policy} takes none", "leave --tokenizer out"
     elif options.tokenizer is not None and not (options.tokenizer / "tokenizer_config.json").is_file():
         yield f"--tokenizer {options.tokenizer}: no tokenizer_config.json", "give a folder that transformers can load"
     if options.chunk_size and options.loads_weights and not preset.any_chunk:
         yield f"--chunk-size: the weights of {preset.policy} hold the length of the window", "leave --chunk-size out"
+
+
+def _network(options: "FinetuneOptions") -> Iterator[Wrong]:
+    if options.network not in NETWORKS:
+        near = nearest(str(options.network), NETWORKS) or next(iter(NETWORKS))
+        yield f"--network {options.network!r}: there are {', '.join(NETWORKS)}", f"--network {near}"
+    elif options.loads_weights:
+        yield "--network: the weights of --init are of one size", "leave --network out"
 
 
 def _option(name: str) -> str:

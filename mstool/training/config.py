@@ -20,7 +20,7 @@ from mstool.training.clock import MOST_STEPS
 from mstool.training.keys import InputKeys
 from mstool.training.machine import default_workers, video_backend
 from mstool.training.options import FinetuneOptions
-from mstool.training.presets import Preset
+from mstool.training.presets import NETWORKS, Preset
 from mstool.training.weights import Weights
 
 _LOGS = 50  # lines of progress of a whole run
@@ -118,8 +118,9 @@ def _values(
     lr = options.lr or preset.lr.value
     steps = options.steps or preset.steps.value
     values: dict[str, Any] = {name: value.value for name, value in preset.training.items()}
+    network = NETWORKS.get(options.network or "", {})
     if scratch:
-        values |= {name: value.value for name, value in preset.architecture.items()}
+        values |= {name: value.value for name, value in {**preset.architecture, **network}.items()}
     if scratch or preset.any_chunk:
         values |= {
             preset.chunk_field: chunk,
@@ -158,7 +159,7 @@ def _values(
             (preset.chunk_field, chunk, preset.chunk.why if options.chunk_size is None else "as asked"),
             ("n_action_steps", values["n_action_steps"], preset.n_action_steps.why),
         ]
-    whys = {**preset.training, **(preset.architecture if scratch else {})}
+    whys = {**preset.training, **({**preset.architecture, **network} if scratch else {})}
     reasons += [(name, values[name], value.why) for name, value in whys.items()]
     values |= dict(options.overrides)
     return values, reasons

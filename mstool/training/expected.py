@@ -1,12 +1,13 @@
 """What success to expect of a `flow` policy: what was measured, beside what is planned."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.training import Facts
+from mstool.training.presets import network_of
 
 # Measured (benchmarks/results/flow_six_tasks.md): six tasks trained to 0.026 solved 42 to 96 % of their episodes, the
 # same tasks trained to 0.009 solved 80 to 98 %.
@@ -14,12 +15,13 @@ TRAINED = 0.015
 UNDERTRAINED = f"probably under-trained: policies that solve their tasks end with a loss below {TRAINED}"
 
 
-def is_undertrained(head: str, loss: float) -> bool:
+def is_undertrained(policy: Mapping[str, Any], loss: float) -> bool:
     """Tell whether a policy's loss, the mean over some of its last steps, says that its training should have gone on.
 
-    Nothing is known of other heads than that of the `flow` policy which is called so itself.
+    Nothing is known of other heads than that of the `flow` policy which is called so itself, and of other networks.
+    `policy` is its config as plain data.
     """
-    return head == "flow" and loss > TRAINED
+    return policy.get("head") == "flow" and network_of(policy) == "base" and loss > TRAINED
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Measured:
     # What of the dataset mattered.
     goal: str = "visible"
     hold_steps: int = 0
+    network: str = "base"
 
 
 # benchmarks/results/flow_six_tasks.md (50 seeds) and flow_ten_tasks.md (100 seeds).
@@ -76,7 +79,7 @@ class Expected:
         }
 
 
-def expected(facts: Facts, conventions: Conventions | None, samples: int) -> tuple[Expected, ...]:
+def expected(facts: Facts, conventions: Conventions | None, samples: int, network: str | None) -> tuple[Expected, ...]:
     """Return what was measured of each task of a dataset, for those of which something was.
 
     Parameters
@@ -85,14 +88,17 @@ def expected(facts: Facts, conventions: Conventions | None, samples: int) -> tup
         The dataset.
     samples
         Per step, over all processes.
+    network
+        The policy's, None where it is no `flow`.
 
     """
-    return () if conventions is None else tuple(_of_tasks(facts, conventions, samples))
+    return () if conventions is None else tuple(_of_tasks(facts, conventions, samples, network))
 
 
-def _of_tasks(facts: Facts, conventions: Conventions, samples: int) -> Iterator[Expected]:
+def _of_tasks(facts: Facts, conventions: Conventions, samples: int, network: str | None) -> Iterator[Expected]:
     for env_id in conventions.env_ids:
-        known = [m for m in MEASURED if m.env_id == env_id and m.goal == conventions.record.goal]
+        alike = env_id, conventions.record.goal, network
+        known = [m for m in MEASURED if (m.env_id, m.goal, m.network) == alike]
         held = env_id in conventions.record.hold_steps
         for measured in sorted(known, key=lambda m: bool(m.hold_steps) != held)[:1]:
             demos = sum(line.get("env_id") == env_id for line in conventions.episodes)

@@ -35,6 +35,8 @@ class FinetuneOptions:
     # Actions per window.
     chunk_size: int | None = None
     head: str | None = None
+    # How large `flow` is: a name in `presets.NETWORKS`.
+    network: str | None = None
     # Side of the pictures that `flow` sees, pixels.
     image_size: int | None = None
     # How `flow` launches its passes on a GPU: `auto` as recorded CUDA graphs, `on` compiled by torch, `off` one by one.

@@ -6,6 +6,7 @@ from typing import Any
 from mstool.hub_files import HubFiles
 from mstool.training.clock import MOST_STEPS
 from mstool.training.plan import Plan
+from mstool.training.presets import network_of
 
 _GIB, _MILLION = 2**30, 1e6
 
@@ -33,6 +34,8 @@ def _lines(plan: Plan) -> Iterator[str]:
             f"{plan.steps / per_epoch:.1f} epochs"
         )
     yield f"device      {plan.device}" + (f", {plan.device_bytes / _GIB:.0f} GiB" if plan.device_bytes else "")
+    if plan.device == "cpu" and network_of(plan.config["policy"]) == "base":
+        yield "            slow for this network: --network small is made for machines without a GPU"
     yield f"memory      {_memory(plan)}"
     yield f"images      {_pictures(plan)}"
     yield f"checkpoints {_checkpoints(plan)}"

@@ -48,7 +48,7 @@ def policy_card(
         f"A {kind} policy (LeRobot) trained" + (f" on ManiSkill3's {made}" if made else "") + " with mstool; bfloat16.",
     ]
     if run:
-        lines.append("## Training\n\n" + _training(run, conventions, str(config.get("head", ""))))
+        lines.append("## Training\n\n" + _training(run, conventions, config))
     if record:
         rows = [
             (markdown_text(name.replace("_", " ")), markdown_text(text)) for name, text in record.conventions.items()
@@ -67,7 +67,7 @@ def policy_card(
     return "\n\n".join(lines) + "\n"
 
 
-def _training(run: Mapping[str, Any], conventions: Conventions | None, head: str) -> str:
+def _training(run: Mapping[str, Any], conventions: Conventions | None, config: Mapping[str, Any]) -> str:
     trained, improved = run.get("trained", {}), run.get("improved", {})
     length = [f"{trained['steps']} steps, {trained['epochs']:g} epochs"] if trained else []
     length += [f"{run['minutes']:g} minutes"] if "minutes" in run else []
@@ -80,7 +80,7 @@ def _training(run: Mapping[str, Any], conventions: Conventions | None, head: str
     rows += [("improved", f"on {improved['episodes']} episodes of its own")] if improved else []
     rows += [("tool", f"mstool {markdown_text(str(run.get('mstool')))}")]
     table = _table(("what", "how"), rows)
-    short = not improved and is_undertrained(head, -math.inf if loss is None else loss)
+    short = not improved and is_undertrained(config, -math.inf if loss is None else loss)
     return f"{table}\n\n{UNDERTRAINED.capitalize()}." if short else table
 
 

@@ -21,7 +21,7 @@ from mstool.training.expected import expected
 from mstool.training.machine import device_bytes, gpus, rank
 from mstool.training.options import FinetuneOptions
 from mstool.training.plan import Plan
-from mstool.training.presets import get_preset
+from mstool.training.presets import get_preset, network_of
 from mstool.training.weights import at_hub, find_companion, find_weights
 
 
@@ -92,6 +92,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
             fix=f"leave --eval-freq out, or: mstool describe {quoted(options.dataset)} --from ORIGINAL (of one made "
             "elsewhere: --layout LAYOUT --env ENV)",
         )
+    config = train.to_dict()
     plan = Plan(
         options=options,
         facts=facts,
@@ -99,7 +100,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
         target=gate.choose_target(facts.root, preset.target),
         content_hash=fingerprint,
         keys=setup.keys,
-        config=train.to_dict(),
+        config=config,
         reasons=setup.reasons,
         norm={kind: mode.value for kind, mode in train.policy.normalization_mapping.items()},
         start=_start(options, setup.weights, checkpoint),
@@ -111,7 +112,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
         gpus=gpus(),
         first_step=checkpoint.step if checkpoint else 0,
         minutes=checkpoint.run.get("minutes") if checkpoint else options.minutes,
-        expected=expected(facts, conventions, train.batch_size) if options.policy == "flow" else (),
+        expected=expected(facts, conventions, train.batch_size, network_of(config["policy"])),
     )
     tokenizer = str(options.tokenizer.resolve()) if options.tokenizer else ""
     return Prepared(plan, train, setup.weights, checkpoint, tokenizer)

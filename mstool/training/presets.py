@@ -193,6 +193,28 @@ PI05 = Preset(
 # What the network of `flow` predicts.
 HEADS = ("flow", "ddpm")
 
+# How large that network is. Measured on two cores: benchmarks/results/flow_ten_tasks.md.
+_QUARTER = "the small network: ten times the steps per second on a CPU"
+NETWORKS: Mapping[str, Mapping[str, Value]] = {
+    "base": {},
+    "small": {
+        "image_size": Value((64, 64), _QUARTER),
+        "shift_pixels": Value(3, "a twentieth of the picture, as with 128 pixels"),
+        "backbone_width": Value(16, _QUARTER),
+        "width": Value(128, _QUARTER),
+        "action_layers": Value(3, _QUARTER),
+    },
+}
+
+
+def network_of(policy: Mapping[str, Any]) -> str | None:
+    """Return the name of a `flow` policy's network, from its config as plain data; None of other policies."""
+    if policy.get("type") != "flow":
+        return None
+    width = policy.get("backbone_width")
+    return next((name for name, own in NETWORKS.items() if own and own["backbone_width"].value == width), "base")
+
+
 PRESETS: Mapping[str, Preset] = {preset.policy: preset for preset in (FLOW, ACT, DIFFUSION, SMOLVLA, PI05)}
 
 

@@ -8,7 +8,7 @@ from mstool.dataset.files import read_object
 from mstool.errors import DataError, UsageError
 from mstool.training.checkpoint_sidecar import read_run
 from mstool.training.options import FinetuneOptions
-from mstool.training.presets import get_preset
+from mstool.training.presets import get_preset, network_of
 
 CHECKPOINTS, LAST, MODEL, STATE = "checkpoints", "last", "pretrained_model", "training_state"
 # What the folder of a run holds, of a training or of an improvement.
@@ -142,6 +142,7 @@ def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: An
         "lr": getattr(policy, "optimizer_lr", None),
         "chunk_size": getattr(policy, get_preset(options.policy).chunk_field, None),
         "head": getattr(policy, "head", None),
+        "network": network_of(train.to_dict()["policy"]),
         "image_size": next(iter(getattr(policy, "image_size", ())), None),
         "minutes": checkpoint.run.get("minutes"),
         "lora": train.peft is not None,

@@ -139,7 +139,7 @@ def finetune(
         last,
         time.monotonic() - started,
         best(options.output),
-        undertrained=is_undertrained(getattr(config.policy, "head", ""), last.get("loss", math.inf)),
+        undertrained=is_undertrained(prepared.plan.config["policy"], last.get("loss", math.inf)),
     )
 
 

@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 def found(goal="visible", frames=10_000, samples=512, hold_steps=None, **demos):
     episodes = [{"env_id": f"{name}-v1"} for name, count in demos.items() for _ in range(count)]
     conventions = Conventions("x", 20, {}, Record(goal=goal, hold_steps=hold_steps or {}), episodes)
-    return expected(Facts(Path("data/x"), 20, len(episodes), frames, {}, {}), conventions, samples)
+    return expected(Facts(Path("data/x"), 20, len(episodes), frames, {}, {}), conventions, samples, "base")
 
 
 def test_each_task_that_was_measured_has_a_line():
@@ -43,7 +43,7 @@ def test_as_many_epochs_are_so_many_steps():
 
 
 def test_a_dataset_without_conventions_has_none():
-    assert expected(Facts(Path("x"), 20, 1, 1, {}, {}), None, 8) == ()
+    assert expected(Facts(Path("x"), 20, 1, 1, {}, {}), None, 8, "base") == ()
 
 
 @pytest.mark.parametrize("measured", MEASURED, ids=lambda m: f"{m.env_id} {m.goal}")

@@ -12,7 +12,7 @@ from mstool.errors import DataError, UsageError
 from mstool.training import gate, keys, resume
 from mstool.training.batches import describe, is_broken
 from mstool.training.options import FinetuneOptions
-from mstool.training.presets import PI05, PRESETS, get_preset
+from mstool.training.presets import PI05, PRESETS, get_preset, network_of
 
 QUANTILES = {"q01": [0.0], "q99": [1.0], "mean": [0.0], "std": [1.0], "min": [0.0], "max": [1.0]}
 NORM = {"VISUAL": "IDENTITY", "STATE": "QUANTILES", "ACTION": "QUANTILES"}
@@ -331,6 +331,21 @@ class TestPlan:
         assert rows["action"].startswith("QUANTILES")
         assert "accelerate launch --num_processes 2 -m mstool.cli finetune" in plan["several_gpus"]
         assert not (tmp_path / "run").exists()
+
+    def test_a_small_network_for_a_machine_without_a_gpu(self, mstool, capsys, dataset, tmp_path):
+        words = (dataset, "--device", "cpu", "--output", tmp_path / "run")
+        base = self.plan(mstool, capsys, *words)
+        small = self.plan(mstool, capsys, *words, "--network", "small")
+        assert small["memory_bytes"]["trained"] < 0.12 * base["memory_bytes"]["trained"]
+        assert small["config"]["policy"]["image_size"] == [64, 64]
+        assert [network_of(plan["config"]["policy"]) for plan in (base, small)] == ["base", "small"]
+        assert base["expected"], "what was measured with one network is not expected of the other"
+        assert not [each for each in small["expected"] if each["measured"]["network"] != "small"]
+        larger = self.plan(mstool, capsys, *words, "--network", "small", "--image-size", 96)
+        assert larger["config"]["policy"]["image_size"] == [96, 96]
+        for network, hint in ((), True), (("--network", "small"), False):
+            assert mstool("finetune", *words, *network, "--dry-run") == 0
+            assert ("--network small is made for" in capsys.readouterr().out) is hint
 
     def test_pi05_in_full_and_with_lora(self, mstool, capsys, dataset, tokenizer, tmp_path, monkeypatch):
         monkeypatch.setattr("mstool.training.plan.free_disk", lambda _folder: 10**12)
