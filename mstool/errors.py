@@ -25,6 +25,8 @@ class MstoolError(Exception):
 
     def __init__(self, message: str, *, fix: str = "", change: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
+        # What else a machine is told of it (--json).
+        self.document: Mapping[str, Any] = {}
         self.message = message
         self.fix = fix
         self.change = change or {}

@@ -3,9 +3,9 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mstool.errors import UsageError
 
@@ -54,7 +54,7 @@ def check_spared(output: Path, option: str, read: Mapping[str, Path | None], *, 
             raise UsageError(f"{option} {output} holds {what} that is read", fix=fix or f"choose another {option}")
 
 
-def check_nothing_else(folder: Path, kind: str, own: Collection[str]) -> None:
+def check_nothing_else(folder: Path, kind: str, is_own: Callable[[PurePath], bool]) -> None:
     """Check that a folder which --overwrite replaces holds only what its kind does: the rest would be lost.
 
     Parameters
@@ -63,8 +63,8 @@ def check_nothing_else(folder: Path, kind: str, own: Collection[str]) -> None:
         It is there.
     kind
         What it is: `a dataset`.
-    own
-        The names that such a folder holds.
+    is_own
+        Tells whether a file's path below the folder is one that such a folder has.
 
     Raises
     ------
@@ -72,13 +72,27 @@ def check_nothing_else(folder: Path, kind: str, own: Collection[str]) -> None:
         It holds something else.
 
     """
-    others = sorted(path.name for path in folder.iterdir() if path.name not in _BY_THE_WAY.union(own))
+    others = sorted({_named(path) for path in _files(folder) if not is_own(path)})
     if others:
         named = ", ".join(others[:_NAMED]) + (f" and {len(others) - _NAMED} more" if len(others) > _NAMED else "")
         raise UsageError(
             f"{folder} holds {named}, no part of {kind}: --overwrite would remove that too",
             fix="move it away, or choose another --output",
         )
+
+
+def _files(folder: Path) -> Iterator[PurePath]:
+    """Yield every file and link below a folder, as paths below it; of those left by the way none."""
+    for root, folders, files in os.walk(folder):
+        below = PurePath(root).relative_to(folder)
+        links = [name for name in folders if (Path(root) / name).is_symlink()]
+        folders[:] = [name for name in folders if name not in _BY_THE_WAY]
+        yield from (below / name for name in [*files, *links] if name not in _BY_THE_WAY)
+
+
+def _named(path: PurePath) -> str:
+    """Return what a file is named by: of a hidden folder, as version control's, that folder."""
+    return path.parts[0] if path.parts[0].startswith(".") else path.as_posix()
 
 
 def beside(folder: Path, purpose: str) -> Path:

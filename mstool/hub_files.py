@@ -55,9 +55,9 @@ def find_files(name: str, files: Sequence[str], *, gigabytes: float = 0.0, only:
             setting = "HF_HUB_OFFLINE=0 "
         elif unreachable:
             setting = "HF_ENDPOINT=https://MIRROR "
-    why = f"not on this machine, and {refusal}" if refusal else ""
-    size = f"  (about {gigabytes:.0f} GB)" if gigabytes >= 0.5 else ""
-    return HubFiles(name, not lacking, why, f"{setting}hf download {name}{only and ' ' + only}{size}")
+    size = f" (about {gigabytes:.0f} GB)" if gigabytes >= 0.5 else ""
+    why = f"not on this machine{size}, and {refusal}" if refusal else ""
+    return HubFiles(name, not lacking, why, f"{setting}hf download {name}{only and ' ' + only}")
 
 
 def checkpoint_parts(folder: Path) -> list[HubFiles]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mstool.cli.output import out, print_json, print_reports
+from mstool.errors import MstoolError
 
 
 def finetune(
@@ -105,44 +106,52 @@ def finetune(
     from mstool.training.plan import Plan
     from mstool.training.plan_text import text
 
+    plans: list[Plan] = []
+
     def show(plan: Plan) -> None:
-        if as_json:
-            print_json(plan.to_json())
-        else:
+        plans.append(plan)
+        if not as_json:
             out(text(plan), flush=True)
 
-    result = run(
-        dataset,
-        policy=policy,
-        init=init,
-        steps=steps,
-        minutes=minutes,
-        batch_size=batch_size,
-        lr=lr,
-        chunk_size=chunk_size,
-        head=head,
-        network=network,
-        image_size=image_size,
-        compile_=compile_,
-        lora=lora,
-        tokenizer=tokenizer,
-        output=output,
-        engine=engine,
-        seed=seed,
-        num_workers=num_workers,
-        cache_frames=cache_frames,
-        save_every=save_every,
-        log_every=log_every,
-        eval_freq=eval_freq,
-        eval_episodes=eval_episodes,
-        device=device,
-        wandb=wandb,
-        resume=resume,
-        overwrite=overwrite,
-        force=force,
-        dry_run=dry_run,
-        # Before what stands in its way.
-        on_plan=show if dry_run else None,
-    )
-    if not isinstance(result, Plan) and rank() == 0:
+    try:
+        result = run(
+            dataset,
+            policy=policy,
+            init=init,
+            steps=steps,
+            minutes=minutes,
+            batch_size=batch_size,
+            lr=lr,
+            chunk_size=chunk_size,
+            head=head,
+            network=network,
+            image_size=image_size,
+            compile_=compile_,
+            lora=lora,
+            tokenizer=tokenizer,
+            output=output,
+            engine=engine,
+            seed=seed,
+            num_workers=num_workers,
+            cache_frames=cache_frames,
+            save_every=save_every,
+            log_every=log_every,
+            eval_freq=eval_freq,
+            eval_episodes=eval_episodes,
+            device=device,
+            wandb=wandb,
+            resume=resume,
+            overwrite=overwrite,
+            force=force,
+            dry_run=dry_run,
+            # Before what stands in its way.
+            on_plan=show if dry_run else None,
+        )
+    except MstoolError as error:
+        error.document = plans[0].to_json() if plans else {}
+        raise
+    if isinstance(result, Plan):
+        if as_json:
+            print_json(result.to_json())
+    elif rank() == 0:
         print_reports([result], as_json=as_json)

@@ -47,14 +47,14 @@ def say(text: str) -> None:
 def print_error(error: MstoolError, fix: str = "", *, as_json: bool = False) -> None:
     """Print an error and, on its own line, what fixes it: by default what the error says.
 
-    With `as_json` stdout has it too: {"error", "fix", "exit_code"}.
+    With `as_json` stdout has it too: {"error", "fix", "exit_code"}, beside what else the error's `document` says.
     """
     fix = fix or error.fix
     say(f"error: {error.message}")
     if fix:
         say(f"fix: {fix}")
     if as_json:
-        print_json({"error": error.message, "fix": fix, "exit_code": error.exit_code})
+        print_json({**error.document, "error": error.message, "fix": fix, "exit_code": error.exit_code})
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:

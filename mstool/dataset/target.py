@@ -3,16 +3,22 @@
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mstool.dataset.files import CARD_FILE, INFO_FILE, NORM_STATS_FILE
-from mstool.dataset.locate import is_dataset
+from mstool.dataset.locate import READERS, is_dataset
 from mstool.errors import UsageError
 from mstool.folders import alone, beside, check_nothing_else, replace_folder
 from mstool.paths import quoted, writable_folder
 
-# What a dataset's folder holds, and one of a dataset per format.
-_OWN = frozenset({"data", "images", "meta", "videos", CARD_FILE, NORM_STATS_FILE, "v2.1", "v3.0"})
+# What a dataset's folder holds: files, and folders with the kinds of files in them.
+_FILES = frozenset({CARD_FILE, NORM_STATS_FILE})
+_KINDS = {
+    "data": frozenset({".parquet"}),
+    "meta": frozenset({".json", ".jsonl", ".parquet", ".npz", ".jpg"}),
+    "videos": frozenset({".mp4"}),
+    "images": frozenset({".png", ".jpg", ".jpeg"}),
+}
 
 
 def _is_ours(root: Path) -> bool:
@@ -36,15 +42,16 @@ def check_target(root: Path, *, overwrite: bool) -> None:
 
     """
     writable_folder(root, "--output", beside=True)
-    if root.exists():
-        if not overwrite:
-            raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --output")
-        if not _is_ours(root) and any(root.iterdir()):
-            raise UsageError(
-                f"{root} is not a LeRobot dataset (no {INFO_FILE}), so --overwrite does not touch it",
-                fix="choose another --output",
-            )
-        refuse_others(root)
+    if not root.exists() or not any(root.iterdir()):
+        return
+    if not _is_ours(root):
+        raise UsageError(
+            f"{root} exists and is not a LeRobot dataset (no {INFO_FILE}): nothing replaces it",
+            fix="choose another --output",
+        )
+    if not overwrite:
+        raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --output")
+    refuse_others(root)
 
 
 def refuse_others(root: Path, *, known: Collection[str] = ()) -> None:
@@ -56,7 +63,15 @@ def refuse_others(root: Path, *, known: Collection[str] = ()) -> None:
         Something does.
 
     """
-    check_nothing_else(root, "a dataset", _OWN.union(known))
+    check_nothing_else(root, "a dataset", lambda path: path.parts[0] in known or _is_own(path))
+
+
+def _is_own(path: PurePath) -> bool:
+    """Tell whether a file's path is one of a dataset's folder, or of one with a dataset per format."""
+    first, *rest = path.parts
+    if first in READERS and rest:
+        return _is_own(PurePath(*rest))
+    return path.suffix in _KINDS[first] if rest and first in _KINDS else not rest and first in _FILES
 
 
 def refuse_nested(root: Path, sources: Sequence[Path]) -> None:

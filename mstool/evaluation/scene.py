@@ -201,8 +201,10 @@ def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> 
         if not foreign and not np.isclose(now[name], before, rtol=SAME, atol=0)
     ]
     if wrong:
-        name = benchmark_of(env_id).name
+        said = f"{env_id} here is not what {conventions.dataset} was made in: {'; '.join(wrong)}"
+        if env_id not in conventions.env_ids:
+            raise UsageError(f"{said}; mstool envs lists robots", fix=f"--env {next(iter(conventions.env_ids), 'ENV')}")
         raise DataError(
-            f"{env_id} here is not what {conventions.dataset} was made in: {'; '.join(wrong)}",
-            fix=f"{repair_command()}  # the {name} that mstool is made for; or convert and train again",
+            f"{said}. Mend this {benchmark_of(env_id).name}, or convert and train again",
+            fix=repair_command(),
         )

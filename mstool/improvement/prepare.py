@@ -25,7 +25,7 @@ from mstool.paths import writable_folder
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
 from mstool.training.checkpoint_sidecar import read_run
-from mstool.training.resume import OWN
+from mstool.training.resume import is_own
 
 COMMAND = "mstool improve"
 # Episodes of a round for each worker: a worker that is done early waits for the others.
@@ -150,7 +150,7 @@ def _check_output(options: ImproveOptions, output: Path) -> None:
     if options.overwrite and output.is_dir() and any(output.iterdir()) and not (output / "checkpoints").is_dir():
         raise UsageError(f"{output} is not the folder of a run: it is not removed", fix="choose another --output")
     if options.overwrite and output.is_dir():
-        check_nothing_else(output, "a run", OWN)
+        check_nothing_else(output, "a run", is_own)
 
 
 def _check_judged(env_id: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mstool.dataset.conventions import Conventions
 from mstool.errors import UsageError
 from mstool.simulators.benchmarks import benchmark_of
+from mstool.simulators.seeds import check_number
 from mstool.training.held_out import SEED_START as HELD_OUT
 
 # Each --seed has its own million from here on: far from evaluation's and from `finetune --eval-freq`'s.
@@ -43,6 +44,7 @@ def first_seed(conventions: Conventions, envs: Sequence[str], seed: int, start: 
                 f"{env_id} has a fixed set of initial states, and evaluation takes them all: nothing would be unseen",
                 fix="choose a ManiSkill task with --env",
             ) from error
+        check_number(first + APART, "--seed-start")
         taken = {"the demos": conventions.seeds(env_id)}
         taken["mstool eval"] = frozenset(range(benchmark.first_seed, benchmark.first_seed + KEPT))
         taken["finetune --eval-freq"] = frozenset(range(HELD_OUT, HELD_OUT + KEPT))

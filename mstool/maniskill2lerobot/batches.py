@@ -86,6 +86,7 @@ class Batch:
                 else "leave out --from-states: the demos are then executed again"
                 if executable
                 else others,
+                change={"--demos": others.rpartition(" ")[2]} if every and not executable else None,
             )
         return problems
 

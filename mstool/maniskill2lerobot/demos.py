@@ -67,7 +67,10 @@ def open_demos(
     try:
         demos = benchmark.open_demos(path, env_id)
     except DataError as error:
-        raise DataError(error.message, fix=error.fix or benchmark.other_demos(env_id)) from error
+        others = benchmark.other_demos(env_id)
+        fix = error.fix or others
+        change = {"--demos": others.rpartition(" ")[2]} if fix == others else error.change
+        raise DataError(error.message, fix=fix, change=change) from error
     if demos.env_id != env_id:
         known = demos.env_id in benchmark.env_ids()
         raise DataError(
@@ -76,6 +79,7 @@ def open_demos(
             fix=f"mstool convert --env {demos.env_id} --demos {quoted(path)}"
             if known
             else benchmark.other_demos(env_id),
+            change={"--env": demos.env_id} if known else {"--demos": benchmark.other_demos(env_id).rpartition(" ")[2]},
         )
     return DemoSource(demos, origin)
 

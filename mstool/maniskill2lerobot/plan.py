@@ -160,6 +160,12 @@ def open_batches(
 
     Where demos have to come from elsewhere, which takes long, all environments are built before.
     """
+    if request.seed is not None and request.demos not in {None, "generate"}:
+        raise UsageError(
+            f"--seed is of demos that are generated; those of --demos {request.demos} have seeds of their own",
+            fix="leave --seed out",
+            change={"--seed": None},
+        )
     absent = [
         recipe.env_id
         for recipe in recipes

@@ -1,5 +1,6 @@
 """What a conversion did, for people and for machines."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ class ConvertReport:
         quality = ", ".join(f"{view} {value['mean']:.1f} dB" for view, value in self.psnr_db.items())
         stored = ", ".join(f"{version} ({storage})" for version, storage in self.formats.items())
         root = self.root / "v3.0" if len(self.formats) > 1 else self.root
+        where = f"{json.dumps(self.repo_id)}, root={json.dumps(str(root), ensure_ascii=False)}"  # as Python reads it
         lines = [
             f"dataset   {self.root}  ({self.size_bytes / 1e6:.1f} MB)  LeRobot {stored}",
             *(f"task      {instruction}" for instruction in self.instructions),
@@ -60,7 +62,7 @@ class ConvertReport:
             f"cameras   {', '.join(self.cameras)} at {self.image_size[0]}x{self.image_size[1]}",
             *([f"quality   PSNR {quality}"] if quality else []),
             *(f"warning   {text}" for text in self.warnings),
-            *([f'open      LeRobotDataset("{self.repo_id}", root="{root}")'] if "v3.0" in self.formats else []),
+            *([f"open      LeRobotDataset({where})"] if "v3.0" in self.formats else []),
         ]
         return "\n".join(lines)
 

@@ -83,17 +83,17 @@ def check(options: FinetuneOptions, target: str, fingerprint: str, notify: Notif
     ]
     more = f"\n  and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
     raise DataError(
-        f"{root} is {report.headline()}\n  " + "\n  ".join(failed[:_SHOWN]) + more,
-        fix=f"{_fix({result.fix for result in results}, root, target)}  (--force trains anyway)",
+        f"{root} is {report.headline()} (--force trains anyway)\n  " + "\n  ".join(failed[:_SHOWN]) + more,
+        fix=_fix({result.fix for result in results}, root, target),
     )
 
 
 def _fix(fixes: set[str], root: Path, target: str) -> str:
-    """Return the one command that mends everything, where there is one."""
+    """Return the one command that mends everything, where there is one, else that which says what to change."""
     there = quoted(root)
     if len(fixes) == 1 and (only := next(iter(fixes))).startswith("mstool "):
         return only.replace("DATASET", there)
-    return f"mstool validate {there} --against {target} says what to change"
+    return f"mstool validate {there} --against {target}"
 
 
 def _kept(root: Path, fingerprint: str) -> KeptVerdict | None:

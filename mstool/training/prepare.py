@@ -138,7 +138,7 @@ def check_output(options: FinetuneOptions) -> None:
     check_spared(output, "--output", {"the dataset": options.dataset, "the policy": init}, fix=another)
     if not options.overwrite:
         raise _exists(options, another)
-    check_nothing_else(output, "a run", resume.OWN)
+    check_nothing_else(output, "a run", resume.is_own)
 
 
 def _exists(options: FinetuneOptions, another: str) -> UsageError:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mstool.dataset.files import RESULTS_FILE
@@ -123,10 +123,8 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
             raise UsageError(
                 f"{output} is not a policy, so --overwrite does not touch it", fix="choose another --output"
             )
-        ours = (
-            path.name for folder in (output, model) for path in folder.iterdir() if folder == model or _is_ours(path)
-        )
-        check_nothing_else(output, "a policy", {CARD, *ours})
+        taken = {CARD, *(path.name for path in model.iterdir())}
+        check_nothing_else(output, "a policy", lambda path: path.name in taken or _is_of_policy(path))
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as work:
         built = Path(work) / "new"
@@ -137,9 +135,9 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
     return PolicyReport(output, sum(path.stat().st_size for path in output.iterdir()), evaluated)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_of_policy(path: PurePath) -> bool:
     """Tell whether a file is of a kind that every policy has."""
-    return path.suffix in {".json", *(Path(name).suffix for name in _WEIGHTS)}
+    return path.suffix in {".json", *(PurePath(name).suffix for name in _WEIGHTS)}
 
 
 def _forget_folders(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Going on with a run: which checkpoint, and whether it belongs to this dataset and policy."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mstool.dataset.files import read_object
@@ -12,9 +12,17 @@ from mstool.training.presets import get_preset, network_of
 
 CHECKPOINTS, LAST, MODEL, STATE = "checkpoints", "last", "pretrained_model", "training_state"
 # What the folder of a run holds, of a training or of an improvement.
-OWN = frozenset(
+_OWN = frozenset(
     {CHECKPOINTS, "train_log.jsonl", "eval_log.jsonl", "eval", "wandb", "replay", "curve.json", "curve.png"}
 )
+
+
+def is_own(path: PurePath) -> bool:
+    """Tell whether a file's path is one of a run's folder; all that lies in a checkpoint is the checkpoint's."""
+    first, *rest = path.parts
+    if first != CHECKPOINTS:
+        return first in _OWN
+    return bool(rest) and (rest[0].lstrip(".")[:1].isdigit() or (len(rest) == 1 and rest[0] in {LAST, "best"}))
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,8 @@ def test_an_invalid_dataset_is_refused_unless_forced(dataset):
     wish = options(dataset=dataset)
     with pytest.raises(DataError, match="INVALID for maniskill") as error:
         verdict(wish, "maniskill")
-    assert "--force" in error.value.fix
+    assert "--force" in error.value.message
+    assert error.value.fix == f"mstool validate {dataset} --against maniskill"
     assert verdict(options(dataset=dataset, force=True), "maniskill").valid is False
 
 
@@ -274,8 +275,8 @@ def test_missing_weights_and_tokenizer_say_how_to_get_them(no_hub):
     from mstool.training.weights import find_companion, find_weights
 
     weights = find_weights(options(policy="pi05"), PI05)
-    assert weights.missing.startswith("not on this machine, and http://127.0.0.1:1 cannot be reached")
-    assert weights.hub.download == "HF_ENDPOINT=https://MIRROR hf download lerobot/pi05_base  (about 14 GB)"
+    assert weights.missing.startswith("not on this machine (about 14 GB), and http://127.0.0.1:1 cannot be reached")
+    assert weights.hub.download == "HF_ENDPOINT=https://MIRROR hf download lerobot/pi05_base"
     assert "google/paligemma-3b-pt-224 --include" in find_companion(options(policy="pi05"), PI05).download
 
 
@@ -372,6 +373,15 @@ class TestPlan:
             assert "google/paligemma-3b-pt-224 is MISSING" in said[stream]
             assert "hf download lerobot/pi05_base" in said.err.split("fix:")[1]
         assert not (tmp_path / "run").exists()
+
+    def test_what_stands_in_the_way_is_one_document_with_the_plan(self, mstool, capsys, dataset, tmp_path):
+        info = dataset / "meta" / "info.json"
+        info.write_text(info.read_text().replace('"fps": 20', '"fps": 30', 1))
+        words = ("finetune", dataset, "--output", tmp_path / "run", "--dry-run", "--json", "--device", "cpu")
+        assert mstool(*words) == 1
+        document = json.loads(capsys.readouterr().out)
+        assert document["error"].startswith(f"{dataset} is INVALID")
+        assert document["steps"] == 20_000
 
     def test_no_space_for_checkpoints(self, mstool, capsys, dataset, tmp_path, monkeypatch):
         from mstool.training import plan

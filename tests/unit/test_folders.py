@@ -1,11 +1,15 @@
 """Folders that are replaced, and those that one run at a time works in."""
 
+import shutil
+from pathlib import PurePath
+
 import pytest
 
 from mstool import folders
 from mstool.dataset.target import check_target
 from mstool.errors import UsageError
 from mstool.folders import alone, check_nothing_else, check_spared, replace_folder
+from mstool.training.resume import is_own
 
 
 def test_what_is_read_does_not_lie_in_what_is_replaced(tmp_path):
@@ -25,24 +29,58 @@ def folder(path, *names):
 
 
 def test_what_else_lies_in_a_folder_that_is_replaced(tmp_path):
+    def is_log(path):
+        return path.parts[0] == "log"
+
     run = folder(tmp_path / "run", "log", ".gitattributes")
-    check_nothing_else(run, "a run", {"log"})
-    for name in ("notes.txt", ".git", "b", "c"):
-        (run / name).mkdir()
-    with pytest.raises(UsageError, match=r"run holds \.git, b, c and 1 more, no part of a run: ") as error:
-        check_nothing_else(run, "a run", {"log"})
+    check_nothing_else(run, "a run", is_log)
+    (run / "link").symlink_to(tmp_path)
+    for name in ("b/notes.txt", ".git/HEAD", ".git/objects/12", ".cache/x", "c"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("")
+    with pytest.raises(UsageError, match=r"run holds \.git, b/notes.txt, c and 1 more, no part of a run: ") as error:
+        check_nothing_else(run, "a run", is_log)
     assert "another --output" in error.value.fix
 
 
 def test_a_dataset_with_something_else_in_its_folder_is_not_replaced(tmp_path):
     root = folder(tmp_path / "data", "README.md", "norm_stats.json")
-    for name in ("meta", "data", "videos", ".cache"):
-        (root / name).mkdir()
-    (root / "meta" / "info.json").write_text("{}")
+    own = ("meta/info.json", "data/chunk-000/file-000.parquet", "videos/observation.images.image/chunk-000/0.mp4")
+    for name in (*own, "images/image/episode_000000/frame_000000.png", ".cache/huggingface/x.lock"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("{}")
     check_target(root, overwrite=True)
-    (root / "thesis.tex").write_text("")
-    with pytest.raises(UsageError, match=r"data holds thesis.tex, no part of a dataset"):
-        check_target(root, overwrite=True)
+    for name in (
+        "thesis.tex",
+        "data/mine/x",
+        "data/chunk-000/notes.txt",
+        "meta/my.txt",
+        "videos/a.txt",
+        "meta2/a.json",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+        with pytest.raises(UsageError, match=rf"data holds {name}, no part of a dataset"):
+            check_target(root, overwrite=True)
+        (root / name).unlink()
+    both = tmp_path / "both"
+    (both / "v2.1").parent.mkdir()
+    shutil.copytree(root, both / "v2.1")
+    check_target(both, overwrite=True)
+    (both / "v2.1" / "x").write_text("")
+    with pytest.raises(UsageError, match=r"both holds v2.1/x"):
+        check_target(both, overwrite=True)
+
+
+def test_what_is_of_a_run_and_what_lies_beside():
+    own = (
+        "train_log.jsonl",
+        "eval/000008/results.json",
+        "checkpoints/000008/pretrained_model/notes",
+        "checkpoints/last",
+    )
+    others = ("notes.txt", "checkpoints/n.txt", "checkpoints/mine/n.txt", "checkpoints", "checkpoints/last/x")
+    assert [is_own(PurePath(path)) for path in (*own, *others)] == [True] * len(own) + [False] * len(others)
 
 
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -30,8 +30,8 @@ def test_nobody_listens(hub):
     found = find_files("owner/name", ["config.json"], gigabytes=3)
     assert time.monotonic() - began < 60  # busy machines; trying again would take minutes
     assert not found.cached
-    assert found.missing.startswith("not on this machine, and http://127.0.0.1:9 cannot be reached (")
-    assert found.download == "HF_ENDPOINT=https://MIRROR hf download owner/name  (about 3 GB)"
+    assert found.missing.startswith("not on this machine (about 3 GB), and http://127.0.0.1:9 cannot be reached (")
+    assert found.download == "HF_ENDPOINT=https://MIRROR hf download owner/name"
 
 
 def test_somebody_listens_and_never_answers(hub):

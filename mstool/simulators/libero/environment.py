@@ -16,6 +16,7 @@ from mstool.simulators.libero.moment import Moment
 from mstool.simulators.libero.placements import Placements
 from mstool.simulators.libero.substeps import computed_once
 from mstool.simulators.libero.tasks import IDLE, SETTLING_STEPS, find_task
+from mstool.simulators.seeds import check_number
 
 # What layouts call a controller of end effector steps; LIBERO's is robosuite's OSC_POSE.
 CONTROL_MODE = "pd_ee_delta_pose"
@@ -213,6 +214,7 @@ class LiberoSimulator:
 
 def check_seed(env_id: str, seed: int, *, fix: str = "fewer --episodes, or a lower --seed-start") -> None:
     """Raise UsageError unless a seed is the number of an initial state, or the sampler's."""
+    check_number(seed, "--seed-start")
     count = len(find_task(env_id).initial_states())
     if count <= seed < SAMPLED:
         raise UsageError(

@@ -32,6 +32,7 @@ from mstool.simulators.libero.environment import SAMPLED, LiberoSimulator, check
 from mstool.simulators.libero.expert import LiberoExpert, check_solvable
 from mstool.simulators.libero.tasks import find_task
 from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
+from mstool.simulators.seeds import check_number
 
 # Give up after this many failures in a row.
 HOPELESS = 20
@@ -126,6 +127,7 @@ def _place(env_id: str, source: str, episodes: int, seed: int, out_dir: Path, *,
             fix=command,
             change={"--episodes": max(episodes, 1), "--seed": max(seed, 0)},
         )
+    check_number(seed, "--seed")
     check_seed(env_id, seed, fix="a lower --seed")
     writable_folder(out_dir, "--output", beside=True)
     if path.exists() and not overwrite:

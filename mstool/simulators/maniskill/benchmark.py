@@ -21,6 +21,7 @@ from mstool.simulators.maniskill.environments import assets, known_environments,
 from mstool.simulators.maniskill.registry import WORKER_IMPORTS, check_env_id, env_ids
 from mstool.simulators.maniskill.solve import make_planning_env, other_demos, solvable_envs, solve_episode
 from mstool.simulators.protocol import Protocol
+from mstool.simulators.seeds import check_number
 
 
 class ManiSkillPlanner:
@@ -87,8 +88,9 @@ class ManiSkill:
         """Look it up in the shipped manifest."""
         return find_task(env_id)
 
-    def check_seed(self, env_id: str, seed: int) -> None:
-        """Take any."""
+    def check_seed(self, env_id: str, seed: int) -> None:  # noqa: ARG002
+        """Take any that numpy takes."""
+        check_number(seed, "--seed-start")
 
     def check_layout(self, layout: Layout) -> None:
         """Take any."""

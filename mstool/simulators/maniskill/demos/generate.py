@@ -23,6 +23,7 @@ from mstool.simulators.demos import GenerateReport, Rollout
 from mstool.simulators.enough import coming, failures, take_enough, told_of_interrupts
 from mstool.simulators.maniskill.demos.team import FILES, Alone, Repeats, Team, put_together
 from mstool.simulators.maniskill.solve import check_solvable
+from mstool.simulators.seeds import check_number
 
 # Give up after this many failures in a row; the hardest task, PlaceSphere, solves half of its seeds.
 HOPELESS = 50
@@ -160,6 +161,7 @@ def _check(command: str, episodes: int, seed: int, out_dir: Path, *, overwrite: 
         raise UsageError(f"--episodes must be 1 or more, not {episodes}", fix=command, change={"--episodes": 1})
     if seed < 0:
         raise UsageError(f"--seed must be 0 or more, not {seed}", fix=command, change={"--seed": 0})
+    check_number(seed, "--seed")
     writable_folder(out_dir, "--output", beside=True)
     there = [name for name in FILES if (out_dir / name).exists()]
     if there and not overwrite:
