@@ -117,6 +117,11 @@ COMMANDS: dict[str, Run] = {
     "mstool stats data/PickCube-v1 --config pi05_libero --plot stats.png": Run(),
     SNIPPET.format("PickCube-v1"): Run(),
     "mstool finetune data/PickCube-v1 --output runs/pick --steps 300 --batch-size 8": Run(TINY_TRAIN),
+    "mstool convert --env PushCube-v1 --demos generate --episodes 80 --image-size 64 --render-detail fast": Run(
+        "--episodes 1 --workers 1"
+    ),
+    "mstool finetune data/PushCube-v1 --network small --steps 2500 --output runs/push": Run(TINY_TRAIN),
+    "mstool eval --policy runs/push --episodes 50 --replan 8": Run(TINY_EVAL),
     "mstool finetune data/PickCube-v1 --output runs/pick --resume": Run("--steps 3 --device cpu"),
     "mstool finetune data/PickCube-v1 --output runs/pick": Run(f"--output runs/readme {TINY_TRAIN}"),
     "mstool finetune data/PickCube-v1 --init runs/pick/checkpoints/last/pretrained_model --output runs/on": Run(

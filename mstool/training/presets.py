@@ -193,16 +193,16 @@ PI05 = Preset(
 # What the network of `flow` predicts.
 HEADS = ("flow", "ddpm")
 
-# How large that network is. Measured on two cores: benchmarks/results/flow_ten_tasks.md.
-_QUARTER = "the small network: ten times the steps per second on a CPU"
+# How large that network is. What the small one solves: benchmarks/results/flow_ten_tasks.md.
+_SMALL = "the small network: a tenth of the processor time per step"
 NETWORKS: Mapping[str, Mapping[str, Value]] = {
     "base": {},
     "small": {
-        "image_size": Value((64, 64), _QUARTER),
+        "image_size": Value((64, 64), _SMALL),
         "shift_pixels": Value(3, "a twentieth of the picture, as with 128 pixels"),
-        "backbone_width": Value(16, _QUARTER),
-        "width": Value(128, _QUARTER),
-        "action_layers": Value(3, _QUARTER),
+        "backbone_width": Value(16, _SMALL),
+        "width": Value(128, _SMALL),
+        "action_layers": Value(3, _SMALL),
     },
 }
 
