@@ -193,7 +193,7 @@ PI05 = Preset(
 # What the network of `flow` predicts.
 HEADS = ("flow", "ddpm")
 
-# How large that network is. What the small one solves: benchmarks/results/flow_ten_tasks.md.
+# How large that network is. What the small one solves: docs/tutorial.md.
 _SMALL = "the small network: a tenth of the processor time per step"
 NETWORKS: Mapping[str, Mapping[str, Value]] = {
     "base": {},
