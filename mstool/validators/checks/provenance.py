@@ -22,11 +22,26 @@ _REPLAYED = 20
 _SIGN = "gripper_action"
 
 
+def _readable(context: Context) -> Record:
+    """Return the record, a false one where there is none; skip where it cannot be read."""
+    _ = context.data.info  # where older versions kept it: damage there is another check's
+    try:
+        return context.data.readable_record
+    except Unavailable as why:
+        raise Skip("the record cannot be read (MS801)") from why
+
+
 def _record(context: Context) -> Record:
-    if not context.data.record:
-        lost = "the record is missing (MS804)" if _made_here(context) else "the dataset was not made by mstool"
+    record = _readable(context)
+    if not record:
+        lost = f"{_lost(context)} (MS804)" if _made_here(context) else "the dataset was not made by mstool"
         raise Skip(f"{lost}: nothing declares its meaning")
-    return context.data.record
+    return record
+
+
+def _lost(context: Context) -> str:
+    """Say what became of a record that says nothing."""
+    return "the record says nothing" if (context.data.root / RECORD_FILE).is_file() else "the record is missing"
 
 
 @register
@@ -179,7 +194,8 @@ def _made_here(context: Context) -> str:
     data = context.data
     if named := recognise(data.features):
         return f"the names of the dimensions are those that mstool convert writes in layout {named.layout.name}"
-    return f"{EPISODE_LOG_FILE} is mstool's" if (data.root / EPISODE_LOG_FILE).is_file() else ""
+    ours = (EPISODE_LOG_FILE, RECORD_FILE)
+    return next((f"{name} is mstool's" for name in ours if (data.root / name).is_file()), "")
 
 
 @register
@@ -196,16 +212,12 @@ class RecordKept(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Look for traces of `mstool convert` where there is no record."""
-        try:
-            record = context.data.record
-        except Unavailable as why:
-            raise Skip("the record cannot be read (MS801)") from why
-        if record:
+        if _readable(context):
             return
         made = _made_here(context)
         if not made:
             raise Skip("the dataset was not made by mstool")
-        yield Issue(f"the record is missing, though {made}", "warning", feature=RECORD_FILE)
+        yield Issue(f"{_lost(context)}, though {made}", "warning", feature=RECORD_FILE)
 
 
 @register
