@@ -1,14 +1,15 @@
-"""MS801 to MS804 and MS901: what the dataset says of itself, and whether the simulator agrees."""
+"""MS801 to MS805 and MS901: what the dataset says of itself, and whether the simulator agrees."""
 
 import math
 from collections.abc import Iterator, Mapping
 
 from mstool.contract import ControllerFacts
-from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE, Unavailable
+from mstool.dataset.files import EPISODE_LOG_FILE, HISTOGRAMS_FILE, RECORD_FILE, Unavailable
+from mstool.dataset.histograms import read_histograms
 from mstool.dataset.record import Record
 from mstool.dataset.vectors import actions_of, names_of
 from mstool.dataset.view import DatasetView
-from mstool.errors import MstoolError, SetupError
+from mstool.errors import DataError, MstoolError, SetupError
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
@@ -218,6 +219,27 @@ class RecordKept(Check):
         if not made:
             raise Skip("the dataset was not made by mstool")
         yield Issue(f"{_lost(context)}, though {made}", "warning", feature=RECORD_FILE)
+
+
+@register
+class Histograms(Check):
+    """MS805."""
+
+    code, family = "MS805", "provenance"
+    title = "the histograms of the images are this dataset's"
+    meaning = "export and merge take the images' statistics from them, and stop; without them they decode the images"
+    fix = f"rm DATASET/{HISTOGRAMS_FILE}"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Read them as export and merge do."""
+        record = _record(context)
+        try:
+            kept = read_histograms(context.data.root, list(record.views.values()), len(context.data.episodes))
+        except DataError as error:
+            yield Issue(error.message, "warning", feature=HISTOGRAMS_FILE)
+            return
+        if kept is None:
+            raise Skip(f"there is no {HISTOGRAMS_FILE}")
 
 
 @register
