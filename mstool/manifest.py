@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
-from mstool.errors import DataError
+from mstool.errors import DataError, UsageError
 from mstool.nearest import nearest
 
 _PACKAGED = Path(__file__).parent / "datasets_manifest.yaml"
 _CHECKOUT = Path(__file__).parent.parent / "datasets_manifest.yaml"
+_FORM = "a manifest is like this: tasks: {PickCube-v1: {instruction: pick up the cube, horizon: 100}}"
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,10 @@ def load_manifest(path: Path | None = None) -> dict[str, Task]:
 
     Raises
     ------
+    UsageError
+        There is no such file.
     DataError
-        The file is missing, is not YAML, or an entry has an unknown, missing or ill-typed field; all are listed.
+        It is not YAML, or an entry has an unknown, missing or ill-typed field; all are listed.
 
     """
     return _load(path or (_PACKAGED if _PACKAGED.exists() else _CHECKOUT))
@@ -69,16 +72,17 @@ def find_task(env_id: str) -> Task | None:
 def _load(path: Path) -> dict[str, Task]:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"no manifest at {path}") from error
-    except yaml.YAMLError as error:
-        raise DataError(f"{path} is not valid YAML: {error}") from error
+    except OSError as error:
+        what = f"no manifest at {path}" if isinstance(error, FileNotFoundError) else f"{path}: {error.strerror}"
+        raise UsageError(what, fix="give a YAML file like datasets_manifest.yaml") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not valid YAML: {error}", fix=_FORM) from error
     if not isinstance(raw, dict) or not isinstance(raw.get("tasks"), dict):
-        raise DataError(f"{path} must hold `tasks:` with one entry per environment")
+        raise DataError(f"{path} must hold `tasks:` with one entry per environment", fix=_FORM)
     problems: list[str] = []
     tasks = {env_id: _task(str(env_id), entry, problems) for env_id, entry in raw["tasks"].items()}
     if problems:
-        raise DataError(f"{path}:\n  " + "\n  ".join(problems))
+        raise DataError(f"{path}:\n  " + "\n  ".join(problems), fix=f"edit {path}; {_FORM}")
     return {env_id: task for env_id, task in tasks.items() if task is not None}
 
 

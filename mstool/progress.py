@@ -107,6 +107,8 @@ def print_line(text: str) -> None:
     listener = _listener.get()
     if listener is not None:
         listener(text)
+    elif not _shown():
+        pass
     elif "tqdm" in sys.modules:
         from tqdm import tqdm
 
@@ -114,6 +116,11 @@ def print_line(text: str) -> None:
         sys.stderr.flush()
     else:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that does
+
+
+def _shown() -> bool:
+    """Whether there is a stderr: a program without a console has none, and its caller may have closed it."""
+    return sys.stderr is not None and not sys.stderr.closed
 
 
 class Progress:
@@ -160,7 +167,7 @@ class Progress:
         if self._listener is not None:
             self._tell(self._listener)
             return
-        if sys.stderr.isatty():
+        if _shown() and sys.stderr.isatty():
             from tqdm import tqdm
 
             columns, rows = os.get_terminal_size(sys.stderr.fileno())

@@ -51,15 +51,17 @@ def from_file(path: Path) -> Said:
 
     Raises
     ------
+    UsageError
+        There is no such file.
     DataError
-        It is not there, is no YAML, or says something else; all that is wrong is listed.
+        It is no YAML, or says something else; all that is wrong is listed.
 
     """
     fix = f"it holds {', '.join(_GIVEN)}: mstool describe --help shows one"
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", fix="give --claims a YAML file") from error
+        raise UsageError(f"{path}: {error.strerror}", fix="give --claims a YAML file") from error
     except (yaml.YAMLError, ValueError) as error:
         raise DataError(f"{path} is not valid YAML: {str(error).splitlines()[0]}", fix=fix) from error
     if not isinstance(found, dict) or not isinstance(found.get("layout"), str):

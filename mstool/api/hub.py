@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from mstool.api.arguments import PathLike, path_or_none
-from mstool.dataset.locate import is_dataset
+from mstool.dataset.locate import is_dataset, locate
 from mstool.dataset.record import read_record
 from mstool.errors import UsageError
 from mstool.evaluation.kept import best_known
@@ -72,9 +72,9 @@ def push(
     Raises
     ------
     UsageError
-        A name or an address cannot be, or the manifest cannot be written.
+        There is no such dataset, a name or an address cannot be, or the manifest cannot be written.
     DataError
-        The dataset is not there, not validated, or cannot be read.
+        The dataset is not validated, or cannot be read.
     HubError
         The server, or the way to it, refused or failed.
 
@@ -104,6 +104,7 @@ def push(
             jobs=jobs,
         )
         return _push_model(policy, model, dry_run=dry_run)
+    locate(root)
     env_id = str((read_record(root).env_ids or [""])[0])
     entry = find_entry(listed, env_id=env_id, repo_id=repo_id or "")
     name = repo_id or (entry.repo_id if entry else "")

@@ -1,7 +1,9 @@
 """`mstool`: the commands, and the one place that turns errors into messages and exit codes."""
 
+import os
 import shlex
 import sys
+from pathlib import Path
 from typing import NoReturn, cast
 
 import typer
@@ -117,8 +119,18 @@ def _fail_usage(error: typer.BadParameter) -> NoReturn:
     _fail(UsageError(said, fix=" ".join(["mstool", *words, "--help"])))
 
 
+def _open_streams() -> None:
+    """Send what would go to a closed stream (`2>&-`) nowhere; without, the next file that is opened takes its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  # as long as the process lives
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
 def main() -> None:
     """Run the command line: exit code 0 fine, 1 the data or the work failed, 2 usage."""
+    _open_streams()
     try:
         code = app(standalone_mode=False)
     except SaidElsewhereError as error:

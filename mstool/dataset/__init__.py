@@ -8,6 +8,7 @@ names             OWNER/NAME, what a dataset is called on a hub
 info              the description: version, sizes, features
 episode_table     the rows of the episode table and of the task table
 episode_log       where each episode comes from
+histograms        how often each value occurs in the images of every episode, which keeps statistics exact
 frames            pictures, from videos or from parquet
 media             videos and images, opened within bounds
 parquet_files     parquet files, opened within bounds

@@ -15,7 +15,7 @@ from mstool.contract import State
 from mstool.dataset.episode_log import first_state, read_episode_log
 from mstool.dataset.files import CONVENTIONS_FILE, EPISODE_LOG_FILE, RECORD_FILE, needed, read_object
 from mstool.dataset.info import read_info
-from mstool.dataset.record import Record, read_record
+from mstool.dataset.record import Record, lack_of_record, read_record
 from mstool.errors import DataError, UsageError
 from mstool.paths import quoted
 
@@ -96,9 +96,9 @@ def load_conventions(path: Path) -> Conventions:
     info = read_info(path)
     record = read_record(path)
     if not record or not (path / EPISODE_LOG_FILE).is_file():
-        missing = EPISODE_LOG_FILE if record else RECORD_FILE
+        missing = f"no {EPISODE_LOG_FILE}" if record else lack_of_record(path)
         raise DataError(
-            f"{path} does not say what its numbers mean: no {missing}: it was not made by mstool convert, or another "
+            f"{path} does not say what its numbers mean: {missing}: it was not made by mstool convert, or another "
             "tool has rewritten it since (of one made elsewhere, say it: --layout LAYOUT --env ENV, without --from)",
             fix=f"mstool describe {quoted(path)} --from ORIGINAL",
         )

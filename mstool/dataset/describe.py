@@ -9,7 +9,7 @@ from mstool.dataset.episode_content import episode_digests, vector_columns
 from mstool.dataset.episode_log import read_episode_log, write_episode_log
 from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE, needed
 from mstool.dataset.info import Feature, read_info
-from mstool.dataset.record import Record, read_record, write_record
+from mstool.dataset.record import Record, lack_of_record, read_record, write_record
 from mstool.errors import DataError, UsageError
 from mstool.markup import one_line
 from mstool.paths import quoted
@@ -167,7 +167,7 @@ def _open_original(root: Path) -> _Original:
     info, record = read_info(root), read_record(root)
     if not record or not (root / EPISODE_LOG_FILE).is_file():
         raise DataError(
-            f"{root} has no record itself (no {RECORD_FILE if not record else EPISODE_LOG_FILE})",
+            f"{root} has no record itself ({f'no {EPISODE_LOG_FILE}' if record else lack_of_record(root)})",
             fix="give the dataset that mstool convert, merge or export wrote",
         )
     with needed(root):

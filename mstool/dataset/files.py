@@ -58,6 +58,9 @@ STEERING_FILE = "steering.safetensors"
 # All of LeRobot's below `meta/`, in any version; what else lies there is the user's.
 _META = (INFO_FILE, STATS_FILE, V3_TASKS, V2_EPISODES, V2_EPISODES_STATS, V2_TASKS)
 
+# A damaged statistics file is put aside, not written over: nothing of it can be kept, and it may be mended or fetched.
+_STATS_ANEW = f"mv DATASET/{STATS_FILE} DATASET/{STATS_FILE}.damaged && mstool stats DATASET"
+
 # How a field of a path pattern may be written: `03d`.
 _WIDTH = re.compile(r"(0?\d)?d?")
 
@@ -93,12 +96,20 @@ def filled_fix(fix: str, root: Path) -> str:
     return fix.replace("DATASET", quoted(root))
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; Unavailable says what is wrong with it."""
+def read_json(path: Path, *, fix: str = "") -> Any:
+    """Read a JSON file; Unavailable says what is wrong with it, and `fix` what to do where it is damaged."""
     try:
         return load_json(path)
     except (OSError, ValueError) as error:
-        raise _unavailable(path, error) from error
+        raise _unavailable(path, error, fix) from error
+
+
+def read_stats(root: Path) -> dict[str, Any]:
+    """Read LeRobot's statistics of a v3.0 dataset; Unavailable says how new ones take a damaged file's place."""
+    stats = read_json(root / STATS_FILE, fix=_STATS_ANEW)
+    if not isinstance(stats, dict):
+        raise Unavailable(f"{STATS_FILE}: not a JSON object", _STATS_ANEW)
+    return stats
 
 
 def read_object(path: Path, *, fix: str) -> dict[str, Any]:
@@ -203,9 +214,10 @@ def inside(root: Path, name: str) -> Path:
     return root / name
 
 
-def _unavailable(path: Path, error: Exception) -> Unavailable:
-    found = placeholder(path)
-    return Unavailable(f"{_short(path)}: {found.what if found else _why(error)}", found.fix if found else "")
+def _unavailable(path: Path, error: Exception, fix: str = "") -> Unavailable:
+    if found := placeholder(path):
+        return Unavailable(f"{_short(path)}: {found.what}", found.fix)
+    return Unavailable(f"{_short(path)}: {_why(error)}", fix if isinstance(error, ValueError) else "")
 
 
 def _short(path: Path) -> str:

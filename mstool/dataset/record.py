@@ -132,6 +132,11 @@ def read_record(root: Path) -> Record:
     return Record.from_json(entry if isinstance(entry, dict) else {})
 
 
+def lack_of_record(root: Path) -> str:
+    """Say why a dataset has a record that is false: its file is not there, or says nothing."""
+    return f"{RECORD_FILE} says nothing" if (root / RECORD_FILE).is_file() else f"no {RECORD_FILE}"
+
+
 def write_record(root: Path, record: Record) -> None:
     """Write the record of the dataset at `root`."""
     replace_text(root / RECORD_FILE, json.dumps(record.to_json(), indent=2))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.dataset.files import INFO_FILE, STATS_FILE, read_object
+from mstool.dataset.files import INFO_FILE, STATS_FILE, needed, read_stats
 from mstool.dataset.info import read_info
 from mstool.dataset.locate import is_dataset
 from mstool.errors import DataError, MstoolError, WrongWordError
@@ -95,4 +95,5 @@ def _read_stats(root: Path) -> dict[str, Any]:
             f"{root} is not a complete LeRobot dataset (no {STATS_FILE})",
             fix=shlex.join(["mstool", "stats", str(root)]),
         )
-    return read_object(path, fix=shlex.join(["mstool", "validate", str(root)]))
+    with needed(root):
+        return read_stats(root)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mstool.atomic import replace_text
 from mstool.dataset.files import RESULTS_FILE
-from mstool.errors import DataError
+from mstool.errors import DataError, UsageError
 from mstool.evaluation.outcomes import Outcome, as_lines
 from mstool.evaluation.phases import counted, in_words
 from mstool.evaluation.published import published_json, reported
@@ -208,15 +208,18 @@ def read_results(path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    UsageError
+        There is neither such a file nor such a folder.
     DataError
-        There is none, or it is not of this format.
+        The folder holds none, or they are not of this format.
 
     """
+    kind = DataError if path.is_dir() else UsageError
     path = path / RESULTS_FILE if path.is_dir() else path
     try:
         document = load_json(path)
     except FileNotFoundError as error:
-        raise DataError(
+        raise kind(
             f"{path}: no such results; an evaluation writes them into its --output",
             fix="mstool eval --policy runs/NAME",
         ) from error

@@ -12,13 +12,12 @@ from mstool.dataset.conventions import Conventions
 from mstool.dataset.files import NORM_STATS_FILE, RESULTS_FILE
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.improvement.method import Method
-from mstool.json_files import load_json
-from mstool.training.checkpoint_sidecar import RUN_FILE, CheckpointSidecar
+from mstool.training.checkpoint_sidecar import CONFIG_FILE, RUN_FILE, CheckpointSidecar, read_part
 from mstool.training.flow.modeling_flow import FlowPolicy
 from mstool.training.steering import begin, save
 
 # Files of the base checkpoint that are written anew, or hold only for its training.
-_OWN = {"config.json", "train_config.json", RUN_FILE, RESULTS_FILE, "README.md"}
+_OWN = {CONFIG_FILE, "train_config.json", RUN_FILE, RESULTS_FILE, "README.md"}
 _WEIGHTS = "model.safetensors"
 
 
@@ -54,7 +53,8 @@ class PolicyFiles:
                 "episodes": [*self.conventions.episodes, *episodes],
             }
         )
-        stats = load_json(folder / NORM_STATS_FILE)["norm_stats"] if (folder / NORM_STATS_FILE).is_file() else {}
+        kept = read_part(self.model, NORM_STATS_FILE) if (self.model / NORM_STATS_FILE).is_file() else {}
+        stats = kept.get("norm_stats", {})
         CheckpointSidecar(self.run, stats, own, None).write(folder, improved={"episodes": len(episodes)})
 
     def _write_flow(self, method: Method, folder: Path) -> None:
@@ -70,8 +70,8 @@ class PolicyFiles:
 
     def _write_steering(self, method: Method, folder: Path) -> None:
         """Write the network of noise; the policy's own weights are there already."""
-        config = {**load_json(self.model / "config.json"), "n_action_steps": self.steps}
-        (folder / "config.json").write_text(json.dumps(config, indent=4) + "\n")
+        config = {**read_part(self.model, CONFIG_FILE), "n_action_steps": self.steps}
+        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=4) + "\n")
         steering = begin(self.base.policy, method.hyper.hidden)
         learnt = {name.removeprefix("sampler."): value for name, value in method.weights().items()}
         steering.actor.load_state_dict(learnt)

@@ -24,8 +24,13 @@ from mstool.json_files import load_json
 from mstool.paths import writable_folder
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
+<<<<<<< HEAD
 from mstool.training.checkpoint_sidecar import read_run
 from mstool.training.resume import is_own
+=======
+from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part, read_run
+from mstool.training.resume import OWN
+>>>>>>> records
 
 COMMAND = "mstool improve"
 # Episodes of a round for each worker: a worker that is done early waits for the others.
@@ -75,11 +80,11 @@ def prepare(options: ImproveOptions) -> Prepared:
     UsageError
         The checkpoint is of another kind, the output is taken, seeds overlap, a task has no success signal.
     DataError
-        Checkpoint and dataset contradict each other.
+        Checkpoint and dataset contradict each other, or a file of the checkpoint cannot be read.
 
     """
     model = find_checkpoint(options.checkpoint, COMMAND)
-    config = load_json(model / "config.json")
+    config = read_part(model, CONFIG_FILE)
     check_kind(options, model, config)
     require(COMMAND, ["matplotlib"])
     output = options.output or Path("runs") / f"improve-{options.method}-{run_name(model)}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.errors import DataError
+from mstool.errors import DataError, UsageError
 from mstool.paths import quoted
 from mstool.progress import Notify
 from mstool.simulators.base import Benchmark
@@ -58,7 +58,8 @@ def open_demos(
     DataError
         The demos are missing, damaged or of another environment.
     UsageError
-        They would have to be generated, and there is no planner for the environment.
+        There is no such file or folder; or they would have to be generated, and there is no planner for the
+        environment.
 
     """
     benchmark = benchmark_of(env_id)
@@ -123,6 +124,8 @@ def _resolve(
         notify(f"demos: {benchmark.official()}")
         return "hub", benchmark.download(env_id, CACHE / env_id)
     if where is not None:
+        if not Path(where).exists():
+            raise UsageError(f"no such file or folder: {where}", fix="give --demos a file, `hub` or `generate`")
         return "local", Path(where)
     for folder in _local_folders(benchmark, env_id):
         if _holds(benchmark, folder, env_id, episodes):

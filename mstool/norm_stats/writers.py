@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mstool.dataset.description import Dataset
-from mstool.dataset.files import STATS_FILE, read_object
+from mstool.dataset.files import STATS_FILE, needed, read_stats
 from mstool.norm_stats.quantiles import NAMES
 from mstool.norm_stats.summary import VectorStats
-from mstool.paths import quoted
 
 
 def openpi_document(state: VectorStats, actions: VectorStats, provenance: Mapping[str, object]) -> dict[str, object]:
@@ -40,10 +38,13 @@ def lerobot_document(dataset: Dataset, stats: Mapping[str, VectorStats]) -> dict
     Raises
     ------
     DataError
-        The present file is not JSON.
+        The present file is damaged.
 
     """
-    document = read_stats(dataset.root)
+    document: dict[str, object] = {}
+    if stats_path(dataset.root).exists():
+        with needed(dataset.root):
+            document = read_stats(dataset.root)
     for name, exact in stats.items():
         shape = dataset.features[name].shape
         values = {"min": exact.min, "max": exact.max, "mean": exact.mean, "std": exact.std}
@@ -56,11 +57,3 @@ def lerobot_document(dataset: Dataset, stats: Mapping[str, VectorStats]) -> dict
 def stats_path(root: Path) -> Path:
     """Where LeRobot keeps a v3.0 dataset's statistics."""
     return root / STATS_FILE
-
-
-def read_stats(root: Path) -> dict[str, Any]:
-    """Read a dataset's present LeRobot statistics; empty if there is none."""
-    path = stats_path(root)
-    if not path.exists():
-        return {}
-    return read_object(path, fix=f"it is damaged; move it away and run: mstool stats {quoted(root)}")

@@ -8,10 +8,10 @@ from typing import Any
 
 from mstool.atomic import replace_texts
 from mstool.dataset.conventions import Conventions, save_conventions
-from mstool.dataset.files import NORM_STATS_FILE
+from mstool.dataset.files import NORM_STATS_FILE, read_object
 from mstool.dataset.training import ACTION, STATE, Facts
-from mstool.json_files import load_json
 
+CONFIG_FILE = "config.json"
 RUN_FILE = "mstool_run.json"
 OPENPI_STATS_FILE = "openpi_norm_stats.json"
 
@@ -51,9 +51,24 @@ def collect(facts: Facts, conventions: Conventions | None, run: dict[str, Any]) 
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """Return the run that a checkpoint's `pretrained_model` belongs to, empty where it is not of ours."""
-    try:
-        data = load_json(folder / RUN_FILE)
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
+    """Return the run that a checkpoint's `pretrained_model` belongs to, empty where it is not of ours.
+
+    Raises
+    ------
+    DataError
+        The file is there and cannot be read.
+
+    """
+    return read_part(folder, RUN_FILE) if (folder / RUN_FILE).exists() else {}
+
+
+def read_part(model: Path, name: str) -> dict[str, Any]:
+    """Read one of the JSON files of a checkpoint's `pretrained_model`.
+
+    Raises
+    ------
+    DataError
+        It is not there, or damaged.
+
+    """
+    return read_object(model / name, fix="use another checkpoint of the run, or fetch this one again")

@@ -16,6 +16,7 @@ from lerobot.utils.feature_utils import dataset_to_policy_features
 from mstool.dataset.training import ACTION, Facts
 from mstool.errors import DataError, UsageError
 from mstool.training import keys as key_map
+from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part
 from mstool.training.clock import MOST_STEPS
 from mstool.training.keys import InputKeys
 from mstool.training.machine import default_workers, video_backend
@@ -172,6 +173,8 @@ def _policy(
     try:
         if weights is None or weights.missing:
             return make_policy_config(preset.policy, **values, **common)
+        if weights.hub is None:
+            read_part(Path(weights.where), CONFIG_FILE)
         with _quiet("lerobot.configs.policies"):
             config = PreTrainedConfig.from_pretrained(weights.where)
     except (TypeError, ValueError, FileNotFoundError) as error:

@@ -8,8 +8,8 @@ from typing import Any
 
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.files import CONVENTIONS_FILE
-from mstool.json_files import load_json
 from mstool.markup import front_matter, markdown_code, markdown_text
+from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part
 from mstool.training.expected import UNDERTRAINED, is_undertrained
 
 
@@ -32,7 +32,7 @@ def policy_card(
     """
     conventions = load_conventions(model) if (model / CONVENTIONS_FILE).is_file() else None
     record = conventions.record if conventions else None
-    config = load_json(model / "config.json")
+    config = read_part(model, CONFIG_FILE)
     envs = list(record.env_ids) if record else []
     head = {
         **({"license": license_} if license_ else {}),

@@ -11,14 +11,13 @@ from typing import Any
 from mstool.dataset.files import RESULTS_FILE
 from mstool.errors import DataError, UsageError
 from mstool.folders import check_nothing_else, check_spared, replace_folder
-from mstool.json_files import load_json
 from mstool.paths import checkpoint_name, quoted, writable_folder
-from mstool.training.checkpoint_sidecar import RUN_FILE, read_run
+from mstool.training.checkpoint_sidecar import CONFIG_FILE, RUN_FILE, read_part, read_run
 from mstool.training.policy_card import policy_card
 from mstool.training.presets import PRESETS
 
 CARD = "README.md"
-_CONFIG = "config.json"
+_ADAPTERS, _PREPROCESSOR = "adapter_config.json", "policy_preprocessor.json"
 _READABLE = 0o644
 _WEIGHTS = ("model.safetensors", "adapter_model.safetensors")
 # LeRobot's config of the training, which names folders of this machine, and the run's, of which the command does.
@@ -46,7 +45,7 @@ def publishable(
     Raises
     ------
     DataError
-        The checkpoint holds no weights, they cannot be read, or they are adapters on weights of this machine.
+        The checkpoint holds no weights, a file of it cannot be read, or they are adapters on weights of this machine.
 
     """
     weights = [model / name for name in _WEIGHTS if (model / name).is_file()]
@@ -62,7 +61,7 @@ def publishable(
     for path in sorted(model.iterdir()):
         if path.is_file() and path not in weights and path.name not in left_out:
             shutil.copyfile(path, folder / path.name)
-    _forget_folders(folder)
+    _forget_folders(model, folder)
     for name, document in {RUN_FILE: run, RESULTS_FILE: results}.items():
         if document:
             _write(folder / name, document)
@@ -111,7 +110,7 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
     UsageError
         The folder is taken, is read, or cannot be written.
     DataError
-        The checkpoint holds no weights, or they cannot be read.
+        The checkpoint holds no weights, or a file of it cannot be read.
 
     """
     writable_folder(output, "--output", beside=True)
@@ -119,7 +118,7 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
     if output.exists():
         if not overwrite:
             raise UsageError(f"{output} exists", fix="add --overwrite to replace it, or choose another --output")
-        if any(output.iterdir()) and not (output / _CONFIG).is_file():
+        if any(output.iterdir()) and not (output / CONFIG_FILE).is_file():
             raise UsageError(
                 f"{output} is not a policy, so --overwrite does not touch it", fix="choose another --output"
             )
@@ -140,27 +139,26 @@ def _is_of_policy(path: PurePath) -> bool:
     return path.suffix in {".json", *(PurePath(name).suffix for name in _WEIGHTS)}
 
 
-def _forget_folders(folder: Path) -> None:
+def _forget_folders(model: Path, folder: Path) -> None:
     """Leave this machine's folders out of LeRobot's files: of weights that the training began with, of a tokenizer."""
-    config = load_json(folder / _CONFIG)
+    config = read_part(model, CONFIG_FILE)
     if _is_here(config.get("pretrained_path")):
-        _write(folder / _CONFIG, {**config, "pretrained_path": None})
-    adapter = folder / "adapter_config.json"
-    base = load_json(adapter).get("base_model_name_or_path") if adapter.is_file() else None
+        _write(folder / CONFIG_FILE, {**config, "pretrained_path": None})
+    adapters = read_part(model, _ADAPTERS) if (model / _ADAPTERS).is_file() else {}
+    base = adapters.get("base_model_name_or_path")
     if _is_here(base):
         raise DataError(
             f"these are adapters on the weights in {base}, which nobody else has",
             fix="train them on weights that a hub has: mstool finetune DATASET --lora --init OWNER/NAME",
         )
-    before = folder / "policy_preprocessor.json"
     preset = PRESETS.get(str(config.get("type")))
-    if preset is None or preset.companion is None or not before.is_file():
+    if preset is None or preset.companion is None or not (model / _PREPROCESSOR).is_file():
         return
-    document = load_json(before)
+    document = read_part(model, _PREPROCESSOR)
     for step in document.get("steps", []):
         if _is_here(step.get("config", {}).get("tokenizer_name")):
             step["config"]["tokenizer_name"] = preset.companion.name
-    _write(before, document)
+    _write(folder / _PREPROCESSOR, document)
 
 
 def _is_here(name: object) -> bool:

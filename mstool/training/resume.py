@@ -1,6 +1,7 @@
 """Going on with a run: which checkpoint, and whether it belongs to this dataset and policy."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -32,13 +33,16 @@ class Checkpoint:
     # .../checkpoints/<step>
     folder: Path
     step: int
-    # What `beside.py` kept with it.
-    run: dict[str, Any]
 
     @property
     def model(self) -> Path:
         """The folder of weights, configs and processors."""
         return self.folder / MODEL
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """What is kept beside it of its run."""
+        return read_run(self.model)
 
 
 def newest(output: Path) -> Checkpoint | None:
@@ -49,7 +53,7 @@ def newest(output: Path) -> Checkpoint | None:
         complete = (path / MODEL / "train_config.json").is_file() and (path / STATE / "training_step.json").is_file()
         if complete and path.resolve().name.isdigit():
             real = path.resolve()
-            return Checkpoint(output / CHECKPOINTS / real.name, int(real.name), read_run(real / MODEL))
+            return Checkpoint(output / CHECKPOINTS / real.name, int(real.name))
     return None
 
 
@@ -68,7 +72,7 @@ def find(options: FinetuneOptions, content_hash: str) -> Checkpoint:
     UsageError
         There is none, or it is of another policy.
     DataError
-        It was trained on another dataset.
+        It was trained on another dataset, or what is kept of its run cannot be read.
 
     """
     checkpoint = newest(options.output)

@@ -27,7 +27,7 @@ OPENERS = {
     "torch.load": {"libero/tasks.py", "improvement/saving.py"},
     "yaml.load": set(),
     # Compared with the headers first; episodes of a conversion's own work folder; a cache in the user's own folder.
-    "np.load": {"writers/histograms.py", "episode/shard.py", "maniskill/mesh_cache.py"},
+    "np.load": {"dataset/histograms.py", "episode/shard.py", "maniskill/mesh_cache.py"},
 }
 LONG = {"pyarrow.parquet": "pq", "pandas": "pd", "pyarrow.dataset": "ds", "numpy": "np"}
 # Text that is in memory already, of this very program: its own description, a child's answer, a line of its log, an

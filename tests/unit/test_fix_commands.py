@@ -1,12 +1,19 @@
 """Commands that mstool tells someone to run work for folders whose names need quotes."""
 
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from support.edited import GOLDEN, truncate
 
 from mstool.api.datasets import export
-from mstool.errors import UsageError
+from mstool.dataset.training import read_facts
+from mstool.errors import DataError, UsageError
+from mstool.norm_stats.output import write_exact_stats
+from mstool.validators import validate
 
 SOURCES = sorted((Path(__file__).parents[2] / "mstool").rglob("*.py"))
 # A path as it is in an f-string that holds a command: `mstool stats {root}` instead of {quoted(root)}.
@@ -37,3 +44,20 @@ def test_the_fix_can_be_pasted(tmp_path):
     with pytest.raises(UsageError) as raised:
         export(tmp_path / "my run", output=tmp_path / "my policy", storage="image")
     assert f"'{tmp_path / 'my run'}' --output '{tmp_path / 'my policy'}'" in (raised.value.fix or "")
+
+
+def test_the_fix_of_damaged_statistics_can_be_pasted_wherever_it_is_said(mstool, tmp_path):
+    root = Path(shutil.copytree(GOLDEN / "libero", tmp_path / "my cube"))
+    truncate(root / "meta/stats.json")
+    fixes = set()
+    for read in (write_exact_stats, read_facts):
+        with pytest.raises(DataError, match=r"meta/stats\.json") as raised:
+            read(root)
+        fixes.add(raised.value.fix)
+    fixes |= {result.fix for result in validate(root, "lerobot_pi05").with_status("failed")}
+    assert len(fixes) == 1
+    aside, again = fixes.pop().split(" && ")
+    subprocess.run(shlex.split(aside), check=True)
+    assert (root / "meta/stats.json.damaged").is_file()
+    assert mstool(*shlex.split(again)[1:]) == 0
+    assert validate(root, "lerobot_pi05").valid

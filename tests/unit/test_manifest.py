@@ -1,6 +1,6 @@
 import pytest
 
-from mstool.errors import DataError
+from mstool.errors import DataError, UsageError
 from mstool.layouts import get_layout
 from mstool.manifest import all_tasks, find_task, load_manifest
 from mstool.simulators.maniskill.demos.hub import OFFICIAL
@@ -40,7 +40,24 @@ def test_every_problem_is_listed_at_once(tmp_path):
 @pytest.mark.parametrize(("text", "message"), [("tasks: [", "not valid YAML"), ("a: 1", "must hold `tasks:`")])
 def test_a_file_that_is_no_manifest(tmp_path, text, message):
     (tmp_path / "m.yaml").write_text(text)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as error:
         load_manifest(tmp_path / "m.yaml")
-    with pytest.raises(DataError, match="no manifest"):
-        load_manifest(tmp_path / "none.yaml")
+    assert "tasks: {PickCube-v1: {instruction: " in error.value.fix
+
+
+def test_the_form_that_a_manifest_is_told_to_have_is_one(tmp_path):
+    path = tmp_path / "m.yaml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="not valid YAML") as error:
+        load_manifest(path)
+    other = tmp_path / "other.yaml"
+    other.write_text(error.value.fix[error.value.fix.index("tasks: ") :])
+    assert list(load_manifest(other)) == ["PickCube-v1"]
+
+
+@pytest.mark.parametrize("name", ["none.yaml", "."])
+def test_a_path_that_is_no_file(tmp_path, name):
+    with pytest.raises(UsageError) as error:
+        load_manifest(tmp_path / name)
+    assert str(tmp_path) in error.value.message
+    assert error.value.fix

@@ -1,5 +1,6 @@
 """How far a run is, with a terminal and without one."""
 
+import io
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ import threading
 import time
 
 import pytest
+from support.edited import GOLDEN
 
 from mstool import progress
 from mstool.progress import Progress
@@ -42,6 +44,27 @@ def test_a_short_run_says_nothing(capsys):
     with Progress("convert", 3, "frame") as bar:
         bar.update(3)
     assert capsys.readouterr().err == ""
+
+
+def test_without_stderr_nothing_is_shown_and_nothing_fails(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.05)
+    for stderr in (None, io.StringIO()):
+        if stderr is not None:
+            stderr.close()
+        monkeypatch.setattr(sys, "stderr", stderr)
+        with Progress("convert", 3, "frame") as bar:
+            bar.update(3)
+            time.sleep(0.2)
+        progress.print_line("a line")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-"])
+def test_a_command_whose_stderr_is_closed_prints_its_result(closed):
+    command = f"{sys.executable} -m mstool.cli validate '{GOLDEN / 'libero'}' --no-record --select MS1 {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "valid for " in done.stdout
 
 
 def test_nothing_done_yet_is_said_too():

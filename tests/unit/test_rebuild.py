@@ -1,5 +1,6 @@
 """`merge` and `export` on datasets made without a simulator: nothing is lost, nothing is guessed."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -19,6 +20,7 @@ from mstool.maniskill2lerobot.pictures.video import decode, psnr_db
 from mstool.maniskill2lerobot.rewrite.extract import ENCODED_AGAIN
 from mstool.maniskill2lerobot.rewrite.merge_export import export, merge
 from mstool.maniskill2lerobot.rewrite.stored import open_stored
+from mstool.validators import validate
 
 BOTH = {"v3.0": "video", "v2.1": "image"}
 
@@ -142,6 +144,25 @@ def test_without_histograms_the_stored_pictures_are_counted(tmp_path):
     assert "kept no histograms" in counted.notes[0]
     # PNG loses nothing, so neither does counting them.
     assert (tmp_path / "kept/meta/stats.json").read_bytes() == (tmp_path / "counted/meta/stats.json").read_bytes()
+
+
+def test_damaged_histograms_are_said_to_be_damaged(tmp_path):
+    root = dataset(tmp_path, "data", {"v2.1": "image"})
+    path = root / "meta/mstool/image_histograms.npz"
+    whole = path.read_bytes()
+    array = io.BytesIO()
+    np.save(array, np.zeros(3))
+    damaged = bytearray(whole)
+    damaged[len(whole) // 4 : len(whole) // 3] = bytes(len(whole) // 3 - len(whole) // 4)
+    for content in (b"garbage" * 50, b"", whole[: len(whole) // 2], array.getvalue(), bytes(damaged)):
+        path.write_bytes(content)
+        with pytest.raises(DataError) as error:
+            export(root, tmp_path / "again", version="v3.0")
+        assert error.value.message == f"{path} is damaged; without it the images are decoded again"
+        assert error.value.fix == f"rm {path}"
+        assert validate(root, "pi05_libero", select=["MS805"]).codes("warned") == {"MS805"}
+    path.write_bytes(whole)
+    assert validate(root, "pi05_libero", select=["MS805"]).codes("passed") == {"MS805"}
 
 
 def test_merge_names_every_difference(tmp_path):

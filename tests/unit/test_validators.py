@@ -171,6 +171,30 @@ def test_words_of_an_earlier_version_are_no_warning():
     assert validate(GOLDEN / "libero", "maniskill", select=["MS801"], strict=True).valid
 
 
+@pytest.mark.parametrize(
+    ("text", "codes", "told"),
+    [
+        ("{}", {"MS804"}, "the record says nothing"),
+        ('{"lay', {"MS801"}, "the record cannot be read (MS801)"),
+        (None, {"MS804"}, "the record is missing"),
+    ],
+)
+def test_a_record_that_is_there_is_not_called_missing(tmp_path, text, codes, told):
+    root = tmp_path / "dataset"
+    shutil.copytree(GOLDEN / "libero", root)
+    info = json.loads((root / "meta/info.json").read_text())
+    del info["mstool"]
+    (root / "meta/info.json").write_text(json.dumps(info))
+    if text is not None:
+        (root / "meta/mstool/record.json").write_text(text)
+    report = validate(root, "maniskill", select=["MS8"])
+    assert report.codes("failed", "warned") == codes
+    said = [issue.message for result in report.results for issue in result.issues if result.code == "MS804"]
+    said += [result.reason for result in report.with_status("skipped")]
+    assert said
+    assert all(message.startswith(told) for message in said)
+
+
 def test_replay_is_judged_by_its_rate():
     def replay(solved):
         return lambda ours, lines, actions: {i: i < solved for i in range(len(lines))}

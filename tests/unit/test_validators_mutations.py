@@ -677,6 +677,11 @@ def log_of_other_episodes(root):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
 
+@mutation("MS805")
+def histograms_are_garbage(root):
+    (root / "meta/mstool/image_histograms.npz").write_bytes(b"garbage" * 50)
+
+
 def mutated(case, folder):
     root = folder / "dataset"
     shutil.copytree(GOLDEN / case.base, root)

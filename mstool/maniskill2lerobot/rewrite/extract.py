@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from mstool.contract import Array, Storage, VideoProfile
+from mstool.dataset.histograms import read_histograms
 from mstool.dataset.media import open_image
 from mstool.dataset.parquet_files import open_parquet
 from mstool.errors import DataError
@@ -26,7 +27,6 @@ from mstool.maniskill2lerobot.pictures.video_parts import split
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, data_path, video_path
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.features import camera_columns, vector_columns
-from mstool.maniskill2lerobot.writers.histograms import read_histograms
 from mstool.progress import Progress
 
 ENCODED_AGAIN = "its videos were encoded by another tool in a way that cannot be cut and joined: encoded once more"

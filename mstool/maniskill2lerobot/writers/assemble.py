@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mstool import __version__
-from mstool.contract import Storage, Version
+from mstool.contract import Array, Storage, Version
 from mstool.dataset.episode_log import write_episode_log
 from mstool.dataset.formats import FORMATS
+from mstool.dataset.histograms import write_histograms
 from mstool.dataset.record import write_record
 from mstool.dataset.target import put_in_place
 from mstool.maniskill2lerobot.writers.episodes import Episode, check_alike, content_of
-from mstool.maniskill2lerobot.writers.histograms import write_histograms
 from mstool.maniskill2lerobot.writers.provenance import episode_log, make_record
 from mstool.norm_stats.output import write_exact_stats
 
@@ -63,6 +65,11 @@ def assemble(
         record = make_record(episodes, version, storage, demos, dropped, __version__)
         write_record(folder, replace(record, **(more or {})))
         write_episode_log(folder, episode_log(episodes))
-        write_histograms(episodes, folder)
+        write_histograms(folder, _histograms(episodes))
         write_exact_stats(folder)
     put_in_place(built, root, overwrite=overwrite)
+
+
+def _histograms(episodes: Sequence[Episode]) -> dict[str, Array]:
+    views = [camera.view for camera in episodes[0].recipe.cameras]
+    return {view: np.array([episode.mark.histograms[view] for episode in episodes], np.int64) for view in views}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mstool.dataset.files import STATS_FILE, Unavailable, read_json
+from mstool.dataset.files import STATS_FILE, Unavailable, read_stats
 from mstool.dataset.vectors import state_columns
 from mstool.dataset.view import pixels
 from mstool.layouts.recognise import recognise
@@ -209,14 +209,14 @@ class Quantiles(Check):
         if context.data.version.startswith("v2"):
             raise Skip(f"{STATS_FILE} is written with v3.0, which the target reads (MS701)")
         try:
-            stored = read_json(context.data.root / STATS_FILE)
+            stored = read_stats(context.data.root)
         except Unavailable as why:
             yield Issue(f"{why} ({context.target.stats.source})", feature=STATS_FILE, fix=why.fix)
             return
         for column in ("observation.state", "action"):
             if column not in context.data.features:
                 continue  # MS702
-            entry = stored.get(column) if isinstance(stored, dict) else None
+            entry = stored.get(column)
             for name in context.target.stats_names.value:
                 if not isinstance(entry, dict) or entry.get(name) is None:
                     yield Issue(

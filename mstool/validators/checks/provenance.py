@@ -1,14 +1,15 @@
-"""MS801 to MS804 and MS901: what the dataset says of itself, and whether the simulator agrees."""
+"""MS801 to MS805 and MS901: what the dataset says of itself, and whether the simulator agrees."""
 
 import math
 from collections.abc import Iterator, Mapping
 
 from mstool.contract import ControllerFacts
-from mstool.dataset.files import EPISODE_LOG_FILE, RECORD_FILE, Unavailable
+from mstool.dataset.files import EPISODE_LOG_FILE, HISTOGRAMS_FILE, RECORD_FILE, Unavailable
+from mstool.dataset.histograms import read_histograms
 from mstool.dataset.record import Record
 from mstool.dataset.vectors import actions_of, names_of
 from mstool.dataset.view import DatasetView
-from mstool.errors import MstoolError, SetupError
+from mstool.errors import DataError, MstoolError, SetupError
 from mstool.layouts import LAYOUTS
 from mstool.layouts.recognise import recognise
 from mstool.validators.check import Check, Context, Skip, register
@@ -22,11 +23,26 @@ _REPLAYED = 20
 _SIGN = "gripper_action"
 
 
+def _readable(context: Context) -> Record:
+    """Return the record, a false one where there is none; skip where it cannot be read."""
+    _ = context.data.info  # where older versions kept it: damage there is another check's
+    try:
+        return context.data.readable_record
+    except Unavailable as why:
+        raise Skip("the record cannot be read (MS801)") from why
+
+
 def _record(context: Context) -> Record:
-    if not context.data.record:
-        lost = "the record is missing (MS804)" if _made_here(context) else "the dataset was not made by mstool"
+    record = _readable(context)
+    if not record:
+        lost = f"{_lost(context)} (MS804)" if _made_here(context) else "the dataset was not made by mstool"
         raise Skip(f"{lost}: nothing declares its meaning")
-    return context.data.record
+    return record
+
+
+def _lost(context: Context) -> str:
+    """Say what became of a record that says nothing."""
+    return "the record says nothing" if (context.data.root / RECORD_FILE).is_file() else "the record is missing"
 
 
 @register
@@ -179,7 +195,8 @@ def _made_here(context: Context) -> str:
     data = context.data
     if named := recognise(data.features):
         return f"the names of the dimensions are those that mstool convert writes in layout {named.layout.name}"
-    return f"{EPISODE_LOG_FILE} is mstool's" if (data.root / EPISODE_LOG_FILE).is_file() else ""
+    ours = (EPISODE_LOG_FILE, RECORD_FILE)
+    return next((f"{name} is mstool's" for name in ours if (data.root / name).is_file()), "")
 
 
 @register
@@ -196,16 +213,33 @@ class RecordKept(Check):
 
     def run(self, context: Context) -> Iterator[Issue]:
         """Look for traces of `mstool convert` where there is no record."""
-        try:
-            record = context.data.record
-        except Unavailable as why:
-            raise Skip("the record cannot be read (MS801)") from why
-        if record:
+        if _readable(context):
             return
         made = _made_here(context)
         if not made:
             raise Skip("the dataset was not made by mstool")
-        yield Issue(f"the record is missing, though {made}", "warning", feature=RECORD_FILE)
+        yield Issue(f"{_lost(context)}, though {made}", "warning", feature=RECORD_FILE)
+
+
+@register
+class Histograms(Check):
+    """MS805."""
+
+    code, family = "MS805", "provenance"
+    title = "the histograms of the images are this dataset's"
+    meaning = "export and merge take the images' statistics from them, and stop; without them they decode the images"
+    fix = f"rm DATASET/{HISTOGRAMS_FILE}"
+
+    def run(self, context: Context) -> Iterator[Issue]:
+        """Read them as export and merge do."""
+        record = _record(context)
+        try:
+            kept = read_histograms(context.data.root, list(record.views.values()), len(context.data.episodes))
+        except DataError as error:
+            yield Issue(error.message, "warning", feature=HISTOGRAMS_FILE)
+            return
+        if kept is None:
+            raise Skip(f"there is no {HISTOGRAMS_FILE}")
 
 
 @register

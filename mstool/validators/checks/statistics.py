@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mstool.contract import Array
-from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE, V2_EPISODES_STATS, Unavailable, read_json
+from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE, V2_EPISODES_STATS, Unavailable, read_json, read_stats
 from mstool.dataset.vectors import action_columns, state_columns
 from mstool.errors import MstoolError
 from mstool.norm_stats.check import compare
@@ -189,13 +189,13 @@ class LeRobotStats(Check):
         if not (data.root / STATS_FILE).exists():
             raise Skip(f"there is no {STATS_FILE}" + (" (MS705)" if context.target.stats.value == STATS_FILE else ""))
         try:
-            stored = read_json(data.root / STATS_FILE)
+            stored = read_stats(data.root)
         except Unavailable as why:
             yield Issue(str(why), feature=STATS_FILE, fix=why.fix)
             return
         result = exact(context)
         for column in dict.fromkeys((*state_columns(data), *action_columns(data))):
-            entry = stored.get(column) if isinstance(stored, dict) else None
+            entry = stored.get(column)
             if not isinstance(entry, dict):
                 yield Issue("no statistics of this column", feature=column)
                 continue

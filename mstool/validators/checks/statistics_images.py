@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mstool.dataset.files import STATS_FILE, read_json
+from mstool.dataset.files import STATS_FILE, read_stats
 from mstool.dataset.view import is_depth
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.report import Issue
@@ -33,9 +33,9 @@ class ImageStats(Check):
         views = {n: f for n, f in data.features.items() if f["dtype"] in {"image", "video"} and not is_depth(f)}
         if not views:
             raise Skip("there are no images")
-        stored = read_json(data.root / STATS_FILE)
+        stored = read_stats(data.root)
         for camera in views:
-            entry = stored.get(camera) if isinstance(stored, dict) else None
+            entry = stored.get(camera)
             if not isinstance(entry, dict) or not entry:
                 # lerobot 0.6.1, datasets/factory.py, make_dataset.
                 yield Issue("no statistics of this view", feature=camera)

@@ -1,6 +1,7 @@
-"""The pictures' histograms of every episode, kept in the dataset: merging and exporting keep its statistics exact."""
+"""The images' histograms of every episode, kept in the dataset: merging and exporting keep its statistics exact."""
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -10,15 +11,16 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.files import HISTOGRAMS_FILE
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.writers.episodes import Episode
+from mstool.paths import quoted
+
+# What numpy raises for a file that is not what `write_histograms` wrote; its words are for whoever trusts the file.
+_DAMAGE = (ValueError, TypeError, KeyError, EOFError, NotImplementedError, RuntimeError, BadZipFile, zlib.error)
 
 
-def write_histograms(episodes: Sequence[Episode], root: Path) -> None:
+def write_histograms(root: Path, counts: Mapping[str, Array]) -> None:
     """Write one array (E, 3, 256) per view: how often each 8-bit value occurs in each colour channel."""
     path = root / HISTOGRAMS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    views = [camera.view for camera in episodes[0].recipe.cameras]
-    counts = {view: np.array([episode.mark.histograms[view] for episode in episodes], np.int64) for view in views}
     np.savez_compressed(path, **counts)  # type: ignore[arg-type]
 
 
@@ -28,21 +30,25 @@ def read_histograms(root: Path, views: Sequence[str], episodes: int) -> dict[str
     Raises
     ------
     DataError
-        The file is damaged or belongs to another dataset.
+        The file cannot be read, is damaged or belongs to another dataset.
 
     """
     path = root / HISTOGRAMS_FILE
     if not path.is_file():
         return None
+    # Then the images are decoded again.
+    fix = f"rm {quoted(path)}"
     try:
         with np.load(path) as file:
             # By the headers: an array is made as large as its header says before the first byte is read.
             fits = all(_shape(file, view) == (episodes, 3, 256) for view in views)
             counts = {view: np.asarray(file[view]) for view in views} if fits else {}
-    except (OSError, ValueError, KeyError, BadZipFile, EOFError) as error:
-        raise DataError(f"{path} is damaged: {error}", fix="remove it: the images are then decoded again") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", fix=fix) from error
+    except _DAMAGE as error:
+        raise DataError(f"{path} is damaged; without it the images are decoded again", fix=fix) from error
     if not fits:
-        raise DataError(f"{path} is of another dataset", fix="remove it: the images are then decoded again")
+        raise DataError(f"{path} is of another dataset; without it the images are decoded again", fix=fix)
     return counts
 
 

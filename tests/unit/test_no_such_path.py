@@ -1,0 +1,42 @@
+"""A path that does not exist is a mistake of the command line (exit code 2), whichever command it is given to."""
+
+import json
+
+import pytest
+
+from mstool.api.claims import from_file
+from mstool.errors import DataError, UsageError
+from mstool.evaluation.results import read_results
+
+WORDS = [
+    ("convert", "--env", "PickCube-v1", "--demos", "nope"),
+    ("build", "nope.yaml"),
+    ("build", "."),
+    ("eval", "--compare", "nope", "nope"),
+    ("push", "nope", "--dry-run"),
+    ("push", "nope", "--repo-id", "me/x", "--dry-run"),
+    ("pull", "me/x", "--manifest", "nope.yaml"),
+    ("validate", "nope"),
+    ("merge", "nope", "other", "--output", "out"),
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_it_is_a_usage_error_that_names_it_and_a_fix(mstool, capsys, monkeypatch, tmp_path, words):
+    monkeypatch.chdir(tmp_path)
+    assert mstool(*words, "--json") == 2
+    said = json.loads(capsys.readouterr().out)
+    path = next(word for word in words if word.startswith(("nope", ".")))
+    assert path in said["error"]
+    assert said["fix"]
+    assert "on a hub" not in said["error"]
+
+
+def test_a_folder_without_results_is_there(tmp_path):
+    with pytest.raises(DataError, match="no such results"):
+        read_results(tmp_path)
+
+
+def test_claims_that_are_not_there(tmp_path):
+    with pytest.raises(UsageError, match="No such file"):
+        from_file(tmp_path / "nope.yaml")
