@@ -24,13 +24,8 @@ from mstool.json_files import load_json
 from mstool.paths import writable_folder
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
-<<<<<<< HEAD
-from mstool.training.checkpoint_sidecar import read_run
-from mstool.training.resume import is_own
-=======
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part, read_run
-from mstool.training.resume import OWN
->>>>>>> records
+from mstool.training.resume import is_own
 
 COMMAND = "mstool improve"
 # Episodes of a round for each worker: a worker that is done early waits for the others.
