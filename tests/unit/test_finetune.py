@@ -1,6 +1,7 @@
 """`mstool finetune` before any training: presets, keys, memory, refusals."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -231,6 +232,19 @@ def test_nothing_to_resume(tmp_path):
     with pytest.raises(UsageError, match="no checkpoint to go on from") as error:
         resume.find(options(output=tmp_path, resume=True), "hash")
     assert error.value.change == {"--resume": None}
+
+
+def test_going_on_is_silent_of_a_decoder_that_is_not_asked_for(tmp_path, monkeypatch, caplog):
+    from lerobot.configs.train import TrainPipelineConfig
+
+    def read(_folder):
+        logging.getLogger("lerobot.utils.import_utils").warning("Could not load libtorchcodec")
+        raise UsageError("read")
+
+    monkeypatch.setattr(TrainPipelineConfig, "from_pretrained", read)
+    with pytest.raises(UsageError, match="read"):
+        resume.load(options(output=tmp_path, resume=True), resume.Checkpoint(tmp_path, 20, {}), "cpu")
+    assert not caplog.records
 
 
 def test_a_half_written_checkpoint_is_passed_over(tmp_path):
