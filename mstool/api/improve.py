@@ -1,9 +1,11 @@
 """A better policy from a policy's own episodes."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from mstool.api.arguments import PathLike, Words, path_or_none, words
 from mstool.evaluation.ready import check_ready
+from mstool.folders import training_alone
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.prepare import prepare
 from mstool.improvement.report import ImprovePlan, ImproveReport
@@ -143,16 +145,17 @@ def run_options(
     from mstool.improvement.plan import make_plan, open_policy
     from mstool.improvement.run import Run, make_way
 
-    policy = open_policy(prepared)
-    try:
-        plan = make_plan(prepared, policy)
-        if on_plan is not None:
-            on_plan(plan)
-        elif not options.dry_run:
-            tell_line(plan.text())
-        if options.dry_run:
-            return plan
-        make_way(prepared)
-        return Run(prepared, policy, plan, tell_line).run()
-    finally:
-        policy.close()
+    with nullcontext() if options.dry_run else training_alone(prepared.output):
+        policy = open_policy(prepared)
+        try:
+            plan = make_plan(prepared, policy)
+            if on_plan is not None:
+                on_plan(plan)
+            elif not options.dry_run:
+                tell_line(plan.text())
+            if options.dry_run:
+                return plan
+            make_way(prepared)
+            return Run(prepared, policy, plan, tell_line).run()
+        finally:
+            policy.close()

@@ -13,7 +13,7 @@ from mstool.errors import UsageError
 from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_task
 from mstool.evaluation.policies.checkpoint import checkpoint_conventions, find_checkpoint
 from mstool.evaluation.request import HOLD
-from mstool.folders import check_nothing_else, check_spared
+from mstool.folders import check_no_training, check_nothing_else, check_spared
 from mstool.improvement.demos import demo_lines
 from mstool.improvement.kinds import check_kind
 from mstool.improvement.options import ImproveOptions
@@ -132,7 +132,8 @@ def prepare(options: ImproveOptions) -> Prepared:
 
 
 def _check_output(options: ImproveOptions, output: Path) -> None:
-    writable_folder(output, "--output")
+    writable_folder(output, "--output", beside=True)
+    check_no_training(output)
     if options.resume and not resumable(output):
         raise UsageError(
             f"{output}: no checkpoint to go on from; without --resume the run starts",

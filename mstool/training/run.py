@@ -6,13 +6,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mstool import __version__
+from mstool.folders import training_alone
 from mstool.paths import checkpoint_name
 from mstool.progress import listening
 from mstool.training import checkpoint_sidecar, gate, logs, resume
@@ -116,10 +117,10 @@ def finetune(
         steps=config.steps,
         on_step=on_step,
     )
-    _make_way(options, plan.device)
     started = time.monotonic()
     with (
         interrupts.heard(),
+        training_alone(options.output) if rank() == 0 else nullcontext(),
         explained(options, config, plan.memory, plan.device_bytes),
         at_hub(plan.downloads),
         hooked(hooks),
@@ -128,6 +129,7 @@ def finetune(
         redirect_stdout(io.StringIO() if listening() else sys.stderr),
         suppress(TimeUp),
     ):
+        _make_way(options, plan.device)
         train(config)
     last = hooks.last()
     newest = resume.newest(options.output)
