@@ -15,6 +15,7 @@ from typing import Any
 from mstool import __version__
 from mstool.folders import training_alone
 from mstool.paths import checkpoint_name
+from mstool.processes import killed_by_ctrl_c
 from mstool.progress import listening
 from mstool.training import checkpoint_sidecar, gate, logs, resume
 from mstool.training.clock import Clock, TimeUp
@@ -128,6 +129,7 @@ def finetune(
         # pi05 prints while it loads, and stdout is for the report.
         redirect_stdout(io.StringIO() if listening() else sys.stderr),
         suppress(TimeUp),
+        killed_by_ctrl_c(),
     ):
         _make_way(options, plan.device)
         train(config)

@@ -19,7 +19,7 @@ from mstool.improvement.options import ImproveOptions
 from mstool.improvement.plan import told_of_limits
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Episode, Sizes
-from mstool.improvement.run import Run
+from mstool.improvement.run import Run, told_of_ctrl_c
 from mstool.improvement.saving import Saver, load_rows, read_state, replay_files
 from mstool.improvement.schedule import Schedule
 
@@ -201,6 +201,24 @@ def test_a_full_disk_is_told_with_how_to_go_on(save):
     with pytest.raises(MstoolError, match="no space is left") as told, told_of_limits(ImproveOptions("runs/x")):
         save()
     assert told.value.fix.endswith("mstool improve runs/x --resume")
+
+
+def interrupted(output, **more):
+    with told_of_ctrl_c(SimpleNamespace(options=ImproveOptions("runs/x", output=output, **more), output=output)):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_says_that_checkpoints_are_kept_where_there_are_any(tmp_path):
+    output = tmp_path / "x"
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(output)
+    with pytest.raises(MstoolError, match="interrupted before a checkpoint was saved in"):
+        interrupted(output, overwrite=True)
+    (output / "checkpoints" / "last" / "training_state").mkdir(parents=True)
+    (output / "checkpoints" / "last" / "training_state" / "improve.pt").touch()
+    with pytest.raises(MstoolError, match="interrupted; checkpoints that were saved are kept") as told:
+        interrupted(output, overwrite=True)
+    assert told.value.fix == f"mstool improve runs/x --output {output} --resume"
 
 
 class Square(Method):
