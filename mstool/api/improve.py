@@ -18,7 +18,7 @@ def improve(
     env: Words | None = None,
     dataset: PathLike | None = None,
     method: str = "fql",
-    minutes: float = 20.0,
+    minutes: float | None = None,
     episodes: int | None = None,
     demo_updates: int = 2000,
     critic_episodes: int = 64,
@@ -52,7 +52,7 @@ def improve(
     method
         "fql", "best-of-n", "bc-success" or "dsrl".
     minutes
-        How long, demos and own episodes together.
+        How long, demos and own episodes together, by default 20.
     episodes
         The most own episodes.
     demo_updates
@@ -84,7 +84,7 @@ def improve(
     output
         Folder of the run, by default runs/improve-METHOD-NAME.
     resume
-        Go on from the run's last checkpoint.
+        Go on from the run's last checkpoint; what is not given is as the run began.
     overwrite
         Remove the run that is there.
     dry_run
