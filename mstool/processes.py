@@ -86,11 +86,21 @@ def deaf_to_ctrl_c() -> Iterator[None]:
     """Make the processes that the block starts deaf to Ctrl-C from their first moment: it would end their imports."""
     # Once it runs it leaves this thread's mask as it is.
     resource_tracker.ensure_running()
+    pressed: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    waits = handler is not None and threading.current_thread() is threading.main_thread()
+    if waits:
+        # Another thread may receive it, which would end the block with a process half started.
+        signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if waits:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

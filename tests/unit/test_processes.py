@@ -12,7 +12,7 @@ import pytest
 from support.processes import workers_of
 from support.workers import say_what_you_are
 
-from mstool.processes import kill_worker, killed_by_ctrl_c, start_worker
+from mstool.processes import deaf_to_ctrl_c, kill_worker, killed_by_ctrl_c, start_worker
 from mstool.training.loaders import deaf
 
 
@@ -57,6 +57,20 @@ def test_ctrl_c_ends_processes_that_load_data_in_the_one_that_trains_alone(metho
         train()
     assert process.exitcode == -signal.SIGKILL
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_ctrl_c_waits_until_a_process_is_started():
+    started = []
+
+    @deaf_to_ctrl_c()
+    def start():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as another thread has it
+        signal.raise_signal(signal.SIGINT)
+        started.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert started == [1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a process on Linux alone")
