@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath
 
 from mstool.errors import UsageError
@@ -38,6 +38,45 @@ def alone(lock: Path, said: str, *, fix: str = "wait for it to end") -> Iterator
         except OSError as error:
             raise UsageError(said, fix=fix) from error
         yield
+
+
+@contextmanager
+def training_alone(output: Path) -> Iterator[None]:
+    """Hold the folder of a run while the block trains in it, by a file beside it that is removed at the end.
+
+    Raises
+    ------
+    UsageError
+        Another run trains in it.
+
+    """
+    lock = beside(output, "lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with _alone_in(output, lock):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def check_no_training(output: Path) -> None:
+    """Check that no run trains in a folder; nothing is written.
+
+    Raises
+    ------
+    UsageError
+        One does.
+
+    """
+    lock = beside(output, "lock")
+    if lock.is_file():
+        with _alone_in(output, lock):
+            pass
+
+
+def _alone_in(output: Path, lock: Path) -> AbstractContextManager[None]:
+    fix = "wait for it to end, or choose another --output"
+    return alone(lock, f"another run trains in {output}", fix=fix)
 
 
 def check_spared(output: Path, option: str, read: Mapping[str, Path | None], *, fix: str = "") -> None:

@@ -12,7 +12,8 @@ import platform
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -75,14 +76,48 @@ def start_worker(serve: Callable[..., None], *args: Any, imports: Sequence[str] 
 
 
 def _start_fork_server() -> None:
-    """Start it, unless it runs, deaf to Ctrl-C from its first moment: it would end in the middle of its imports."""
+    """Start it, unless it runs."""
+    with deaf_to_ctrl_c():
+        forkserver.ensure_running()
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Make the processes that the block starts deaf to Ctrl-C from their first moment: it would end their imports."""
     # Once it runs it leaves this thread's mask as it is.
     resource_tracker.ensure_running()
+    pressed: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    waits = handler is not None and threading.current_thread() is threading.main_thread()
+    if waits:
+        # Another thread may receive it, which would end the block with a process half started.
+        signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        forkserver.ensure_running()
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if waits:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def killed_by_ctrl_c() -> Iterator[None]:
+    """Where Ctrl-C ends the block, kill the processes that it started, which are deaf to it and may be importing."""
+    others = {process.pid for process in multiprocessing.active_children()}
+    try:
+        yield
+    except KeyboardInterrupt:
+        # torch's handler would raise an error for each of its workers.
+        before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for process in multiprocessing.active_children():
+            if process.pid not in others:
+                process.kill()
+                process.join()
+        signal.signal(signal.SIGCHLD, before)
+        raise
 
 
 def kill_worker(pipe: Connection, process: BaseProcess) -> None:

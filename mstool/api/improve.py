@@ -1,9 +1,11 @@
 """A better policy from a policy's own episodes."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from mstool.api.arguments import PathLike, Words, path_or_none, words
 from mstool.evaluation.ready import check_ready
+from mstool.folders import training_alone
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.prepare import prepare
 from mstool.improvement.report import ImprovePlan, ImproveReport
@@ -16,7 +18,7 @@ def improve(
     env: Words | None = None,
     dataset: PathLike | None = None,
     method: str = "fql",
-    minutes: float = 20.0,
+    minutes: float | None = None,
     episodes: int | None = None,
     demo_updates: int = 2000,
     critic_episodes: int = 64,
@@ -50,7 +52,7 @@ def improve(
     method
         "fql", "best-of-n", "bc-success" or "dsrl".
     minutes
-        How long, demos and own episodes together.
+        How long, demos and own episodes together, by default 20.
     episodes
         The most own episodes.
     demo_updates
@@ -82,7 +84,7 @@ def improve(
     output
         Folder of the run, by default runs/improve-METHOD-NAME.
     resume
-        Go on from the run's last checkpoint.
+        Go on from the run's last checkpoint; what is not given is as the run began.
     overwrite
         Remove the run that is there.
     dry_run
@@ -143,16 +145,17 @@ def run_options(
     from mstool.improvement.plan import make_plan, open_policy
     from mstool.improvement.run import Run, make_way
 
-    policy = open_policy(prepared)
-    try:
-        plan = make_plan(prepared, policy)
-        if on_plan is not None:
-            on_plan(plan)
-        elif not options.dry_run:
-            tell_line(plan.text())
-        if options.dry_run:
-            return plan
-        make_way(prepared)
-        return Run(prepared, policy, plan, tell_line).run()
-    finally:
-        policy.close()
+    with nullcontext() if options.dry_run else training_alone(prepared.output):
+        policy = open_policy(prepared)
+        try:
+            plan = make_plan(prepared, policy)
+            if on_plan is not None:
+                on_plan(plan)
+            elif not options.dry_run:
+                tell_line(plan.text())
+            if options.dry_run:
+                return plan
+            make_way(prepared)
+            return Run(prepared, policy, plan, tell_line).run()
+        finally:
+            policy.close()

@@ -28,7 +28,9 @@ def improve(
             "own successes. dsrl: the noise of the frozen policy is chosen, pi05 too."
         ),
     ] = "fql",
-    minutes: Annotated[float, typer.Option(help="How long, demos and own episodes together.")] = 20.0,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long, demos and own episodes together.", show_default="20")
+    ] = None,
     episodes: Annotated[
         int | None, typer.Option("--episodes", "-n", min=1, help="The most own episodes.", show_default="no limit")
     ] = None,
@@ -56,7 +58,9 @@ def improve(
         Path | None,
         typer.Option("--output", "-o", help="Folder of the run.", show_default="runs/improve-METHOD-NAME"),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the run's last checkpoint, as it began.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Remove the run that is there.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, memory and the time of an update, and stop.")

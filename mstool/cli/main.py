@@ -51,10 +51,11 @@ _CTRL_C = 130
 
 # What an interrupted command leaves. Those that keep more, and say how much, raise an error of their own.
 _KEEP = {
-    **dict.fromkeys(("convert", "build", "merge", "export", "describe", "stats", "validate"), "nothing was changed"),
+    **dict.fromkeys(
+        ("convert", "build", "merge", "export", "describe", "stats", "validate", "finetune", "improve"),
+        "nothing was changed",
+    ),
     "eval": "episodes that had ended are kept",
-    "finetune": "checkpoints that were saved are kept",
-    "improve": "checkpoints that were saved are kept",
     "pull": "what had arrived is kept",
     "push": "what the hub had received it keeps",
 }

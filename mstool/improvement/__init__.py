@@ -10,5 +10,5 @@ demos, replay, rows, rewards   what is learnt from: encoded frames, action chunk
 method, flow_head, critic, recording   what every way to learn has in common; their networks as CUDA graphs
 fql, best_of_n, bc_success, dsrl, kinds   the ways, and which policies each is for
 frozen_policy               what the policy that is improved sees and draws
-saving, resuming, policy_files   checkpoints, and going on from them
+saving, resuming, began, policy_files   checkpoints, and going on from them as the run began
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mstool.errors import UsageError
 
+MINUTES = 20.0
 METHODS = ("fql", "best-of-n", "bc-success", "dsrl")
 
 
@@ -19,8 +20,8 @@ class ImproveOptions:
     envs: Sequence[str] = ()
     dataset: Path | None = None
     method: str = "fql"
-    # How long, and at most how many of the policy's own episodes; rollouts and learning together.
-    minutes: float = 20.0
+    # How long (None: MINUTES), and at most how many of the policy's own episodes; rollouts and learning together.
+    minutes: float | None = None
     episodes: int | None = None
     # Updates of the phase on demos, and the episodes after it on which the critic alone learns.
     demo_updates: int = 2000
@@ -61,8 +62,8 @@ class ImproveOptions:
             raise UsageError(
                 f"--method {self.method}: there are {', '.join(METHODS)}", fix=self.command(method=METHODS[0])
             )
-        if not 0 < self.minutes < math.inf:
-            raise UsageError(f"--minutes {self.minutes:g}: nothing can be learnt", fix=self.command(minutes=20.0))
+        if not 0 < self.seconds < math.inf:
+            raise UsageError(f"--minutes {self.minutes:g}: nothing can be learnt", fix=self.command(minutes=None))
         if not 0 < self.gamma < 1:
             raise UsageError(f"--gamma {self.gamma:g} is not between 0 and 1", fix=self.command(gamma=0.99))
         if not (0 < self.lr < math.inf and 0 <= self.alpha < math.inf):
@@ -71,6 +72,11 @@ class ImproveOptions:
             raise UsageError(f"--{name} {getattr(self, name):g} is out of range", fix=self.command(**{name: usual}))
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite exclude each other", fix=self.command(overwrite=False))
+
+    @property
+    def seconds(self) -> float:
+        """How long, s."""
+        return 60 * (MINUTES if self.minutes is None else self.minutes)
 
     def command(self, **changes: object) -> str:
         """Return the command line of these options, with `changes`; None, False and defaults are left out."""

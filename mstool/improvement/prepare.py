@@ -13,11 +13,12 @@ from mstool.errors import UsageError
 from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_task
 from mstool.evaluation.policies.checkpoint import checkpoint_conventions, find_checkpoint
 from mstool.evaluation.request import HOLD
-from mstool.folders import check_nothing_else, check_spared
+from mstool.folders import check_no_training, check_nothing_else, check_spared
+from mstool.improvement.began import asked, check_left, check_unchanged, taken_over
 from mstool.improvement.demos import demo_lines
 from mstool.improvement.kinds import check_kind
 from mstool.improvement.options import ImproveOptions
-from mstool.improvement.saving import resumable
+from mstool.improvement.saving import read_state, resumable
 from mstool.improvement.seeds import first_seed
 from mstool.installation import require
 from mstool.json_files import load_json
@@ -80,10 +81,13 @@ def prepare(options: ImproveOptions) -> Prepared:
     """
     model = find_checkpoint(options.checkpoint, COMMAND)
     config = read_part(model, CONFIG_FILE)
-    check_kind(options, model, config)
     require(COMMAND, ["matplotlib"])
     output = options.output or Path("runs") / f"improve-{options.method}-{run_name(model)}"
     _check_output(options, output)
+    state = read_state(output, "cpu") if options.resume else {}
+    if state:
+        options = taken_over(options, state["asked"])
+    check_kind(options, model, config)
     dataset = options.dataset or _trained_on(model)
     if options.overwrite:
         another = options.command(output="runs/ANOTHER", overwrite=False)
@@ -109,6 +113,9 @@ def prepare(options: ImproveOptions) -> Prepared:
     prompts = dataset_prompts(dataset, load_conventions(dataset)) if dataset is not None else {}
     tasks = tuple(plan_task(env_id, (), conventions, prompts.get(env_id), options.horizon) for env_id in envs)
     start = first_seed(conventions, envs, options.seed, options.seed_start, options.command(seed_start=None))
+    if state:
+        check_unchanged(options, state["asked"], asked(options, tasks, start))
+        check_left(options, state)
     workers = options.workers or auto_workers(kept_cores=1)
     sentences = {task.prompt for task in tasks}
     if dataset is not None and demos is not None:
@@ -132,7 +139,8 @@ def prepare(options: ImproveOptions) -> Prepared:
 
 
 def _check_output(options: ImproveOptions, output: Path) -> None:
-    writable_folder(output, "--output")
+    writable_folder(output, "--output", beside=True)
+    check_no_training(output)
     if options.resume and not resumable(output):
         raise UsageError(
             f"{output}: no checkpoint to go on from; without --resume the run starts",

@@ -34,7 +34,7 @@ class ImprovePlan:
             "method": options.method,
             "envs": prepared.envs,
             "dataset": str(prepared.dataset) if prepared.dataset else None,
-            "minutes": options.minutes,
+            "minutes": options.seconds / 60,
             "episodes": options.episodes,
             "phases": self.phases,
             "first_seed": prepared.first_seed,
@@ -54,8 +54,8 @@ class ImprovePlan:
     def text(self) -> str:
         """Return lines for a person."""
         prepared, options, takes = self.prepared, self.prepared.options, self.takes
-        end = f"{options.minutes:g} minutes" + (f" or {options.episodes} episodes" if options.episodes else "")
-        most = 60 * options.minutes / max(takes.update_seconds, 1e-6)
+        end = f"{options.seconds / 60:g} minutes" + (f" or {options.episodes} episodes" if options.episodes else "")
+        most = options.seconds / max(takes.update_seconds, 1e-6)
         rows = f"{takes.demo_rows} + {takes.own_rows} rows"
         peak = f", {takes.peak_bytes / _GIB:.1f} GiB of the GPU in an update" if takes.peak_bytes else ""
         demos = f"{takes.demo_rows} frames of {prepared.dataset}" if prepared.dataset else "none"
@@ -73,7 +73,7 @@ class ImprovePlan:
             f"phases   {self.phases}",
             f"rollouts {played}; {prepared.hold} steps after success",
             f"memory   {memory}{peak}",
-            f"time     {each}: {learnt}, at most {most:.0f} in {options.minutes:g} minutes",
+            f"time     {each}: {learnt}, at most {most:.0f} in {options.seconds / 60:g} minutes",
         ]
         if self.device == "cpu":
             lines.append("no GPU: a smaller --batch-size and more --minutes make more updates")

@@ -2,9 +2,10 @@
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mstool import __version__
@@ -23,11 +24,11 @@ from mstool.improvement.prepare import Prepared, run_name
 from mstool.improvement.report import ImprovePlan, ImproveReport, report
 from mstool.improvement.resuming import go_on, kept
 from mstool.improvement.rollouts import Rollouts, Round
-from mstool.improvement.saving import Saver
+from mstool.improvement.saving import Saver, resumable
 from mstool.improvement.schedule import Schedule
 from mstool.progress import Notify, Progress
 from mstool.training.interrupts import Interrupts
-from mstool.training.problems import Stopped
+from mstool.training.problems import Stopped, stopped_at_once
 
 
 @dataclass
@@ -69,7 +70,7 @@ class Run:
         """
         prepared, options = self.prepared, self.prepared.options
         self.schedule = Schedule(options)
-        with told_of_limits(options):
+        with told_of_limits(options), told_of_ctrl_c(prepared):
             if options.resume:
                 self.schedule = go_on(prepared, self.learner, self.course)
                 self.notify(f"going on after {len(self.course.lines)} episodes and {self.learner.updates} updates")
@@ -181,6 +182,25 @@ def make_way(prepared: Prepared) -> None:
     """Remove what `--overwrite` says."""
     if prepared.options.overwrite and prepared.output.is_dir():
         shutil.rmtree(prepared.output)
+
+
+@contextmanager
+def told_of_ctrl_c(prepared: Prepared) -> Iterator[None]:
+    """Say what is left where Ctrl-C ends the block at once.
+
+    Raises
+    ------
+    Stopped
+        The run has begun in its folder.
+
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        options, output, kept = prepared.options, prepared.output, resumable(prepared.output)
+        again = options.command(resume=kept, overwrite=not kept)
+        stopped_at_once(output, began=options.overwrite or output.is_dir(), kept=kept, again=again)
+        raise
 
 
 def _wait(pending: "Future[Round]", over: Callable[[], bool]) -> Round | None:

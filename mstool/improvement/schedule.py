@@ -32,7 +32,7 @@ class Schedule:
 
     def end(self, share: float = 1.0) -> float:
         """Return when a part of the time to learn is over, s."""
-        whole, encoded = 60 * self._options.minutes, self.encoded or 0.0
+        whole, encoded = self._options.seconds, self.encoded or 0.0
         return encoded + share * max(whole - encoded, LEAST * whole)
 
     def demos_over(self, updates: int) -> bool:

@@ -9,6 +9,7 @@ config                   LeRobot's own config objects
 run, resume              the training, and going on with one
 hooks                    the one place that reaches into LeRobot's training: batches, checkpoint_sidecar, interrupts,
                          logs
+loaders                  the processes that load data
 clock                    training by time
 expected                 what success was measured, and the loss of a policy that is trained
 compiling                how the bundled policy's network launches its passes

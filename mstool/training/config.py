@@ -1,8 +1,5 @@
 """From options and preset to LeRobot's own config objects."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from mstool.training import keys as key_map
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part
 from mstool.training.clock import MOST_STEPS
 from mstool.training.keys import InputKeys
+from mstool.training.logs import quiet
 from mstool.training.machine import default_workers, video_backend
 from mstool.training.options import FinetuneOptions
 from mstool.training.presets import NETWORKS, Preset
@@ -175,7 +173,7 @@ def _policy(
             return make_policy_config(preset.policy, **values, **common)
         if weights.hub is None:
             read_part(Path(weights.where), CONFIG_FILE)
-        with _quiet("lerobot.configs.policies"):
+        with quiet("lerobot.configs.policies"):
             config = PreTrainedConfig.from_pretrained(weights.where)
     except (TypeError, ValueError, FileNotFoundError) as error:
         where = f" of {weights.where}" if weights else ""
@@ -213,14 +211,3 @@ def _peft(preset: Preset) -> PeftConfig:
         r=preset.lora_rank,
         lora_alpha=preset.lora_rank,
     )
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -25,7 +25,7 @@ from mstool.contract import Array
 from mstool.errors import DataError, MstoolError
 from mstool.json_files import load_json
 from mstool.paths import quoted
-from mstool.processes import end_with_parent
+from mstool.processes import deaf_to_ctrl_c, end_with_parent, killed_by_ctrl_c
 from mstool.progress import Progress
 
 COMPLETE = "complete.json"
@@ -193,8 +193,13 @@ def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, 
                 _decode(clip)
                 progress.update()
             return
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=prepare_decoder) as pool:
-            for _ in pool.map(_decode, clips, chunksize=4):
+        with (
+            ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=prepare_decoder) as pool,
+            killed_by_ctrl_c(),
+        ):
+            with deaf_to_ctrl_c():
+                decoded = pool.map(_decode, clips, chunksize=4)
+            for _ in decoded:
                 progress.update()
 
 

@@ -13,7 +13,7 @@ policy._validate_peft_config  LoRA on random weights, which the plan has said ar
 make_pre_post_processors,     pi05's tokenizer from a local folder, of a checkpoint that is read and of a policy that is
 TokenizerProcessorStep        new
 _dataloader_worker_kwargs     a generator of its own, so that starting workers does not move the noise's random numbers
-                              and a resumed run draws what an uninterrupted one draws; workers leave Ctrl-C alone
+                              and a resumed run draws what an uninterrupted one draws; workers deaf to Ctrl-C
 update_policy                 stops at a loss or gradient that is not finite, and says which batch; sets the learning
                               rate of `--minutes`; tells the network how to launch its passes
 should_save_checkpoint        Ctrl-C and the end of `--minutes` ask for a checkpoint; the next `update_policy` stops
@@ -45,7 +45,8 @@ from mstool.training.checkpoint_sidecar import CheckpointSidecar
 from mstool.training.clock import Clock, TimeUp
 from mstool.training.compiling import prepare
 from mstool.training.held_out import HeldOut
-from mstool.training.interrupts import Interrupted, Interrupts, ignore_in_worker, largest
+from mstool.training.interrupts import Interrupted, Interrupts, largest
+from mstool.training.loaders import deaf
 from mstool.training.pictures import Cache
 from mstool.training.weights import Weights, check_loaded
 
@@ -163,8 +164,8 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
     def dataloader_worker_kwargs(cfg: Any) -> dict[str, Any]:
         import torch
 
-        generator = torch.Generator().manual_seed(hooks.seed)
-        return {**_worker_kwargs(cfg), "generator": generator, "worker_init_fn": ignore_in_worker}
+        given, drawn = _worker_kwargs(cfg), torch.Generator().manual_seed(hooks.seed)
+        return {**given, "generator": drawn, "multiprocessing_context": deaf(given["multiprocessing_context"])}
 
     def update_policy(metrics: Any, policy: Any, batch: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         if hooks.stopping:

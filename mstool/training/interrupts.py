@@ -63,8 +63,3 @@ def largest(value: float) -> float:
     shared = torch.tensor(value, dtype=torch.float64, device=device)
     distributed.all_reduce(shared, op=distributed.ReduceOp.MAX)
     return float(shared.item())
-
-
-def ignore_in_worker(_worker: int) -> None:
-    """Leave Ctrl-C to the process that trains: a data loader's worker goes on until it is told to end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

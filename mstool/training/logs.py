@@ -79,6 +79,18 @@ def given_back() -> Iterator[None]:
         root.handlers[:], root.level = handlers, level
 
 
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Silence one of LeRobot's loggers, its errors left out, while the block runs."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def last_line(output: Path) -> dict[str, Any]:
     """Return the newest numbers of a run, empty where there are none."""
     try:

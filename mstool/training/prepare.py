@@ -10,7 +10,7 @@ from mstool.dataset.locate import locate
 from mstool.dataset.record import read_record
 from mstool.dataset.training import VERSION, read_facts
 from mstool.errors import UsageError, together
-from mstool.folders import check_nothing_else, check_spared
+from mstool.folders import check_no_training, check_nothing_else, check_spared
 from mstool.hub_files import checkpoint_parts
 from mstool.installation import policy_packages, require
 from mstool.paths import quoted, writable_folder
@@ -119,7 +119,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
 
 
 def check_output(options: FinetuneOptions) -> None:
-    """Refuse a folder that cannot be written, or holds something that nobody said to remove.
+    """Refuse a folder that cannot be written, is trained in, or holds something that nobody said to remove.
 
     Raises
     ------
@@ -129,7 +129,10 @@ def check_output(options: FinetuneOptions) -> None:
     """
     output = options.output
     writable_folder(output, "--output", beside=True, fix=options.command(output="runs/ANOTHER"))
-    if options.resume or not output.exists() or not any(output.iterdir()) or rank() > 0:
+    if rank() > 0:
+        return
+    check_no_training(output)
+    if options.resume or not output.exists() or not any(output.iterdir()):
         return
     another = options.command(output="runs/ANOTHER", overwrite=False)
     if not (output / resume.CHECKPOINTS).is_dir() and not (output / "train_log.jsonl").is_file():

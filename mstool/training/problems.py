@@ -5,6 +5,7 @@ import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError
@@ -61,6 +62,10 @@ def explained(options: FinetuneOptions, train: Any, memory: Memory | None, devic
         raise Stopped(
             f"stopped after step {stop.step}; a checkpoint is kept", fix=options.command(resume=True)
         ) from None
+    except KeyboardInterrupt:
+        began = options.overwrite or options.output.is_dir()
+        stopped_at_once(options.output, began=began, kept=newest(options.output) is not None, again=_again(options))
+        raise
     except BrokenLoss as broken:
         raise _broken(options, broken) from None
     except Exception as error:
@@ -68,6 +73,32 @@ def explained(options: FinetuneOptions, train: Any, memory: Memory | None, devic
         if known is None:
             raise
         raise known from error
+
+
+def stopped_at_once(output: Path, *, began: bool, kept: bool, again: str) -> None:
+    """Say what a run leaves that Ctrl-C ended without a checkpoint of that moment; nothing where it changed nothing.
+
+    Parameters
+    ----------
+    output
+        The run's folder.
+    began
+        Whether it is there, or an earlier run was removed from it.
+    kept
+        Whether it holds a checkpoint.
+    again
+        The command that goes on, or begins again in the same folder.
+
+    Raises
+    ------
+    Stopped
+        There is something to say.
+
+    """
+    if kept:
+        raise Stopped("interrupted; checkpoints that were saved are kept", fix=again) from None
+    if began:
+        raise Stopped(f"interrupted before a checkpoint was saved in {output}", fix=again) from None
 
 
 def _explain(

@@ -8,6 +8,7 @@ from typing import Any
 from mstool.dataset.files import read_object
 from mstool.errors import DataError, UsageError
 from mstool.training.checkpoint_sidecar import read_run
+from mstool.training.logs import quiet
 from mstool.training.options import FinetuneOptions
 from mstool.training.presets import get_preset, network_of
 
@@ -114,7 +115,9 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
         raise UsageError(
             f"{checkpoint.folder} holds LoRA adapters on random weights, which are gone", fix="start from --init PATH"
         )
-    train = TrainPipelineConfig.from_pretrained(checkpoint.model)
+    # It looks for torchcodec whatever decoder the checkpoint names, and warns at length where there is none.
+    with quiet("lerobot.utils.import_utils"):
+        train = TrainPipelineConfig.from_pretrained(checkpoint.model)
     train.resume = True
     train.output_dir = options.output
     train.checkpoint_path = checkpoint.folder

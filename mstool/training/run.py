@@ -6,14 +6,16 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mstool import __version__
+from mstool.folders import training_alone
 from mstool.paths import checkpoint_name
+from mstool.processes import killed_by_ctrl_c
 from mstool.progress import listening
 from mstool.training import checkpoint_sidecar, gate, logs, resume
 from mstool.training.clock import Clock, TimeUp
@@ -116,10 +118,10 @@ def finetune(
         steps=config.steps,
         on_step=on_step,
     )
-    _make_way(options, plan.device)
     started = time.monotonic()
     with (
         interrupts.heard(),
+        training_alone(options.output) if rank() == 0 else nullcontext(),
         explained(options, config, plan.memory, plan.device_bytes),
         at_hub(plan.downloads),
         hooked(hooks),
@@ -127,7 +129,9 @@ def finetune(
         # pi05 prints while it loads, and stdout is for the report.
         redirect_stdout(io.StringIO() if listening() else sys.stderr),
         suppress(TimeUp),
+        killed_by_ctrl_c(),
     ):
+        _make_way(options, plan.device)
         train(config)
     last = hooks.last()
     newest = resume.newest(options.output)

@@ -124,16 +124,19 @@ def test_a_resumed_run_is_the_uninterrupted_one(run, dataset, tmp_path):
 
 
 def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(dataset, tmp_path):
-    output = tmp_path / "run"
+    output, locked = tmp_path / "run", []
 
     def interrupt(step, _loss):
         if step == 3:
+            locked.append((tmp_path / ".run.lock").is_file())
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Exception, match="stopped after step 3") as stopped:
         train(options(dataset, output, "act", steps=6), interrupt)
     assert stopped.value.exit_code == 1
     assert "--resume" in stopped.value.fix
+    assert locked == [True]
+    assert not (tmp_path / ".run.lock").exists()
     assert [path.name for path in (output / "checkpoints").glob("0*")] == ["000003"]
     report = train(options(dataset, output, "act", steps=6, resume=True))
     assert report.checkpoint.parent.name == "000006"

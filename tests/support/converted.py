@@ -66,7 +66,7 @@ def once(base: Path, name: str, make: Callable[[Path], object]) -> Path:
     """Return the folder `name` in `base` that `make` writes: the first process to ask makes it, others wait."""
     out, done = base / name, base / f".{name}.done"
     base.mkdir(parents=True, exist_ok=True)
-    with (base / f".{name}.lock").open("w") as lock:
+    with (base / f".{name}.making").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.is_file():
             shutil.rmtree(out, ignore_errors=True)

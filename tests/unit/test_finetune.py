@@ -1,6 +1,7 @@
 """`mstool finetune` before any training: presets, keys, memory, refusals."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mstool.training import gate, keys, resume
 from mstool.training.batches import describe, is_broken
 from mstool.training.options import FinetuneOptions
 from mstool.training.presets import PI05, PRESETS, get_preset, network_of
+from mstool.training.problems import Stopped, explained
 
 QUANTILES = {"q01": [0.0], "q99": [1.0], "mean": [0.0], "std": [1.0], "min": [0.0], "max": [1.0]}
 NORM = {"VISUAL": "IDENTITY", "STATE": "QUANTILES", "ACTION": "QUANTILES"}
@@ -234,14 +236,50 @@ def test_nothing_to_resume(tmp_path):
     assert error.value.change == {"--resume": None}
 
 
-def test_a_half_written_checkpoint_is_passed_over(tmp_path):
+def test_going_on_is_silent_of_a_decoder_that_is_not_asked_for(tmp_path, monkeypatch, caplog):
+    from lerobot.configs.train import TrainPipelineConfig
+
+    def read(_folder):
+        logging.getLogger("lerobot.utils.import_utils").warning("Could not load libtorchcodec")
+        raise UsageError("read")
+
+    monkeypatch.setattr(TrainPipelineConfig, "from_pretrained", read)
+    with pytest.raises(UsageError, match="read"):
+        resume.load(options(output=tmp_path, resume=True), resume.Checkpoint(tmp_path, 20, {}), "cpu")
+    assert not caplog.records
+
+
+def half_written(output):
+    """Make checkpoints of steps 10 and 20, of which the second is not complete."""
     for step in ("000010", "000020"):
-        folder = tmp_path / "checkpoints" / step
+        folder = output / "checkpoints" / step
         (folder / "pretrained_model").mkdir(parents=True)
         (folder / "pretrained_model" / "train_config.json").write_text("{}")
-    state = tmp_path / "checkpoints" / "000010" / "training_state"
+    state = output / "checkpoints" / "000010" / "training_state"
     state.mkdir()
     (state / "training_step.json").write_text('{"step": 10}')
+
+
+def interrupted(**more):
+    with explained(options(**more), None, None, None):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_says_that_checkpoints_are_kept_where_there_are_any(tmp_path):
+    output = tmp_path / "x"
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(output=output)
+    with pytest.raises(Stopped, match="interrupted before a checkpoint was saved in") as told:
+        interrupted(output=output, overwrite=True)
+    assert told.value.fix.endswith("--overwrite")
+    half_written(output)
+    with pytest.raises(Stopped, match="interrupted; checkpoints that were saved are kept") as told:
+        interrupted(output=output, overwrite=True)
+    assert told.value.fix.endswith("--resume")
+
+
+def test_a_half_written_checkpoint_is_passed_over(tmp_path):
+    half_written(tmp_path)
     found = resume.newest(tmp_path)
     assert found is not None
     assert found.step == 10

@@ -8,7 +8,18 @@ import pytest
 from mstool import folders
 from mstool.dataset.target import check_target
 from mstool.errors import UsageError
-from mstool.folders import alone, check_nothing_else, check_spared, replace_folder
+from mstool.folders import (
+    alone,
+    check_no_training,
+    check_nothing_else,
+    check_spared,
+    replace_folder,
+    training_alone,
+)
+from mstool.improvement import prepare as improvement
+from mstool.improvement.options import ImproveOptions
+from mstool.training import prepare as training
+from mstool.training.options import FinetuneOptions
 from mstool.training.resume import is_own
 
 
@@ -121,3 +132,31 @@ def test_one_at_a_time(tmp_path):
     with alone(tmp_path / "lock", "another is at work"), pytest.raises(UsageError, match="another is at work"):
         work()
     assert work() == "done"
+
+
+def test_one_run_trains_in_a_folder_and_its_lock_lies_beside_it(tmp_path):
+    output = tmp_path / "runs" / "x"
+    check_no_training(output)
+    assert not output.parent.exists()
+    with training_alone(output):
+        assert not output.exists()
+        for work in (lambda: check_no_training(output), training_alone(output).__enter__):
+            with pytest.raises(UsageError, match=f"another run trains in {output}"):
+                work()
+        assert (output.parent / ".x.lock").is_file()
+    assert not list(output.parent.iterdir())
+    check_no_training(output)
+
+
+@pytest.mark.parametrize("more", [{}, {"resume": True}, {"overwrite": True}])
+def test_a_second_run_is_refused_before_anything_is_loaded_or_removed(tmp_path, more):
+    output = tmp_path / "x"
+    folder(output, "train_log.jsonl")
+    finetune = FinetuneOptions(dataset=tmp_path, policy="flow", output=output, **more)
+    improve = ImproveOptions("runs/y", output=output, **more)
+    with training_alone(output):
+        with pytest.raises(UsageError, match="another run trains in"):
+            training.check_output(finetune)
+        with pytest.raises(UsageError, match="another run trains in"):
+            improvement._check_output(improve, output)
+    assert (output / "train_log.jsonl").exists()

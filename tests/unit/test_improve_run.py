@@ -10,8 +10,10 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from mstool.errors import MstoolError
+from mstool.errors import MstoolError, UsageError
+from mstool.evaluation.plan import EvalTask
 from mstool.improvement import schedule as schedules
+from mstool.improvement.began import asked, check_left, check_unchanged, taken_over
 from mstool.improvement.course import Course
 from mstool.improvement.curve import smoothed, write_curve
 from mstool.improvement.method import Base, Hyper, Method
@@ -19,7 +21,7 @@ from mstool.improvement.options import ImproveOptions
 from mstool.improvement.plan import told_of_limits
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Episode, Sizes
-from mstool.improvement.run import Run
+from mstool.improvement.run import Run, told_of_ctrl_c
 from mstool.improvement.saving import Saver, load_rows, read_state, replay_files
 from mstool.improvement.schedule import Schedule
 
@@ -201,6 +203,71 @@ def test_a_full_disk_is_told_with_how_to_go_on(save):
     with pytest.raises(MstoolError, match="no space is left") as told, told_of_limits(ImproveOptions("runs/x")):
         save()
     assert told.value.fix.endswith("mstool improve runs/x --resume")
+
+
+def tasks(horizon):
+    return [EvalTask(name, name, horizon, ()) for name in ("PickCube-v1", "PushCube-v1")]
+
+
+def began(horizon=50, first_seed=2_000_000, **options):
+    return asked(ImproveOptions("runs/x", **options), tasks(horizon), first_seed)
+
+
+def test_a_run_that_goes_on_takes_over_what_is_not_given(tmp_path):
+    run = began(horizon=9, first_seed=7, batch_size=8, method="dsrl", minutes=40, dataset=tmp_path)
+    found = taken_over(ImproveOptions("runs/x", resume=True, gamma=0.9), run)
+    assert found == ImproveOptions(
+        "runs/x", ("PickCube-v1", "PushCube-v1"), tmp_path.resolve(), resume=True, gamma=0.9, batch_size=8,
+        method="dsrl", minutes=40, horizon=9, seed_start=7,
+    )  # fmt: skip
+    assert taken_over(ImproveOptions("runs/x", minutes=20, lr=0.1), run).minutes == 20
+
+
+@pytest.mark.parametrize(
+    ("more", "now", "word", "was"),
+    [
+        ({"batch_size": 8}, {"batch_size": 4}, "--batch-size", "batch_size 8"),
+        ({}, {"horizon": 9}, "--horizon", "horizon 50"),
+        ({}, {"first_seed": 8}, "--seed-start", "seed_start 2000000"),
+    ],
+)
+def test_what_a_run_that_goes_on_cannot_change(more, now, word, was):
+    with pytest.raises(UsageError, match=rf"{word} cannot change \(it was {was}\)") as told:
+        check_unchanged(ImproveOptions("runs/x", resume=True), began(**more), began(**{**more, **now}))
+    assert told.value.change == {word: None}
+    check_unchanged(ImproveOptions("runs/x", resume=True), began(**more), began(**more, minutes=5, episodes=9))
+
+
+def test_a_run_that_is_over_says_that_nothing_is_left():
+    lines, points = [{}] * 8, [{"phase": "critic"}]
+    state = {"seconds": 130.0, "encoded": 5.0, "lines": lines, "points": points}
+    check_left(ImproveOptions("runs/x", minutes=2), state)  # the last phase has a round all the same
+    state["points"] = [*points, {"phase": "online"}]
+    with pytest.raises(UsageError, match=r"for 2.2 of 2 minutes: nothing is left") as told:
+        check_left(ImproveOptions("runs/x", minutes=2, resume=True), state)
+    assert told.value.fix == "mstool improve runs/x --minutes 6 --resume"
+    check_left(ImproveOptions("runs/x", minutes=6, resume=True), state)
+    with pytest.raises(UsageError, match="from 8 of 8 episodes: nothing is left") as told:
+        check_left(ImproveOptions("runs/x", episodes=8, resume=True), state)
+    assert told.value.change == {"--episodes": 16}
+
+
+def interrupted(output, **more):
+    with told_of_ctrl_c(SimpleNamespace(options=ImproveOptions("runs/x", output=output, **more), output=output)):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_says_that_checkpoints_are_kept_where_there_are_any(tmp_path):
+    output = tmp_path / "x"
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(output)
+    with pytest.raises(MstoolError, match="interrupted before a checkpoint was saved in"):
+        interrupted(output, overwrite=True)
+    (output / "checkpoints" / "last" / "training_state").mkdir(parents=True)
+    (output / "checkpoints" / "last" / "training_state" / "improve.pt").touch()
+    with pytest.raises(MstoolError, match="interrupted; checkpoints that were saved are kept") as told:
+        interrupted(output, overwrite=True)
+    assert told.value.fix == f"mstool improve runs/x --output {output} --resume"
 
 
 class Square(Method):

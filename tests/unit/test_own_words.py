@@ -65,6 +65,7 @@ def test_what_is_pasted_after_a_dry_run_is_one(tmp_path):
         ("convert -e A -o out --fresh", "; nothing was changed\nfix: mstool convert -e A -o out"),
         ("merge a b -o out", "; nothing was changed\nfix: mstool merge a b -o out"),
         ("eval --policy 'a b'", "; episodes that had ended are kept\nfix: mstool eval --policy 'a b'"),
+        ("finetune a", "; nothing was changed\nfix: mstool finetune a"),
         ("show data", "\nfix: mstool show data"),
     ],
 )

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from support.processes import workers_of
 from support.workers import say_what_you_are
 
-from mstool.processes import kill_worker, start_worker
+from mstool.processes import deaf_to_ctrl_c, kill_worker, killed_by_ctrl_c, start_worker
+from mstool.training.loaders import deaf
 
 
 def ask(*names):
@@ -34,13 +36,48 @@ def test_each_has_the_environment_of_its_moment(monkeypatch):
     assert ask("MSTOOL_TEST", "OMP_NUM_THREADS")[1] == {"MSTOOL_TEST": None, "OMP_NUM_THREADS": "1"}
 
 
+def is_deaf(pid):
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigBlk"], 16) & 1 << (signal.SIGINT - 1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_ctrl_c_ends_processes_that_load_data_in_the_one_that_trains_alone(method):
+    """It would end their imports in a traceback each."""
+    process = deaf(method).Process(target=time.sleep, args=(60,))
+
+    @killed_by_ctrl_c()
+    def train():
+        process.start()
+        assert is_deaf(process.pid)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert process.exitcode == -signal.SIGKILL
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_ctrl_c_waits_until_a_process_is_started():
+    started = []
+
+    @deaf_to_ctrl_c()
+    def start():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as another thread has it
+        signal.raise_signal(signal.SIGINT)
+        started.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert started == [1]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from a process on Linux alone")
 def test_ctrl_c_does_not_reach_the_process_that_they_are_forked_from():
     """A terminal sends it to the whole group: its imports would end in a traceback."""
     ask()
-    server = forkserver._forkserver._forkserver_pid
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{server}/status").read_text().splitlines())
-    assert int(status["SigBlk"], 16) & 1 << (signal.SIGINT - 1)
+    assert is_deaf(forkserver._forkserver._forkserver_pid)
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
