@@ -5,7 +5,6 @@ from typing import Any
 
 from mstool.errors import MstoolError
 from mstool.improvement.curve import WINDOW, played, smoothed
-from mstool.improvement.failures import Failures
 from mstool.improvement.method import Losses, Phase
 from mstool.improvement.prepare import Prepared
 from mstool.improvement.rollouts import Round
@@ -26,7 +25,6 @@ class Course:
     points: list[dict[str, Any]] = field(default_factory=list)
     # Lines of the own episodes for the conventions.
     lines: list[dict[str, Any]] = field(default_factory=list)
-    failures: Failures = field(default_factory=Failures)
 
     def note(self, round_: Round, phase: Phase, asked: int, seconds: float, updates: int, losses: Losses) -> str:
         """Keep a round, mark the best checkpoint, and return the line that tells the round.
@@ -34,7 +32,7 @@ class Course:
         Parameters
         ----------
         round_, phase, asked
-            What was played, in which phase, and how many episodes of new seeds were asked for.
+            What was played, in which phase, and how many episodes were asked for.
         seconds, updates, losses
             Of the run so far.
 
@@ -42,22 +40,18 @@ class Course:
         for outcome in round_.outcomes:
             own = {"env_id": outcome.env_id, "seed": outcome.seed, "frames": outcome.steps}
             self.lines.append({"episode_index": -1, **own, "rollout": True})
-        new, again = self.failures.note(round_.outcomes)
         point = self._point(phase, seconds, updates, losses)
         point |= {
             "asked": asked,
-            "episodes": len(new),
-            "once": sum(outcome.success_once for outcome in new),
-            "at_end": sum(outcome.success_at_end for outcome in new),
-            "again": len(again),
-            "again_at_end": sum(outcome.success_at_end for outcome in again),
+            "episodes": len(round_.outcomes),
+            "once": sum(outcome.success_once for outcome in round_.outcomes),
+            "at_end": sum(outcome.success_at_end for outcome in round_.outcomes),
             "steps": self.steps + round_.steps,
             "seconds": round(round_.seconds, 2),
         }
         self.points.append(point)
         self._mark_best()
         solved = f"{point['once']} of {point['episodes']} solved, {point['at_end']} at the end"
-        solved += f", and {point['again_at_end']} of {len(again)} failed before" if again else ""
         so_far = f"{len(self.lines)} episodes, {updates} updates, {round_.steps / round_.seconds:.0f} steps/s"
         return f"round {len(self.rounds)} ({phase}): {solved}; {so_far}  {_told(losses)}"
 
@@ -119,8 +113,6 @@ class Course:
             "episodes": 0,
             "once": 0,
             "at_end": 0,
-            "again": 0,
-            "again_at_end": 0,
             "steps": self.steps,
             "minutes": round(seconds / 60, 3),
             "updates": updates,

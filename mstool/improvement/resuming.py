@@ -15,7 +15,6 @@ def kept(prepared: Prepared, learner: Learner, course: Course, schedule: Schedul
     return {
         "points": course.points,
         "lines": course.lines,
-        "failures": course.failures.waiting,
         "updates": learner.updates,
         "demo_updates": learner.demo_updates,
         "seconds": schedule.seconds,
@@ -30,6 +29,5 @@ def go_on(prepared: Prepared, learner: Learner, course: Course) -> Schedule:
     learner.method.load(state["method"])
     load_rows(prepared.output, learner.own, state["added"])
     course.points, course.lines = state["points"], state["lines"]
-    course.failures.waiting = list(state["failures"])
     learner.updates, learner.demo_updates = state["updates"], state["demo_updates"]
     return Schedule(prepared.options, state["seconds"], state["encoded"])

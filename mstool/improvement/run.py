@@ -17,7 +17,6 @@ from mstool.improvement.curve import write_curve
 from mstool.improvement.demos import load_demos
 from mstool.improvement.frozen_policy import freeze
 from mstool.improvement.learner import Learner
-from mstool.improvement.method import Phase
 from mstool.improvement.plan import make_method, on_left_cores, row_sizes, told_of_limits
 from mstool.improvement.policy_files import PolicyFiles
 from mstool.improvement.prepare import Prepared, run_name
@@ -114,7 +113,7 @@ class Run:
         """Play a round, and learn meanwhile from what there is."""
         learner, course = self.learner, self.course
         phase = self.schedule.phase(len(course.lines))
-        asked, jobs = self._jobs(phase)
+        jobs = self._jobs()
         pending = rollouts.begin(jobs, learner.method.acting())
         for _ in range(self.prepared.options.updates * self.prepared.round if learner.fed else 0):
             learner.update(phase, course.kept())
@@ -125,7 +124,7 @@ class Run:
             for episode in round_.episodes:
                 learner.own.add(episode)
             seconds = self.schedule.seconds
-            self.notify(course.note(round_, phase, asked, seconds, learner.updates, learner.losses))
+            self.notify(course.note(round_, phase, len(jobs), seconds, learner.updates, learner.losses))
         self._pause()
         course.check_alive()
 
@@ -137,20 +136,17 @@ class Run:
         """Tell whether a round that is under way is not waited for."""
         return self.interrupts.asked or self._time_over()
 
-    def _jobs(self, phase: Phase) -> tuple[int, list[EvalJob]]:
-        """Return how many new seeds the next round has, and its episodes: the tasks in turn, and what was failed."""
-        options, tasks = self.prepared.options, self.prepared.tasks
-        left = math.inf if options.episodes is None else options.episodes - len(self.course.lines)
-        episodes = int(min(self.prepared.round, left))
-        again = self.course.failures.next(episodes // 2) if phase == "online" else []
+    def _jobs(self) -> list[EvalJob]:
+        """Return the next round's episodes: the tasks in turn, a seed for each."""
+        count, tasks, options = len(self.course.lines), self.prepared.tasks, self.prepared.options
+        left = self.prepared.round if options.episodes is None else options.episodes - count
         # Crashed episodes are in no line, and their seeds are not taken again.
-        asked = sum(point["asked"] for point in self.course.points)
-        numbers = range(asked, asked + episodes - len(again))
-        seeds = [(tasks[number % len(tasks)].env_id, self.prepared.first_seed + number) for number in numbers]
-        known = {task.env_id: task for task in tasks}
-        return len(seeds), [
-            EvalJob(env_id, seed, known[env_id].prompt, known[env_id].horizon) for env_id, seed in [*seeds, *again]
-        ]
+        first = self.prepared.first_seed + sum(point["asked"] for point in self.course.points)
+        jobs = []
+        for number in range(min(self.prepared.round, left)):
+            task = tasks[(count + number) % len(tasks)]
+            jobs.append(EvalJob(task.env_id, first + number, task.prompt, task.horizon))
+        return jobs
 
     def _pause(self) -> None:
         """Save where it is time to, and stop where somebody asked.

@@ -21,7 +21,7 @@ from mstool.improvement.options import ImproveOptions
 from mstool.improvement.plan import told_of_limits
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Episode, Sizes
-from mstool.improvement.run import Run, told_of_ctrl_c
+from mstool.improvement.run import told_of_ctrl_c
 from mstool.improvement.saving import Saver, load_rows, read_state, replay_files
 from mstool.improvement.schedule import Schedule
 
@@ -73,17 +73,16 @@ def test_a_run_that_goes_on_keeps_its_clock(clock):
     assert (schedule.seconds, schedule.encoded, schedule.end(schedules.CRITIC)) == (250.0, 20.0, 252.0)
 
 
-def outcome(seed, *, solved):
-    return SimpleNamespace(env_id="PickCube-v1", seed=seed, steps=10, success_once=solved, success_at_end=solved)
-
-
 def course(tmp_path, rounds):
     """A run of which rounds (phase, episodes solved out of 32) were played."""
     options = ImproveOptions("runs/x")
     found = Course(SimpleNamespace(options=options, output=tmp_path))
     found.note_demos(1.0, 5, {"critic": 0.1})
     for number, (phase, solved) in enumerate(rounds):
-        outcomes = [outcome(32 * number + s, solved=s < solved) for s in range(32)]
+        outcomes = [
+            SimpleNamespace(env_id="PickCube-v1", seed=s, steps=10, success_once=s < solved, success_at_end=s < solved)
+            for s in range(32)
+        ]
         played = SimpleNamespace(outcomes=outcomes, steps=320, seconds=1.0)
         found.note(played, phase, 32, 2.0 + number, 6 + number, {"critic": 0.1})
     return found
@@ -111,38 +110,6 @@ def test_the_curve_has_a_point_of_every_phase_and_smooths_rounds_alone(tmp_path)
     assert smoothed(points, "once") == [0.5, 0.75]
     write_curve(points, {"method": "fql", "envs": ["PickCube-v1"]}, tmp_path)
     assert (tmp_path / "curve.png").stat().st_size > 1000
-
-
-def test_seeds_that_were_failed_are_played_again_and_do_not_count_as_new_ones(tmp_path):
-    found = course(tmp_path, [("critic", 30), ("online", 31)])
-    assert found.failures.next(2) == [("PickCube-v1", 30), ("PickCube-v1", 31)]
-    outcomes = [
-        outcome(64, solved=True),
-        outcome(65, solved=False),
-        outcome(30, solved=False),
-        outcome(31, solved=True),
-    ]
-    said = found.note(SimpleNamespace(outcomes=outcomes, steps=40, seconds=1.0), "online", 2, 5.0, 9, {})
-    assert "1 of 2 solved, 1 at the end, and 1 of 2 failed before; 68 episodes" in said
-    assert found.failures.next(9) == [("PickCube-v1", seed) for seed in (63, 65, 30)]
-    assert [found.points[-1][name] for name in ("asked", "episodes", "again", "again_at_end")] == [2, 2, 2, 1]
-    assert smoothed(found.points, "once")[-1] == (30 + 31 + 1) / 66, "of new seeds alone"
-
-
-def jobs(course, phase, round_=6, **options):
-    tasks = [SimpleNamespace(env_id=name, prompt=name, horizon=9) for name in ("PickCube-v1", "PushCube-v1")]
-    prepared = SimpleNamespace(options=ImproveOptions("runs/x", **options), tasks=tasks, round=round_, first_seed=1000)
-    asked, found = Run._jobs(SimpleNamespace(prepared=prepared, course=course), phase)
-    return asked, [(job.env_id[:4], job.seed) for job in found]
-
-
-def test_at_most_half_of_a_round_of_the_last_phase_was_failed_before(tmp_path):
-    found = course(tmp_path, [("critic", 27), ("online", 32)])
-    new = [(name, 1064 + number) for number, name in enumerate(("Pick", "Push") * 3)]
-    assert jobs(found, "critic") == (6, new)
-    assert jobs(found, "online") == (3, [*new[:3], ("Pick", 27), ("Pick", 28), ("Pick", 29)])
-    assert jobs(found, "online", round_=1) == (1, new[:1])
-    assert jobs(found, "online", episodes=67) == (2, [*new[:2], ("Pick", 27)])
 
 
 def on_gpu():
