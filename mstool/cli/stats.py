@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mstool.cli.output import out, print_json, say, table
+from mstool.cli.output import out, print_json, say
+from mstool.cli.output import table as as_table
 from mstool.dataset.files import NORM_STATS_FILE, STATS_FILE
 
 if TYPE_CHECKING:
@@ -86,9 +87,12 @@ def stats(
             dry_run=dry_run,
         )
     except (DamagedStatsError, WrongStatsError) as refused:
-        _print(refused.result, as_json=as_json)
+        refused.document = _document(refused.result)
+        _show(refused.result, table=not as_json)
         raise
-    _print(result, as_json=as_json)
+    if as_json:
+        print_json(_document(result))
+    _show(result, table=not as_json)
     options = {"--config": config, "--horizon": horizon, "--delta": delta, "--asset-id": asset_id, "--output": output}
     words = [*map(str, datasets), *(str(w) for pair in options.items() if pair[1] is not None for w in pair)]
     if _say_failures(result, shlex.join(["mstool", "stats", *words])):
@@ -99,18 +103,23 @@ def stats(
 stats.__doc__ = (stats.__doc__ or "").replace("{STATS_FILE}", STATS_FILE)
 
 
-def _print(result: "StatsResult", *, as_json: bool) -> None:
-    from mstool.norm_stats.deviation import deviation_rows
-    from mstool.norm_stats.report import document, headline, problem_lines, rows
+def _document(result: "StatsResult") -> dict[str, object]:
+    from mstool.norm_stats.report import document
 
     check = result.check
-    if as_json:
-        extra = {"check": [asdict(d) | {"fine": d.fine} for d in check.deviations]} if check is not None else {}
-        print_json(document(result) | extra)
-    else:
+    extra = {"check": [asdict(d) | {"fine": d.fine} for d in check.deviations]} if check is not None else {}
+    return document(result) | extra
+
+
+def _show(result: "StatsResult", *, table: bool) -> None:
+    from mstool.norm_stats.deviation import deviation_rows
+    from mstool.norm_stats.report import headline, problem_lines, rows
+
+    check = result.check
+    if table:
         say(headline(result))
         lines = rows(result) if check is None else deviation_rows(check.deviations)
-        out(table(lines, list(lines[0])))
+        out(as_table(lines, list(lines[0])))
     for line in [*problem_lines(result.problems), *(f"wrote {path}" for path in result.written)]:
         say(line)
     for line in check.differing if check is not None else ():

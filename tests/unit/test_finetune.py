@@ -245,7 +245,7 @@ def test_going_on_is_silent_of_a_decoder_that_is_not_asked_for(tmp_path, monkeyp
 
     monkeypatch.setattr(TrainPipelineConfig, "from_pretrained", read)
     with pytest.raises(UsageError, match="read"):
-        resume.load(options(output=tmp_path, resume=True), resume.Checkpoint(tmp_path, 20, {}), "cpu")
+        resume.load(options(output=tmp_path, resume=True), resume.Checkpoint(tmp_path, 20), "cpu")
     assert not caplog.records
 
 

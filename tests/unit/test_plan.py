@@ -57,7 +57,7 @@ def test_a_manifests_entries_bring_their_own_words(manifest):
     assert only.instruction == "pick it"
     with pytest.raises(UsageError, match="Did you mean PickCube-v1"):
         tasks_of(manifest, ["PickCub-v1"])
-    with pytest.raises(DataError, match="no manifest"):
+    with pytest.raises(UsageError, match="no manifest"):
         tasks_of(manifest.with_name("absent.yaml"), [])
 
 
@@ -76,6 +76,7 @@ def test_one_sentence_for_several_tasks_is_refused():
 def test_every_target_is_checked_before_any_work(tmp_path):
     recipes = make_recipes(["PickCube-v1", "PushCube-v1"], ConvertRequest(), V3, per_task=True)
     (tmp_path / "PushCube-v1").mkdir()
+    (tmp_path / "PushCube-v1" / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="PushCube-v1 exists"):
         build(recipes, ConvertRequest(demos="generate"), tmp_path, repo_id="x/y", formats=V3, per_task=True)
 

@@ -52,8 +52,8 @@ def export(
         The dataset is damaged.
 
     """
-    check_target(root, overwrite=overwrite)
     refuse_nested(root, [source])
+    check_target(root, overwrite=overwrite)
     info = read_info(source)
     version = version or ("v2.1" if info.is_v2 else "v3.0")
     if drop or rename or is_elsewhere(source):
@@ -118,13 +118,13 @@ def merge(
         Datasets differ in what their numbers mean, or in their columns; every difference is named.
 
     """
-    check_target(root, overwrite=overwrite)
     if len(sources) < 2:
         words = ["mstool", "merge", *map(str, sources), "ANOTHER", "--output", str(root)]
         raise UsageError("merge joins at least two datasets", fix=shlex.join(words))
     if len({source.resolve() for source in sources}) < len(sources):
         raise UsageError("the same dataset is given twice", fix="name each dataset once")
     refuse_nested(root, sources)
+    check_target(root, overwrite=overwrite)
     if drop or rename or any(is_elsewhere(source) for source in sources):
         return merge_elsewhere(sources, root, drop, rename or {}, profile, overwrite=overwrite)
     datasets = [open_stored(source) for source in sources]
