@@ -273,10 +273,9 @@ def test_nothing_to_change_and_wrong_numbers_of_datasets(tmp_path):
         merge([root], tmp_path / "out")
     with pytest.raises(UsageError, match="twice"):
         merge([root, tmp_path / "data/../data"], tmp_path / "out")
-    with pytest.raises(UsageError, match="is the dataset that is read"):
-        export(root, root, version="v2.1", overwrite=True)
-    with pytest.raises(UsageError, match="exists"):
-        export(root, root, version="v2.1")
+    for overwrite in (True, False):
+        with pytest.raises(UsageError, match="is the dataset that is read"):
+            export(root, root, version="v2.1", overwrite=overwrite)
 
 
 @pytest.mark.parametrize("damage", ["video", "rows", "log", "table"])
