@@ -1,4 +1,6 @@
-"""Where torch computes: what was asked for, or the best there is."""
+"""Where torch computes: what was asked for, or the best there is; and on how many cores."""
+
+import os
 
 from mstool.errors import SetupError, UsageError
 
@@ -27,3 +29,10 @@ def choose_device(asked: str | None) -> str:
     if int(number or 0) >= there[kind]:
         raise SetupError(f"--device {asked}: torch finds none here", fix="add --device cpu, or run: mstool doctor")
     return asked
+
+
+def leave_cores(workers: int) -> None:
+    """Compute on the cores that workers leave: two threads that wait for each other's turn took ten times as long."""
+    import torch
+
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - workers))

@@ -1,6 +1,5 @@
 """The command's own logic: from what was asked for to results on disk."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,6 +27,7 @@ from mstool.progress import Notify
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import waiting_workers
 from mstool.simulators.protocol import Protocol
+from mstool.torch_device import leave_cores
 
 # Episodes per task of a diagnosis.
 DIAGNOSED = 10
@@ -90,17 +90,10 @@ def _open(request: EvalRequest, conventions: Conventions | None, workers: int, n
     if request.source.plans:
         return None
     assert conventions is not None
-    _leave_cores(workers)
+    leave_cores(workers)
     return request.source.open(
         conventions, device=request.device, timeout_s=request.timeout_s, slots=workers, notify=notify
     )
-
-
-def _leave_cores(workers: int) -> None:
-    """Infer on the cores that the workers leave: two threads that wait for each other's turn took ten times as long."""
-    import torch
-
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - workers))
 
 
 def _run(

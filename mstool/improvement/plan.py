@@ -1,6 +1,5 @@
 """What a run begins with, and what it would take."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +17,7 @@ from mstool.improvement.prepare import Prepared
 from mstool.improvement.report import ImprovePlan
 from mstool.improvement.rows import Sizes
 from mstool.paths import no_space
+from mstool.torch_device import leave_cores
 from mstool.training.problems import no_memory
 
 
@@ -61,7 +61,7 @@ def make_plan(prepared: Prepared, policy: LerobotPolicy) -> ImprovePlan:
 def on_left_cores(prepared: Prepared) -> Iterator[None]:
     """Compute on the cores that the workers leave, as an evaluation does it."""
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - prepared.workers))
+    leave_cores(prepared.workers)
     try:
         yield
     finally:

@@ -6,12 +6,11 @@ from itertools import islice
 from pathlib import Path
 
 from mstool.errors import DataError
-from mstool.maniskill2lerobot.demos import DemoSource
+from mstool.maniskill2lerobot.demos import DemoSource, instead
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.episode.shard import shard_path
 from mstool.maniskill2lerobot.executors.job import ConvertJob
 from mstool.paths import as_file_name
-from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demos
 
 # Damaged demos named one by one before the rest is counted.
@@ -76,17 +75,18 @@ class Batch:
         if self.recipe.observations == "states":
             problems = {p: why for p in self.positions if (why := problems.get(p) or _lacking(demos, p))}
         every = len(problems) == len(self.positions)
-        others = benchmark_of(self.recipe.env_id).other_demos(self.recipe.env_id)
         if problems and (every or not skip):
-            raise DataError(
+            said = (
                 f"{len(problems)} of {len(self.positions)} demos cannot be used, in {demos.path} and its .json:"
-                f"{_listed(problems.values())}",
-                fix="repair the file, or add --skip-invalid to drop them"
-                if not every
-                else "leave out --from-states: the demos are then executed again"
-                if executable
-                else others,
-                change={"--demos": others.rpartition(" ")[2]} if every and not executable else None,
+                f"{_listed(problems.values())}"
+            )
+            if every and not executable:
+                raise DataError(said, **instead(self.recipe.env_id))
+            raise DataError(
+                said,
+                fix="leave out --from-states: the demos are then executed again"
+                if every
+                else "repair the file, or add --skip-invalid to drop them",
             )
         return problems
 

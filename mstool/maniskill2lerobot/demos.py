@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from mstool.errors import DataError, UsageError
 from mstool.paths import quoted
@@ -24,6 +24,13 @@ class DemoSource:
     def describe(self) -> dict[str, Any]:
         """Return what the dataset's record says of it."""
         return {"env_id": self.demos.env_id, "origin": self.origin, "env_kwargs": self.demos.env_kwargs}
+
+
+class Instead(TypedDict):
+    """How an error names its mending command (`MstoolError`)."""
+
+    fix: str
+    change: dict[str, object]
 
 
 def open_demos(
@@ -68,21 +75,27 @@ def open_demos(
     try:
         demos = benchmark.open_demos(path, env_id)
     except DataError as error:
-        others = benchmark.other_demos(env_id)
-        fix = error.fix or others
-        change = {"--demos": others.rpartition(" ")[2]} if fix == others else error.change
-        raise DataError(error.message, fix=fix, change=change) from error
+        others = instead(env_id)
+        if error.fix not in {"", others["fix"]}:
+            raise
+        raise DataError(error.message, **others) from error
     if demos.env_id != env_id:
         known = demos.env_id in benchmark.env_ids()
+        said = f"{demos.path} holds demos of {demos.env_id}"
+        if not known:
+            raise DataError(f"{said}, which this {benchmark.name} does not have", **instead(env_id))
         raise DataError(
-            f"{demos.path} holds demos of {demos.env_id}"
-            + (f", not of {env_id}" if known else f", which this {benchmark.name} does not have"),
-            fix=f"mstool convert --env {demos.env_id} --demos {quoted(path)}"
-            if known
-            else benchmark.other_demos(env_id),
-            change={"--env": demos.env_id} if known else {"--demos": benchmark.other_demos(env_id).rpartition(" ")[2]},
+            f"{said}, not of {env_id}",
+            fix=f"mstool convert --env {demos.env_id} --demos {quoted(path)}",
+            change={"--env": demos.env_id},
         )
     return DemoSource(demos, origin)
+
+
+def instead(env_id: str) -> Instead:
+    """Return what an error says where demos are of no use: to take others, all other words of the command kept."""
+    command = benchmark_of(env_id).other_demos(env_id)
+    return {"fix": command, "change": {"--demos": command.rpartition(" ")[2]}}
 
 
 def at_hand(env_id: str, where: str | None, *, episodes: int | None, seed: int | None) -> bool:
