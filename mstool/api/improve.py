@@ -56,9 +56,9 @@ def improve(
     episodes
         The most own episodes.
     demo_updates
-        Updates of the critic on demos alone, before the first own episode.
+        Updates on demos alone, before the first own episode; after as many the actor of "fql" may play.
     critic_episodes
-        Own episodes on which the critic alone learns.
+        Own episodes before the policy learns; "fql" distills its actor on meanwhile.
     updates
         Updates that go with each own episode.
     horizon

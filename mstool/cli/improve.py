@@ -34,10 +34,10 @@ def improve(
     episodes: Annotated[
         int | None, typer.Option("--episodes", "-n", min=1, help="The most own episodes.", show_default="no limit")
     ] = None,
-    demo_updates: Annotated[int, typer.Option(min=0, help="Updates on demos alone, at first.")] = 2000,
-    critic_episodes: Annotated[
-        int, typer.Option(min=0, help="First own episodes, on which the critic alone learns.")
-    ] = 64,
+    demo_updates: Annotated[
+        int, typer.Option(min=0, help="Updates on demos alone, at first; fql's actor plays after as many.")
+    ] = 2000,
+    critic_episodes: Annotated[int, typer.Option(min=0, help="First own episodes, before the policy learns.")] = 64,
     updates: Annotated[int, typer.Option(min=1, help="Updates that go with each own episode.")] = 8,
     horizon: Annotated[
         int | None, typer.Option(min=1, help="The most steps of an own episode.", show_default="the manifest's")
@@ -70,7 +70,8 @@ def improve(
     """Improve a trained policy by reinforcement learning on its own episodes.
 
     The result is a checkpoint like any other: eval and serve take it. Own episodes come from seeds that neither demos
-    nor evaluation use. OUTPUT/curve.png shows how it went.
+    nor evaluation use. What comes out solved more of them than the policy as it began, or is that policy again.
+    OUTPUT/curve.png shows how it went.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 options, prepare, seeds     what was asked, everything that is checked first, which seeds are learnt from
 estimate, plan              memory and time, and how they are told
 run, learner, schedule      the command's own logic, what learns in it, its phases
+players                     who plays own episodes, and whose weights come out
 course, curve, report       how a run has gone, its picture, what came out
 rollouts, acting            episodes by `eval`'s workers, and the policy that answers them
 demos, replay, rows, rewards   what is learnt from: encoded frames, action chunks, rewards

@@ -1,6 +1,6 @@
 """The policy as `eval`'s workers are answered while it learns; keeps what it saw and did, encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from mstool.improvement.rows import Episode
 class Trace:
     """One episode so far."""
 
+    # Who plays it.
+    player: str
     tokens: list[Tensor] = field(default_factory=list)
     masks: list[Tensor] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)
@@ -46,7 +48,7 @@ class Cancelled(Exception):  # noqa: N818  # not an error: a wish
 
 
 class ActingPolicy:
-    """Answers observations by a method's `Act`; an episode tried again starts its trace anew.
+    """Answers observations by the `Act` of who plays an episode; an episode tried again starts its trace anew.
 
     Parameters
     ----------
@@ -66,33 +68,39 @@ class ActingPolicy:
         self._base, self._frozen, self._slots = base, frozen, slots
         self._open: dict[int, Trace] = {}
         self.traces: dict[tuple[str, int], Trace] = {}
-        self.how: Act | None = None
+        # Each player's way to act, and who plays which episode: those of a round.
+        self.acts: Mapping[str, Act] = {}
+        self.players: Mapping[tuple[str, int], str] = {}
         # Ends a round that is under way.
         self.cancelled = False
 
     def reset(self, slot: int, env_id: str, seed: int) -> None:
         """Begin a trace."""
-        self._open[slot] = self.traces[env_id, seed] = Trace()
+        self._open[slot] = self.traces[env_id, seed] = Trace(self.players[env_id, seed])
 
     def act(self, slots: Sequence[int], observations: Sequence[Observation]) -> list[Array]:
         """Answer; a batch always has as many rows as there are slots, as `LerobotPolicy` does it."""
         if self.cancelled:
             raise Cancelled
-        assert self.how is not None
+        traces = [self._open[slot] for slot in slots]
         rows = [*observations, *[observations[0]] * (self._slots - len(observations))]
         with torch.no_grad():
             seen = self._frozen.see(self._base.observe(rows))
-            chunk, extra = self.how(seen.draw, self._base.noise(rows), seen.tokens, seen.mask)
-        kept: tuple[Any, ...] = (seen.tokens.bfloat16().cpu(), seen.mask.cpu(), chunk.float().cpu().numpy())
-        extras = extra.float().cpu()
-        for slot, observation, tokens, marks, actions, own in zip(slots, observations, *kept, extras, strict=False):
-            trace = self._open[slot]
+            noise = self._base.noise(rows)
+            answers = {
+                player: self.acts[player](seen.draw, noise, seen.tokens, seen.mask)
+                for player in dict.fromkeys(trace.player for trace in traces)
+            }
+        own = [[part[row] for part in answers[trace.player]] for row, trace in enumerate(traces)]
+        chunk, extra = (torch.stack(parts).float() for parts in zip(*own, strict=True))
+        kept: tuple[Any, ...] = (seen.tokens.bfloat16().cpu(), seen.mask.cpu(), chunk.cpu().numpy(), extra.cpu())
+        for trace, observation, tokens, marks, actions, more in zip(traces, observations, *kept, strict=False):
             trace.tokens.append(tokens)
             trace.masks.append(marks)
             trace.looks.append(observation.step)
             trace.actions.append(actions[: self._frozen.base.steps])
-            trace.extra.append(own)
-        return self._base.actions(chunk[: len(observations)])
+            trace.extra.append(more)
+        return self._base.actions(chunk)
 
     def close(self) -> None:
         """Free the weights."""

@@ -3,13 +3,11 @@
 What is left of reinforcement learning where only successes are kept: filtered behaviour cloning.
 """
 
-import torch
 from torch import Tensor
 
 from mstool.improvement.flow_head import FlowHead
-from mstool.improvement.method import Act, FlowBase, Hyper, Losses, Method, Phase, frozen
+from mstool.improvement.method import Act, FlowBase, Hyper, Losses, Method, Phase
 from mstool.improvement.replay import Replay
-from mstool.training.flow.improved import Draw
 
 
 class BcSuccess(Method):
@@ -29,16 +27,10 @@ class BcSuccess(Method):
         """Learn once."""
         return {"flow": self.flow.learn(self.batch(demos, own, solved=True))}
 
-    def acting(self) -> Act:
+    def acting(self, player: str) -> Act:  # noqa: ARG002
         """Draw from the average."""
-        average, base = frozen(self.flow.average), self.flow.base
+        return self.flow.acting()
 
-        def act(_draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-            with torch.no_grad():
-                return base.draw(average, noise, context, mask), torch.zeros(len(noise), 0)
-
-        return act
-
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self, player: str) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the flow's."""
         return self.flow.weights()

@@ -6,6 +6,9 @@ which is the policy of Q-chunking (arXiv 2507.07969). The same N chunks stand fo
 and in Cal-QL's term, so they are drawn once, when a frame comes into the replay, and kept with it.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -19,7 +22,7 @@ from mstool.training.flow.improved import BestOfN, Draw
 class BestOfNMethod(Method):
     """A critic over the policy's own chunks."""
 
-    sampler = "best-of-n"
+    players: ClassVar[Mapping[str, str]] = {"best-of-n": "best-of-n"}
 
     def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
         super().__init__(base, hyper, device, seed)
@@ -47,9 +50,9 @@ class BestOfNMethod(Method):
         self.values.follow()
         return {"critic": value}
 
-    def acting(self) -> Act:
+    def acting(self, player: str) -> Act:  # noqa: ARG002
         """Pick among the candidates."""
-        picker = BestOfN(frozen(self.values.critic), self.hyper.candidates, self.base.steps)
+        picker = self._picker()
 
         def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
             with torch.no_grad():
@@ -58,6 +61,20 @@ class BestOfNMethod(Method):
 
         return act
 
-    def weights(self) -> dict[str, Tensor]:
+    def as_began(self) -> Act:
+        """Take the first candidate, which is the policy's own."""
+        picker = self._picker()
+
+        def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+            with torch.no_grad():
+                chunks = picker.drawn(draw, noise)
+                return chunks[:, 0], chunks[:, :, : self.base.steps]
+
+        return act
+
+    def _picker(self) -> BestOfN:
+        return BestOfN(frozen(self.values.critic), self.hyper.candidates, self.base.steps)
+
+    def weights(self, player: str) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the critic's."""
         return named("sampler.critic", self.values.critic)

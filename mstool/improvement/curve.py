@@ -1,7 +1,7 @@
 """How a run went: success of the own episodes against environment steps and minutes, as JSON and as a picture."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ FILE, PICTURE = "curve.json", "curve.png"
 WINDOW = 64
 
 
-def played(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def played(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the points that are rounds of own episodes; the others tell of learning from demos alone."""
     return [point for point in points if point["episodes"]]
 
 
-def smoothed(points: Sequence[dict[str, Any]], name: str) -> list[float]:
+def smoothed(points: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     """Return at each round the success over the last `WINDOW` episodes, or so many as there are."""
     points = played(points)
     found = []
@@ -44,13 +44,13 @@ def write_curve(points: Sequence[dict[str, Any]], about: dict[str, Any], folder:
     FigureCanvasAgg(figure)
     for number, (axis, unit) in enumerate((("steps", "environment steps"), ("minutes", "minutes"))):
         axes = figure.add_subplot(1, 2, number + 1)
-        at = [point[axis] for point in rounds]
-        axes.plot(at, [100 * each for each in smoothed(points, "once")], label="solved once")
-        axes.plot(at, [100 * each for each in smoothed(points, "at_end")], label="at the end")
+        for player in dict.fromkeys(name for point in rounds for name in point["played"]):
+            own = [{**point["played"][player], axis: point[axis]} for point in rounds if player in point["played"]]
+            axes.plot([each[axis] for each in own], [100 * each for each in smoothed(own, "at_end")], label=player)
         begun = next((point[axis] for point in rounds if point["phase"] == "online"), None)
         if begun is not None:
             axes.axvline(begun, color="grey", linestyle=":", label="the policy learns")
-        axes.set(xlabel=unit, ylabel=f"own episodes, mean of {WINDOW} (%)", ylim=(0, 102))
+        axes.set(xlabel=unit, ylabel=f"ended solved, mean of {WINDOW} (%)", ylim=(0, 102))
         axes.grid(alpha=0.3)
     figure.axes[0].legend(loc="lower right", fontsize=8)
     figure.suptitle(f"{about.get('method', '')} on {', '.join(about.get('envs', []))}", fontsize=10)

@@ -71,7 +71,7 @@ def load_demos(
         root, sorted(int(line["episode_index"]) for line in lines), tuple(base.config.image_size), frames
     )
     rows = dataset.absolute_to_relative_idx
-    act = method.acting() if np.prod(replay.sizes.extra) else None
+    act = method.as_began() if np.prod(replay.sizes.extra) else None
     every = stride(sum(int(line["frames"]) for line in lines), replay.sizes.steps)
     generator = torch.Generator().manual_seed(0)
     with Progress("encode", len(lines), "demo") as progress:

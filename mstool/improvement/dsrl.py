@@ -9,6 +9,8 @@ so it fits one that is too large to train. It learns from its own episodes alone
 """
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +38,7 @@ class Dsrl(Method):
     """An actor and a critic over noise."""
 
     offline = False
-    sampler = "steered"
+    players: ClassVar[Mapping[str, str]] = {"steered": "steered"}
 
     def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
         super().__init__(base, hyper, device, seed)
@@ -77,7 +79,17 @@ class Dsrl(Method):
             losses["temperature"] = self.step("temperature", -self.temperature.log * short)
         return losses
 
-    def acting(self) -> Act:
+    def as_began(self) -> Act:
+        """Act with the noise that the policy was trained with, one vector for a chunk, bounded as what is chosen."""
+
+        def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+            with torch.no_grad():
+                chosen = self.actor.noise(noise[:, 0])
+                return draw(chosen[:, None].expand_as(noise)), chosen
+
+        return act
+
+    def acting(self, player: str) -> Act:  # noqa: ARG002
         """Act with noise that the given one decides."""
         actor = frozen(self.actor)
 
@@ -89,7 +101,7 @@ class Dsrl(Method):
 
         return act
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self, player: str) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the actor's."""
         return named("sampler", self.actor)
 

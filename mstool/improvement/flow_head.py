@@ -9,9 +9,10 @@ its weights is what acts.
 import torch
 from torch import Tensor
 
-from mstool.improvement.method import FlowBase, Method, frozen, named
+from mstool.improvement.method import Act, FlowBase, Method, frozen, named
 from mstool.improvement.recording import example, record_passes, replayed
 from mstool.improvement.rows import Batch
+from mstool.training.flow.improved import Draw
 
 DECAY = 0.99
 
@@ -51,6 +52,16 @@ class FlowHead:
         """Draw actions with the average."""
         with torch.no_grad(), self._method.autocast():
             return self.base.draw(self.average, noise, context, mask).float()
+
+    def acting(self) -> Act:
+        """Draw from the average as it is now."""
+        average, base = frozen(self.average), self.base
+
+        def act(_draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.no_grad():
+                return base.draw(average, noise, context, mask), torch.zeros(len(noise), 0)
+
+        return act
 
     def weights(self) -> dict[str, Tensor]:
         """Return both under the policy's names."""

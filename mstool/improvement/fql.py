@@ -6,11 +6,15 @@
 of it: mu(z, eps) = eps - v(eps, 1, z). Only the h executed actions have a value; the rest of a chunk is
 distilled alone. The flow itself goes on imitating demos and own successes.
 
-In the phase on demos the actor is distilled and the critic learns with Cal-QL's term; on the first own episodes the
-critic alone learns; then everything does. Of each update the critic has two steps, on batches of their own, and actor
-and flow one (delayed policies: TD3, arXiv 1802.09477); the actor is held to the flow by a quarter of its rows, for the
-flow's ten passes are most of what an update costs.
+Until enough was distilled, the actor is not pushed and plays no episode: in the phase on demos, where the critic learns
+with Cal-QL's term, and on the first own episodes, which the flow plays. Then everything learns, and the actor plays as
+`players.py` says; the critic learns from whoever played. Of each update the critic has two steps, on batches of their
+own, and actor and flow one (delayed policies: TD3, arXiv 1802.09477); the actor is held to the flow by a quarter of the
+rows, for the flow's ten passes are most of what an update costs.
 """
+
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,7 +36,7 @@ DRAWN = 4
 class Fql(Method):
     """A critic, a one-step actor, and the flow that holds it."""
 
-    sampler = "one-step"
+    players: ClassVar[Mapping[str, str]] = {"flow": "ode", "actor": "one-step"}
 
     def __init__(self, base: FlowBase, hyper: Hyper, device: str, seed: int) -> None:
         super().__init__(base, hyper, device, seed)
@@ -46,23 +50,26 @@ class Fql(Method):
         """Record all three networks."""
         noise, tokens, mask = example(self)
         self.propose = replayed(self, self._propose, noise, tokens, mask)
-        record_passes(self, self.actor, noise, tokens, mask)
+        drawn = -(-self.hyper.batch_size // DRAWN)
+        for rows in (None, drawn):
+            record_passes(self, self.actor, *example(self, rows))
         self.values.record(self, noise[:, None, : self.base.steps])
-        self.flow.record(-(-self.hyper.batch_size // DRAWN))
+        self.flow.record(drawn)
 
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:
         """Learn once."""
         for _ in range(CRITIC_STEPS):
             batch = self.batch(demos, own)
             losses = {"critic": self._learn_values(batch, conservative=phase == "demos")}
-        if phase != "critic":
-            losses["actor"] = self._learn_actor(batch, pushed=phase == "online")
+        losses["actor"] = self._learn_actor(batch, pushed=phase == "online")
         if phase == "online":
             losses["flow"] = self.flow.learn(self.batch(demos, own, solved=True))
         return losses
 
-    def acting(self) -> Act:
-        """Act in one step."""
+    def acting(self, player: str) -> Act:
+        """Draw from the flow, or act in one step."""
+        if player == "flow":
+            return self.flow.acting()
         actor = frozen(self.actor)
 
         def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,9 +78,9 @@ class Fql(Method):
 
         return act
 
-    def weights(self) -> dict[str, Tensor]:
-        """Return the flow's and the actor's."""
-        return {**self.flow.weights(), **named("sampler", self.actor)}
+    def weights(self, player: str) -> dict[str, Tensor]:
+        """Return the flow's, and the actor's where it is that."""
+        return {**self.flow.weights(), **(named("sampler", self.actor) if player == "actor" else {})}
 
     def _learn_values(self, batch: Batch, *, conservative: bool) -> float:
         steps, taken = self.base.steps, batch.chunk[:, : self.base.steps]
@@ -94,11 +101,14 @@ class Fql(Method):
         return chunks
 
     def _learn_actor(self, batch: Batch, *, pushed: bool) -> float:
-        steps, noise, some = self.base.steps, self.noise(batch), slice(None, None, DRAWN)
-        wanted = self.flow.draw(noise[some], batch.tokens[some], batch.mask[some])
+        """Hold the actor to the flow on the drawn rows; nothing is asked of the others unless it is pushed."""
+        steps, some = self.base.steps, slice(None, None, DRAWN)
+        every = self.noise(batch), batch.tokens, batch.mask
+        drawn = tuple(each[some] for each in every)
+        wanted = self.flow.draw(*drawn)
         with self.autocast():
-            chunk = self.actor(noise, batch.tokens, batch.mask)
-            error = (chunk[some] - wanted).square()
+            chunk = self.actor(*(every if pushed else drawn))
+            error = ((chunk[some] if pushed else chunk) - wanted).square()
             loss = self.hyper.alpha * error[:, :steps].mean()
             if self.base.chunk > steps:
                 loss = loss + self.hyper.alpha * error[:, steps:].mean()

@@ -1,12 +1,14 @@
 """What learns during a run: a method, the rows that it learns from, and how often it has learnt."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mstool.errors import MstoolError
 from mstool.improvement.estimate import Estimate
-from mstool.improvement.method import Losses, Method, Phase
+from mstool.improvement.method import Act, Losses, Method, Phase
 from mstool.improvement.options import ImproveOptions
+from mstool.improvement.players import BEGUN
 from mstool.improvement.replay import Replay
 from mstool.improvement.rows import Sizes
 
@@ -29,6 +31,16 @@ class Learner:
         """Make room for own episodes."""
         self.own = self._replay(self.takes.own_rows)
         self.demos: Replay | None = None
+
+    @property
+    def distilled(self) -> bool:
+        """Whether a one-step actor has learnt enough from the flow; True where there is none."""
+        return len(self.method.players) == 1 or self.updates >= self.options.demo_updates
+
+    def acts(self, players: Iterable[str]) -> dict[str, Act]:
+        """Return how each of them acts now."""
+        method = self.method
+        return {each: method.as_began() if each == BEGUN else method.acting(each) for each in dict.fromkeys(players)}
 
     def room_for_demos(self) -> Replay:
         """Return where demos go."""

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -87,8 +87,8 @@ class Method(ABC):
 
     # Whether it learns from demos, first of all in a phase of their own.
     offline = True
-    # The policy's `sampler` afterwards.
-    sampler = "ode"
+    # What it trains and can play with, and the policy's `sampler` where that comes out; a distilled actor last.
+    players: ClassVar[Mapping[str, str]] = {"flow": "ode"}
 
     def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
         self.base, self.hyper, self.device = base, hyper, device
@@ -110,12 +110,20 @@ class Method(ABC):
         """Make updates on a GPU faster; while nothing else uses the GPU."""
 
     @abstractmethod
-    def acting(self) -> Act:
-        """Return how it acts now; later updates do not change what is returned."""
+    def acting(self, player: str) -> Act:
+        """Return how a player acts now, one of `players`; later updates do not change what is returned."""
+
+    def as_began(self) -> Act:
+        """Return how the policy acts that is improved."""
+
+        def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+            return draw(noise), torch.zeros(len(noise), *self.extra)
+
+        return act
 
     @abstractmethod
-    def weights(self) -> dict[str, Tensor]:
-        """Return what it changes of the policy's weights, by their names there."""
+    def weights(self, player: str) -> dict[str, Tensor]:
+        """Return what a player's weights differ in from the policy's, by their names there."""
 
     def state(self) -> dict[str, Any]:
         """Return all that decides how it goes on."""

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mstool.improvement.course import Course
-from mstool.improvement.curve import smoothed
 from mstool.improvement.estimate import Estimate
 from mstool.improvement.kinds import KINDS
+from mstool.improvement.players import BEGUN, Result
 from mstool.improvement.prepare import Prepared
 from mstool.improvement.schedule import Schedule
 from mstool.training.held_out import BEST
@@ -91,24 +91,29 @@ class ImproveReport:
     steps: int
     updates: int
     seconds: float
-    # Share of own episodes that were solved, of the first ones and of the last ones.
+    # Share of own episodes that ended solved: of the policy as it began, and of the result, the latest ones.
     before: float
     after: float
+    result: Result
     steps_per_second: float
     updates_per_second: float
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
-        return {**self.__dict__, "checkpoint": str(self.checkpoint), "best": str(self.best)}
+        paths = {"checkpoint": str(self.checkpoint), "best": str(self.best)}
+        return {**self.__dict__, **paths, **self.result.to_json()}
 
     def text(self) -> str:
         """Return lines for a person."""
         done = (
             f"{self.episodes} episodes, {self.steps} environment steps, {self.updates} updates in {self.seconds:.0f} s"
         )
+        counts = ", ".join(f"{player} {own}" for player, own in self.result.tallies.items() if own.episodes)
+        name = "the policy as it began" if self.result.player == BEGUN else f"the {self.result.player}"
         lines = [
             f"{self.method}: {done} ({self.steps_per_second:.0f} steps/s, {self.updates_per_second:.1f} updates/s)",
-            f"own episodes solved at the end: first {100 * self.before:.0f} %, last {100 * self.after:.0f} %",
+            f"latest own episodes that ended solved: {counts}",
+            f"the result is {name}: {self.result.why}",
             f"wrote {self.checkpoint}; the best by own episodes is {self.best}",
             f"{shlex.join(['mstool', 'eval', '--policy', str(self.checkpoint)])}  counts on unseen seeds",
         ]
@@ -118,7 +123,7 @@ class ImproveReport:
 def report(prepared: Prepared, course: Course, seconds: float, updates: int) -> ImproveReport:
     """Say what a run did in so many seconds and updates."""
     folder = prepared.output / CHECKPOINTS
-    at_end = smoothed(course.points, "at_end") or [0.0]
+    found = course.result()
     playing = sum(point["seconds"] for point in course.points)
     return ImproveReport(
         method=prepared.options.method,
@@ -128,8 +133,9 @@ def report(prepared: Prepared, course: Course, seconds: float, updates: int) -> 
         steps=course.steps,
         updates=updates,
         seconds=round(seconds, 1),
-        before=at_end[min(len(at_end) - 1, 1)],
-        after=at_end[-1],
+        before=round(found.tallies[BEGUN].rate, 4),
+        after=round(found.tallies[found.player].rate, 4),
+        result=found,
         steps_per_second=round(course.steps / playing, 1) if playing else 0.0,
         updates_per_second=round(updates / seconds, 2),
     )

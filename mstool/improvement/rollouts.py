@@ -1,11 +1,11 @@
 """Episodes by `eval`'s own workers, a round at a time, on a thread of their own: sampling and learning overlap.
 
-A round's episodes are all played by the policy as it was when the round began, and come in the order of their seeds.
+A round's episodes are all played by what was there when the round began, and come in the order of their seeds.
 What is learnt therefore does not depend on which worker was faster.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -23,9 +23,10 @@ from mstool.improvement.rows import Episode
 
 @dataclass(frozen=True)
 class Round:
-    """The episodes of a round, by seed, and how they ended."""
+    """The episodes of a round, by seed, who played each, and how they ended."""
 
     episodes: list[Episode]
+    players: list[str]
     outcomes: list[Outcome]
     seconds: float
 
@@ -60,9 +61,9 @@ class Rollouts:
         # One thread for good: workers end with the thread that started them.
         self._thread = ThreadPoolExecutor(1)
 
-    def begin(self, jobs: Sequence[EvalJob], act: Act) -> "Future[Round]":
-        """Begin a round, played by `act`; no other may be under way."""
-        return self._thread.submit(self._play, list(jobs), act)
+    def begin(self, jobs: Mapping[EvalJob, str], acts: Mapping[str, Act]) -> "Future[Round]":
+        """Begin a round: each episode with who plays it, and how they act; no other may be under way."""
+        return self._thread.submit(self._play, jobs, acts)
 
     def close(self) -> None:
         """End the workers, and a round that is under way."""
@@ -70,11 +71,12 @@ class Rollouts:
         self._thread.submit(self._runner.close).result()
         self._thread.shutdown()
 
-    def _play(self, jobs: list[EvalJob], act: Act) -> Round:
+    def _play(self, jobs: Mapping[EvalJob, str], acts: Mapping[str, Act]) -> Round:
         started = time.monotonic()
-        self._policy.how = act
+        players = {(job.env_id, job.seed): player for job, player in jobs.items()}
+        self._policy.acts, self._policy.players = acts, players
         self._policy.traces.clear()
-        played = {finished.outcome.key: finished for finished in self._runner.run(jobs)}
+        played = {finished.outcome.key: finished for finished in self._runner.run(list(jobs))}
         episodes, outcomes = [], []
         for job in jobs:
             finished = played[job.env_id, job.seed]
@@ -85,4 +87,5 @@ class Rollouts:
         if not episodes:
             reason = next(iter(played.values())).outcome.reason
             raise DataError(f"no episode of a round ran: {reason}", fix="mstool doctor")
-        return Round(episodes, outcomes, time.monotonic() - started)
+        who = [players[outcome.key] for outcome in outcomes]
+        return Round(episodes, who, outcomes, time.monotonic() - started)

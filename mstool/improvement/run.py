@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from mstool import __version__
 from mstool.evaluation.policies.lerobot import LerobotPolicy
-from mstool.evaluation.rollout import EvalJob
 from mstool.improvement.acting import ActingPolicy
 from mstool.improvement.course import Course
 from mstool.improvement.curve import write_curve
@@ -46,7 +45,7 @@ class Run:
         self.frozen = freeze(self.policy, prepared.options.replan, prepared.tokens)
         method = make_method(prepared, self.frozen, self.policy.device)
         self.learner = Learner(prepared.options, method, row_sizes(method), self.plan.takes)
-        self.course = Course(prepared)
+        self.course = Course(prepared, tuple(method.players))
         self.interrupts = Interrupts()
         start = f"{run_name(prepared.model)}, improved by {prepared.options.method}"
         facts = {"policy": self.policy.config.type, "mstool": __version__, "command": prepared.options.command()}
@@ -112,9 +111,9 @@ class Run:
     def _round(self, rollouts: Rollouts) -> None:
         """Play a round, and learn meanwhile from what there is."""
         learner, course = self.learner, self.course
-        phase = self.schedule.phase(len(course.lines))
-        jobs = self._jobs()
-        pending = rollouts.begin(jobs, learner.method.acting())
+        phase = self.schedule.phase(len(course.lines), distilled=learner.distilled)
+        jobs = course.jobs(phase)
+        pending = rollouts.begin(jobs, learner.acts(jobs.values()))
         for _ in range(self.prepared.options.updates * self.prepared.round if learner.fed else 0):
             learner.update(phase, course.kept())
             if self._cut_short() or self.schedule.time_over:
@@ -136,18 +135,6 @@ class Run:
         """Tell whether a round that is under way is not waited for."""
         return self.interrupts.asked or self._time_over()
 
-    def _jobs(self) -> list[EvalJob]:
-        """Return the next round's episodes: the tasks in turn, a seed for each."""
-        count, tasks, options = len(self.course.lines), self.prepared.tasks, self.prepared.options
-        left = self.prepared.round if options.episodes is None else options.episodes - count
-        # Crashed episodes are in no line, and their seeds are not taken again.
-        first = self.prepared.first_seed + sum(point["asked"] for point in self.course.points)
-        jobs = []
-        for number in range(min(self.prepared.round, left)):
-            task = tasks[(count + number) % len(tasks)]
-            jobs.append(EvalJob(task.env_id, first + number, task.prompt, task.horizon))
-        return jobs
-
     def _pause(self) -> None:
         """Save where it is time to, and stop where somebody asked.
 
@@ -168,9 +155,10 @@ class Run:
 
     def _save(self) -> None:
         state = kept(self.prepared, self.learner, self.course, self.schedule)
-        self.saver.save(self.learner.method, self.learner.own, state, self.course.lines)
+        found = self.course.result()
+        self.saver.save(self.learner.method, found.player, self.learner.own, state, self.course.lines)
         self.saved = self.schedule.seconds
-        about = {"method": self.prepared.options.method, "envs": self.prepared.envs}
+        about = {"method": self.prepared.options.method, "envs": self.prepared.envs, **found.to_json()}
         write_curve(self.course.points, about, self.prepared.output)
 
 

@@ -35,13 +35,15 @@ class Saver:
     output: Path
     policy: PolicyFiles
 
-    def save(self, method: Method, own: Replay, state: dict[str, Any], episodes: list[dict[str, Any]]) -> Path:
+    def save(
+        self, method: Method, player: str, own: Replay, state: dict[str, Any], episodes: list[dict[str, Any]]
+    ) -> Path:
         """Write a checkpoint, named after own episodes plus updates, and make it the last one.
 
         Parameters
         ----------
-        method, own
-            What has learnt, and from what.
+        method, player, own
+            What has learnt, whose weights the policy has, and what was learnt from.
         state
             What else decides how the run goes on; plain data.
         episodes
@@ -59,7 +61,7 @@ class Saver:
         try:
             (aside / STATE).mkdir(parents=True)
             torch.save({"method": method.state(), "added": own.added, **state}, aside / STATE / _STATE_FILE)
-            self.policy.write(method, aside / MODEL, episodes)
+            self.policy.write(method, player, aside / MODEL, episodes)
         except BaseException:  # a full disk
             shutil.rmtree(aside, ignore_errors=True)
             raise

@@ -39,10 +39,13 @@ class Schedule:
         """Tell whether so many updates on demos alone are enough, or took their part of the time."""
         return updates >= self._options.demo_updates or self.seconds >= self.end(DEMOS)
 
-    def phase(self, episodes: int) -> Phase:
-        """Return what is learnt when so many own episodes are there; of the first ones the critic always learns."""
-        wanted = self._options.critic_episodes
-        early = episodes < wanted and (not episodes or self.seconds < self.end(CRITIC))
+    def phase(self, episodes: int, *, distilled: bool = True) -> Phase:
+        """Return what is learnt when so many own episodes are there; of the first ones the critic always learns.
+
+        A one-step actor is not pushed before it is `distilled`, unless that took its part of the time.
+        """
+        early = episodes < self._options.critic_episodes or not distilled
+        early = early and (not episodes or self.seconds < self.end(CRITIC))
         return "critic" if early else "online"
 
     @property

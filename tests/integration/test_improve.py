@@ -12,10 +12,12 @@ from support.records import edited_record
 
 from mstool.api.improve import run_options
 from mstool.dataset.conventions import load_conventions
+from mstool.dataset.files import STEERING_FILE
 from mstool.evaluation.policies.lerobot import LerobotPolicy
 from mstool.evaluation.policy import Observation
 from mstool.improvement.demos import open_frames
 from mstool.improvement.options import ImproveOptions
+from mstool.improvement.players import Result, Tally
 from mstool.training.frame_cache import cached
 from mstool.training.options import FinetuneOptions
 from mstool.training.prepare import prepare
@@ -44,24 +46,38 @@ def exported(run, mstool):
     return (output / "README.md").read_text()
 
 
+def comes_out(monkeypatch, player):
+    """Have a player come out, whatever it solved: policies of one step solve nothing."""
+    tallies = {"policy": Tally(0, 1), player: Tally(1, 1)}
+    monkeypatch.setattr("mstool.improvement.course.result", lambda *_: Result(player, "so", tallies))
+
+
 def weights(output):
     return load_file(output / "checkpoints" / "last" / "pretrained_model" / "model.safetensors")
 
 
-def test_a_run_that_was_interrupted_ends_as_one_that_was_not(flow, tmp_path, mstool, capsys):
+def test_a_run_that_was_interrupted_ends_as_one_that_was_not(flow, tmp_path, mstool, capsys, monkeypatch):
+    monkeypatch.setattr("mstool.improvement.players.ENOUGH", 1)
+    before = load_file(flow / "checkpoints" / "last" / "pretrained_model" / "model.safetensors")
+    half = improved(flow, tmp_path / "halves", episodes=2)
+    assert half.result.player == "policy"
+    assert "too few own episodes to judge what was learnt: policy 2, flow 0, actor 0" in half.text()
+    kept = weights(tmp_path / "halves")
+    assert set(kept) == set(before)
+    assert all(torch.equal(kept[name], before[name]) for name in before), "it is the policy as it began"
+    comes_out(monkeypatch, "actor")
+    improved(flow, tmp_path / "halves", episodes=4, resume=True)
     whole = improved(flow, tmp_path / "whole", episodes=4)
     assert (whole.episodes, whole.updates, whole.steps) == (4, 5, 32)
-    improved(flow, tmp_path / "halves", episodes=2)
-    improved(flow, tmp_path / "halves", episodes=4, resume=True)
     first, second = weights(tmp_path / "whole"), weights(tmp_path / "halves")
     assert set(first) == set(second)
     assert all(torch.equal(first[name], second[name]) for name in first)
     rounds = json.loads((tmp_path / "whole" / "curve.json").read_text())["rounds"]
     assert [point["phase"] for point in rounds] == ["demos", "critic", "online"]
+    assert [list(point.get("played", ())) for point in rounds] == [[], ["policy"], ["flow", "actor"]]
     assert set(rounds[2]["losses"]) == {"critic", "actor", "flow"}
     assert all(math.isfinite(value) for point in rounds for value in point["losses"].values())
     assert (tmp_path / "whole" / "curve.png").stat().st_size > 1000
-    before = load_file(flow / "checkpoints" / "last" / "pretrained_model" / "model.safetensors")
     changed = {name for name in before if not torch.equal(before[name], first[name])}
     assert changed
     assert all("expert" in name for name in changed), "the encoder is frozen"
@@ -182,11 +198,13 @@ def pi05(made, tmp_path, monkeypatch):
     return tmp_path / "pi05"
 
 
-def test_pi05_is_steered_by_its_noise(pi05, tmp_path, mstool, capsys):
+def test_pi05_is_steered_by_its_noise(pi05, tmp_path, mstool, capsys, monkeypatch):
     assert mstool("improve", pi05, "--output", tmp_path / "fql") == 2
     assert "--method dsrl" in capsys.readouterr().err
     report = improved(pi05, tmp_path / "run", method="dsrl", episodes=2, critic_episodes=1)
     assert (report.episodes, report.steps) == (2, 16)
+    assert not (tmp_path / "run" / "checkpoints" / "last" / "pretrained_model" / STEERING_FILE).exists(), "as it began"
+    comes_out(monkeypatch, "steered")
     report = improved(pi05, tmp_path / "run", method="dsrl", episodes=4, critic_episodes=1, resume=True)
     assert (report.episodes, report.updates) == (4, 2)
     model = tmp_path / "run" / "checkpoints" / "last" / "pretrained_model"

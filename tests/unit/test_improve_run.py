@@ -66,6 +66,14 @@ def test_on_a_slow_machine_each_phase_has_a_round(clock):
     assert schedule.end() == 150
 
 
+def test_an_actor_is_distilled_before_it_is_pushed_unless_that_takes_too_long(clock):
+    schedule = Schedule(ImproveOptions("runs/x", minutes=10))
+    assert schedule.phase(64, distilled=True) == "online"
+    assert schedule.phase(64, distilled=False) == "critic"
+    clock.seconds = schedules.CRITIC * 600
+    assert schedule.phase(64, distilled=False) == "online"
+
+
 def test_a_run_that_goes_on_keeps_its_clock(clock):
     clock.seconds = 1000.0
     schedule = Schedule(ImproveOptions("runs/x", minutes=10), spent=250.0, encoded=20.0)
@@ -76,14 +84,15 @@ def test_a_run_that_goes_on_keeps_its_clock(clock):
 def course(tmp_path, rounds):
     """A run of which rounds (phase, episodes solved out of 32) were played."""
     options = ImproveOptions("runs/x")
-    found = Course(SimpleNamespace(options=options, output=tmp_path))
+    found = Course(SimpleNamespace(options=options, output=tmp_path), ("flow",))
     found.note_demos(1.0, 5, {"critic": 0.1})
     for number, (phase, solved) in enumerate(rounds):
         outcomes = [
             SimpleNamespace(env_id="PickCube-v1", seed=s, steps=10, success_once=s < solved, success_at_end=s < solved)
             for s in range(32)
         ]
-        played = SimpleNamespace(outcomes=outcomes, steps=320, seconds=1.0)
+        players = ["policy" if phase == "critic" else "flow"] * 32
+        played = SimpleNamespace(outcomes=outcomes, players=players, steps=320, seconds=1.0)
         found.note(played, phase, 32, 2.0 + number, 6 + number, {"critic": 0.1})
     return found
 
@@ -110,6 +119,25 @@ def test_the_curve_has_a_point_of_every_phase_and_smooths_rounds_alone(tmp_path)
     assert smoothed(points, "once") == [0.5, 0.75]
     write_curve(points, {"method": "fql", "envs": ["PickCube-v1"]}, tmp_path)
     assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_every_player_has_every_task(tmp_path):
+    found = Course(
+        SimpleNamespace(
+            options=ImproveOptions("runs/x"), output=tmp_path, tasks=tasks(50), round=4, first_seed=7,
+        ),
+        ("flow", "actor"),
+    )  # fmt: skip
+    assert set(found.jobs("critic").values()) == {"policy"}
+    found.points = [
+        {"phase": "critic", "asked": 49, "episodes": 48, "played": {"policy": {"episodes": 48, "at_end": 9}}}
+    ]
+    found.lines = [{}] * 48
+    jobs = [(job.env_id, job.seed, player) for job, player in found.jobs("online").items()]
+    assert jobs == [
+        ("PickCube-v1", 56, "flow"), ("PushCube-v1", 57, "flow"),
+        ("PickCube-v1", 58, "actor"), ("PushCube-v1", 59, "actor"),
+    ]  # fmt: skip
 
 
 def on_gpu():
@@ -140,12 +168,12 @@ def test_where_memory_ends_is_told_what_to_lower(ask):
 def test_rows_that_made_way_leave_the_disk_and_a_run_goes_on_from_the_others(tmp_path):
     sizes = Sizes(tokens=1, width=2, chunk=1, steps=1, action=1)
     own, method = Replay(sizes, 5, 0.9), Square()
-    saver = Saver(tmp_path, SimpleNamespace(write=lambda _method, folder, _lines: folder.mkdir()))
+    saver = Saver(tmp_path, SimpleNamespace(write=lambda _method, _player, folder, _lines: folder.mkdir()))
     for number in range(4):
         tokens = torch.full((3, 1, 2), float(number))
         mask, actions = torch.ones(3, 1, dtype=torch.bool), np.zeros((3, 1), np.float32)
         own.add(Episode(tokens, mask, np.arange(3), actions, np.zeros(3, bool)))
-        saver.save(method, own, {"updates": number + 1}, [])
+        saver.save(method, "flow", own, {"updates": number + 1}, [])
     assert [(first, stop) for first, stop, _ in replay_files(tmp_path)] == [(6, 9), (9, 12)]
     again = Replay(sizes, 5, 0.9)
     load_rows(tmp_path, again, read_state(tmp_path, "cpu")["added"])
