@@ -9,9 +9,11 @@ True
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.3.0"
+
+# As `typing` has it, whose import takes longer than all else here: a command can answer Ctrl-C that much earlier.
+TYPE_CHECKING = False
 
 # Which module has it.
 _HOMES = {
@@ -76,7 +78,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import what is asked for: torch and SAPIEN wait until they are needed."""
     if name not in _HOMES:
         raise AttributeError(f"module 'mstool' has no attribute {name!r}")

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import platform
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,9 +55,7 @@ def start_worker(serve: Callable[..., None], *args: Any, imports: Sequence[str] 
     """
     linux = platform.system() == "Linux"
     context = multiprocessing.get_context("forkserver") if linux else multiprocessing.get_context("spawn")
-    # A command's script is its workers' main module as well, so they import what it does.
-    command = [name for name in ("mstool.cli.main",) if name in sys.modules]
-    names = dict.fromkeys(["mstool.fork_server", *command, *IMPORTED_BEFORE, serve.__module__, *imports])
+    names = dict.fromkeys(["mstool.fork_server", *IMPORTED_BEFORE, serve.__module__, *imports])
     context.set_forkserver_preload(list(names))
     if linux:
         _start_fork_server()

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from generated_pages.markdown import code, table, text
-from mstool.cli.main import app
+from mstool.cli.app import app
 
 INTRODUCTION = """# Command line
 

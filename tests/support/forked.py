@@ -25,7 +25,7 @@ _CHECKS = Path(__file__).parents[2] / "mstool" / "validators" / "checks"
 # What commands and their workers import besides.
 _ALL = ("mani_skill.envs", "transformers", "datasets", "accelerate", "diffusers", "lerobot.datasets",
         "lerobot.scripts.lerobot_train", "lerobot.scripts.lerobot_eval", "lerobot.scripts.lerobot_edit_dataset",
-        "lerobot.policies.factory", "lerobot.policies.act.modeling_act", "mstool.cli.main", "mstool.training.run",
+        "lerobot.policies.factory", "lerobot.policies.act.modeling_act", "mstool.cli.app", "mstool.training.run",
         "mstool.training.prepare", "mstool.evaluation.runner", "mstool.evaluation.worker",
         "mstool.maniskill2lerobot.executors.job", "mstool.api.datasets", "mstool.api.stats", "mstool.api.validate",
         "mstool.api.hub", "mstool.api.finetune", "mstool.validators.html", "mstool.validators.show.run",

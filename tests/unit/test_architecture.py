@@ -111,7 +111,7 @@ def test_a_simulator_is_known_in_its_own_folder_alone(path):
 
 
 def test_command_line_imports_nothing_heavy():
-    code = "import sys, mstool.cli.main; print([m for m in ('torch', 'numpy', 'pyarrow', 'h5py') if m in sys.modules])"
+    code = "import sys, mstool.cli.app; print([m for m in ('torch', 'numpy', 'pyarrow', 'h5py') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import DEMOS
 from typer.main import get_command
 
-from mstool.cli.main import app
+from mstool.cli.app import app
 
 # Per command: words that make it work, and its paths. What a path is: a folder or a file that is read, or is written.
 PICK = ("-e", "PickCube-v1", "-n", "1", "--image-size", "32", "--workers", "1")

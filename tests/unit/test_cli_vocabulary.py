@@ -8,7 +8,7 @@ import pytest
 import typer
 
 import mstool as package
-from mstool.cli.main import app
+from mstool.cli.app import app
 
 
 def commands(group=None, path=()):

@@ -2,6 +2,8 @@
 
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from contextlib import nullcontext
 from pathlib import Path
@@ -94,3 +96,27 @@ def test_an_interrupted_seed_is_no_failed_attempt(monkeypatch, ending):
     monkeypatch.setattr("mstool.simulators.maniskill.planner.detour.detours", nullcontext)
     with pytest.raises(KeyboardInterrupt):
         solve.solve_episode(env, "PickCube-v1", 0)
+
+
+# While Typer is imported; while a dataclass is made, for which Python runs a string.
+WHILE_IMPORTED = """
+class Press:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Press())
+"""
+WHILE_MADE = """
+import mstool.cli.app
+mstool.cli.app.app = lambda **_: exec("signal.raise_signal(signal.SIGINT)", globals())
+"""
+
+
+@pytest.mark.parametrize("pressed", [WHILE_IMPORTED, WHILE_MADE])
+def test_a_command_that_starts_ends_as_any_other(pressed):
+    code = f"import signal, sys\n{pressed}\nfrom mstool.cli.main import main\nmain()"
+    words = [sys.executable, "-c", code, "stats", "a b"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: interrupted; nothing was changed\nfix: mstool stats 'a b'\n"

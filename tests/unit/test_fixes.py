@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from mstool.cli.main import app
+from mstool.cli.app import app
 
 PACKAGE = Path(__file__).parents[2] / "mstool"
 COMMANDS = typer.main.get_command(app).commands

@@ -1,12 +1,14 @@
 """A command that an error tells is the user's own, with what is at fault changed and nothing lost."""
 
 import shlex
+import signal
 
 import pytest
 import typer
 from support.converted import command
 
-from mstool.cli.main import app, main
+from mstool.cli.app import app
+from mstool.cli.main import main
 from mstool.cli.own_words import fix_of
 from mstool.errors import UsageError, WrongWordError
 
@@ -73,9 +75,10 @@ def test_ctrl_c_says_what_is_kept_and_the_command_that_goes_on(monkeypatch, caps
     def interrupted(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mstool.cli.main.app", interrupted)
+    monkeypatch.setattr("mstool.cli.app.app", interrupted)
     monkeypatch.setattr("sys.argv", ["mstool", *shlex.split(line)])
     with pytest.raises(SystemExit) as left:
         main()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     assert left.value.code == 1
     assert capsys.readouterr().err == f"error: interrupted{said}\n"

@@ -10,7 +10,7 @@ import pytest
 import typer
 from generated_pages import PAGES
 
-from mstool.cli.main import app
+from mstool.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACEHOLDER = re.compile(r"\.\.\.(?=\s|$)")
