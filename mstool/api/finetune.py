@@ -17,6 +17,7 @@ from mstool.training.plan import Plan
 from mstool.training.plan_text import text
 from mstool.training.prepare import prepare
 from mstool.training.problems import Stopped
+from mstool.training.resume import newest
 from mstool.training.run import OnStep, TrainingReport
 from mstool.training.run import finetune as train
 
@@ -44,7 +45,7 @@ class FinetuneChoices(TypedDict, total=False):
     save_every: int | None
     log_every: int | None
     eval_freq: int | None
-    eval_episodes: int
+    eval_episodes: int | None
     device: str | None
     wandb: bool
     resume: bool
@@ -104,7 +105,7 @@ def finetune(
     save_every: int | None = None,
     log_every: int | None = None,
     eval_freq: int | None = None,
-    eval_episodes: int = 20,
+    eval_episodes: int | None = None,
     device: str | None = None,
     wandb: bool = False,
     resume: bool = False,
@@ -123,7 +124,8 @@ def finetune(
     dataset
         The folder of a LeRobot v3.0 dataset (v2.1 for openpi).
     policy
-        "flow" (by default), "act", "diffusion", "smolvla" or "pi05"; for openpi "pi05" (by default) or "pi0".
+        "flow" (by default), "act", "diffusion", "smolvla" or "pi05"; for openpi "pi05" (by default) or "pi0". With
+        `resume` and an output by default the run's.
     init
         Weights to start from: a folder, OWNER/NAME on a hub, or "random" (tests).
     steps, batch_size
@@ -159,7 +161,8 @@ def finetune(
     save_every, log_every
         Steps between checkpoints, and between lines of progress.
     eval_freq, eval_episodes
-        Steps between checkpoints that are evaluated on held-out seeds, episodes per task of each; the best is marked.
+        Steps between checkpoints that are evaluated on held-out seeds, episodes per task of each, by default 20; the
+        best is marked.
     device
         "cuda", "mps" or "cpu"; by default the best.
     wandb
@@ -194,7 +197,7 @@ def finetune(
 
     """
     root, tell_line = Path(dataset), notify() if rank() == 0 else _nobody
-    chosen = policy or ("pi05" if engine == "openpi" else "flow")
+    chosen = policy or ("pi05" if engine == "openpi" else _policy_of(output if resume else None) or "flow")
     options = FinetuneOptions(
         dataset=root,
         policy=chosen,
@@ -237,7 +240,7 @@ def finetune(
             tell_line(text(plan))
         if plan.obstacle:
             raise plan.obstacle
-        if options.eval_freq and plan.conventions is not None and rank() == 0:
+        if plan.options.eval_freq and plan.conventions is not None and rank() == 0:
             check_ready(plan.conventions, plan.conventions.env_ids, tell_line, imports=False)
         verdict = gate.check(options, plan.target, plan.content_hash, tell_line)
         tell_line(f"validation  {verdict.target}: {verdict.summary}")
@@ -254,6 +257,12 @@ def _told(plan: Plan, on_step: OnStep | None) -> OnStep:
             on_step(step, loss)
 
     return told
+
+
+def _policy_of(run: PathLike | None) -> str | None:
+    """Return the policy of a run that goes on, None where there is no run."""
+    checkpoint = newest(Path(run)) if run is not None else None
+    return checkpoint.run.get("policy") if checkpoint else None
 
 
 def _nobody(_line: str) -> None:

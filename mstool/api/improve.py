@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 from mstool.api.arguments import PathLike, Words, path_or_none, words
 from mstool.evaluation.ready import check_ready
@@ -17,22 +18,22 @@ def improve(
     *,
     env: Words | None = None,
     dataset: PathLike | None = None,
-    method: str = "fql",
+    method: str | None = None,
     minutes: float | None = None,
     episodes: int | None = None,
-    demo_updates: int = 2000,
-    critic_episodes: int = 64,
-    updates: int = 8,
+    demo_updates: int | None = None,
+    critic_episodes: int | None = None,
+    updates: int | None = None,
     horizon: int | None = None,
-    replan: int = 8,
-    batch_size: int = 256,
-    lr: float = 3e-4,
-    alpha: float = 30.0,
-    gamma: float = 0.99,
-    seed: int = 0,
+    replan: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    alpha: float | None = None,
+    gamma: float | None = None,
+    seed: int | None = None,
     seed_start: int | None = None,
     workers: int | None = None,
-    device: str = "auto",
+    device: str | None = None,
     output: PathLike | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -50,37 +51,38 @@ def improve(
     dataset
         The demos that it was trained on, by default as the training noted it; "dsrl" needs none.
     method
-        "fql", "best-of-n", "bc-success" or "dsrl".
+        "fql" (by default), "best-of-n", "bc-success" or "dsrl".
     minutes
         How long, demos and own episodes together, by default 20.
     episodes
         The most own episodes.
     demo_updates
-        Updates on demos alone, before the first own episode; after as many the actor of "fql" may play.
+        Updates on demos alone, before the first own episode, by default 2000; after as many the actor of "fql" may
+        play.
     critic_episodes
-        Own episodes before the policy learns; "fql" distills its actor on meanwhile.
+        Own episodes before the policy learns, by default 64; "fql" distills its actor on meanwhile.
     updates
-        Updates that go with each own episode.
+        Updates that go with each own episode, by default 8.
     horizon
         The most control steps of an own episode, by default the manifest's.
     replan
-        Actions executed of each chunk, which are what the critic judges.
+        Actions executed of each chunk, which are what the critic judges, by default 8.
     batch_size
-        Rows of an update.
+        Rows of an update, by default 256.
     lr
-        Learning rate of the critic; a third of it for an actor, a tenth for the flow.
+        Learning rate of the critic, by default 3e-4; a third of it for an actor, a tenth for the flow.
     alpha
-        How much the policy stays with what imitation taught ("fql").
+        How much the policy stays with what imitation taught ("fql"), by default 30.
     gamma
-        Discount per action.
+        Discount per action, by default 0.99.
     seed
-        Of everything that is drawn.
+        Of everything that is drawn, by default 0.
     seed_start
         Seed of the first own episode, by default 2000000 and a million more for each `seed`.
     workers
         Processes that simulate; None looks at cores, memory and GPUs.
     device
-        Where it learns: "auto", "cpu" or "cuda".
+        Where it learns: "auto" (by default), "cpu" or "cuda".
     output
         Folder of the run, by default runs/improve-METHOD-NAME.
     resume
@@ -106,30 +108,30 @@ def improve(
         The learning diverged or collapsed, or an environment cannot be built.
 
     """
+    asked: dict[str, Any] = {
+        "envs": tuple(words(env)) or None,
+        "dataset": path_or_none(dataset),
+        "method": method,
+        "minutes": minutes,
+        "episodes": episodes,
+        "demo_updates": demo_updates,
+        "critic_episodes": critic_episodes,
+        "updates": updates,
+        "horizon": horizon,
+        "replan": replan,
+        "batch_size": batch_size,
+        "lr": lr,
+        "alpha": alpha,
+        "gamma": gamma,
+        "seed": seed,
+        "seed_start": seed_start,
+        "workers": workers,
+        "device": device,
+        "output": path_or_none(output),
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
     options = ImproveOptions(
-        checkpoint=str(checkpoint),
-        envs=tuple(words(env)),
-        dataset=path_or_none(dataset),
-        method=method,
-        minutes=minutes,
-        episodes=episodes,
-        demo_updates=demo_updates,
-        critic_episodes=critic_episodes,
-        updates=updates,
-        horizon=horizon,
-        replan=replan,
-        batch_size=batch_size,
-        lr=lr,
-        alpha=alpha,
-        gamma=gamma,
-        seed=seed,
-        seed_start=seed_start,
-        workers=workers,
-        device=device,
-        output=path_or_none(output),
-        resume=resume,
-        overwrite=overwrite,
-        dry_run=dry_run,
+        str(checkpoint), **given, given=frozenset(given), resume=resume, overwrite=overwrite, dry_run=dry_run
     )
     return run_options(options, on_plan)
 

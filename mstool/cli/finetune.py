@@ -73,7 +73,9 @@ def finetune(
         int | None,
         typer.Option(min=1, help="Steps between checkpoints that are evaluated on held-out seeds; the best is marked."),
     ] = None,
-    eval_episodes: Annotated[int, typer.Option(min=1, help="Episodes per task of such an evaluation.")] = 20,
+    eval_episodes: Annotated[
+        int | None, typer.Option(min=1, help="Episodes per task of such an evaluation.", show_default="20")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cuda, mps or cpu.", show_default="the best")] = None,
     wandb: Annotated[bool, typer.Option("--wandb", help="Send the numbers to Weights & Biases.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
@@ -96,7 +98,7 @@ def finetune(
 
     mstool finetune data/PickCube-v1 --policy act --steps 20000 --output runs/act
 
-    mstool finetune data/PickCube-v1 --policy act --output runs/act --resume
+    mstool finetune data/PickCube-v1 --output runs/act --resume
 
     mstool finetune data/PickCube-v1/v2.1 --policy pi05 --engine openpi
 

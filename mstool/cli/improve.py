@@ -22,12 +22,13 @@ def improve(
         Path | None, typer.Option(help="The demos it was trained on; dsrl needs none.", show_default="the training's")
     ] = None,
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="fql: a critic pushes a one-step actor. best-of-n: a critic picks a chunk. bc-success: imitation of "
-            "own successes. dsrl: the noise of the frozen policy is chosen, pi05 too."
+            "own successes. dsrl: the noise of the frozen policy is chosen, pi05 too.",
+            show_default="fql",
         ),
-    ] = "fql",
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="How long, demos and own episodes together.", show_default="20")
     ] = None,
@@ -35,25 +36,42 @@ def improve(
         int | None, typer.Option("--episodes", "-n", min=1, help="The most own episodes.", show_default="no limit")
     ] = None,
     demo_updates: Annotated[
-        int, typer.Option(min=0, help="Updates on demos alone, at first; fql's actor plays after as many.")
-    ] = 2000,
-    critic_episodes: Annotated[int, typer.Option(min=0, help="First own episodes, before the policy learns.")] = 64,
-    updates: Annotated[int, typer.Option(min=1, help="Updates that go with each own episode.")] = 8,
+        int | None,
+        typer.Option(
+            min=0, help="Updates on demos alone, at first; fql's actor plays after as many.", show_default="2000"
+        ),
+    ] = None,
+    critic_episodes: Annotated[
+        int | None, typer.Option(min=0, help="First own episodes, before the policy learns.", show_default="64")
+    ] = None,
+    updates: Annotated[
+        int | None, typer.Option(min=1, help="Updates that go with each own episode.", show_default="8")
+    ] = None,
     horizon: Annotated[
         int | None, typer.Option(min=1, help="The most steps of an own episode.", show_default="the manifest's")
     ] = None,
-    replan: Annotated[int, typer.Option(min=1, help="Actions executed of each chunk: what the critic judges.")] = 8,
-    batch_size: Annotated[int, typer.Option(min=2, help="Rows of an update.")] = 256,
-    lr: Annotated[float, typer.Option(help="Learning rate of the critic; less for the policy.")] = 3e-4,
-    alpha: Annotated[float, typer.Option(help="How much fql stays with what imitation taught.")] = 30.0,
-    gamma: Annotated[float, typer.Option(help="Discount per action.")] = 0.99,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn, the own episodes' seeds too.")] = 0,
+    replan: Annotated[
+        int | None,
+        typer.Option(min=1, help="Actions executed of each chunk: what the critic judges.", show_default="8"),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Rows of an update.", show_default="256")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate of the critic; less for the policy.", show_default="0.0003")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="How much fql stays with what imitation taught.", show_default="30")
+    ] = None,
+    gamma: Annotated[float | None, typer.Option(help="Discount per action.", show_default="0.99")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of everything that is drawn, the own episodes' seeds too.", show_default="0"),
+    ] = None,
     seed_start: Annotated[
         int | None,
         typer.Option(min=0, help="Seed of the first own episode.", show_default="2000000 + seed * 1000000"),
     ] = None,
     workers: Workers = None,
-    device: Annotated[str, typer.Option(help="Where it learns: auto, cpu, cuda.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="Where it learns: auto, cpu, cuda.", show_default="auto")] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder of the run.", show_default="runs/improve-METHOD-NAME"),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,8 @@ def asked(options: ImproveOptions, tasks: Sequence[EvalTask], first_seed: int) -
 
 
 def taken_over(options: ImproveOptions, began: Mapping[str, Any]) -> ImproveOptions:
-    """Return the options of a run that goes on: those that are as by default are as it began."""
-    usual = {each.name: each.default for each in fields(options)}
-    names = [name for name in (*_FIXED, *_FREE, "seed_start") if getattr(options, name) == usual[name]]
+    """Return the options of a run that goes on: those that were not given are as it began."""
+    names = [name for name in (*_FIXED, *_FREE, "seed_start") if not options.says(name)]
     taken = {name: began[name] for name in names if name in began}
     if not options.envs:
         taken["envs"] = tuple(began["env"])

@@ -48,6 +48,8 @@ class ImproveOptions:
     # For tests: seconds between two saves, and the width of what is added.
     save_seconds: float = field(default=60.0, metadata={"hidden": True})
     hidden: int = field(default=512, metadata={"hidden": True})
+    # The options that were given, be it as they are by default: with `resume` the others are as the run began.
+    given: frozenset[str] = field(default=frozenset(), compare=False, metadata={"hidden": True})
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -78,16 +80,22 @@ class ImproveOptions:
         """How long, s."""
         return 60 * (MINUTES if self.minutes is None else self.minutes)
 
+    def says(self, name: str) -> bool:
+        """Tell whether an option was given."""
+        return name in self.given or getattr(self, name) != type(self).__dataclass_fields__[name].default
+
     def command(self, **changes: object) -> str:
-        """Return the command line of these options, with `changes`; None, False and defaults are left out."""
+        """Return the command line of these options, with `changes`; None, False and what was not given are left out."""
         words = ["mstool", "improve", str(changes.pop("checkpoint", self.checkpoint))]
         for each in fields(self):
-            value = changes.get("env" if each.name == "envs" else each.name, getattr(self, each.name))
+            name = "env" if each.name == "envs" else each.name
+            value = changes.get(name, getattr(self, each.name))
             if each.name in {"checkpoint", "dry_run"} or each.metadata.get("hidden"):
                 continue
-            if value is None or value is False or value in (each.default, ()):
+            unsaid = value in (each.default, ()) and (name in changes or not self.says(each.name))
+            if value is None or value is False or unsaid:
                 continue
-            words.append("--" + ("env" if each.name == "envs" else each.name.replace("_", "-")))
+            words.append("--" + name.replace("_", "-"))
             if value is not True:
                 words.append(",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
         return shlex.join(words)

@@ -55,6 +55,8 @@ class Prepared:
     hold: int
     # Tokens of a frame that are ever looked at, of a flow policy.
     tokens: int
+    # What the last checkpoint keeps of the run that goes on; empty for one that begins.
+    state: Mapping[str, Any]
 
     @property
     def envs(self) -> list[str]:
@@ -84,7 +86,7 @@ def prepare(options: ImproveOptions) -> Prepared:
     require(COMMAND, ["matplotlib"])
     output = options.output or Path("runs") / f"improve-{options.method}-{run_name(model)}"
     _check_output(options, output)
-    state = read_state(output, "cpu") if options.resume else {}
+    state = read_state(output) if options.resume else {}
     if state:
         options = taken_over(options, state["asked"])
     check_kind(options, model, config)
@@ -135,6 +137,7 @@ def prepare(options: ImproveOptions) -> Prepared:
         round=max(4, ROUND * workers) if options.episodes is None else max(1, min(options.episodes, ROUND * workers)),
         hold=max(HOLD, 2 * options.replan),
         tokens=_tokens(config, sentences) if config["type"] == "flow" else 0,
+        state=state,
     )
 
 

@@ -6,7 +6,7 @@ from mstool.improvement.began import asked
 from mstool.improvement.course import Course
 from mstool.improvement.learner import Learner
 from mstool.improvement.prepare import Prepared
-from mstool.improvement.saving import load_rows, read_state
+from mstool.improvement.saving import load_rows
 from mstool.improvement.schedule import Schedule
 
 
@@ -25,7 +25,7 @@ def kept(prepared: Prepared, learner: Learner, course: Course, schedule: Schedul
 
 def go_on(prepared: Prepared, learner: Learner, course: Course) -> Schedule:
     """Put a run back to where its last checkpoint left it."""
-    state = read_state(prepared.output, learner.method.device)
+    state = prepared.state
     learner.method.load(state["method"])
     load_rows(prepared.output, learner.own, state["added"])
     course.points, course.lines = state["points"], state["lines"]

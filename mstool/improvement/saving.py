@@ -109,10 +109,10 @@ def replay_files(output: Path) -> list[tuple[int, int, Path]]:
     return found
 
 
-def read_state(output: Path, device: str) -> dict[str, Any]:
+def read_state(output: Path) -> dict[str, Any]:
     """Return what the last checkpoint keeps: the method's state, `added` rows, and what `Saver.save` was given."""
     kept = output / CHECKPOINTS / LAST / STATE / _STATE_FILE
-    state: dict[str, Any] = torch.load(kept, map_location=device, weights_only=True)
+    state: dict[str, Any] = torch.load(kept, map_location="cpu", weights_only=True)
     return state
 
 

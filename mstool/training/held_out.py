@@ -15,6 +15,8 @@ from mstool.training.resume import CHECKPOINTS
 LOG_FILE, BEST = "eval_log.jsonl", "best"
 # Far from the seeds of demos and of `mstool eval`: a checkpoint that was chosen by these has not seen the others.
 SEED_START = 1_000_000
+# Of each task, where nobody says how many.
+EPISODES = 20
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class FinetuneOptions:
     log_every: int | None = None
     # Steps between checkpoints that are evaluated, and episodes per task of each.
     eval_freq: int | None = None
-    eval_episodes: int = 20
+    eval_episodes: int | None = None
     device: str | None = None
     cache_frames: str = "auto"
     wandb: bool = False

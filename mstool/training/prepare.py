@@ -65,6 +65,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
     fingerprint = content_hash(options.dataset)
     checkpoint = resume.find(options, fingerprint) if options.resume else None
     if checkpoint is not None:
+        options = resume.taken_over(options, checkpoint)
         downloads = tuple(checkpoint_parts(checkpoint.model))
     else:
         parts = (weights and weights.hub, find_companion(options, preset))

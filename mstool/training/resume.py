@@ -1,6 +1,6 @@
 """Going on with a run: which checkpoint, and whether it belongs to this dataset and policy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
@@ -25,6 +25,10 @@ def is_own(path: PurePath) -> bool:
     if first != CHECKPOINTS:
         return first in _OWN
     return bool(rest) and (rest[0].lstrip(".")[:1].isdigit() or (len(rest) == 1 and rest[0] in {LAST, "best"}))
+
+
+# What LeRobot's config of a checkpoint does not know of a run, and the run's facts do.
+TAKEN_OVER = ("eval_freq", "eval_episodes")
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,13 @@ def find(options: FinetuneOptions, content_hash: str) -> Checkpoint:
     return checkpoint
 
 
+def taken_over(options: FinetuneOptions, checkpoint: Checkpoint) -> FinetuneOptions:
+    """Return the options of a run that goes on: how it is evaluated is as it was where nothing else is given."""
+    names = [] if options.save_every else [name for name in TAKEN_OVER if getattr(options, name) is None]
+    taken: dict[str, Any] = {name: checkpoint.run.get(name) for name in names}
+    return replace(options, **taken)
+
+
 def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     """Read a checkpoint's `TrainPipelineConfig` and change what the command line changes.
 
@@ -161,6 +172,7 @@ def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: An
         "image_size": next(iter(getattr(policy, "image_size", ())), None),
         "minutes": checkpoint.run.get("minutes"),
         "lora": train.peft is not None,
+        "wandb": train.wandb.enable,
     }
     changed = [name for name, value in fixed.items() if getattr(options, name) and getattr(options, name) != value]
     if changed:

@@ -20,7 +20,7 @@ from mstool.progress import listening
 from mstool.training import checkpoint_sidecar, gate, logs, resume
 from mstool.training.clock import Clock, TimeUp
 from mstool.training.expected import UNDERTRAINED, is_undertrained
-from mstool.training.held_out import BEST, HeldOut, best
+from mstool.training.held_out import BEST, EPISODES, HeldOut, best
 from mstool.training.interrupts import Interrupts
 from mstool.training.machine import after_first, rank
 from mstool.training.options import RANDOM, FinetuneOptions
@@ -113,7 +113,7 @@ def finetune(
         tokenizer=prepared.tokenizer,
         resumed=prepared.checkpoint.model if prepared.checkpoint else None,
         clock=_clock(prepared),
-        held_out=HeldOut(options.output, options.eval_episodes) if options.eval_freq else None,
+        held_out=HeldOut(options.output, options.eval_episodes or EPISODES) if options.eval_freq else None,
         compile=options.compile,
         steps=config.steps,
         on_step=on_step,
@@ -176,6 +176,7 @@ def _run_facts(prepared: Prepared, verdict: gate.Verdict) -> dict[str, Any]:
         "start": _start(prepared),
         "command": plan.options.command(),
         **({"minutes": plan.minutes} if plan.minutes else {}),
+        **{name: getattr(plan.options, name) for name in resume.TAKEN_OVER if getattr(plan.options, name)},
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mstool.api.finetune import finetune
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.training import Facts, read_facts
 from mstool.errors import DataError, UsageError
@@ -283,6 +284,39 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path):
     found = resume.newest(tmp_path)
     assert found is not None
     assert found.step == 10
+
+
+def test_a_run_that_goes_on_is_evaluated_as_it_was_unless_something_else_is_given(tmp_path):
+    half_written(tmp_path)
+    (tmp_path / "checkpoints" / "000010" / "pretrained_model" / "mstool_run.json").write_text(
+        '{"policy": "act", "eval_freq": 50, "eval_episodes": 3}'
+    )
+    checkpoint = resume.newest(tmp_path)
+
+    def found(**given):
+        taken = resume.taken_over(options(**given, resume=True), checkpoint)
+        return taken.eval_freq, taken.eval_episodes
+
+    assert found() == (50, 3)
+    assert found(eval_episodes=20) == (50, 20)
+    assert found(eval_freq=10) == (10, 3)
+    assert found(save_every=5) == (None, None)
+
+
+def test_the_policy_of_a_run_that_goes_on_is_the_runs(tmp_path, monkeypatch):
+    half_written(tmp_path)
+    (tmp_path / "checkpoints" / "000010" / "pretrained_model" / "mstool_run.json").write_text('{"policy": "act"}')
+    asked_for = []
+
+    def prepared(options, _):
+        asked_for.append(options.policy)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("mstool.api.finetune.prepare", prepared)
+    for given in ({}, {"policy": "flow"}, {"resume": False}):
+        with pytest.raises(UsageError, match="enough"):
+            finetune("data/cube", output=tmp_path, **{"resume": True, **given})
+    assert asked_for == ["act", "flow", "flow"]
 
 
 def test_a_broken_batch_names_column_and_frame():

@@ -1,8 +1,12 @@
 """How a run of `mstool improve` goes: its phases, its curve, and what ends it."""
 
 import errno
+import inspect
 import math
+from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -10,6 +14,8 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from mstool.api.improve import improve
+from mstool.cli.improve import improve as command
 from mstool.errors import MstoolError, UsageError
 from mstool.evaluation.plan import EvalTask
 from mstool.improvement import schedule as schedules
@@ -20,6 +26,7 @@ from mstool.improvement.method import Base, Hyper, Method
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.plan import told_of_limits
 from mstool.improvement.replay import Replay
+from mstool.improvement.resuming import go_on
 from mstool.improvement.rows import Episode, Sizes
 from mstool.improvement.run import told_of_ctrl_c
 from mstool.improvement.saving import Saver, load_rows, read_state, replay_files
@@ -176,7 +183,7 @@ def test_rows_that_made_way_leave_the_disk_and_a_run_goes_on_from_the_others(tmp
         saver.save(method, "flow", own, {"updates": number + 1}, [])
     assert [(first, stop) for first, stop, _ in replay_files(tmp_path)] == [(6, 9), (9, 12)]
     again = Replay(sizes, 5, 0.9)
-    load_rows(tmp_path, again, read_state(tmp_path, "cpu")["added"])
+    load_rows(tmp_path, again, read_state(tmp_path)["added"])
     assert again.added == own.added == 12
     assert all(torch.equal(again.rows[name], values) for name, values in own.rows.items())
 
@@ -216,6 +223,41 @@ def test_a_run_that_goes_on_takes_over_what_is_not_given(tmp_path):
         method="dsrl", minutes=40, horizon=9, seed_start=7,
     )  # fmt: skip
     assert taken_over(ImproveOptions("runs/x", minutes=20, lr=0.1), run).minutes == 20
+
+
+def test_what_is_given_as_it_is_by_default_is_given(monkeypatch):
+    """`--resume --seed 0` of a run that began with another seed is refused, `--demo-updates 2000` is heard."""
+    asked_for = []
+    monkeypatch.setattr("mstool.api.improve.run_options", lambda options, _: asked_for.append(options))
+    improve("runs/x", resume=True, seed=0, demo_updates=2000)
+    run = began(seed=5, demo_updates=9, updates=3)
+    found = taken_over(asked_for[0], run)
+    assert (found.seed, found.demo_updates, found.updates) == (0, 2000, 3)
+    with pytest.raises(UsageError, match=r"--seed cannot change \(it was seed 5\)") as told:
+        check_unchanged(found, run, asked(found, tasks(50), 2_000_000))
+    assert told.value.change == {"--seed": None}
+    assert asked_for[0].command() == "mstool improve runs/x --demo-updates 2000 --seed 0 --resume"
+
+
+def test_what_the_command_line_calls_a_default_is_the_default():
+    usual = {each.name: each.default for each in fields(ImproveOptions)}
+    for name, parameter in inspect.signature(command).parameters.items():
+        shown = get_type_hints(command, include_extras=True)[name].__metadata__[0].show_default
+        if isinstance(shown, str) and usual.get(name) is not None:
+            assert parameter.default is None
+            assert type(usual[name])(shown) == usual[name], name
+
+
+def test_a_run_goes_on_from_what_was_checked():
+    """The state is read once, be it gone meanwhile."""
+    loaded = []
+    learner = SimpleNamespace(method=SimpleNamespace(load=loaded.append), own=None)
+    state = {"method": "weights", "added": 0, "points": [1], "lines": [2], "seconds": 60.0, "encoded": 5.0}
+    state |= {"updates": 7, "demo_updates": 4}
+    prepared = SimpleNamespace(output=Path("gone"), state=state, options=ImproveOptions("runs/x"))
+    schedule = go_on(prepared, learner, course := SimpleNamespace())
+    assert (loaded, course.points, course.lines) == (["weights"], [1], [2])
+    assert (learner.updates, learner.demo_updates, schedule.encoded) == (7, 4, 5.0)
 
 
 @pytest.mark.parametrize(
