@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from mstool.errors import DataError
+from mstool.folders import made
 
 
 def replace_texts(texts: Mapping[Path, str]) -> tuple[Path, ...]:
@@ -23,23 +24,13 @@ def replace_texts(texts: Mapping[Path, str]) -> tuple[Path, ...]:
         A file cannot be written.
 
     """
-    ready: list[tuple[Path, Path]] = []
-    try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    with ExitStack() as stack:
+        for path, text in reversed([*texts.items()]):  # left in the order of `texts`
+            aside = stack.enter_context(written_aside(path))
             with aside.open("x", encoding="utf-8") as file:
-                ready.append((aside, path))
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            if path.exists():
-                aside.chmod(path.stat().st_mode & 0o777)
-        for aside, path in ready:
-            aside.replace(path)
-    finally:
-        for aside, _ in ready:
-            aside.unlink(missing_ok=True)
     return tuple(texts)
 
 
@@ -55,15 +46,15 @@ def written_aside(path: Path) -> Iterator[Path]:
 
     What fails within the block, a full disk too, leaves `path` as it was. A file keeps its mode.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid4().hex}.tmp{path.suffix}")
-    try:
-        yield aside
-        if path.exists():
-            aside.chmod(path.stat().st_mode & 0o777)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with made(path.parent):
+        try:
+            yield aside
+            if path.exists():
+                aside.chmod(path.stat().st_mode & 0o777)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def replace_json(documents: Mapping[Path, object]) -> tuple[Path, ...]:

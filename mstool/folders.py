@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePath
 
 from mstool.errors import UsageError
@@ -13,6 +13,20 @@ from mstool.errors import UsageError
 _BY_THE_WAY = frozenset({".gitattributes", ".cache", ".DS_Store"})
 # Names in a message.
 _NAMED = 3
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder, and those that it lies in, for the block to fill; if that fails, none that is empty is left."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for each in missing:
+            with suppress(OSError):  # it is filled
+                each.rmdir()
+        raise
 
 
 @contextmanager
@@ -51,8 +65,7 @@ def training_alone(output: Path) -> Iterator[None]:
 
     """
     lock = beside(output, "lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(output, lock):
+    with made(lock.parent), _alone_in(output, lock):
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from mstool.dataset.files import CARD_FILE, INFO_FILE, NORM_STATS_FILE
 from mstool.dataset.locate import READERS, is_dataset
 from mstool.errors import UsageError
-from mstool.folders import alone, beside, check_nothing_else, replace_folder
+from mstool.folders import alone, beside, check_nothing_else, made, replace_folder
 from mstool.paths import quoted, writable_folder
 
 # What a dataset's folder holds: files, and folders with the kinds of files in them.
@@ -143,8 +143,7 @@ def locked(work: Path, *, kept: str) -> Iterator[None]:
         Another run is at work on the same dataset.
 
     """
-    work.mkdir(parents=True, exist_ok=True)
-    with alone(work / "lock", f"another run is writing the dataset of {work}"):
+    with made(work), alone(work / "lock", f"another run is writing the dataset of {work}"):
         try:
             yield
         finally:

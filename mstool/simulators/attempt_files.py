@@ -9,7 +9,7 @@ from uuid import uuid4
 import h5py
 
 from mstool.errors import DataError
-from mstool.folders import alone
+from mstool.folders import alone, made
 from mstool.simulators.demos import Attempt
 from mstool.simulators.hdf5 import UNREADABLE, open_h5
 
@@ -62,8 +62,7 @@ def kept_attempts(folder: Path) -> Iterator[None]:
         Another run is at work there.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder / "lock", f"another run is at work in {folder}"):
+    with made(folder), alone(folder / "lock", f"another run is at work in {folder}"):
         useful = True
         try:
             yield

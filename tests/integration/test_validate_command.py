@@ -211,6 +211,25 @@ def test_show_of_a_damaged_dataset_is_an_error_with_a_fix(tmp_path):
     assert run("show", root)[0] == 1
 
 
+@pytest.mark.parametrize("broken", [0, 3])
+def test_show_writes_all_or_nothing(tmp_path, monkeypatch, broken):
+    """A damaged video, and a film that fails after the pictures."""
+    root, out = tmp_path / "dataset", tmp_path / "a" / "shown"
+    shutil.copytree(GOLDEN / "libero", root)
+    if broken == 0:
+        for video in root.rglob("*.mp4"):
+            video.write_bytes(video.read_bytes()[:500])
+    else:
+
+        def fails(_data, _row, path):
+            path.write_bytes(b"half")
+            raise MstoolError("fails")
+
+        monkeypatch.setattr("mstool.validators.show.filmstrip.write_film", fails)
+    assert run("show", root, "--output", out)[0] == 1
+    assert not (tmp_path / "a").exists()
+
+
 @pytest.mark.sim
 def test_replay_solves_the_recorded_episodes(tmp_path):
     """Physics only: the stored actions, decoded through the layout, from the recorded seeds."""

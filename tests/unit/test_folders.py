@@ -6,13 +6,14 @@ from pathlib import PurePath
 import pytest
 
 from mstool import folders
-from mstool.dataset.target import check_target
+from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import UsageError
 from mstool.folders import (
     alone,
     check_no_training,
     check_nothing_else,
     check_spared,
+    made,
     replace_folder,
     training_alone,
 )
@@ -122,6 +123,31 @@ def test_the_old_one_of_a_run_that_was_killed_stays_until_a_new_one_stands(tmp_p
         replace_folder(tmp_path / "nothing", tmp_path / "data")
     # What the killed run had moved away is the dataset; it is put back.
     assert (tmp_path / "data" / "old").is_file()
+
+
+def fails(path, *names):
+    for name in names:
+        (path / name).touch()
+    (path / "missing").read_text()
+
+
+def test_a_folder_made_for_work_that_fails_is_not_left_empty(tmp_path):
+    (tmp_path / "there").mkdir()
+    for path, names in (("there", ()), ("a/b/c", ()), ("there/kept", ("x",))):
+        with pytest.raises(FileNotFoundError), made(tmp_path / path):
+            fails(tmp_path / path, *names)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
+        "there", "there/kept", "there/kept/x",
+    ]  # fmt: skip
+
+
+def test_a_dataset_that_fails_leaves_no_folder_of_those_that_it_would_lie_in(tmp_path):
+    root = tmp_path / "a" / "b" / "data"
+    work = work_folder(root)
+    for names in ((), ("done",)):
+        with pytest.raises(FileNotFoundError), locked(work, kept="done"):
+            fails(work, *names)
+        assert (tmp_path / "a").exists() == bool(names)
 
 
 def test_one_at_a_time(tmp_path):

@@ -20,6 +20,7 @@ import h5py
 from mstool import __version__
 from mstool.contract import State
 from mstool.errors import UsageError
+from mstool.folders import made
 from mstool.paths import as_file_name, quoted, writable_folder
 from mstool.simulators.attempt_files import attempt_file, kept_attempts
 from mstool.simulators.base import SimulatorSpec
@@ -91,9 +92,12 @@ def record_demos(
 ) -> GenerateReport:
     """Write what a policy did as `generate_demos` writes what the expert did; see `Benchmark.record`."""
     path = _place(spec.env_id, source, episodes, seed, out_dir, overwrite=overwrite)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    scratch = tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent)
-    with scratch as work, told_of_interrupts(path, None), closing(_repeated(spec, rollouts, Path(work))) as attempts:
+    with (
+        made(out_dir.parent),
+        tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as work,
+        told_of_interrupts(path, None),
+        closing(_repeated(spec, rollouts, Path(work))) as attempts,
+    ):
         return _make(spec.env_id, source, attempts, episodes, seed, Path(work), path)
 
 
@@ -146,10 +150,10 @@ def _make(
     started = time.monotonic()
     taken = take_enough(env_id, attempts, episodes, seed, hopeless=HOPELESS)
     solved = [attempt for attempt in taken if attempt.success]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = work / path.name
-    _put_together(env_id, source, work, solved, made)
-    made.replace(path)
+    aside = work / path.name
+    _put_together(env_id, source, work, solved, aside)
+    with made(path.parent):
+        aside.replace(path)
     return GenerateReport(
         env_id=env_id,
         h5=path,

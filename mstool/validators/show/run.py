@@ -1,6 +1,7 @@
 """Collect the summary and write the files."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,6 @@ def _write(data: SampledView, row: EpisodeRow, output: Path, rerun: bool, notify
     from mstool.validators.show.draw import draw_curves, draw_sheet
     from mstool.validators.show.filmstrip import write_film
 
-    output.mkdir(parents=True, exist_ok=True)
-    files = []
     parts: dict[str, Callable[[Path], None]] = {
         "sheet.png": lambda path: draw_sheet(data, row, path),
         "state.png": lambda path: draw_curves(data, row, "state", path),
@@ -113,9 +112,8 @@ def _write(data: SampledView, row: EpisodeRow, output: Path, rerun: bool, notify
         from mstool.validators.show.rerun_file import write_rerun
 
         parts["episode.rrd"] = lambda path: write_rerun(data, row, path)
-    for name, write in parts.items():
-        notify(f"writing {output / name}")
-        with written_aside(output / name) as aside:
-            write(aside)
-        files.append(output / name)
-    return tuple(files)
+    with ExitStack() as together:
+        for name, write in parts.items():
+            notify(f"writing {output / name}")
+            write(together.enter_context(written_aside(output / name)))
+    return tuple(output / name for name in parts)

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from mstool import __version__
 from mstool.errors import UsageError
+from mstool.folders import made
 from mstool.paths import as_file_name, quoted, writable_folder
 from mstool.simulators.attempt_files import kept_attempts
 from mstool.simulators.base import SimulatorSpec
@@ -119,9 +120,11 @@ def record_demos(
     out_dir = Path(out_dir)
     command = f"mstool demos generate --env {spec.env_id} --policy {quoted(source)}"
     _check(command, episodes, seed, out_dir, overwrite=overwrite)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    scratch = TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent)
-    with scratch as work, told_of_interrupts(out_dir, None):
+    with (
+        made(out_dir.parent),
+        TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as work,
+        told_of_interrupts(out_dir, None),
+    ):
         return _make(spec.env_id, crew, episodes, seed, out_dir, Path(work))
 
 
@@ -136,13 +139,13 @@ def _make(
     started = time.monotonic()
     # In the folder beside the target, because a rename is only atomic within one file system.
     with TemporaryDirectory(prefix=".run-", dir=work) as scratch:
-        made = Path(scratch) / "new"
-        made.mkdir()
+        new = Path(scratch) / "new"
+        new.mkdir()
         with crew(work, Path(scratch)) as attempting, closing(coming(work, count(seed), attempting.attempts)) as found:
             attempts = take_enough(env_id, found, episodes, seed, hopeless=HOPELESS)
         kept = [attempt for attempt in attempts if attempt.success]
-        put_together(work, kept, made)
-        _install(made, out_dir, backup=Path(scratch) / "old")
+        put_together(work, kept, new)
+        _install(new, out_dir, backup=Path(scratch) / "old")
     return GenerateReport(
         env_id=env_id,
         h5=out_dir / FILES[0],
