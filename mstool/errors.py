@@ -16,8 +16,8 @@ class MstoolError(Exception):
         The command (or the one sentence) that puts it right, filled in with the user's own arguments.
     change
         Where the user's own command does it with other options: these, as `{"--episodes": 3}`; None takes one away,
-        True is a flag, and a name without dashes is an argument that lacks. The command line says that command, in
-        the place of `fix`, with all its other words.
+        True is a flag, and a name without dashes is an argument that lacks; {} is the same command again. The command
+        line says that command, in the place of `fix`, with all its other words.
 
     """
 
@@ -29,7 +29,7 @@ class MstoolError(Exception):
         self.document: Mapping[str, Any] = {}
         self.message = message
         self.fix = fix
-        self.change = change or {}
+        self.change = change
 
 
 class UsageError(MstoolError):

@@ -27,7 +27,7 @@ def fix_of(error: MstoolError, words: Sequence[str], app: Any) -> str:
     own = ""
     if isinstance(error, WrongWordError):
         own = _with_the_one_meant(error, words)
-    elif error.change:
+    elif error.change is not None:
         own = _changed(error.change, words, app)
     return own or _kept(error.fix, words, app)
 

@@ -90,11 +90,13 @@ def told_of_interrupts(out_dir: Path, work: Path | None) -> Iterator[None]:
             raise MstoolError(
                 f"interrupted: {out_dir} is as it was, and demos that are not complete are not kept",
                 fix="run the same command again: the same seeds give the same demos",
+                change={},
             ) from None
         kept = len(attempts_in(work))
         raise MstoolError(
             f"interrupted: {out_dir} is as it was; {kept} seeds that were attempted are kept",
             fix="run the same command again: it goes on with them",
+            change={},
         ) from None
 
 
@@ -106,4 +108,5 @@ def _too_few(env_id: str, attempts: Sequence[Attempt], episodes: int, seed: int,
         f"{env_id}: gave up after {len(attempts)} seeds from {seed} with {kept} of {episodes} "
         f"episodes solved{failed}" + (f" ({reasons})" if reasons else ""),
         fix="start from another seed (--seed) or ask for fewer episodes (--episodes)",
+        change={"--episodes": kept} if kept else {"--seed": seed + len(attempts)},
     )

@@ -7,7 +7,7 @@ import pytest
 from mstool.errors import MstoolError
 from mstool.simulators.attempt_files import kept_attempts, write_attempt
 from mstool.simulators.demos import Attempt
-from mstool.simulators.enough import coming, failures, take_enough
+from mstool.simulators.enough import coming, failures, take_enough, told_of_interrupts
 
 
 def attempt(seed, solved=True):
@@ -44,5 +44,20 @@ def test_seeds_that_come_to_an_end(tmp_path):
 
 
 def test_it_is_given_up_after_failures_in_a_row():
-    with pytest.raises(MstoolError, match=r"gave up after 6 seeds .*, the last 5 seeds all failed"):
+    with pytest.raises(MstoolError, match=r"gave up after 6 seeds .*, the last 5 seeds all failed") as told:
         take_enough("PushCube-v1", (attempt(seed, seed == 0) for seed in count()), 3, 0, hopeless=5)
+    assert told.value.change == {"--episodes": 1}
+    with pytest.raises(MstoolError, match="with 0 of 3") as told:
+        take_enough("PushCube-v1", (attempt(seed, solved=False) for seed in count(7)), 3, 7, hopeless=5)
+    assert told.value.change == {"--seed": 12}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_after_ctrl_c_the_same_command_goes_on(tmp_path, kept):
+    def interrupted():
+        with told_of_interrupts(tmp_path / "out", tmp_path / "work" if kept else None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(MstoolError, match=r"interrupted: .* is as it was") as told:
+        interrupted()
+    assert told.value.change == {}

@@ -32,6 +32,7 @@ def told(error, line):
         ("push data --dry-run --no-tag", {"--tag": None}, "mstool push data --dry-run"),
         ("convert -e A -o out --fresh", {"--overwrite": True}, "mstool convert -e A -o out --fresh --overwrite"),
         ("validate --against pi05_libero", {"DATASET": "DATASET"}, "mstool validate --against pi05_libero DATASET"),
+        ("demos generate -e PickCube-v1 -n 9 --overwrite", {}, "mstool demos generate -e PickCube-v1 -n 9 --overwrite"),
         # A command that has no such option gets what was said.
         ("stats data", {"--demos": "generate"}, "say it so"),
     ],
