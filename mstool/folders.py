@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePath
+from typing import TextIO
 
 from mstool.errors import UsageError
 
 # What hubs, version control of a hub's kind and file managers leave in folders, of no worth without the rest.
 _BY_THE_WAY = frozenset({".gitattributes", ".cache", ".DS_Store"})
+_TRAINS = "another run trains in"
 # Names in a message.
 _NAMED = 3
 
@@ -30,15 +32,15 @@ def made(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(lock: Path, said: str, *, fix: str = "wait for it to end") -> Iterator[None]:
+def alone(lock: Path, said: str) -> Iterator[None]:
     """Hold a file, made where it is missing, for as long as the block runs; whoever else comes is refused.
 
     Parameters
     ----------
     lock
         The file, in a folder that is there. Its time stays as it was.
-    said, fix
-        What the one who is refused is told.
+    said
+        What the one who is refused is told of the other.
 
     Raises
     ------
@@ -46,30 +48,77 @@ def alone(lock: Path, said: str, *, fix: str = "wait for it to end") -> Iterator
         Another process holds it.
 
     """
+    file = lock.open("a")
+    while not _held(file, lock, said):
+        file.close()
+        file = lock.open("a")
+    with file:
+        yield
+
+
+def _held(file: TextIO, lock: Path, said: str) -> bool:
+    """Lock an open file; False where another run, which had it, has removed it meanwhile."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise UsageError(f"{said}: wait for it to end", fix="run the same command again then", change={}) from error
+    except OSError:  # a file system without locks: nobody is refused
+        return True
+    return lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat())
+
+
+@contextmanager
+def in_turn(lock: Path, wait: Callable[[], object]) -> Iterator[None]:
+    """Hold a file, made where it is missing, for as long as the block runs; whoever else comes waits for its turn.
+
+    Parameters
+    ----------
+    lock
+        The file, in a folder that is there.
+    wait
+        Called by the one who waits, before it does.
+
+    """
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(said, fix=fix) from error
+        except BlockingIOError:
+            wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
         yield
 
 
 @contextmanager
-def training_alone(output: Path) -> Iterator[None]:
-    """Hold the folder of a run while the block trains in it, by a file beside it that is removed at the end.
+def writing_alone(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a folder while the block writes into it, by a file beside it that is removed at the end.
+
+    Parameters
+    ----------
+    folder
+        It need not exist yet.
+    doing
+        What the one who is refused is told of the other, before the folder's name.
 
     Raises
     ------
     UsageError
-        Another run trains in it.
+        Another run writes into it.
 
     """
-    lock = beside(output, "lock")
-    with made(lock.parent), _alone_in(output, lock):
+    lock = beside(folder, "lock")
+    with made(lock.parent), _alone_in(folder, doing, lock):
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
+
+
+def training_alone(output: Path) -> AbstractContextManager[None]:
+    """Hold the folder of a run while a block trains in it; see `writing_alone`."""
+    return writing_alone(output, _TRAINS)
 
 
 def check_no_training(output: Path) -> None:
@@ -83,13 +132,12 @@ def check_no_training(output: Path) -> None:
     """
     lock = beside(output, "lock")
     if lock.is_file():
-        with _alone_in(output, lock):
+        with _alone_in(output, _TRAINS, lock):
             pass
 
 
-def _alone_in(output: Path, lock: Path) -> AbstractContextManager[None]:
-    fix = "wait for it to end, or choose another --output"
-    return alone(lock, f"another run trains in {output}", fix=fix)
+def _alone_in(folder: Path, doing: str, lock: Path) -> AbstractContextManager[None]:
+    return alone(lock, f"{doing} {folder}")
 
 
 def check_spared(output: Path, option: str, read: Mapping[str, Path | None], *, fix: str = "") -> None:

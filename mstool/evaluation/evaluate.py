@@ -22,6 +22,7 @@ from mstool.evaluation.scene import dataset_views
 from mstool.evaluation.summary import Summary
 from mstool.evaluation.training_stats import TrainingStats
 from mstool.evaluation.worker import WorkerSetup
+from mstool.folders import writing_alone
 from mstool.paths import writable_folder
 from mstool.progress import Notify
 from mstool.simulators.benchmarks import benchmark_of
@@ -39,7 +40,7 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
     Raises
     ------
     UsageError
-        Nothing can be written where the results go, or that is a dataset.
+        Nothing can be written where the results go, or that is a dataset, or another evaluation writes there.
     MstoolError
         As `PolicySource.conventions`, `PolicySource.open`, `plan_tasks` and `Runner`.
 
@@ -50,6 +51,11 @@ def evaluate(request: EvalRequest, notify: Notify) -> Results:
         refuse_in_dataset(request.video, "--video", "videos")
     if request.output is not None:
         refuse_in_dataset(request.output, "--output", "results")
+    with writing_alone(request.folder, "another evaluation writes into"):
+        return _evaluate(request, notify)
+
+
+def _evaluate(request: EvalRequest, notify: Notify) -> Results:
     source = request.source
     conventions = source.conventions()
     envs = choose_envs(request.envs, request.suite, conventions)
@@ -157,7 +163,6 @@ def _run(
         fewer=fewer,
         diagnosis=diagnosis,
     )
-    place = find_place(folder, common, tasks, lambda _: None)  # another evaluation may have come first
     whole = summary.of(all_measured(place, asked, logs, fresh=fresh), timing_of(place, timing), place)
     write_results(whole, place)
     write_page(whole, place)

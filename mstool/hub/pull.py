@@ -143,7 +143,7 @@ def _filled(asked: Asked, files: dict[str, RemoteFile], here: set[str], report: 
     assert isinstance(options, PullOptions)
     staging = beside(options.root, "pull")
     staging.mkdir(parents=True, exist_ok=True)
-    with alone(staging / ".lock", f"another pull fills {staging}", fix=f"{asked.again()}  # when it has ended"):
+    with alone(staging / ".lock", f"another pull fills {staging}"):
         done = _same_files(staging, files)
         for path in set(dataset_files(staging)) - done:
             (staging / path).unlink()

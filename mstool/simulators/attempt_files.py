@@ -14,6 +14,8 @@ from mstool.simulators.demos import Attempt
 from mstool.simulators.hdf5 import UNREADABLE, open_h5
 
 _NAME = "seed_{}.hdf5"
+# What another run does with the demos' place, for who is refused meanwhile.
+RECORDS = "another run records the demos of"
 
 
 def attempt_file(folder: Path, seed: int) -> Path:

@@ -23,10 +23,11 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 from mstool.atomic import replace_text
 from mstool.contract import Array
 from mstool.errors import DataError, MstoolError
+from mstool.folders import in_turn
 from mstool.json_files import load_json
 from mstool.paths import quoted
 from mstool.processes import deaf_to_ctrl_c, end_with_parent, killed_by_ctrl_c
-from mstool.progress import Progress
+from mstool.progress import Progress, notify
 
 COMPLETE = "complete.json"
 # Fewer pictures are decoded before another process has imported what it decodes with.
@@ -158,10 +159,16 @@ def cached(dataset: Any, folder: Path, size: tuple[int, int] | None, *, processe
     root = str(Path(dataset.root).resolve())
     wanted = {"shape": shape, "cameras": cameras, "episodes": dataset.episodes, "root": root}
     done = folder / COMPLETE
-    if not done.is_file() or load_json(done) != json.loads(json.dumps(wanted)):
-        done.unlink(missing_ok=True)
-        _fill(dataset, caches, shape, processes)
-        replace_text(done, json.dumps(wanted))
+    folder.mkdir(parents=True, exist_ok=True)
+    with in_turn(folder / "lock", lambda: notify()(f"waiting: another run decodes the frames into {folder}")):
+        if not done.is_file() or load_json(done) != json.loads(json.dumps(wanted)):
+            done.unlink(missing_ok=True)
+            # Beside those that are there, which another run may be reading.
+            fresh = {camera: path.with_name(f".{path.name}") for camera, path in caches.items()}
+            _fill(dataset, fresh, shape, processes)
+            for camera, path in fresh.items():
+                path.replace(caches[camera])
+            replace_text(done, json.dumps(wanted))
     return CachedDataset(dataset, caches, (int(height), int(width)))
 
 
@@ -175,7 +182,6 @@ def holds_all(folder: Path, root: Path) -> bool:
 def _fill(dataset: Any, caches: Mapping[str, Path], shape: tuple[int, int, int, int], processes: int) -> None:
     bytes_needed = len(caches) * int(np.prod(shape))
     folder = next(iter(caches.values())).parent
-    folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < bytes_needed:
         raise MstoolError(

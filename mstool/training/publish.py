@@ -10,7 +10,7 @@ from typing import Any
 
 from mstool.dataset.files import RESULTS_FILE
 from mstool.errors import DataError, UsageError
-from mstool.folders import check_nothing_else, check_spared, made, replace_folder
+from mstool.folders import check_nothing_else, check_spared, replace_folder, writing_alone
 from mstool.paths import checkpoint_name, quoted, writable_folder
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, RUN_FILE, read_part, read_run
 from mstool.training.policy_card import policy_card
@@ -124,7 +124,10 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
             )
         taken = {CARD, *(path.name for path in model.iterdir())}
         check_nothing_else(output, "a policy", lambda path: path.name in taken or _is_of_policy(path))
-    with made(output.parent), tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as work:
+    with (
+        writing_alone(output, "another export writes into"),
+        tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as work,
+    ):
         built = Path(work) / "new"
         built.mkdir()
         publishable(model, built, repo_id=output.resolve().name, license_=None, results=results)

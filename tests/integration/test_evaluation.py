@@ -16,6 +16,7 @@ from mstool.dataset.vectors import actions_of, state_of
 from mstool.dataset.view import DatasetView
 from mstool.evaluation.diagnose.pictures import psnr
 from mstool.evaluation.scene import Scene
+from mstool.folders import writing_alone
 
 # PSNR of stored pictures: H.264 loses down to the first; states that differ by 1e-7 move an edge by a pixel, dB.
 LOSSY_DB, LOSSLESS_DB = 28, 45
@@ -91,6 +92,18 @@ def test_random_solves_nothing_and_crashes_nothing(mstool, made, tmp_path, capsy
     found = document(capsys)
     assert found["total"]["success_once"]["successes"] == 0
     assert [o["steps"] for o in found["tasks"][0]["outcomes"]] == [150, 150]
+
+
+def test_one_evaluation_at_a_time_writes_into_a_folder(mstool, made, tmp_path, capsys):
+    data, output = made("pick") / "v3.0", tmp_path / "eval" / "random"
+    words = ("--policy", "random", "--dataset", data, "-n", 1, "--workers", 1, "--horizon", 2, "--output", output)
+    with writing_alone(output, "another evaluation writes into"):
+        assert mstool("eval", *words) == 2
+        told = capsys.readouterr().err
+        assert f"error: another evaluation writes into {output}: wait for it to end\nfix: mstool eval --policy " in told
+        assert not output.exists()
+    assert mstool("eval", *words) == 0
+    assert [path.name for path in output.parent.iterdir()] == ["random"]
 
 
 def test_training_seeds_are_refused(mstool, act, capsys):

@@ -1,6 +1,9 @@
 """The frame cache gives LeRobot's own items."""
 
 import pickle
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -91,6 +94,34 @@ def test_a_finished_cache_is_taken_again_and_another_is_not(dataset, tmp_path):
     assert (tmp_path / COMPLETE).stat().st_mtime_ns == stamp
     cached(theirs, tmp_path, (16, 16), processes=1)
     assert (tmp_path / COMPLETE).stat().st_mtime_ns != stamp
+
+
+def test_two_runs_decode_one_after_the_other_and_none_changes_what_another_reads(dataset, tmp_path, monkeypatch):
+    theirs = dataset()
+    first = cached(theirs, tmp_path, (32, 32), processes=1)
+    before = {camera: first[0][camera].clone() for camera in theirs.meta.camera_keys}
+    (tmp_path / COMPLETE).unlink()  # as one with another path of the same dataset does
+    fill, busy, told = frame_cache._fill, threading.Event(), []
+
+    def slowly(*words):
+        busy.set()
+        assert not told, "the second one decodes too"
+        end = time.monotonic() + 60
+        while not told and time.monotonic() < end:
+            time.sleep(0.01)
+        fill(*words)
+        assert all(torch.equal(first[0][camera], picture) for camera, picture in before.items())
+
+    monkeypatch.setattr(frame_cache, "_fill", slowly)
+    monkeypatch.setattr(frame_cache, "notify", lambda: told.append)
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(cached, theirs, tmp_path, (32, 32), processes=1)
+        busy.wait(60)
+        other = pool.submit(cached, theirs, tmp_path, (32, 32), processes=1)
+        same(one.result()[3], other.result()[3])
+    assert told == [f"waiting: another run decodes the frames into {tmp_path}"]
+    assert {path.name for path in tmp_path.iterdir()} >= {"lock", COMPLETE}
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_loaders_in_other_processes_read_the_same_file(dataset, tmp_path):

@@ -353,7 +353,7 @@ def test_two_runs_do_not_make_the_same_demos(fake: type[FakeRecorder], tmp_path:
     attempt = fake.attempt
 
     def second(self: FakeRecorder, seed: int) -> Attempt:
-        with pytest.raises(UsageError, match="another run is at work"):
+        with pytest.raises(UsageError, match=r"another run records the demos of .*: wait for it to end"):
             generate_demos("PickCube-v1", episodes=1, out_dir=tmp_path / "out")
         return attempt(self, seed)
 

@@ -12,6 +12,8 @@ from mstool.dataset.conventions import load_conventions
 from mstool.dataset.vectors import actions_of, state_of
 from mstool.dataset.view import DatasetView
 from mstool.evaluation.policy import Traits
+from mstool.folders import writing_alone
+from mstool.simulators.attempt_files import RECORDS
 from mstool.simulators.maniskill.demos import generate
 from mstool.simulators.maniskill.demos.team import FILES
 
@@ -51,6 +53,8 @@ class Remembering:
 
 def test_a_datasets_own_episodes_come_back_as_demos(made, mstool, tmp_path):
     data = made("push") / "v3.0"
+    with writing_alone(tmp_path / "1", RECORDS):
+        assert mstool("demos", "generate", "--policy", f"replay:{data}", "-n", 2, "--output", tmp_path / "1") == 2
     for workers in (1, 2):
         words = ("--policy", f"replay:{data}", "-n", 2, "--workers", workers, "--output", tmp_path / str(workers))
         assert mstool("demos", "generate", *words) == 0

@@ -11,6 +11,7 @@ from support.converted import command
 
 from mstool.errors import UsageError
 from mstool.evaluation.policies.checkpoint import find_checkpoint
+from mstool.folders import writing_alone
 
 REPO = "me/pick"
 MOST_BYTES = 80_000_000
@@ -77,6 +78,8 @@ def test_the_same_observation_gives_the_same_actions(run, fetched):
 def test_export_writes_the_same_into_a_folder(run, fetched, tmp_path, mstool, capsys):
     folder, _ = fetched
     output = tmp_path / "pick"
+    with writing_alone(output, "another export writes into"):
+        assert mstool("export", run, "--output", output) == UsageError.exit_code
     assert mstool("export", run, "--output", output) == 0
     assert "bfloat16" in capsys.readouterr().out
     assert {path.name for path in output.iterdir()} == {path.name for path in folder.iterdir()}

@@ -1,5 +1,6 @@
 """Folders that are replaced, and those that one run at a time works in."""
 
+import errno
 import shutil
 from pathlib import PurePath
 
@@ -13,6 +14,7 @@ from mstool.folders import (
     check_no_training,
     check_nothing_else,
     check_spared,
+    in_turn,
     made,
     replace_folder,
     training_alone,
@@ -158,6 +160,36 @@ def test_one_at_a_time(tmp_path):
     with alone(tmp_path / "lock", "another is at work"), pytest.raises(UsageError, match="another is at work"):
         work()
     assert work() == "done"
+
+
+def test_a_lock_that_its_holder_removed_meanwhile_is_none(tmp_path, monkeypatch):
+    """Two that opened it before it was removed do not both hold one, be it another file."""
+    lock, flock = tmp_path / "lock", folders.fcntl.flock
+    removed = []
+
+    def late(file, how):
+        flock(file, how)
+        if not removed:
+            removed.append(lock.unlink())
+
+    monkeypatch.setattr(folders.fcntl, "flock", late)
+    with alone(lock, "another is at work"):
+        assert lock.is_file()
+        with (
+            pytest.raises(UsageError, match="another is at work: wait for it to end"),
+            alone(lock, "another is at work"),
+        ):
+            pass
+    assert removed
+
+
+def test_where_a_file_system_has_no_locks_nobody_is_refused(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(folders.fcntl, "flock", none)
+    with alone(tmp_path / "lock", "another is at work"), in_turn(tmp_path / "lock", pytest.fail):
+        pass
 
 
 def test_one_run_trains_in_a_folder_and_its_lock_lies_beside_it(tmp_path):

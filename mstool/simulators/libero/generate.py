@@ -20,9 +20,9 @@ import h5py
 from mstool import __version__
 from mstool.contract import State
 from mstool.errors import UsageError
-from mstool.folders import made
+from mstool.folders import writing_alone
 from mstool.paths import as_file_name, quoted, writable_folder
-from mstool.simulators.attempt_files import attempt_file, kept_attempts
+from mstool.simulators.attempt_files import RECORDS, attempt_file, kept_attempts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.capacity import auto_workers
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout
@@ -76,7 +76,12 @@ def generate_demos(
     number = workers or min(auto_workers(), -(-episodes // WORTH_A_WORKER))
     seeds = range(seed, sys.maxsize if seed >= SAMPLED else len(find_task(env_id).initial_states()))
     new = partial(_attempts, env_id, work, min(number, episodes))
-    with kept_attempts(work), told_of_interrupts(path, work), closing(coming(work, seeds, new)) as attempts:
+    with (
+        writing_alone(path, RECORDS),
+        kept_attempts(work),
+        told_of_interrupts(path, work),
+        closing(coming(work, seeds, new)) as attempts,
+    ):
         return _make(env_id, "", attempts, episodes, seed, work, path)
 
 
@@ -93,7 +98,7 @@ def record_demos(
     """Write what a policy did as `generate_demos` writes what the expert did; see `Benchmark.record`."""
     path = _place(spec.env_id, source, episodes, seed, out_dir, overwrite=overwrite)
     with (
-        made(out_dir.parent),
+        writing_alone(path, RECORDS),
         tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as work,
         told_of_interrupts(path, None),
         closing(_repeated(spec, rollouts, Path(work))) as attempts,
@@ -152,8 +157,7 @@ def _make(
     solved = [attempt for attempt in taken if attempt.success]
     aside = work / path.name
     _put_together(env_id, source, work, solved, aside)
-    with made(path.parent):
-        aside.replace(path)
+    aside.replace(path)
     return GenerateReport(
         env_id=env_id,
         h5=path,

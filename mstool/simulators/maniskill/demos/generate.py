@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 from mstool import __version__
 from mstool.errors import UsageError
-from mstool.folders import made
+from mstool.folders import writing_alone
 from mstool.paths import as_file_name, quoted, writable_folder
-from mstool.simulators.attempt_files import kept_attempts
+from mstool.simulators.attempt_files import RECORDS, kept_attempts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import GenerateReport, Rollout
 from mstool.simulators.enough import coming, failures, take_enough, told_of_interrupts
@@ -98,7 +98,7 @@ def generate_demos(
     made_by = __version__, version("mani_skill"), version("sapien"), robot or "", f"{disturb:g}"
     name = as_file_name("-".join([env_id, *filter(None, made_by)]))
     work = out_dir.parent / f".{out_dir.name}.work" / name
-    with kept_attempts(work), told_of_interrupts(out_dir, work):
+    with writing_alone(out_dir, RECORDS), kept_attempts(work), told_of_interrupts(out_dir, work):
         return _make(env_id, crew, episodes, seed, out_dir, work)
 
 
@@ -121,7 +121,7 @@ def record_demos(
     command = f"mstool demos generate --env {spec.env_id} --policy {quoted(source)}"
     _check(command, episodes, seed, out_dir, overwrite=overwrite)
     with (
-        made(out_dir.parent),
+        writing_alone(out_dir, RECORDS),
         TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as work,
         told_of_interrupts(out_dir, None),
     ):
