@@ -1,8 +1,10 @@
-"""The name that a mistyped one was meant to be, or none: a far-fetched guess misleads."""
+"""A name that there is not: which one was meant, or none, for a far-fetched guess misleads."""
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+from mstool.errors import UsageError
 
 # How alike two names must be (`difflib.SequenceMatcher.ratio`): `pi05_libro` and `pi05_libero` are by 0.95.
 ALIKE = 0.7
@@ -16,6 +18,28 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     plain = {_plain(each): each for each in known}
     near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=ALIKE)
     return plain[near[0]] if near else None
+
+
+def unknown(what: str, name: str, known: Collection[str], option: str) -> UsageError:
+    """Say that there is nothing of a name, which one was meant, and which there are.
+
+    Parameters
+    ----------
+    what
+        Of what kind: `policy`.
+    name, known
+        The name that was given, and those there are.
+    option
+        The one that it was given with.
+
+    """
+    near = nearest(name, known)
+    hint = f" (did you mean {near!r}?)" if near else ""
+    return UsageError(
+        f"unknown {what} {name!r}{hint}; there are: {', '.join(known)}",
+        fix=f"{option} {near}" if near else f"choose one of these with {option}",
+        change={option: near} if near else None,
+    )
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,7 @@ import yaml
 
 from mstool.contract import Goal
 from mstool.errors import DataError, UsageError
-from mstool.nearest import nearest
+from mstool.nearest import nearest, unknown
 from mstool.validators.claimed_record import ALL, Claims, Simulated
 
 _GIVEN = ("layout", "control_mode", "env", "robot", "views", "goal")
@@ -89,7 +89,7 @@ def checked(said: Said) -> Claims:
 
     """
     if said.goal not in get_args(Goal):
-        raise UsageError(f"--goal {said.goal!r} is unknown", fix=f"choose --goal {' or '.join(get_args(Goal))}")
+        raise unknown("goal", said.goal, get_args(Goal), "--goal")
     from mstool.layouts import get_layout
     from mstool.simulators.benchmarks import benchmark_of
 

@@ -10,6 +10,7 @@ from mstool.layouts import DEFAULT_LAYOUT, Layout, get_layout
 from mstool.manifest import Task, load_manifest
 from mstool.maniskill2lerobot.episode.recipe import Recipe
 from mstool.maniskill2lerobot.pictures.profiles import parse_profile
+from mstool.nearest import unknown
 from mstool.simulators.benchmarks import benchmark_of
 
 
@@ -54,13 +55,11 @@ def make_recipe(
     chosen = get_layout(layout)
     benchmark.check_layout(chosen)
     if goal not in get_args(Goal):
-        raise UsageError(f"--goal {goal!r} is unknown", fix="choose --goal visible, hidden or state")
+        raise unknown("goal", goal, get_args(Goal), "--goal")
     if observations not in get_args(Observations):
-        raise UsageError(
-            f"--observations {observations!r} is unknown", fix="choose --observations replayed, recorded or states"
-        )
+        raise unknown("observations", observations, get_args(Observations), "--observations")
     if render_detail not in get_args(RenderDetail):
-        raise UsageError(f"--render-detail {render_detail!r} is unknown", fix="choose --render-detail full or fast")
+        raise unknown("render detail", render_detail, get_args(RenderDetail), "--render-detail")
     if render_detail != "full" and observations == "recorded":
         raise UsageError("--render-detail is of no use with recorded images", fix="leave one of the two out")
     if hold_steps and observations != "replayed":
@@ -93,21 +92,21 @@ def make_recipe(
 
 def parse_formats(text: str, storage: str | None) -> dict[Version, Storage]:
     """Read `--format` and `--storage`: {format: storage}; v3.0 keeps videos and v2.1 images unless told otherwise."""
-    if storage not in {None, *get_args(Storage)}:
-        raise UsageError(f"--storage {storage!r} is unknown", fix="choose --storage video or image")
+    if storage is not None and storage not in get_args(Storage):
+        raise unknown("storage", storage, get_args(Storage), "--storage")
     storages = {each.version: each.storage for each in FORMATS.values()}
     chosen = {name: default for name, default in storages.items() if text in {name, "both"}}
     if not chosen:
-        raise UsageError(f"--format {text!r} is unknown", fix=f"choose --format {', '.join(FORMATS)} or both")
+        raise unknown("format", text, (*FORMATS, "both"), "--format")
     return {name: cast("Storage", storage) if storage else default for name, default in chosen.items()}
 
 
 def parse_version(version: str | None, storage: str | None) -> tuple[Version | None, Storage | None]:
     """Read `--format` and `--storage` of a command that writes one format; None keeps what the dataset has."""
     if version is not None and version not in FORMATS:
-        raise UsageError(f"--format {version!r} is unknown", fix=f"choose --format {' or '.join(FORMATS)}")
-    if storage not in {None, *get_args(Storage)}:
-        raise UsageError(f"--storage {storage!r} is unknown", fix="choose --storage video or image")
+        raise unknown("format", version, FORMATS, "--format")
+    if storage is not None and storage not in get_args(Storage):
+        raise unknown("storage", storage, get_args(Storage), "--storage")
     return version, cast("Storage | None", storage)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mstool.errors import UsageError
 from mstool.layouts import LAYOUTS
-from mstool.nearest import nearest
+from mstool.nearest import unknown
 
 type Mask = tuple[bool, ...]
 
@@ -111,11 +111,7 @@ def find_config(name: str) -> TrainingConfig:
             raise UsageError(
                 f"config {name!r} is not supported: openpi {reason}", fix="use openpi's scripts/compute_norm_stats.py"
             )
-    near = nearest(name, CONFIGS)
-    raise UsageError(
-        f"unknown config {name!r}; known: {', '.join(CONFIGS)}",
-        fix=f"did you mean --config {near}?" if near else "choose one of these with --config",
-    )
+    raise unknown("config", name, CONFIGS, "--config")
 
 
 def default_config(layout: str, features: Sequence[str], action_dims: int) -> TrainingConfig:

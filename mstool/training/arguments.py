@@ -1,11 +1,11 @@
 """Which options contradict each other or mean nothing to the chosen policy: everything at once, before any work."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, get_args
 
 from mstool.errors import UsageError
-from mstool.nearest import nearest
+from mstool.nearest import nearest, unknown
 from mstool.training.presets import HEADS, NETWORKS, PRESETS, get_preset
 
 if TYPE_CHECKING:
@@ -26,22 +26,29 @@ _LEROBOT_ONLY = (
     "device",
     "resume",
     "dry_run",
+    "cache_frames",
 )
 
-_UNSAID = {"resume": False, "dry_run": False, "compile": "auto"}
+_FLOW_ONLY = ("image_size", "network", "compile", "head")
+# What is not None where nobody gives it.
+_UNSAID = {"resume": False, "dry_run": False, "compile": "auto", "cache_frames": "auto"}
 
 # One cell of the network's, and room around it.
 SMALLEST_IMAGE = 32
 
-type Wrong = tuple[str, str]
+# What is wrong, and by which fields of the options it is put right: {name: value}, None as by default.
+type Wrong = tuple[str, dict[str, object]]
 
 
 def check(options: "FinetuneOptions") -> None:
-    """Raise UsageError with everything that is wrong, and with what to change of each."""
+    """Raise UsageError with everything that is wrong, and the command without it."""
     wrong = list(_wrong(options))
     if wrong:
+        right = {name: value for _, change in wrong for name, value in change.items()}
         raise UsageError(
-            "\n  ".join(message for message, _ in wrong), fix="; ".join(dict.fromkeys(fix for _, fix in wrong))
+            "\n  ".join(message for message, _ in wrong),
+            fix=options.command(**right),
+            change={_option(name): value for name, value in right.items()},
         )
 
 
@@ -49,24 +56,20 @@ def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
     from mstool.training.compiling import Compile
     from mstool.training.options import CacheFrames, Engine
 
-    words = {"cache_frames": CacheFrames, "engine": Engine, "compile": Compile}
-    for name, known in ((name, get_args(kind)) for name, kind in words.items()):
-        value = getattr(options, name)
-        if value not in known:
-            option = _option(name)
-            yield f"{option} {value!r}: there are {', '.join(known)}", f"{option} {nearest(value, known) or known[0]}"
+    for name, kind in {"cache_frames": CacheFrames, "engine": Engine, "compile": Compile}.items():
+        yield from _unknown(options, name, get_args(kind))
     if options.lr is not None and not (options.lr > 0 and math.isfinite(options.lr)):
-        yield f"--lr {options.lr}: must be above 0", "leave --lr out for the preset's value"
+        yield f"--lr {options.lr}: must be above 0", {"lr": None}
     if options.minutes is not None and not (options.minutes > 0 and math.isfinite(options.minutes)):
-        yield f"--minutes {options.minutes}: must be above 0", "leave --minutes out to train by steps"
+        yield f"--minutes {options.minutes}: must be above 0", {"minutes": None}
     if options.minutes is not None and options.steps is not None:
-        yield "--minutes and --steps both say when to end", "give one of the two"
+        yield "--minutes and --steps both say when to end", {"steps": None}
     if options.eval_freq is not None and options.save_every is not None:
-        yield "--eval-freq and --save-every both say when a checkpoint is kept", "give one of the two"
+        yield "--eval-freq and --save-every both say when a checkpoint is kept", {"save_every": None}
     if options.resume and options.overwrite:
-        yield "--resume goes on with a run and --overwrite removes it", "give one of the two"
+        yield "--resume goes on with a run and --overwrite removes it", {"overwrite": None}
     if options.resume and options.init:
-        yield "--resume takes the checkpoint's weights, --init others", "give one of the two"
+        yield "--resume takes the checkpoint's weights, --init others", {"init": None}
     yield from _openpi(options) if options.engine == "openpi" else _lerobot(options)
 
 
@@ -75,58 +78,55 @@ def _openpi(options: "FinetuneOptions") -> Iterator[Wrong]:
 
     if options.policy not in POLICIES:
         yield (
-            f"openpi trains {' and '.join(POLICIES)}, not {options.policy!r}",
-            "--policy pi05" if options.policy not in PRESETS else "leave --engine out: LeRobot trains it",
+            f"openpi trains {' and '.join(POLICIES)}, not {options.policy!r}"
+            + (": LeRobot does, without --engine" if options.policy in PRESETS else ""),
+            {"engine": None} if options.policy in PRESETS else {"policy": "pi05"},
         )
-    given = [_option(name) for name in _LEROBOT_ONLY if getattr(options, name) is not _UNSAID.get(name)]
-    if options.cache_frames != "auto":
-        given.append("--cache-frames")
+    given = [name for name in _LEROBOT_ONLY if getattr(options, name) != _UNSAID.get(name)]
     if given:
-        yield (
-            f"{', '.join(given)}: --engine openpi writes a script, openpi trains",
-            "leave them out; what openpi's training knows can be added after the script's `train`",
-        )
+        words = ", ".join(map(_option, given))
+        more = "what that knows can be added after the script's `train`"
+        yield f"{words}: --engine openpi writes a script, openpi trains; {more}", dict.fromkeys(given)
 
 
 def _lerobot(options: "FinetuneOptions") -> Iterator[Wrong]:
-    try:
-        preset = get_preset(options.policy)
-    except UsageError as error:
-        yield error.message, error.fix
+    if options.policy not in PRESETS:
+        yield from _unknown(options, "policy", PRESETS)
         return
+    preset = get_preset(options.policy)
     if options.lora and preset.lora_targets is None:
         able = ", ".join(each.policy for each in PRESETS.values() if each.lora_targets)
-        yield f"--lora: {preset.policy} is trained in full, adapters are for {able}", "leave --lora out"
+        yield f"--lora: {preset.policy} is trained in full, adapters are for {able}", {"lora": None}
     if preset.policy != "flow":
-        unsaid = {"image_size": None, "network": None, "compile": "auto"}
-        own = [name for name, value in unsaid.items() if getattr(options, name) != value]
+        own = [name for name in _FLOW_ONLY if getattr(options, name) != _UNSAID.get(name)]
         for name in own:
-            yield f"{_option(name)} is of flow alone, not of {preset.policy}", f"leave {_option(name)} out"
+            yield f"{_option(name)} is of flow alone, not of {preset.policy}", {name: None}
     elif options.image_size is not None and options.image_size < SMALLEST_IMAGE:
         yield (
             f"--image-size {options.image_size}: below {SMALLEST_IMAGE} pixels nothing is left to see",
-            f"--image-size {SMALLEST_IMAGE} or more",
+            {"image_size": SMALLEST_IMAGE},
         )
-    if options.head is not None and preset.policy != "flow":
-        yield f"--head chooses between the heads of flow, {preset.policy} has one", "leave --head out"
-    elif options.head is not None and options.head not in HEADS:
-        yield f"--head {options.head!r}: there are {', '.join(HEADS)}", f"--head {HEADS[0]}"
-    if options.network is not None and preset.policy == "flow":
-        yield from _network(options)
+    if preset.policy == "flow":
+        yield from _unknown(options, "head", HEADS)
+        yield from _unknown(options, "network", NETWORKS)
+        if options.network in NETWORKS and options.loads_weights:
+            yield "--network: the weights of --init are of one size", {"network": None}
     if options.tokenizer is not None and preset.policy != "pi05":
-        yield f"--tokenizer is pi05's, {preset.policy} takes none", "leave --tokenizer out"
+        yield f"--tokenizer is pi05's, {preset.policy} takes none", {"tokenizer": None}
     elif options.tokenizer is not None and not (options.tokenizer / "tokenizer_config.json").is_file():
-        yield f"--tokenizer {options.tokenizer}: no tokenizer_config.json", "give a folder that transformers can load"
+        yield (
+            f"--tokenizer {options.tokenizer}: transformers cannot load it, no tokenizer_config.json",
+            {"tokenizer": None},
+        )
     if options.chunk_size and options.loads_weights and not preset.any_chunk:
-        yield f"--chunk-size: the weights of {preset.policy} hold the length of the window", "leave --chunk-size out"
+        yield f"--chunk-size: the weights of {preset.policy} hold the length of the window", {"chunk_size": None}
 
 
-def _network(options: "FinetuneOptions") -> Iterator[Wrong]:
-    if options.network not in NETWORKS:
-        near = nearest(str(options.network), NETWORKS) or next(iter(NETWORKS))
-        yield f"--network {options.network!r}: there are {', '.join(NETWORKS)}", f"--network {near}"
-    elif options.loads_weights:
-        yield "--network: the weights of --init are of one size", "leave --network out"
+def _unknown(options: "FinetuneOptions", name: str, known: Collection[str]) -> Iterator[Wrong]:
+    value = getattr(options, name)
+    if value is not None and value not in known:
+        said = unknown(name.replace("_", " "), value, known, _option(name))
+        yield said.message, {name: nearest(value, known)}
 
 
 def _option(name: str) -> str:

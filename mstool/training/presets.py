@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mstool.errors import UsageError
-from mstool.nearest import nearest
+from mstool.nearest import unknown
 
 
 @dataclass(frozen=True)
@@ -222,8 +221,4 @@ def get_preset(policy: str) -> Preset:
     """Look a policy up; UsageError for an unknown name, with the nearest known one."""
     if policy in PRESETS:
         return PRESETS[policy]
-    near = nearest(policy, PRESETS)
-    raise UsageError(
-        f"unknown policy {policy!r}; there are: {', '.join(PRESETS)}",
-        fix=f"did you mean --policy {near}?" if near else "choose one of these with --policy",
-    )
+    raise unknown("policy", policy, PRESETS, "--policy")

@@ -127,7 +127,7 @@ def test_pooled_statistics_leave_the_datasets_alone(pickcube, tmp_path, mstool):
     ("words", "code", "said"),
     [
         (["nowhere"], 2, "nowhere does not exist"),
-        (["{root}", "--config", "pi05_libro"], 2, "fix: did you mean --config pi05_libero?"),
+        (["{root}", "--config", "pi05_libro"], 2, "fix: mstool stats {root} --config pi05_libero"),
         (["{root}", "--check", "no.json"], 2, "no.json: no such file"),
         (["{root}", "--plot", "x.doc"], 2, "--plot"),
         (["{root}", "{root}"], 2, "--output"),

@@ -139,7 +139,7 @@ def test_words_that_cannot_be(tmp_path, mstool, capsys):
         (("--claims", root / "claims.yaml", "--env", "PickCube-v1"), "--from and --claims know"),
         (("--layout", "libero", "--view", "observation.images.imag=base"), "no camera 'observation.images.imag'"),
         (("--layout", "libero", "--view", "observation.images.image"), "--view is COLUMN=VIEW"),
-        (("--layout", "libero", "--goal", "x"), "--goal 'x' is unknown"),
+        (("--layout", "libero", "--goal", "x"), "unknown goal 'x'; there are: "),
         (("--layout", "libero", "--control-mode", "x"), "no meaning in control mode"),
         (("--layout", "libero", "--view", "observation.images.image=wrist"), "two cameras are wrist"),
     ):

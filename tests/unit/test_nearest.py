@@ -4,7 +4,7 @@ import pytest
 
 from mstool.layouts import LAYOUTS
 from mstool.manifest import load_manifest
-from mstool.nearest import nearest
+from mstool.nearest import nearest, unknown
 from mstool.norm_stats.configs import CONFIGS
 from mstool.training.presets import PRESETS
 from mstool.validators.targets import TARGETS
@@ -36,3 +36,28 @@ def test_an_environment_that_is_none(mstool, capsys, tmp_path):
     assert "there is no ManiSkill environment 'Foo-v1'. Demos can be generated of: DrawTriangle-v1, " in err
     assert "mean" not in err
     assert "fix: choose one of these with --env" in err
+
+
+def test_an_unknown_name_is_told_with_the_nearest_and_those_there_are():
+    error = unknown("network", "smal", ("base", "small"), "--network")
+    assert error.message == "unknown network 'smal' (did you mean 'small'?); there are: base, small"
+    assert (error.fix, error.change) == ("--network small", {"--network": "small"})
+    error = unknown("network", "x", ("base", "small"), "--network")
+    assert error.message == "unknown network 'x'; there are: base, small"
+    assert (error.fix, error.change) == ("choose one of these with --network", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "fix"),
+    [
+        ("finetune d --network smal --json", "unknown network 'smal'", "mstool finetune d --json --network small"),
+        ("finetune d --network x", "unknown network 'x'; there are: base, small", "mstool finetune d"),
+        ("finetune d --compile=of --lr 0", "unknown compile 'of'", "mstool finetune d --compile off"),
+        ("convert -e PickCube-v1 --goal hiden", "unknown goal 'hiden'", "mstool convert -e PickCube-v1 --goal hidden"),
+    ],
+)
+def test_what_is_pasted_has_the_name_that_was_meant(mstool, capsys, words, said, fix):
+    assert mstool(*words.split()) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.endswith(f"fix: {fix}\n")

@@ -183,7 +183,7 @@ def test_without_ray(monkeypatch):
 
 
 def test_executor_that_does_not_exist():
-    with pytest.raises(UsageError, match="'slurm' is unknown"):
+    with pytest.raises(UsageError, match="unknown executor 'slurm'; there are: "):
         choose_executor("slurm", "auto")
     assert choose_executor("local", "auto").__name__ == "run_local"
 

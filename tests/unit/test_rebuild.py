@@ -313,4 +313,4 @@ def test_the_commands(tmp_path, mstool, capsys):
     assert mstool("merge", root, other, "--output", tmp_path / "both") == 0
     assert "6, 36 frames" in capsys.readouterr().out
     assert mstool("export", root, "--format", "v1", "--output", tmp_path / "x") == 2
-    assert "choose --format v3.0 or v2.1" in capsys.readouterr().err
+    assert "there are: v3.0, v2.1" in capsys.readouterr().err

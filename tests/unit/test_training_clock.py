@@ -77,7 +77,7 @@ def test_what_time_and_pictures_cannot_go_with(tmp_path):
         ({"policy": "act", "image_size": 160}, "of flow alone"),
         ({"policy": "act", "compile": "on"}, "of flow alone"),
         ({"policy": "act", "network": "small"}, "of flow alone"),
-        ({"network": "tiny"}, "there are base, small"),
+        ({"network": "tiny"}, "unknown network 'tiny'; there are: base, small"),
         ({"network": "small", "init": "runs/pick"}, "are of one size"),
         ({"compile": "maybe"}, "auto, on, off"),
         ({"image_size": 8}, "below 32"),

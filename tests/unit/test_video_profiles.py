@@ -167,10 +167,10 @@ def _encoding(root):
 
 
 def test_the_words(capsys, mstool, tmp_path):
-    with pytest.raises(UsageError, match="--video-profile 'av1' is unknown"):
+    with pytest.raises(UsageError, match="unknown video profile 'av1'; there are: exact, portable"):
         make_recipe("PickCube-v1", video_profile="av1")
     with pytest.raises(UsageError, match="of no use where images are stored"):
         make_recipe("PickCube-v1", video_profile="portable", storages=("image",))
     assert make_recipe("PickCube-v1").video_profile == "exact"
     assert mstool("export", tmp_path, "--video-profile", "h265", "--output", tmp_path / "x") == 2
-    assert "choose --video-profile exact or portable" in capsys.readouterr().err
+    assert "unknown video profile 'h265'; there are: exact, portable" in capsys.readouterr().err

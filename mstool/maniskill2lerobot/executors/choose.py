@@ -1,8 +1,8 @@
 """Which executor a word on the command line means."""
 
-from mstool.errors import UsageError
 from mstool.maniskill2lerobot.executors.base import Executor
 from mstool.maniskill2lerobot.executors.local import run_local
+from mstool.nearest import unknown
 
 EXECUTORS = ("local", "ray")
 
@@ -19,7 +19,7 @@ def choose_executor(name: str, ray_address: str) -> Executor:
 
     """
     if name not in EXECUTORS:
-        raise UsageError(f"--executor {name!r} is unknown", fix=f"choose --executor {' or '.join(EXECUTORS)}")
+        raise unknown("executor", name, EXECUTORS, "--executor")
     if name == "local":
         return run_local
     from mstool.maniskill2lerobot.executors.ray import on_ray

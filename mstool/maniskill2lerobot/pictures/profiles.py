@@ -7,7 +7,7 @@ from typing import cast, get_args
 
 from mstool.contract import PIX_FMTS, VideoProfile
 from mstool.dataset.media import open_video
-from mstool.errors import UsageError
+from mstool.nearest import unknown
 
 CODEC = "libx264"
 CODEC_NAME = "h264"  # of what it encodes
@@ -72,6 +72,6 @@ def is_profile(path: Path, profile: VideoProfile) -> bool:
 
 def parse_profile(text: str | None) -> VideoProfile | None:
     """Read `--video-profile`; None where it was not given."""
-    if text not in {None, *get_args(VideoProfile)}:
-        raise UsageError(f"--video-profile {text!r} is unknown", fix="choose --video-profile exact or portable")
+    if text is not None and text not in get_args(VideoProfile):
+        raise unknown("video profile", text, get_args(VideoProfile), "--video-profile")
     return cast("VideoProfile | None", text)

@@ -1,7 +1,6 @@
 """What a dataset can be validated against: one file each, data only."""
 
-from mstool.errors import UsageError
-from mstool.nearest import nearest
+from mstool.nearest import unknown
 from mstool.validators.targets.base import Expectation, Target
 from mstool.validators.targets.fitting import Fitting, fitting_target
 from mstool.validators.targets.lerobot import LEROBOT, LEROBOT_SMOLVLA
@@ -28,9 +27,4 @@ def get_target(name: str) -> Target:
     """
     if name in TARGETS:
         return TARGETS[name]
-    near = nearest(name, TARGETS)
-    hint = f" (did you mean {near!r}?)" if near else ""
-    raise UsageError(
-        f"unknown target {name!r}{hint}; there are: {', '.join(TARGETS)}",
-        fix=f"--against {near}" if near else "leave --against out: the target that fits the dataset is chosen",
-    )
+    raise unknown("target", name, TARGETS, "--against")
