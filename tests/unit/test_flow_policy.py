@@ -14,6 +14,7 @@ from lerobot.configs.types import FeatureType, PolicyFeature
 from scipy import stats
 from torch import nn
 
+from mstool.training.flow import processor_flow
 from mstool.training.flow.augmentation import jitter, reduce_to, shift
 from mstool.training.flow.configuration_flow import FlowConfig
 from mstool.training.flow.modeling_flow import FlowPolicy
@@ -205,6 +206,22 @@ def test_words_are_stable_ids():
     assert word_ids("", 2048, 3) == [0, 0, 0]
     assert len(word_ids("a " * 100, 2048, 32)) == 32
     assert all(0 < word < 2048 for word in word_ids("pull the blue cube", 2048, 4))
+
+
+def test_a_batch_hashes_each_sentence_once(monkeypatch):
+    hashed = []
+
+    def hash_words(sentence, *sizes):
+        hashed.append(sentence)
+        return word_ids(sentence, *sizes)
+
+    monkeypatch.setattr(processor_flow, "word_ids", hash_words)
+    step = processor_flow.WordsProcessorStep(64, 4)
+    tasks = ["pick it up", "push", "pick it up", "push"]
+    batch = {"observation": {"observation.state": torch.zeros(4, 8)}, "complementary_data": {"task": tasks}}
+    found = step(batch)["observation"]["observation.language.tokens"]
+    assert (found.dtype, found.tolist()) == (torch.int64, [word_ids(task, 64, 4) for task in tasks])
+    assert hashed == ["pick it up", "push"]
 
 
 def test_reduced_pictures_are_area_averages():

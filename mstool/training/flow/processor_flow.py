@@ -42,9 +42,10 @@ class WordsProcessorStep(ObservationProcessorStep):  # type: ignore[misc]
         state = observation[OBS_STATE]
         tasks = (self.transition.get(TransitionKey.COMPLEMENTARY_DATA) or {}).get("task", "")
         tasks = [tasks] * len(state) if isinstance(tasks, str) else tasks
-        known: dict[str, list[int]] = {}
-        ids = [known.setdefault(task, word_ids(task, self.vocabulary, self.length)) for task in tasks]
-        return {**observation, OBS_LANGUAGE_TOKENS: torch.tensor(ids, device=state.device)}
+        # A row per sentence, however many frames have it.
+        rows = {task: row for row, task in enumerate(dict.fromkeys(tasks))}
+        ids = torch.tensor([word_ids(task, self.vocabulary, self.length) for task in rows])
+        return {**observation, OBS_LANGUAGE_TOKENS: ids[[rows[task] for task in tasks]].to(state.device)}
 
     def get_config(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of this step."""
