@@ -12,8 +12,7 @@ from mstool.improvement.players import BEGUN, Result, at_play, latest, result
 from mstool.improvement.prepare import Prepared
 from mstool.improvement.rollouts import Round
 from mstool.improvement.saving import link
-from mstool.training.held_out import BEST
-from mstool.training.resume import CHECKPOINTS, LAST, MODEL
+from mstool.training.run_folder import BEST, CHECKPOINTS, LAST, MODEL
 
 # Success of all that learns, over the last episodes of each, below this part of the policy's as it began is a collapse.
 COLLAPSED, WORTH_WATCHING = 0.34, 0.2

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mstool.atomic import replace_text, written_aside
+from mstool.training.run_folder import CURVE, CURVE_PICTURE
 
-FILE, PICTURE = "curve.json", "curve.png"
 # Episodes that a point of the picture is the mean of.
 WINDOW = 64
 
@@ -33,7 +33,7 @@ def smoothed(points: Sequence[Mapping[str, Any]], name: str) -> list[float]:
 
 def write_curve(points: Sequence[dict[str, Any]], about: dict[str, Any], folder: Path) -> None:
     """Write `curve.json`, and `curve.png` of two rounds and more."""
-    replace_text(folder / FILE, json.dumps({**about, "rounds": list(points)}, indent=1) + "\n")
+    replace_text(folder / CURVE, json.dumps({**about, "rounds": list(points)}, indent=1) + "\n")
     rounds = played(points)
     if len(rounds) < 2:
         return
@@ -54,5 +54,5 @@ def write_curve(points: Sequence[dict[str, Any]], about: dict[str, Any], folder:
         axes.grid(alpha=0.3)
     figure.axes[0].legend(loc="lower right", fontsize=8)
     figure.suptitle(f"{about.get('method', '')} on {', '.join(about.get('envs', []))}", fontsize=10)
-    with written_aside(folder / PICTURE) as aside:
+    with written_aside(folder / CURVE_PICTURE) as aside:
         figure.savefig(aside, dpi=110)

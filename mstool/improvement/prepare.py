@@ -26,7 +26,7 @@ from mstool.paths import writable_folder
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part, read_run
-from mstool.training.resume import is_own
+from mstool.training.run_folder import CHECKPOINTS, is_own
 
 COMMAND = "mstool improve"
 # Episodes of a round for each worker: a worker that is done early waits for the others.
@@ -158,7 +158,7 @@ def _check_output(options: ImproveOptions, output: Path) -> None:
             fix=options.command(**change),
             change={f"--{name}": value for name, value in change.items()},
         )
-    if options.overwrite and output.is_dir() and any(output.iterdir()) and not (output / "checkpoints").is_dir():
+    if options.overwrite and output.is_dir() and any(output.iterdir()) and not (output / CHECKPOINTS).is_dir():
         raise UsageError(f"{output} is not the folder of a run: it is not removed", fix="choose another --output")
     if options.overwrite and output.is_dir():
         check_nothing_else(output, "a run", is_own)
@@ -189,7 +189,7 @@ def run_name(model: Path) -> str:
 
 def in_run(model: Path) -> bool:
     """Tell whether a checkpoint is .../checkpoints/STEP/pretrained_model."""
-    return len(model.parts) > 4 and model.parts[-3] == "checkpoints"
+    return len(model.parts) > 4 and model.parts[-3] == CHECKPOINTS
 
 
 def _tokens(config: Mapping[str, Any], sentences: set[str]) -> int:

@@ -11,8 +11,7 @@ from mstool.improvement.kinds import KINDS
 from mstool.improvement.players import BEGUN, Result
 from mstool.improvement.prepare import Prepared
 from mstool.improvement.schedule import Schedule
-from mstool.training.held_out import BEST
-from mstool.training.resume import CHECKPOINTS, LAST, MODEL
+from mstool.training.run_folder import BEST, CHECKPOINTS, LAST, MODEL
 
 _GIB = 2**30
 

@@ -22,10 +22,9 @@ import torch
 from mstool.improvement.method import Method
 from mstool.improvement.policy_files import PolicyFiles
 from mstool.improvement.replay import Replay
-from mstool.training.held_out import BEST
-from mstool.training.resume import CHECKPOINTS, LAST, MODEL, STATE
+from mstool.training.run_folder import BEST, CHECKPOINTS, LAST, MODEL, REPLAY, STATE
 
-_STATE_FILE, _REPLAY = "improve.pt", "replay"
+_STATE_FILE = "improve.pt"
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Saver:
 
     def _save_replay(self, own: Replay) -> None:
         """Write the rows that no file holds yet."""
-        folder = self.output / _REPLAY
+        folder = self.output / REPLAY
         folder.mkdir(parents=True, exist_ok=True)
         done = max((stop for _, stop, _ in replay_files(self.output)), default=0)
         if own.added > done:
@@ -103,7 +102,7 @@ def link(path: Path, name: str) -> None:
 def replay_files(output: Path) -> list[tuple[int, int, Path]]:
     """Return the files of own rows in order: first row, the one after the last, path."""
     found = []
-    for path in sorted((output / _REPLAY).glob("[0-9]*.pt")):
+    for path in sorted((output / REPLAY).glob("[0-9]*.pt")):
         first, stop = map(int, path.stem.split("-"))
         found.append((first, stop, path))
     return found

@@ -7,6 +7,7 @@ prepare                  everything that is checked before anything starts: keys
 plan, plan_text          the whole plan, and how it is told
 config                   LeRobot's own config objects
 run, resume              the training, and going on with one
+run_folder               what the folder of a run holds
 hooks                    the one place that reaches into LeRobot's training: batches, checkpoint_sidecar, interrupts,
                          logs
 loaders                  the processes that load data

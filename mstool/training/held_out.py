@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mstool.json_files import load_json_lines
-from mstool.training.resume import CHECKPOINTS
+from mstool.training.run_folder import BEST, CHECKPOINTS, EVAL_LOG, EVALUATIONS
 
-LOG_FILE, BEST = "eval_log.jsonl", "best"
 # Far from the seeds of demos and of `mstool eval`: a checkpoint that was chosen by these has not seen the others.
 SEED_START = 1_000_000
 # Of each task, where nobody says how many.
@@ -30,7 +29,7 @@ class HeldOut:
     def judge(self, step: int, model: Path) -> None:
         """Evaluate a checkpoint, note how often it solved its tasks, and mark it if none was better."""
         words = ["eval", "--policy", str(model), "--episodes", str(self.episodes), "--seed-start", str(SEED_START)]
-        words += ["--output", str(self.output / "eval" / f"{step:06d}-held-out"), "--json"]
+        words += ["--output", str(self.output / EVALUATIONS / f"{step:06d}-held-out"), "--json"]
         line = [sys.executable, "-m", "mstool.cli", *words]
         done = subprocess.run(line, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if done.returncode:
@@ -40,7 +39,7 @@ class HeldOut:
         total = json.loads(done.stdout)["total"]
         once, end = total["success_once"], total["success_at_end"]
         result = {"step": step, "episodes": once["episodes"], "once": once["rate"], "at_end": end["rate"]}
-        with (self.output / LOG_FILE).open("a", encoding="utf-8") as file:
+        with (self.output / EVAL_LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")
         logging.info("step %d: %.0f %% of %d episodes solved", step, 100 * once["rate"], once["episodes"])
         if best(self.output) == result:
@@ -49,7 +48,7 @@ class HeldOut:
 
 def best(output: Path) -> dict[str, Any] | None:
     """Return the best line of a run's evaluations, of equals the latest; None where there are none."""
-    path = output / LOG_FILE
+    path = output / EVAL_LOG
     if not path.is_file():
         return None
     lines = load_json_lines(path)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mstool.progress import Notify, notify
+from mstool.training.run_folder import TRAIN_LOG
 
-LOG_FILE = "train_log.jsonl"
 # LeRobot prints its whole config over several hundred lines: it is in train_config.json and in the plan.
 _LONG = 1000
 
@@ -63,7 +63,7 @@ def set_up(output: Path, accelerator: Any = None) -> None:
         return
     root.setLevel(logging.INFO)
     root.addHandler(_Lines(notify()))
-    root.addHandler(_Numbers(output / LOG_FILE))
+    root.addHandler(_Numbers(output / TRAIN_LOG))
     for name in ("httpx", "accelerate", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -94,7 +94,7 @@ def quiet(name: str) -> Iterator[None]:
 def last_line(output: Path) -> dict[str, Any]:
     """Return the newest numbers of a run, empty where there are none."""
     try:
-        lines = (output / LOG_FILE).read_text(encoding="utf-8").splitlines()
+        lines = (output / TRAIN_LOG).read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
     return dict(json.loads(lines[-1])) if lines else {}

@@ -22,6 +22,7 @@ from mstool.training.machine import device_bytes, gpus, rank
 from mstool.training.options import FinetuneOptions
 from mstool.training.plan import Plan
 from mstool.training.presets import get_preset, network_of
+from mstool.training.run_folder import CHECKPOINTS, TRAIN_LOG, is_own
 from mstool.training.weights import at_hub, find_companion, find_weights
 
 
@@ -136,13 +137,13 @@ def check_output(options: FinetuneOptions) -> None:
     if options.resume or not output.exists() or not any(output.iterdir()):
         return
     another = options.command(output="runs/ANOTHER", overwrite=False)
-    if not (output / resume.CHECKPOINTS).is_dir() and not (output / "train_log.jsonl").is_file():
+    if not (output / CHECKPOINTS).is_dir() and not (output / TRAIN_LOG).is_file():
         raise UsageError(f"--output {output} holds something else than a training", fix=another)
     init = Path(options.init) if options.init and options.loads_weights else None
     check_spared(output, "--output", {"the dataset": options.dataset, "the policy": init}, fix=another)
     if not options.overwrite:
         raise _exists(options, another)
-    check_nothing_else(output, "a run", resume.is_own)
+    check_nothing_else(output, "a run", is_own)
 
 
 def _exists(options: FinetuneOptions, another: str) -> UsageError:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from mstool.dataset.files import read_object
@@ -11,21 +11,7 @@ from mstool.training.checkpoint_sidecar import read_run
 from mstool.training.logs import quiet
 from mstool.training.options import FinetuneOptions
 from mstool.training.presets import get_preset, network_of
-
-CHECKPOINTS, LAST, MODEL, STATE = "checkpoints", "last", "pretrained_model", "training_state"
-# What the folder of a run holds, of a training or of an improvement.
-_OWN = frozenset(
-    {CHECKPOINTS, "train_log.jsonl", "eval_log.jsonl", "eval", "wandb", "replay", "curve.json", "curve.png"}
-)
-
-
-def is_own(path: PurePath) -> bool:
-    """Tell whether a file's path is one of a run's folder; all that lies in a checkpoint is the checkpoint's."""
-    first, *rest = path.parts
-    if first != CHECKPOINTS:
-        return first in _OWN
-    return bool(rest) and (rest[0].lstrip(".")[:1].isdigit() or (len(rest) == 1 and rest[0] in {LAST, "best"}))
-
+from mstool.training.run_folder import CHECKPOINTS, LAST, MODEL, STATE
 
 # What LeRobot's config of a checkpoint does not know of a run, and the run's facts do.
 TAKEN_OVER = ("eval_freq", "eval_episodes")

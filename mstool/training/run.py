@@ -20,11 +20,12 @@ from mstool.progress import listening
 from mstool.training import checkpoint_sidecar, gate, logs, resume
 from mstool.training.clock import Clock, TimeUp
 from mstool.training.expected import UNDERTRAINED, is_undertrained
-from mstool.training.held_out import BEST, EPISODES, HeldOut, best
+from mstool.training.held_out import EPISODES, HeldOut, best
 from mstool.training.interrupts import Interrupts
 from mstool.training.machine import after_first, rank
 from mstool.training.options import RANDOM, FinetuneOptions
 from mstool.training.prepare import Prepared
+from mstool.training.run_folder import BEST
 from mstool.training.weights import at_hub
 
 OnStep = Callable[[int, float], None]

@@ -23,7 +23,7 @@ from mstool.improvement import prepare as improvement
 from mstool.improvement.options import ImproveOptions
 from mstool.training import prepare as training
 from mstool.training.options import FinetuneOptions
-from mstool.training.resume import is_own
+from mstool.training.run_folder import is_own
 
 
 def test_what_is_read_does_not_lie_in_what_is_replaced(tmp_path):

@@ -1,5 +1,9 @@
-"""Only `mstool/dataset/` knows LeRobot's files: the rest names them by its constants and reads them through it."""
+"""Only `mstool/dataset/` knows LeRobot's files: the rest names them by its constants and reads them through it.
 
+What a run's folder holds is named in one module too.
+"""
+
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mstool.dataset import files
+from mstool.training import run_folder
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "mstool" / "dataset"
@@ -45,3 +50,12 @@ def test_naming_them_imports_nothing_heavy():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("package", ["training", "improvement"])
+def test_what_a_run_s_folder_holds_is_named_in_one_place(package):
+    names = run_folder._OWN - {"wandb", run_folder.EVALUATIONS, run_folder.CHECKPOINTS}
+    home = Path(run_folder.__file__)
+    for path in (path for path in MODULES if path.parent.name == package and path != home):
+        texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        assert not texts & names, path
