@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 
-from mstool.errors import UsageError
+from mstool.errors import UsageError, WrongWordError
 
 # How alike two names must be (`difflib.SequenceMatcher.ratio`): `pi05_libro` and `pi05_libero` are by 0.95.
 ALIKE = 0.7
@@ -35,11 +35,28 @@ def unknown(what: str, name: str, known: Collection[str], option: str) -> UsageE
     """
     near = nearest(name, known)
     hint = f" (did you mean {near!r}?)" if near else ""
-    return UsageError(
-        f"unknown {what} {name!r}{hint}; there are: {', '.join(known)}",
-        fix=f"{option} {near}" if near else f"choose one of these with {option}",
-        change={option: near} if near else None,
-    )
+    said = f"unknown {what} {name!r}{hint}; there are: {', '.join(known)}"
+    if near is None:
+        return UsageError(said, fix=f"choose one of these with {option}")
+    return WrongWordError(said, given=name, instead=near, fix=f"{option} {near}")
+
+
+def no_environment(what: str, name: str, known: Iterable[str]) -> UsageError:
+    """Say that there is no environment of a name, which one was meant, and where they are listed.
+
+    Parameters
+    ----------
+    what
+        Of what kind: `ManiSkill environment`.
+    name, known
+        The name that was given, and those there are.
+
+    """
+    near = nearest(name, known)
+    said = f"there is no {what} {name!r}."
+    if near is None:
+        return UsageError(said, fix="mstool envs")
+    return WrongWordError(f"{said} Did you mean {near}?", given=name, instead=near, fix=f"mstool envs {near}")
 
 
 def _plain(name: str) -> str:

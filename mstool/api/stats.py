@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mstool.api.arguments import PathLike, path_or_none, paths
+from mstool.dataset.locate import locate
 from mstool.norm_stats.check import check_file, read_file
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.output import norm_stats_path, write
@@ -65,6 +66,8 @@ def compute_stats(
     folders = paths(datasets)
     compared, drawn, target = path_or_none(check), path_or_none(plot), path_or_none(output)
     writes = compared is None and not dry_run
+    for folder in folders:
+        locate(folder)
     if writes and folders:
         norm_stats_path(tuple(folders), target, asset_id)
     if compared is not None:

@@ -131,10 +131,7 @@ def _print_problem(result: "CheckResult") -> None:
         out(result.reason)
         return
     for issue in result.issues[:_SHOWN]:
-        seen = f" (found {issue.observed}" if issue.observed else ""
-        wanted = f"{', ' if seen else ' ('}expected {issue.expected}" if issue.expected else ""
-        place = f"{issue.place}: " if issue.place else ""
-        out(f"  {one_line(f'{place}{issue.message}{seen}{wanted}')}{')' if seen or wanted else ''}")
+        out(f"  {one_line(issue.said)}")
     if result.found > _SHOWN:
         out(f"  and {result.found - _SHOWN} more")
     out(f"  why it matters: {result.meaning}")

@@ -66,7 +66,8 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
             benchmark_of(env_id).check_env_id(env_id)
         return envs
     if conventions is None or not conventions.env_ids:
-        raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}")
+        first = next(iter(load_manifest()))
+        raise UsageError("which environment?", fix=f"add --env {first}", change={"--env": first})
     return list(conventions.env_ids)
 
 

@@ -14,13 +14,12 @@ The layouts themselves are `libero`, `droid`, `maniskill` (joint and tcp) and `n
 """
 
 from mstool.defaults import DEFAULT_LAYOUT
-from mstool.errors import UsageError
 from mstool.layouts.base import Camera, Layout, VectorMeaning
 from mstool.layouts.droid import DroidLayout
 from mstool.layouts.libero import LiberoLayout
 from mstool.layouts.maniskill import JointLayout, TcpLayout
 from mstool.layouts.native import NativeLayout
-from mstool.nearest import nearest
+from mstool.nearest import unknown
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout for layout in (LiberoLayout(), DroidLayout(), JointLayout(), TcpLayout(), NativeLayout())
@@ -33,6 +32,4 @@ def get_layout(name: str) -> Layout:
     """Look a layout up; UsageError for an unknown name, with the nearest known one."""
     if name in LAYOUTS:
         return LAYOUTS[name]
-    near = nearest(name, LAYOUTS)
-    hint = f" Did you mean {near!r}?" if near else ""
-    raise UsageError(f"unknown layout {name!r}.{hint} There are: {', '.join(LAYOUTS)}", fix="mstool layouts")
+    raise unknown("layout", name, LAYOUTS, "--layout")

@@ -152,6 +152,7 @@ class Layout(ABC):
             raise UsageError(
                 f"layout {self.name!r} has no meaning in control mode {control_mode!r}",
                 fix=f"use --control-mode {self.control_modes[0]}",
+                change={"--control-mode": self.control_modes[0]},
             )
 
 

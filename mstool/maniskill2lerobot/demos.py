@@ -138,7 +138,7 @@ def _resolve(
         return "hub", benchmark.download(env_id, CACHE / env_id)
     if where is not None:
         if not Path(where).exists():
-            raise UsageError(f"no such file or folder: {where}", fix="give --demos a file, `hub` or `generate`")
+            raise UsageError(f"no such file or folder: {where}", **instead(env_id))
         return "local", Path(where)
     for folder in _local_folders(benchmark, env_id):
         if _holds(benchmark, folder, env_id, episodes):

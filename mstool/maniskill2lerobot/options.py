@@ -122,11 +122,17 @@ def parse_image_size(text: str) -> tuple[int, int]:
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdigit() for part in parts):
         raise UsageError(
-            f"--image-size {text!r} is not a size", fix="use --image-size 256, or HEIGHTxWIDTH as in 180x320"
+            f"--image-size {text!r} is not a size: one is 256, or HEIGHTxWIDTH as in 180x320",
+            fix="--image-size 256",
+            change={"--image-size": 256},
         )
     height, width = int(parts[0]), int(parts[-1])
     if height % 2 or width % 2 or not (16 <= height <= 4096 and 16 <= width <= 4096):
-        raise UsageError(f"--image-size {text!r}: height and width must be even, 16 to 4096", fix="--image-size 256")
+        raise UsageError(
+            f"--image-size {text!r}: height and width must be even, 16 to 4096",
+            fix="--image-size 256",
+            change={"--image-size": 256},
+        )
     return height, width
 
 
@@ -140,5 +146,6 @@ def _views(text: str | None, layout: Layout) -> tuple[str, ...]:
         raise UsageError(
             f"--cameras {text!r}: layout {layout.name!r} has no view {', '.join(unknown) or 'named'}",
             fix=f"choose from --cameras {','.join(own)}, or add --layout native: any view that the environment has",
+            change={"--cameras": ",".join(own)},
         )
     return tuple(camera.view for camera in layout.cameras_of(chosen))

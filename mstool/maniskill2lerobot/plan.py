@@ -69,7 +69,10 @@ def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
     if every:
         return all_tasks()
     if not chosen:
-        raise UsageError("which environment?", fix=f"add --env {next(iter(load_manifest()))}, or --all for all known")
+        first = next(iter(load_manifest()))
+        raise UsageError(
+            "which environment?", fix=f"add --env {first}, or --all for all known", change={"--env": first}
+        )
     return list(dict.fromkeys(env_id for name in chosen for env_id in benchmark_of(name).suite(name)))
 
 

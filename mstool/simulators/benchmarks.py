@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from mstool.errors import UsageError
-from mstool.nearest import nearest
+from mstool.nearest import no_environment
 from mstool.simulators.base import Benchmark, Simulator, SimulatorSpec
 from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.libero.benchmark import Libero
@@ -35,9 +34,5 @@ def known_environments(names: Sequence[str] = ()) -> list[EnvironmentFacts]:
     known = {facts.env_id: facts for benchmark in BENCHMARKS for facts in benchmark.environments()}
     for name in names:
         if name not in known:
-            near = nearest(name, known)
-            hint = f" Did you mean {near}?" if near else ""
-            raise UsageError(
-                f"there is no environment {name!r}.{hint}", fix=f"mstool envs {near}" if near else "mstool envs"
-            )
+            raise no_environment("environment", name, known)
     return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())

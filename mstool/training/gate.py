@@ -78,7 +78,7 @@ def check(options: FinetuneOptions, target: str, fingerprint: str, notify: Notif
         return verdict
     results = list(report.with_status("failed", "error"))
     failed = [
-        f"{result.code} {result.title}: {result.issues[0].message if result.issues else result.reason[-200:]}"
+        f"{result.code} {result.title}: {result.issues[0].said if result.issues else result.reason[-200:]}"
         for result in results
     ]
     more = f"\n  and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""

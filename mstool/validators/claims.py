@@ -174,19 +174,12 @@ def _outcome(results: Sequence[CheckResult]) -> str:
     if not told:
         reasons = dict.fromkeys(result.reason.strip().splitlines()[-1] for result in results if result.reason)
         return f"{UNTESTED}: {'; '.join(reasons)}"
-    doubts = [text for result in told if result.status == "warned" for text in _said(result)]
+    doubts = [
+        text for result in told if result.status == "warned" for text in [issue.said for issue in result.issues[:3]]
+    ]
     notes = doubts or [note.text for result in told for note in result.notes]
     return f"{HOLDS}{'' if not doubts else ', with doubts'}" + (f": {'; '.join(notes)}" if notes else "")
 
 
 def _said(result: CheckResult) -> list[str]:
-    return [
-        (f"{issue.place}: " if issue.place else "")
-        + issue.message
-        + (
-            f" (found {issue.observed}" + (f", expected {issue.expected}" if issue.expected else "") + ")"
-            if issue.observed
-            else ""
-        )
-        for issue in result.issues[:3]
-    ]
+    return [issue.said for issue in result.issues[:3]]

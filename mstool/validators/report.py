@@ -71,6 +71,13 @@ class Issue:
             parts.append(f"frame {self.frame}")
         return ", ".join(part for part in parts if part)
 
+    @property
+    def said(self) -> str:
+        """The place, the message, and what was found where something else was expected."""
+        seen = [f"found {self.observed}" if self.observed else "", f"expected {self.expected}" if self.expected else ""]
+        more = ", ".join(filter(None, seen))
+        return (f"{self.place}: " if self.place else "") + self.message + (f" ({more})" if more else "")
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data; a place that is not known is left out."""
         names = ("message", "severity", "feature", "dimension", "episode", "frame", "observed", "expected")

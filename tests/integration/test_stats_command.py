@@ -131,6 +131,8 @@ def test_pooled_statistics_leave_the_datasets_alone(pickcube, tmp_path, mstool):
         (["{root}", "--check", "no.json"], 2, "no.json: no such file"),
         (["{root}", "--plot", "x.doc"], 2, "--plot"),
         (["{root}", "{root}"], 2, "--output"),
+        (["{root}/meta/info.json"], 2, "info.json is a part of the dataset"),
+        (["/dev/null"], 2, "/dev/null is a file; a dataset is a folder"),
         (["{root}/meta"], 2, "fix: mstool stats {root}\n"),
         (["{root}/.."], 2, "is not a dataset, it holds 1: d"),
         (["{root}", "--horizon", "x"], 2, "--horizon"),

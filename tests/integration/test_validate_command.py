@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from mstool.cli.show import show
 from mstool.cli.validate import validate
 from mstool.errors import MstoolError
+from mstool.validators.show.run import show as draw
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "validate_data"
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -209,6 +210,10 @@ def test_show_of_a_damaged_dataset_is_an_error_with_a_fix(tmp_path):
     shutil.copytree(GOLDEN / "libero", root)
     (root / "data/chunk-000/file-000.parquet").write_bytes(b"PAR1")
     assert run("show", root)[0] == 1
+    shutil.rmtree(root / "data")
+    with pytest.raises(MstoolError) as told:
+        draw(root, output=None)
+    assert told.value.message == f"{root}: no data/chunk-*/file-*.parquet"
 
 
 @pytest.mark.parametrize("broken", [0, 3])

@@ -107,7 +107,7 @@ def test_one_layout_alone(mstool, capsys):
     assert mstool("layouts", "libero") == 0
     assert "droid:" not in capsys.readouterr().out
     assert mstool("layouts", "liberoo") == 2
-    assert "Did you mean 'libero'?" in capsys.readouterr().err
+    assert "did you mean 'libero'?" in capsys.readouterr().err
 
 
 def test_an_error_is_json_too(mstool, capsys, tmp_path):

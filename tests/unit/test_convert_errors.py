@@ -22,7 +22,7 @@ def test_unknown_environment_suggests_the_nearest(mstool, tmp_path, demo_copy, c
     assert convert(mstool, tmp_path, demo_copy, env="PickCub-v1") == 2
     err = capsys.readouterr().err
     assert "there is no ManiSkill environment 'PickCub-v1'. Did you mean PickCube-v1?" in err
-    assert "fix: mstool envs" in err
+    assert "fix: mstool convert --env PickCube-v1 " in err
     assert not (tmp_path / "out").exists()
 
 
@@ -47,8 +47,8 @@ def test_demos_of_another_environment(mstool, tmp_path, demo_copy, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--layout", "libro"], "Did you mean 'libero'"),
-        (["--control-mode", "pd_joint_pos"], "fix: use --control-mode pd_ee_delta_pose"),
+        (["--layout", "libro"], "did you mean 'libero'"),
+        (["--control-mode", "pd_joint_pos"], "--control-mode pd_ee_delta_pose"),
         (["--image-size", "big"], "is not a size"),
         (["--image-size", "255"], "must be even"),
         (["--cameras", "base,rear"], "has no view rear"),

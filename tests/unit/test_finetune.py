@@ -5,6 +5,9 @@ import logging
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mstool.api.finetune import finetune
@@ -495,3 +498,14 @@ class TestPlan:
         assert mstool("finetune", dataset, "--output", tmp_path / "run" / "notes.txt" / "run") == 2
         assert "notes.txt is a file" in capsys.readouterr().err
         assert (tmp_path / "run" / "notes.txt").is_file()
+
+
+def test_what_is_not_valid_is_told_with_its_place(dataset):
+    (path,) = (dataset / "data").rglob("*.parquet")
+    table = pq.read_table(path)
+    actions = np.stack(table["action"].to_pylist()).astype(np.float32)
+    actions[5, 2] = np.nan
+    column = pa.array(actions.tolist(), table.schema.field("action").type)
+    pq.write_table(table.set_column(table.column_names.index("action"), "action", column), path)
+    with pytest.raises(DataError, match=r"action\[2\], episode 0, frame 5: a value is not finite \(found nan\)"):
+        gate.check(options(dataset=dataset), "lerobot", content_hash(dataset))

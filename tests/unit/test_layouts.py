@@ -103,7 +103,7 @@ def test_droid_units():
 
 
 def test_unknown_layout_names_the_nearest():
-    with pytest.raises(UsageError, match="Did you mean 'libero'"):
+    with pytest.raises(UsageError, match="did you mean 'libero'"):
         get_layout("libro")
 
 

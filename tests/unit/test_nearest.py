@@ -41,16 +41,21 @@ def test_an_environment_that_is_none(mstool, capsys, tmp_path):
 def test_an_unknown_name_is_told_with_the_nearest_and_those_there_are():
     error = unknown("network", "smal", ("base", "small"), "--network")
     assert error.message == "unknown network 'smal' (did you mean 'small'?); there are: base, small"
-    assert (error.fix, error.change) == ("--network small", {"--network": "small"})
+    assert (error.fix, error.given, error.instead) == ("--network small", "smal", "small")
     error = unknown("network", "x", ("base", "small"), "--network")
     assert error.message == "unknown network 'x'; there are: base, small"
-    assert (error.fix, error.change) == ("choose one of these with --network", None)
+    assert error.fix == "choose one of these with --network"
 
 
 @pytest.mark.parametrize(
     ("words", "said", "fix"),
     [
         ("finetune d --network smal --json", "unknown network 'smal'", "mstool finetune d --json --network small"),
+        ("layouts lbero", "did you mean 'libero'?", "mstool layouts libero"),
+        ("envs PickCub-v1", "Did you mean PickCube-v1?", "mstool envs PickCube-v1"),
+        ("eval --policy random --env=PickCub-v1", "Did you mean", "mstool eval --policy random --env=PickCube-v1"),
+        ("convert -n 3", "which environment?", "mstool convert -n 3 --env PickCube-v1"),
+        ("convert -e PickCube-v1 --image-size 65", "even", "mstool convert -e PickCube-v1 --image-size 256"),
         ("finetune d --network x", "unknown network 'x'; there are: base, small", "mstool finetune d"),
         ("finetune d --compile=of --lr 0", "unknown compile 'of'", "mstool finetune d --compile off"),
         ("convert -e PickCube-v1 --goal hiden", "unknown goal 'hiden'", "mstool convert -e PickCube-v1 --goal hidden"),

@@ -261,7 +261,7 @@ def test_configs():
     for name, facts in expected.items():
         config = find_config(name)
         assert (config.horizon, format_mask(config.delta), config.quantiles) == facts
-    with pytest.raises(UsageError, match="known: pi05_libero") as caught:
+    with pytest.raises(UsageError, match="there are: pi05_libero") as caught:
         find_config("pi05_liberoo")
     assert "pi05_libero" in caught.value.fix
 

@@ -4,8 +4,7 @@ import gc
 import logging
 from functools import cache
 
-from mstool.errors import UsageError
-from mstool.nearest import nearest
+from mstool.nearest import no_environment
 from mstool.simulators.maniskill.devices import keep_renderer
 
 # SAPIEN opens no device before it renders (`devices.py`), and nothing here asks CUDA for one.
@@ -40,10 +39,5 @@ def env_ids() -> list[str]:
 def check_env_id(env_id: str) -> None:
     """Raise UsageError, with the name that was meant, unless ManiSkill registers `env_id`."""
     known = env_ids()
-    if env_id in known:
-        return
-    near = nearest(env_id, known)
-    hint = f" Did you mean {near}?" if near else ""
-    raise UsageError(
-        f"there is no ManiSkill environment {env_id!r}.{hint}", fix=f"mstool envs {near}" if near else "mstool envs"
-    )
+    if env_id not in known:
+        raise no_environment("ManiSkill environment", env_id, known)

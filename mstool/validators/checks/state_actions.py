@@ -98,7 +98,9 @@ class Finite(Check):
                 if bad.size:
                     frame, dim = map(int, bad[0])
                     yield Issue(
-                        f"{len(bad)} values are not finite, the first",
+                        "a value is not finite"
+                        if len(bad) == 1
+                        else f"{len(bad)} values are not finite, first this one",
                         feature=name,
                         episode=rows.episode,
                         frame=frame,

@@ -83,7 +83,8 @@ def show(
         row = _episode(data, episode)
         files = _write(data, row, output, rerun, notify) if output is not None else ()
     except Unavailable as why:
-        raise DataError(f"{root}: {why}", fix=f"mstool validate {quoted(root)} --against maniskill") from why
+        said = str(why).removeprefix(f"{root}: ")
+        raise DataError(f"{root}: {said}", fix=f"mstool validate {quoted(root)} --against maniskill") from why
     return Shown(facts, row.index, files)
 
 
