@@ -80,7 +80,8 @@ def _training(run: Mapping[str, Any], conventions: Conventions | None, config: M
     rows += [("improved", f"on {improved['episodes']} episodes of its own")] if improved else []
     rows += [("tool", f"mstool {markdown_text(str(run.get('mstool')))}")]
     table = _table(("what", "how"), rows)
-    short = not improved and is_undertrained(config, -math.inf if loss is None else loss)
+    seen = (-math.inf if loss is None else loss), trained.get("epochs", math.inf)
+    short = not improved and is_undertrained(config, *seen)
     return f"{table}\n\n{UNDERTRAINED.capitalize()}." if short else table
 
 

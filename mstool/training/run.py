@@ -144,7 +144,9 @@ def finetune(
         last,
         time.monotonic() - started,
         best(options.output),
-        undertrained=is_undertrained(prepared.plan.config["policy"], last.get("loss", math.inf)),
+        undertrained=is_undertrained(
+            prepared.plan.config["policy"], last.get("loss", math.inf), last.get("epochs", 0.0)
+        ),
     )
 
 

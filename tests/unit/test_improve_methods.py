@@ -235,7 +235,8 @@ def test_recorded_networks_learn_as_eager_ones(base, kind):
         chunks, _ = acted(lambda eps, cuda=cuda: base.draw(base.expert, eps, *cuda), noise, *cuda)
         learnt[recorded] = losses, chunks.cpu()
     for one, other in zip(*(losses for losses, _ in learnt.values()), strict=True):
-        assert one == pytest.approx(other, rel=3e-2, abs=2e-3)
+        # The actor's is a difference of terms of about 1, which bfloat16 tells apart to 1/256.
+        assert one == pytest.approx(other, rel=3e-2, abs=5e-3)
     torch.testing.assert_close(learnt[True][1], learnt[False][1], atol=2e-2, rtol=0)
 
 
