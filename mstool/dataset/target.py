@@ -38,10 +38,12 @@ def check_target(root: Path, *, overwrite: bool) -> None:
     ------
     UsageError
         `root` exists (and `overwrite` is False, or it is not a dataset, or holds something else besides), or the folder
-        it belongs into cannot be written to.
+        it belongs into cannot be written to, or is a dataset.
 
     """
     writable_folder(root, "--output", beside=True)
+    if not _is_ours(root):
+        refuse_in_dataset(root, "--output", "new")
     if not root.exists() or not any(root.iterdir()):
         return
     if not _is_ours(root):

@@ -213,6 +213,7 @@ def _check_unseen(env_id: str, seeds: range, conventions: Conventions) -> None:
     raise UsageError(
         f"{env_id}: {len(seen)} of the {len(seeds)} seeds were trained on ({shown}): success there says little",
         fix=other or f"add --seed-start {start}" + (f" --episodes {count}" if count < len(seeds) else ""),
+        change=None if other else {"--seed-start": start, **({"--episodes": count} if count < len(seeds) else {})},
     )
 
 

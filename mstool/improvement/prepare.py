@@ -8,6 +8,7 @@ from typing import Any
 
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.locate import is_dataset
+from mstool.dataset.target import refuse_in_dataset
 from mstool.dataset.view import DatasetView
 from mstool.errors import UsageError
 from mstool.evaluation.plan import EvalTask, choose_envs, dataset_prompts, plan_task
@@ -143,6 +144,7 @@ def prepare(options: ImproveOptions) -> Prepared:
 
 def _check_output(options: ImproveOptions, output: Path) -> None:
     writable_folder(output, "--output", beside=True)
+    refuse_in_dataset(output, "--output", "run")
     check_no_training(output)
     if options.resume and not resumable(output):
         raise UsageError(

@@ -4,6 +4,7 @@ base         what a simulator and a benchmark are for everybody else
 protocol     how others evaluate in one
 demos        what a demo is, and a file of them
 hdf5         files of demos read within bounds
+hdf5_writing written, where the disk may be full
 environments what is known of an environment without building it
 film         an episode's pictures, one frame or many at a time
 benchmarks   those there are, and which of them has an environment

@@ -12,6 +12,7 @@ from mstool.errors import DataError
 from mstool.folders import alone, made
 from mstool.simulators.demos import Attempt
 from mstool.simulators.hdf5 import UNREADABLE, open_h5
+from mstool.simulators.hdf5_writing import HeldFile
 
 _NAME = "seed_{}.hdf5"
 # What another run does with the demos' place, for who is refused meanwhile.
@@ -27,7 +28,7 @@ def write_attempt(folder: Path, attempt: Attempt, fill: Callable[[h5py.File], No
     """Write one; `fill` adds the demo of a solved one, and of a failure only that it was one is kept."""
     aside = folder / f".{uuid4().hex}"
     try:
-        with h5py.File(aside, "w") as file:
+        with HeldFile(aside) as file:
             file.attrs.update({name: getattr(attempt, name) for name in ("seed", "steps", "failure", "left_out")})
             if attempt.success:
                 fill(file)

@@ -6,6 +6,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from mstool.errors import MstoolError
+from mstool.paths import explain
 from mstool.processes import exit_words, kill_worker, start_worker
 from mstool.simulators.demos import Attempt
 
@@ -97,8 +98,13 @@ def serve_seeds(pipe: Connection, make: Callable[[], AbstractContextManager[Atte
         pipe.send(None)
     except MstoolError as error:
         pipe.send(error)
-    except (EOFError, OSError):
+    except (EOFError, ConnectionError):
         pass  # the one who asked is gone
+    except OSError as error:
+        said = explain(error, ())
+        if said is None:
+            raise
+        pipe.send(said)
 
 
 def _send(pipe: Connection, seed: int | None) -> None:

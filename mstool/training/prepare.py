@@ -8,6 +8,7 @@ from mstool.dataset.conventions import load_conventions
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.locate import locate
 from mstool.dataset.record import read_record
+from mstool.dataset.target import refuse_in_dataset
 from mstool.dataset.training import VERSION, read_facts
 from mstool.errors import UsageError, together
 from mstool.folders import check_no_training, check_nothing_else, check_spared
@@ -131,6 +132,7 @@ def check_output(options: FinetuneOptions) -> None:
     """
     output = options.output
     writable_folder(output, "--output", beside=True, fix=options.command(output="runs/ANOTHER"))
+    refuse_in_dataset(output, "--output", "run")
     if rank() > 0:
         return
     check_no_training(output)

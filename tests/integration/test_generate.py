@@ -1,6 +1,9 @@
 """Demos that the planner makes: equal to ManiSkill's own, whole, and a function of the seed alone."""
 
 import json
+import os
+import subprocess
+import sys
 from functools import cache
 from itertools import islice, product
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any, ClassVar
 import h5py
 import numpy as np
 import pytest
+from support import forked
 from support.processes import die
 from support.proofs import some
 
@@ -359,6 +363,27 @@ def test_two_runs_do_not_make_the_same_demos(fake: type[FakeRecorder], tmp_path:
 
     fake.attempt = second  # type: ignore[method-assign]
     assert generate_demos("PickCube-v1", episodes=1, out_dir=tmp_path / "out").seeds == (0,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs the right to mount a small file system")
+def test_a_full_disk_is_said_and_what_was_attempted_is_kept(tmp_path: Path) -> None:
+    (disk := tmp_path / "disk").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    words = ["demos", "generate", "--env", "PushCube-v1", "-n", "4", "--workers", "2", "--output", str(disk / "demos")]
+    line = [sys.executable, "-m", "mstool.cli", *words]
+    try:
+        done = forked.run(line, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith("error: the disk is full\nfix: free space and run the same command again\n")
+        assert "Traceback" not in done.stderr
+        assert list(disk.glob(".demos.work/*/seed_*.hdf5"))
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        forked.run(line, capture_output=True, text=True, check=True)
+        assert {path.name for path in disk.iterdir()} == {"demos"}
+        assert len(read_demos(disk / "demos")) == 4
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_failed_replacement_puts_the_old_pair_back(

@@ -23,6 +23,7 @@ from mstool.improvement import prepare as improvement
 from mstool.improvement.options import ImproveOptions
 from mstool.training import prepare as training
 from mstool.training.options import FinetuneOptions
+from mstool.training.publish import export_policy
 from mstool.training.run_folder import is_own
 
 
@@ -84,6 +85,23 @@ def test_a_dataset_with_something_else_in_its_folder_is_not_replaced(tmp_path):
     (both / "v2.1" / "x").write_text("")
     with pytest.raises(UsageError, match=r"both holds v2.1/x"):
         check_target(both, overwrite=True)
+
+
+def test_nothing_is_written_into_a_dataset(tmp_path):
+    root = folder(tmp_path / "data")
+    folder(root / "meta", "info.json")
+    inside = root / "x" / "y"
+    finetune = FinetuneOptions(dataset=root, policy="flow", output=inside)
+    for write, purpose in (
+        (lambda: check_target(inside, overwrite=True), "new"),
+        (lambda: training.check_output(finetune), "run"),
+        (lambda: improvement._check_output(ImproveOptions("runs/y", output=inside), inside), "run"),
+        (lambda: export_policy(root, inside, results=None, overwrite=True), "policy"),
+    ):
+        with pytest.raises(UsageError, match=r"--output .* lies in the LeRobot dataset .*data") as told:
+            write()
+        assert told.value.change == {"--output": tmp_path / f"data-{purpose}"}
+    assert not inside.parent.exists()
 
 
 def test_what_is_of_a_run_and_what_lies_beside():

@@ -10,6 +10,7 @@ from pathlib import Path
 from mstool.contract import Storage, Version, VideoProfile
 from mstool.dataset.files import HISTOGRAMS_FILE
 from mstool.dataset.info import read_info
+from mstool.dataset.locate import locate
 from mstool.dataset.record import read_record
 from mstool.dataset.target import check_target, locked, refuse_nested, work_folder
 from mstool.errors import DataError, UsageError
@@ -52,6 +53,7 @@ def export(
         The dataset is damaged.
 
     """
+    locate(source)
     refuse_nested(root, [source])
     check_target(root, overwrite=overwrite)
     info = read_info(source)
@@ -123,6 +125,8 @@ def merge(
         raise UsageError("merge joins at least two datasets", fix=shlex.join(words))
     if len({source.resolve() for source in sources}) < len(sources):
         raise UsageError("the same dataset is given twice", fix="name each dataset once")
+    for source in sources:
+        locate(source)
     refuse_nested(root, sources)
     check_target(root, overwrite=overwrite)
     if drop or rename or any(is_elsewhere(source) for source in sources):

@@ -27,6 +27,7 @@ from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.capacity import auto_workers
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout
 from mstool.simulators.enough import coming, failures, take_enough, told_of_interrupts
+from mstool.simulators.hdf5_writing import check_room
 from mstool.simulators.libero.attempts import copy_attempt, write_attempt
 from mstool.simulators.libero.demos import RECORDED, SUFFIX
 from mstool.simulators.libero.environment import SAMPLED, LiberoSimulator, check_seed
@@ -208,6 +209,7 @@ def _serve(pipe: Connection, env_id: str, work: Path) -> None:
 
 def _put_together(env_id: str, source: str, work: Path, solved: list[Attempt], made: Path) -> None:
     task = find_task(env_id)
+    check_room(work, (attempt_file(work, each.seed) for each in solved))
     with h5py.File(made, "w") as file:
         data = file.create_group("data")
         data.attrs["bddl_file_name"] = f"{task.suite}/{task.name}.bddl"

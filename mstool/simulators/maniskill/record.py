@@ -12,6 +12,7 @@ import h5py
 from mstool.json_files import load_json
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Rollout
+from mstool.simulators.hdf5_writing import HeldFile
 from mstool.simulators.maniskill.build import build_env
 from mstool.simulators.maniskill.robots import as_maniskill_action
 from mstool.simulators.maniskill.solve import (
@@ -61,14 +62,20 @@ class _Recorder:
             source_type=source_type,
             source_desc=source,
         )
+        self._env._h5_file.close()
+        self._env._h5_file = HeldFile(folder / "trajectory.h5")
 
     def copy_last(self, file: h5py.File) -> None:
-        """Copy the last episode that was kept: its arrays as `trajectory`, what the listing says as JSON, `listing`."""
+        """Hand the last episode on: its arrays as `trajectory`, what the listing says as JSON, `listing`."""
         document = load_json(self._json)
         document["env_info"]["env_kwargs"] = self._kwargs
         document["episodes"] = document["episodes"][-1:]
-        self._env._h5_file.copy(f"traj_{document['episodes'][0]['episode_id']}", file, name="trajectory")
+        name = f"traj_{document['episodes'][0]['episode_id']}"
+        self._env._h5_file.copy(name, file, name="trajectory")
         file["listing"] = json.dumps(document)
+        # It is kept there now.
+        del self._env._h5_file[name]
+        self._env._json_data["episodes"].clear()
 
     def close(self) -> None:
         """Finish both files."""

@@ -14,6 +14,7 @@ from mstool.simulators.attempt_files import attempt_file, write_attempt
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Rollout
 from mstool.simulators.hdf5 import open_h5
+from mstool.simulators.hdf5_writing import check_room
 from mstool.simulators.maniskill.record import DemoRecorder, RolloutRecorder
 from mstool.simulators.maniskill.registry import WORKER_IMPORTS
 from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
@@ -106,6 +107,8 @@ def put_together(work: Path, solved: Sequence[Attempt], folder: Path) -> None:
     """Write the solved attempts as one pair of files into `folder`: the same bytes, whoever recorded which of them."""
     episodes: list[dict[str, Any]] = []
     listing: dict[str, Any] = {}
+    # Taking the first steps away writes the rest once more.
+    check_room(folder, (attempt_file(work, each.seed) for each in solved for _ in range(2 if each.left_out else 1)))
     with h5py.File(folder / FILES[0], "w") as target:
         for number, attempt in enumerate(solved):
             with open_h5(attempt_file(work, attempt.seed)) as file:
