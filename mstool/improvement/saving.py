@@ -15,16 +15,20 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
+from mstool.errors import DataError
 from mstool.improvement.method import Method
 from mstool.improvement.policy_files import PolicyFiles
 from mstool.improvement.replay import Replay
 from mstool.training.run_folder import BEST, CHECKPOINTS, LAST, MODEL, REPLAY, STATE
 
 _STATE_FILE = "improve.pt"
+# Of what a state holds: another one cannot be gone on from. Since 2 rounds say who played.
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Saver:
         shutil.rmtree(aside, ignore_errors=True)
         try:
             (aside / STATE).mkdir(parents=True)
-            torch.save({"method": method.state(), "added": own.added, **state}, aside / STATE / _STATE_FILE)
+            whole = {"format": _FORMAT, "method": method.state(), "added": own.added, **state}
+            torch.save(whole, aside / STATE / _STATE_FILE)
             self.policy.write(method, player, aside / MODEL, episodes)
         except BaseException:  # a full disk
             shutil.rmtree(aside, ignore_errors=True)
@@ -109,10 +114,27 @@ def replay_files(output: Path) -> list[tuple[int, int, Path]]:
 
 
 def read_state(output: Path) -> dict[str, Any]:
-    """Return what the last checkpoint keeps: the method's state, `added` rows, and what `Saver.save` was given."""
+    """Return what the last checkpoint keeps: the method's state, `added` rows, and what `Saver.save` was given.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, or another version wrote it.
+
+    """
     kept = output / CHECKPOINTS / LAST / STATE / _STATE_FILE
-    state: dict[str, Any] = torch.load(kept, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(kept, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise _lost(f"{kept} is damaged") from error
+    if state.get("format") != _FORMAT:
+        raise _lost(f"{output} was begun by another version of mstool")
     return state
+
+
+def _lost(said: str) -> DataError:
+    change = {"--resume": None, "--output": "runs/ANOTHER"}
+    return DataError(f"{said}: the run cannot go on", fix="begin another run", change=change)
 
 
 def load_rows(output: Path, own: Replay, added: int) -> None:

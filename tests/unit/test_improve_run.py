@@ -16,7 +16,7 @@ from torch import nn
 
 from mstool.api.improve import improve
 from mstool.cli.improve import improve as command
-from mstool.errors import MstoolError, UsageError
+from mstool.errors import DataError, MstoolError, UsageError
 from mstool.evaluation.plan import EvalTask
 from mstool.improvement import schedule as schedules
 from mstool.improvement.began import asked, check_left, check_unchanged, taken_over
@@ -331,3 +331,17 @@ def test_a_loss_or_a_gradient_that_is_not_finite_changes_no_weight(broken):
     assert torch.equal(method.net.weight, before)
     assert math.isfinite(method.step("net", method.net(torch.ones(1, 1)).square().sum()))
     assert not torch.equal(method.net.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [(b"PK\x03\x04 half a file", "is damaged"), (b"", "is damaged"), ({"points": []}, "another version")],
+    ids=["damaged", "empty", "older"],
+)
+def test_a_state_that_cannot_be_gone_on_from_is_told(tmp_path, kept, said):
+    path = tmp_path / "checkpoints/last/training_state/improve.pt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(kept) if isinstance(kept, bytes) else torch.save(kept, path)
+    with pytest.raises(DataError, match=f"{said}.*cannot go on") as told:
+        read_state(tmp_path)
+    assert told.value.change == {"--resume": None, "--output": "runs/ANOTHER"}
