@@ -17,10 +17,10 @@ def nothing_kept(batches: Sequence[Batch], dropped: Mapping[str, int]) -> Mstool
     env_id = batches[0].recipe.env_id
     others = benchmark_of(env_id).other_demos(env_id)
     advice = from_states(batches, dropped)
-    change: dict[str, object] = {}
+    change: dict[str, object] | None = None
     if 2 * dropped.get(TIMEOUT, 0) >= _asked(batches):
-        change = {"--horizon": _long_enough(batches)}
-        advice = f"--horizon {change['--horizon']}"
+        horizon = _long_enough(batches)
+        change, advice = {"--horizon": horizon}, f"--horizon {horizon}"
     return MstoolError(
         f"none of the {_asked(batches)} demos led to success: {reasons}",
         fix=f"{advice}; or convert other demos: {others}" if advice else others,
