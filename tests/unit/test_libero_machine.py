@@ -30,6 +30,10 @@ def machine(monkeypatch):
         monkeypatch.setenv("MUJOCO_GL", asked)
         monkeypatch.setattr("ctypes.util.find_library", lambda name: f"lib{name}.so" if name in libraries else None)
         monkeypatch.setattr(gl, "egl_devices", lambda: devices)
+        monkeypatch.setattr("ctypes.CDLL", no_such_file)
+
+    def no_such_file(name):
+        raise OSError(name)
 
     return there
 
@@ -83,6 +87,33 @@ def test_a_machine_that_cannot_render_is_told_what_to_install(machine, monkeypat
     with pytest.raises(SetupError, match=why) as caught:
         gl.choose_gl()
     assert caught.value.fix.endswith("apt-get install -y libegl1 libegl-mesa0 libgl1")
+
+
+@pytest.mark.parametrize(
+    ("libraries", "devices", "asked", "said", "fix"),
+    [
+        (("EGL",), (SOFTWARE,), "osmesa", "MUJOCO_GL=osmesa: OSMesa is not on this machine; without it, egl", ""),
+        (("EGL", "OSMesa"), (), "egl", "MUJOCO_GL=egl: EGL has no device to draw on; without it, osmesa", ""),
+        (("EGL",), (SOFTWARE,), "foo", "MUJOCO_GL=foo: LIBERO renders through egl or osmesa; without it, egl", ""),
+        # MuJoCo's own word for a screen.
+        (("OSMesa",), (), "glfw", "MUJOCO_GL=glfw: LIBERO renders through egl or osmesa; without it, osmesa", ""),
+        ((), (), " OSMesa", "MUJOCO_GL=osmesa: OSMesa is not on this machine$", "; apt-get install -y libegl1"),
+    ],
+)
+def test_a_word_of_the_user_is_looked_for_like_one_found(machine, monkeypatch, libraries, devices, asked, said, fix):
+    machine(*libraries, devices=devices, asked=asked)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name == "apt-get" else None)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    for ask in (gl.choose_gl, gl.render_backend):
+        with pytest.raises(SetupError, match=said) as caught:
+            ask()
+        assert caught.value.fix.startswith(f"unset MUJOCO_GL{fix}")
+
+
+def test_a_library_that_no_linker_knows_is_loaded_by_its_name(machine, monkeypatch):
+    machine(asked="osmesa")
+    monkeypatch.setattr("ctypes.CDLL", lambda name: name)
+    assert gl.choose_gl() == "osmesa"
 
 
 def test_without_a_library_there_are_no_devices(monkeypatch):

@@ -14,7 +14,7 @@ from pathlib import Path
 from mstool.atomic import replace_text
 from mstool.errors import SetupError
 from mstool.installation import data_command
-from mstool.simulators.libero.gl import choose_gl
+from mstool.simulators.libero.gl import choose_gl, packages_command
 from mstool.simulators.libero.tasks import package
 
 # A folder of the user's with LIBERO's assets, in place of any other.
@@ -69,10 +69,11 @@ def load_libero() -> None:
             import libero.libero
             import libero.libero.envs
     except (ImportError, AttributeError) as error:
-        if "EGL" not in str(error) and "OSMesa" not in str(error):
+        # Of PyOpenGL's words, the last is what becomes of a libGL that is not there.
+        if not any(word in str(error) for word in ("EGL", "OSMesa", "glGetError")):
             raise
         raise SetupError(
-            f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix="mstool doctor"
+            f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix=packages_command()
         ) from error
     finally:
         logging.disable(logging.NOTSET)
