@@ -90,6 +90,25 @@ def test_a_wrong_name_is_told_with_the_right_ones(name, problem):
 
 
 @needs_libero
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [
+        ("libero_spatia/2", "libero_spatial/2"),
+        ("libero_objec/12", "libero_object/0"),
+        ("libero", "libero_spatial"),
+        ("libero_spatial/12", "libero_spatial/0"),
+        ("libero_spatial/2,libero_spatial/3", "libero_spatial/2"),
+    ],
+)
+def test_a_wrong_name_is_mended_in_the_whole_command(mstool, tmp_path, capsys, given, instead):
+    words = ("demos", "generate", "--env", "{}", "--episodes", "1", "--output", str(tmp_path / "x"))
+    assert mstool(*(word.format(given) for word in words)) == 2
+    err = capsys.readouterr().err
+    assert f"fix: {' '.join(('mstool', *words)).format(instead)}\n" in err
+    assert ("per call" in err) is ("," in given)
+
+
+@needs_libero
 def test_episodes_are_its_initial_states():
     (task,) = plan_tasks(["libero_spatial/3"], None, seeds=range(50))
     assert task.horizon == 220
