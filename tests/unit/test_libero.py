@@ -200,8 +200,31 @@ def test_the_log_has_to_the_bit_where_a_demo_begins_that_no_seed_gives(tmp_path)
 def test_a_folder_of_a_suite_is_asked_for_one_task(tmp_path):
     write_demos(tmp_path / "libero_spatial" / f"{tasks.find_task('libero_spatial/3').name}_demo.hdf5")
     assert LiberoDemos(tmp_path, "libero_spatial/3").env_id == "libero_spatial/3"
-    with pytest.raises(DataError, match="holds no files of demos, not pick_up"):
+    with pytest.raises(DataError, match="holds demos of libero_spatial/3, not of libero_spatial/4") as caught:
         LiberoDemos(tmp_path, "libero_spatial/4")
+    assert caught.value.change == {"--env": "libero_spatial/3"}
+
+
+@needs_libero
+def test_a_folder_without_the_demos_that_are_wanted_says_what_it_holds(mstool, tmp_path, capsys):
+    line = ["convert", "--env", "libero_object/0", "--output", str(tmp_path / "out"), "--demos", str(tmp_path / "in")]
+
+    def told():
+        assert mstool(*line) == 1
+        return capsys.readouterr().err
+
+    generate = f"fix: mstool {' '.join(line[:-2])} --demos generate\n"
+    (tmp_path / "in").mkdir()
+    assert f"error: {tmp_path}/in is empty\n{generate}" in told()
+    (tmp_path / "in/notes.txt").touch()
+    assert f"error: {tmp_path}/in holds no demos of LIBERO's: no file *_demo.hdf5\n{generate}" in told()
+    folder = tmp_path / "in/libero_spatial"
+    write_demos(folder / f"{tasks.find_task('libero_spatial/2').name}_demo.hdf5")
+    err = told()
+    assert f"{tmp_path}/in holds demos of libero_spatial/2, not of libero_object/0\n" in err
+    assert err.endswith(f"--demos {tmp_path}/in --env libero_spatial/2\n")
+    write_demos(folder / "mine_demo.hdf5")
+    assert f"holds demos of mine_demo.hdf5, libero_spatial/2, not of libero_object/0\n{generate}" in told()
 
 
 @needs_libero
