@@ -14,6 +14,7 @@ from mstool.errors import DataError, SetupError, UsageError
 from mstool.evaluation.plan import choose_envs, choose_protocol, plan_tasks
 from mstool.evaluation.scene import Scene
 from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.episode.shard import as_lists
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.simulators.benchmarks import benchmark_of
@@ -203,6 +204,26 @@ def test_a_folder_of_a_suite_is_asked_for_one_task(tmp_path):
     with pytest.raises(DataError, match="holds demos of libero_spatial/3, not of libero_spatial/4") as caught:
         LiberoDemos(tmp_path, "libero_spatial/4")
     assert caught.value.change == {"--env": "libero_spatial/3"}
+
+
+@needs_libero
+def test_no_demos_are_announced_where_there_is_no_expert(mstool, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert mstool("convert", "--env", "libero_goal/0", "--output", "out") == 2
+    err = capsys.readouterr().err
+    assert "there is no scripted expert for libero_goal/0" in err
+    assert err.endswith("fix: mstool convert --env libero_goal/0 --output out --demos hub\n")
+    assert "generating" not in err
+
+
+@needs_libero
+def test_a_scripted_expert_is_announced_as_that(monkeypatch, tmp_path):
+    said = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mstool.simulators.libero.benchmark.generate_demos", lambda *_, **__: None)
+    with pytest.raises(DataError):
+        open_demos("libero_object/0", "generate", episodes=3, notify=said.append)
+    assert said[0].startswith("demos: generating 3 with a scripted expert, from seed 1000, into data/demos/")
 
 
 @needs_libero
