@@ -50,7 +50,7 @@ def convert(
     keep_noops: bool = False,
     overwrite: bool = False,
 ) -> list[ConvertReport]:
-    """Replay ManiSkill demos into a LeRobot dataset: RGB views, state, actions, exact norm stats.
+    """Replay demos of ManiSkill or LIBERO into a LeRobot dataset: RGB views, state, actions, exact norm stats.
 
     Parameters
     ----------
@@ -60,7 +60,8 @@ def convert(
     every
         The ten Panda tasks that demos can be generated of, in the place of `env`.
     demos
-        A ManiSkill .h5 or its folder, "hub" or "generate"; by default the local cache, else the hub, else generated.
+        ManiSkill's .h5, LIBERO's _demo.hdf5, or its folder, "hub" or "generate"; by default the local cache,
+        else the hub, else generated.
     episodes
         How many demos per environment; None takes all, of generated ones 10.
     seed

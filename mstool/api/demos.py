@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mstool.api.arguments import PathLike, path_or_none
 from mstool.dataset.target import refuse_in_dataset
-from mstool.errors import UsageError
+from mstool.errors import UsageError, WrongWordError
 from mstool.evaluation.demos import generate as record_policy
 from mstool.evaluation.policies.checkpoint import GENERATE
 from mstool.evaluation.request import EvalRequest
@@ -88,6 +88,14 @@ def generate(
             raise UsageError(f"{', '.join(used)}: for policies", fix="leave it out, or add --policy runs/NAME")
         if env is None:
             raise UsageError("missing option '--env' / '-e'", fix="mstool demos generate --help")
+        if "," in env:
+            first = next((name.strip() for name in env.split(",") if name.strip()), "")
+            raise WrongWordError(
+                f"demos of one environment, or of one suite, are generated per call, and these are {env}",
+                given=env,
+                instead=first,
+                fix=f"mstool demos generate --env {first}",
+            )
         kind = f"motionplanning-{robot}" if robot else "motionplanning"
         return [
             benchmark_of(task).generate(

@@ -23,6 +23,8 @@ Examples:
 
     mstool convert --env PickCube-v1,StackCube-v1 --format both --output data/two_tasks
 
+    mstool convert --env libero_spatial --demos data/demos --format both
+
     mstool convert --all --per-task --episodes 50
 
     mstool convert --env PickCube-v1 --executor ray --ray-address head:6379 --output /shared/data/pick
@@ -32,7 +34,9 @@ Examples:
 def convert(
     env: Annotated[
         list[str] | None,
-        typer.Option("--env", "-e", help="ManiSkill environment, as PickCube-v1; several by comma, or repeated."),
+        typer.Option(
+            "--env", "-e", help="Environment, as PickCube-v1, libero_spatial/2, or a suite; several by comma."
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="The ten Panda tasks that demos can be generated of (mstool demos list).")
@@ -67,7 +71,7 @@ def convert(
     overwrite: opt.Overwrite = False,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Replay ManiSkill demos into a LeRobot dataset: RGB views, 8D state, actions, exact norm stats."""
+    """Replay demos of ManiSkill or LIBERO into a LeRobot dataset: RGB views, 8D state, actions, exact norm stats."""
     from mstool.api.convert import convert as run
 
     reports = run(

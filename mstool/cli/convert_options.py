@@ -8,8 +8,9 @@ import typer
 Demos = Annotated[
     str | None,
     typer.Option(
-        help="A ManiSkill .h5 (or the folder that holds it), `hub`, or `generate`; for several environments a folder "
-        "with one folder per environment. Default: local cache, else the hub if it answers quickly, else generate.",
+        help="ManiSkill's .h5, LIBERO's _demo.hdf5 (or the folder that holds it), `hub`, or `generate`; for several "
+        "environments a folder with one folder per environment. Default: local cache, else the hub if it answers "
+        "quickly, else generate.",
     ),
 ]
 Episodes = Annotated[

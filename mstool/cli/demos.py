@@ -36,7 +36,8 @@ def generate(
         None,
         "--env",
         "-e",
-        help="ManiSkill environment, for example PickCube-v1; with --policy by default the one it was trained on.",
+        help="One environment, as PickCube-v1 or libero_spatial/2, or a suite of LIBERO; with --policy by default the "
+        "one it was trained on.",
     ),
     policy: str | None = typer.Option(
         None,

@@ -39,11 +39,14 @@ def _with_the_one_meant(error: WrongWordError, words: Sequence[str]) -> str:
 
 
 def _replaced(word: str, error: WrongWordError) -> str:
-    """Replace the given path or name in `DATASET`, `--dataset=DATASET` or `replay:DATASET`."""
+    """Replace the given path or name in `DATASET`, `--dataset=DATASET`, `replay:DATASET` or `ONE,ANOTHER`."""
     for start in ("", "=", ":"):
         before, mark, given = word.partition(start) if start else ("", "", word)
         if given and Path(given) == Path(error.given):
             return f"{before}{mark}{error.instead}"
+        names = given.split(",")
+        if given and str(error.given) in names:
+            return before + mark + ",".join(str(error.instead) if each == str(error.given) else each for each in names)
     return word
 
 

@@ -98,6 +98,7 @@ def _print(report: "ValidationReport", *, verbose: bool) -> None:
         _print_table(report)
     for result in report.with_status("failed", "error", "warned"):
         _print_problem(result)
+    _print_notes(report, verbose=verbose)
     if verbose:
         _print_skipped(report)
     facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
@@ -113,6 +114,14 @@ def _print_table(report: "ValidationReport") -> None:
         for r in report.results
     ]
     out(table(rows, ["code", "family", "result", "check"]))
+
+
+def _print_notes(report: "ValidationReport", *, verbose: bool) -> None:
+    noted = [(r.code, note) for r in report.results for note in r.notes if r.status != "error"]
+    start = "  " if verbose else "note "
+    lines = [f"{start}{code}: {one_line(note.text)}" for code, note in noted if verbose or note.told]
+    if lines:
+        out("\n".join(["\nmeasured" if verbose else "", *lines]))
 
 
 def _print_skipped(report: "ValidationReport") -> None:

@@ -162,9 +162,9 @@ def _generated(
     if _holds(benchmark, folder, env_id, episodes):
         notify(f"demos: {folder} (generated before)")
     else:
-        notify(
-            f"demos: generating {episodes} with {benchmark.name}'s own motion planning, from seed {seed}, into {folder}"
-        )
+        # Where nothing solves it, what generates says so, and nothing else is said.
+        if env_id in benchmark.solvable():
+            notify(f"demos: generating {episodes} with {benchmark.solver}, from seed {seed}, into {folder}")
         benchmark.generate(env_id, episodes=episodes, seed=seed, out_dir=folder, workers=workers)
     return folder
 

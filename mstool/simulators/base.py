@@ -154,8 +154,9 @@ class Planner(Interface):
 class Benchmark(Interface):
     """A family of environments: what they are called, how they are built, where demos of them come from."""
 
-    # As sentences name it.
+    # As sentences name it, and what solves its tasks.
     name: str
+    solver: str
     # Its conventions in words, for a dataset's record.
     conventions: Mapping[str, str]
     # The distributions whose versions decide what an episode looks like.

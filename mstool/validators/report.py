@@ -90,6 +90,8 @@ class Note:
 
     text: str
     evidence: tuple[Picture | Curve, ...] = ()
+    # Whether a report in text has it without being asked for all.
+    told: bool = False
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ class ToyDemos:
 
 class Toy:
     name = "Toy"
+    solver = "a toy's planner"
     first_seed = 0
     first_demo_seed = 0
     render_details: tuple[str, ...] = ("full",)

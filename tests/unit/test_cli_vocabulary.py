@@ -118,3 +118,14 @@ def test_an_error_is_json_too(mstool, capsys, tmp_path):
         assert list(told) == ["error", "fix", "exit_code"]
         assert err == f"error: {told['error']}\nfix: {told['fix']}\n"
         assert told["exit_code"] == code
+
+
+def test_help_says_what_libero_is_given_as():
+    known = {" ".join(words): command for words, command in commands()}
+    for words in ("convert", "demos generate"):
+        (env,) = [each for each in known[words].params if "--env" in each.opts]
+        assert "libero_spatial/2" in env.help
+        assert "ManiSkill environment" not in env.help
+        assert "--env libero_spatial" in known[words].help
+    (demos,) = [each for each in known["convert"].params if "--demos" in each.opts]
+    assert "_demo.hdf5" in demos.help

@@ -16,6 +16,7 @@ from mstool.errors import DataError, SetupError, UsageError
 from mstool.evaluation.plan import choose_envs, choose_protocol, plan_tasks
 from mstool.evaluation.scene import Scene, recorded
 from mstool.layouts import get_layout
+from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.episode.shard import as_lists
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.simulators.benchmarks import benchmark_of
@@ -89,6 +90,25 @@ def test_a_wrong_name_is_told_with_the_right_ones(name, problem):
     with pytest.raises(UsageError, match=problem) as caught:
         choose_envs([name], None, None)
     assert caught.value.fix.startswith("--env libero_spatial")
+
+
+@needs_libero
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [
+        ("libero_spatia/2", "libero_spatial/2"),
+        ("libero_objec/12", "libero_object/0"),
+        ("libero", "libero_spatial"),
+        ("libero_spatial/12", "libero_spatial/0"),
+        ("libero_spatial/2,libero_spatial/3", "libero_spatial/2"),
+    ],
+)
+def test_a_wrong_name_is_mended_in_the_whole_command(mstool, tmp_path, capsys, given, instead):
+    words = ("demos", "generate", "--env", "{}", "--episodes", "1", "--output", str(tmp_path / "x"))
+    assert mstool(*(word.format(given) for word in words)) == 2
+    err = capsys.readouterr().err
+    assert f"fix: {' '.join(('mstool', *words)).format(instead)}\n" in err
+    assert ("per call" in err) is ("," in given)
 
 
 @needs_libero
@@ -183,8 +203,51 @@ def test_the_log_has_to_the_bit_where_a_demo_begins_that_no_seed_gives(tmp_path)
 def test_a_folder_of_a_suite_is_asked_for_one_task(tmp_path):
     write_demos(tmp_path / "libero_spatial" / f"{tasks.find_task('libero_spatial/3').name}_demo.hdf5")
     assert LiberoDemos(tmp_path, "libero_spatial/3").env_id == "libero_spatial/3"
-    with pytest.raises(DataError, match="holds no files of demos, not pick_up"):
+    with pytest.raises(DataError, match="holds demos of libero_spatial/3, not of libero_spatial/4") as caught:
         LiberoDemos(tmp_path, "libero_spatial/4")
+    assert caught.value.change == {"--env": "libero_spatial/3"}
+
+
+@needs_libero
+def test_no_demos_are_announced_where_there_is_no_expert(mstool, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert mstool("convert", "--env", "libero_goal/0", "--output", "out") == 2
+    err = capsys.readouterr().err
+    assert "there is no scripted expert for libero_goal/0" in err
+    assert err.endswith("fix: mstool convert --env libero_goal/0 --output out --demos hub\n")
+    assert "generating" not in err
+
+
+@needs_libero
+def test_a_scripted_expert_is_announced_as_that(monkeypatch, tmp_path):
+    said = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mstool.simulators.libero.benchmark.generate_demos", lambda *_, **__: None)
+    with pytest.raises(DataError):
+        open_demos("libero_object/0", "generate", episodes=3, notify=said.append)
+    assert said[0].startswith("demos: generating 3 with a scripted expert, from seed 1000, into data/demos/")
+
+
+@needs_libero
+def test_a_folder_without_the_demos_that_are_wanted_says_what_it_holds(mstool, tmp_path, capsys):
+    line = ["convert", "--env", "libero_object/0", "--output", str(tmp_path / "out"), "--demos", str(tmp_path / "in")]
+
+    def told():
+        assert mstool(*line) == 1
+        return capsys.readouterr().err
+
+    generate = f"fix: mstool {' '.join(line[:-2])} --demos generate\n"
+    (tmp_path / "in").mkdir()
+    assert f"error: {tmp_path}/in is empty\n{generate}" in told()
+    (tmp_path / "in/notes.txt").touch()
+    assert f"error: {tmp_path}/in holds no demos of LIBERO's: no file *_demo.hdf5\n{generate}" in told()
+    folder = tmp_path / "in/libero_spatial"
+    write_demos(folder / f"{tasks.find_task('libero_spatial/2').name}_demo.hdf5")
+    err = told()
+    assert f"{tmp_path}/in holds demos of libero_spatial/2, not of libero_object/0\n" in err
+    assert err.endswith(f"--demos {tmp_path}/in --env libero_spatial/2\n")
+    write_demos(folder / "mine_demo.hdf5")
+    assert f"holds demos of mine_demo.hdf5, libero_spatial/2, not of libero_object/0\n{generate}" in told()
 
 
 @needs_libero

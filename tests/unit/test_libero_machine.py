@@ -199,6 +199,6 @@ def test_demos_of_another_suite_are_refused_with_their_own_name(tmp_path):
 
 @needs_libero
 def test_there_is_no_expert_for_every_suite(tmp_path):
-    with pytest.raises(UsageError, match="there is no expert for libero_goal/0") as caught:
+    with pytest.raises(UsageError, match="there is no scripted expert for libero_goal/0") as caught:
         benchmark_of("libero_goal/0").generate("libero_goal/0", episodes=1, seed=1000, out_dir=tmp_path / "out")
     assert "--demos hub" in caught.value.fix

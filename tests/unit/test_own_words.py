@@ -19,6 +19,13 @@ def told(error, line):
     return fix_of(error, line.split(), APP)
 
 
+@pytest.mark.parametrize("given", ["-e {}", "--env={}", "--env StackCube-v1,{}", "--env={},StackCube-v1"])
+def test_one_wrong_name_of_several_is_replaced_where_it_is(given):
+    error = WrongWordError("", given="libero_spatia/2", instead="libero_spatial/2")
+    line = f"convert {given} --demos generate"
+    assert told(error, line.format("libero_spatia/2")) == f"mstool {line.format('libero_spatial/2')}"
+
+
 @pytest.mark.parametrize(
     ("line", "change", "fix"),
     [

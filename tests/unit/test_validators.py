@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mstool.cli.validate import _print
 from mstool.errors import UsageError
 from mstool.layouts.rotations import axis_angle_to_quat
 from mstool.robots import PANDA
@@ -18,7 +19,7 @@ from mstool.validators.check import CHECKS, Check, Context, Skip, register
 from mstool.validators.classify import classify_state
 from mstool.validators.kinematics import share_within_limits, tool_centre
 from mstool.validators.regression import fit
-from mstool.validators.report import Issue, Note
+from mstool.validators.report import Issue, Note, ValidationReport
 from mstool.validators.runner import all_checks, choose_checks, run_check
 from mstool.validators.sampling import SampledView
 from mstool.validators.targets import TARGETS, Expectation, get_target
@@ -301,3 +302,16 @@ def test_what_differs_from_the_dataset_that_a_target_was_trained_on_is_told_and_
     assert any(text.startswith("fps is 20, and 10 in the dataset that pi05_libero was trained on") for text in said)
     assert any("images of 64x64 pixels, and 256x256 in the dataset that" in text for text in said)
     assert not any("trained on" in note.text for note in run_check(CHECKS["MS202"](), context()).notes)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_the_report_in_text_tells_what_differs_from_the_dataset_that_a_target_was_trained_on(capsys, verbose):
+    known = {check.code: check for check in all_checks()}
+    results = tuple(run_check(known[code](), context(target="pi05_libero")) for code in ("MS202", "MS703"))
+    _print(ValidationReport("data/set", "pi05_libero", {}, results), verbose=verbose)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    start = "{}: " if verbose else "note {}: "
+    assert any(line.startswith(f"{start.format('MS202')}fps is 20, and 10 in the dataset that") for line in lines)
+    assert any(line.startswith(f"{start.format('MS703')}images of 64x64 pixels, and 256x256") for line in lines)
+    assert any("2 cameras, on the hand" in line for line in lines) is verbose
+    assert ("measured" in lines) is verbose

@@ -80,6 +80,33 @@ def test_a_position_unit_that_is_off_by_two_fails_by_the_record(root, factor):
     assert "the actions' position unit" in result.issues[0].message
 
 
+@pytest.mark.parametrize(("factor", "status"), [(1, "passed"), (0.5, "failed"), (2, "failed")])
+def test_each_environment_is_compared_with_its_own_controller(root, factor, status):
+    # LIBERO's controller reaches 0.25 of a command, ManiSkill's 0.39: together neither.
+    def merged(info):
+        record = info["mstool"]
+        libero = record["controller"] | {"position_m": 0.05, "rotation_rad": 0.5}
+        record["controllers"] = {"PickCube-v1": record["controller"], "libero_spatial/2": libero}
+        record["env_ids"] = list(record["controllers"])
+
+    def change(columns):
+        second = columns["episode_index"] >= 2
+        columns["action"][second, :6] *= 0.39 / 0.25
+        columns["action"][second, :3] *= factor
+
+    edit_info(root, merged)
+    edit_rows(root, change)
+    log = root / "meta/mstool/episodes.jsonl"
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines[:2], *(line.replace("PickCube-v1", "libero_spatial/2") for line in lines[2:])]))
+    result = check(root, "lerobot_pi05", "MS503")
+    assert result.status == status
+    assert {note.text.split(":")[0] for note in result.notes} == {"PickCube-v1", "libero_spatial/2"}
+    assert [issue.message.split(": ")[:2] for issue in result.issues] == [["libero_spatial/2", "position"]][
+        : factor != 1
+    ]
+
+
 def test_statistics_of_v30_are_not_asked_of_v21(root):
     edit_info(root, lambda info: info.update(codebase_version="v2.1"))
     result = check(root, "lerobot_pi05", "MS705")

@@ -29,6 +29,7 @@ class Libero:
     """LIBERO's five suites; see `mstool.simulators.base.Benchmark`."""
 
     name = "LIBERO"
+    solver = "a scripted expert"
     conventions: Mapping[str, str] = MappingProxyType(
         {
             "controller": "robosuite's OSC_POSE; the gripper's command counts by its sign, and moves it step by step",

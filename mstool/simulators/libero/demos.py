@@ -14,6 +14,7 @@ import numpy as np
 
 from mstool.contract import Array, State
 from mstool.errors import DataError
+from mstool.paths import quoted
 from mstool.simulators.demos import Demo, RecordedStates
 from mstool.simulators.hdf5 import UNREADABLE, member, numbers, open_h5
 from mstool.simulators.libero.environment import CONTROL_MODE
@@ -143,15 +144,32 @@ def find_file(path: Path, env_id: str = "") -> Path:
         if not path.is_file():
             raise DataError(f"there is no {path}", fix="--demos FILE_demo.hdf5, or the folder that holds it")
         return path
-    files = sorted(path.rglob(f"*{SUFFIX}"))
+    every = files = sorted(path.rglob(f"*{SUFFIX}"))
     task = all_tasks().get(env_id)
     if task is not None:
         own = [file for file in files if file.name == f"{task.name}{SUFFIX}"]
         files = [file for file in own if task.suite in file.parts] or own
-    if len(files) != 1:
-        wanted = f"{task.name}{SUFFIX}" if task else f"one file *{SUFFIX}"
-        raise DataError(f"{path} holds {len(files) or 'no'} files of demos, not {wanted}", fix=f"--demos FILE{SUFFIX}")
-    return files[0]
+    if len(files) == 1:
+        return files[0]
+    if next(path.rglob("*"), None) is None:
+        raise DataError(f"{path} is empty")
+    if not every:
+        raise DataError(f"{path} holds no demos of LIBERO's: no file *{SUFFIX}")
+    if files or task is None:
+        what = f"demos of {env_id}" if task else "demos"
+        raise DataError(f"{path} holds {len(files)} files of {what}, one is asked for", fix=f"--demos FILE{SUFFIX}")
+    others = list(dict.fromkeys(_tasks_of(file) for file in every))
+    said = f"{path} holds demos of {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}, not of {env_id}"
+    if len(others) > 1 or others[0] not in all_tasks():
+        raise DataError(said)
+    raise DataError(said, fix=f"mstool convert --env {others[0]} --demos {quoted(path)}", change={"--env": others[0]})
+
+
+def _tasks_of(file: Path) -> str:
+    """Return the task that a file of demos is named as; its name where that is none's."""
+    name = file.name.removesuffix(SUFFIX)
+    own = [task for task in all_tasks().values() if task.name == name]
+    return next((task.env_id for task in [*(t for t in own if t.suite in file.parts), *own]), file.name)
 
 
 def idle_steps(actions: Array) -> Array:

@@ -108,9 +108,10 @@ def check_solvable(env_id: str) -> None:
     task = find_task(env_id)
     if task.suite not in SUITES:
         raise UsageError(
-            f"there is no expert for {env_id}: it picks up one object and puts it down, as in {', '.join(SUITES)}; "
-            "LIBERO has demos of its own",
+            f"there is no scripted expert for {env_id}: it picks up one object and puts it down, as in "
+            f"{', '.join(SUITES)}; LIBERO has demos of its own",
             fix=f"mstool convert --env {env_id} --demos hub",
+            change={"--demos": "hub"},
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mstool.contract import Array
-from mstool.errors import SetupError, UsageError
+from mstool.errors import SetupError, UsageError, WrongWordError
 from mstool.installation import require
 from mstool.manifest import Task
 from mstool.nearest import nearest
@@ -120,11 +120,22 @@ def suite_of(env_id: str) -> list[str]:
     suite, slash, number = env_id.partition("/")
     names = [name for name, task in tasks.items() if task.suite == suite]
     if not names:
-        near = nearest(suite, HORIZONS) or "libero_spatial"
-        raise UsageError(f"LIBERO has no suite {suite!r}: it has {', '.join(HORIZONS)}", fix=f"--env {near}")
+        # What all suites begin with is none of them more than another.
+        all_alike = all(name.startswith(suite) for name in HORIZONS)
+        meant = (None if all_alike else nearest(suite, HORIZONS)) or "libero_spatial"
+        instead = f"{meant}/{number}" if f"{meant}/{number}" in tasks else f"{meant}/0" if slash else meant
+        raise WrongWordError(
+            f"LIBERO has no suite {suite!r}: it has {', '.join(HORIZONS)}",
+            given=env_id,
+            instead=instead,
+            fix=f"--env {instead}",
+        )
     if slash:
-        raise UsageError(
-            f"{suite} has no task {number!r}: its {len(names)} are {suite}/0 to {names[-1]}", fix=f"--env {names[0]}"
+        raise WrongWordError(
+            f"{suite} has no task {number!r}: its {len(names)} are {suite}/0 to {names[-1]}",
+            given=env_id,
+            instead=names[0],
+            fix=f"--env {names[0]}",
         )
     return names
 

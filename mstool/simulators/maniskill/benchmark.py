@@ -44,6 +44,7 @@ class ManiSkill:
     """Every environment that ManiSkill registers; see `mstool.simulators.base.Benchmark`."""
 
     name = "ManiSkill"
+    solver = "ManiSkill's own motion planning"
     conventions: Mapping[str, str] = MappingProxyType(
         {
             "gripper_action": "+1 open, -1 close (finger target, see controller)",

@@ -149,7 +149,8 @@ class Cameras(Check):
         if trained.value is not None and sizes - {trained.value}:
             yield Note(
                 f"images of {_sizes(sizes)} pixels, and {_sizes({trained.value})} in the dataset that "
-                f"{context.target.name} was trained on ({trained.source}): {context.target.image_size.source}"
+                f"{context.target.name} was trained on ({trained.source}): {context.target.image_size.source}",
+                told=True,
             )
         if context.target.stats.value == STATS_FILE and any(not name.startswith("observation.image") for name in found):
             odd = [name for name in found if not name.startswith("observation.image")]

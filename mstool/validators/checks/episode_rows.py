@@ -1,17 +1,18 @@
 """MS207 to MS210: whether episodes are episodes: recorded once, whole, without gaps, and more than one."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 
 import numpy as np
 
 from mstool.contract import Array
 from mstool.dataset.vectors import actions_of, state_columns, state_of
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.report import Issue, Severity
+from mstool.validators.report import Issue, Note, Severity
 from mstool.validators.tracks import tracks
 
 # Share of an episode's states that another holds to the bit before it counts as recorded twice: a simulator gives 0.
+# Of two episodes that begin alike, each has at least this share for itself, up to its end.
 _SAME_SHARE = 0.2
 # The hand's greatest step, as a multiple of a fast step of all episodes, and m.
 _JUMP, _JUMP_M = 2.2, 0.01
@@ -37,16 +38,18 @@ class RecordedOnce(Check):
     meaning = "what is stored twice weighs twice, and is on both sides of a split into training and validation"
     fix = "leave the copy out: lerobot-edit-dataset with delete_episodes, or convert the demos again"
 
-    def run(self, context: Context) -> Iterator[Issue]:
+    def run(self, context: Context) -> Iterator[Issue | Note]:
         """Look up every moving row of the sampled episodes in those before."""
-        seen: dict[bytes, tuple[int, int]] = {}
-        counts: Counter[int] = Counter()
+        seen: dict[bytes, int] = {}
+        beginnings, longest = Beginnings(), (0, 0, -1)
         severity: Severity = "error" if context.data.record.converted else "warning"
         for episode, state in states(context).items():
             # Rows that stand still are alike in any episode that waits.
             moving = np.flatnonzero(np.abs(np.diff(state, axis=0)).max(axis=1) > 0)
             keys = [state[i].tobytes() for i in moving]
-            owners = [seen[key][0] for key in keys[common_start(keys, seen, counts) :] if key in seen]
+            alike = beginnings.common(keys)
+            longest = max(longest, (alike, len(keys), episode))
+            owners = [seen[key] for key in keys[alike:] if key in seen]
             if keys and len(owners) > _SAME_SHARE * len(keys):
                 other = max(set(owners), key=owners.count)
                 yield Issue(
@@ -57,20 +60,49 @@ class RecordedOnce(Check):
                     observed=f"{len(owners)} of {len(keys)} rows are the same to the bit",
                     expected="none",
                 )
-            counts[episode] = len(keys)
-            seen |= {key: (episode, i) for i, key in enumerate(keys) if key not in seen}
+            beginnings.add(keys)
+            seen |= {key: episode for key in keys if key not in seen}
+        alike, count, episode = longest
+        if alike > _SAME_SHARE * count:
+            yield Note(
+                f"episodes begin alike, as a script's do: {alike} of {count} moving rows of episode {episode} are those"
+                " with which another begins, and then they differ"
+            )
 
 
-def common_start(keys: Sequence[bytes], seen: Mapping[bytes, tuple[int, int]], counts: Mapping[int, int]) -> int:
-    """Count the rows with which an episode begins as others do: a script's are alike where the robot starts alike.
+class Beginnings:
+    """The rows with which episodes begin: a script's are alike until what differs in the scene matters to it."""
 
-    `seen` has the episode and the place there of rows of others, `counts` how many rows those have. More than half of
-    either is no beginning: one is a copy of the other, or of a part of it, and 0 is returned.
-    """
-    alike = next((i for i, key in enumerate(keys) if seen.get(key, (0, -1))[1] != i), len(keys))
-    owners = Counter(seen[key][0] for key in keys[:alike])
-    copied = 2 * alike > len(keys) or any(2 * count > counts[owner] for owner, count in owners.items())
-    return 0 if copied else alike
+    def __init__(self) -> None:
+        # {the first rows of an episode: how many rows the shortest episode has that begins with them}.
+        self._shortest: dict[bytes, int] = {}
+
+    def add(self, keys: Sequence[bytes]) -> None:
+        """Take note of an episode."""
+        for first in _first_rows(keys):
+            self._shortest[first] = min(len(keys), self._shortest.get(first, len(keys)))
+
+    def common(self, keys: Sequence[bytes]) -> int:
+        """Count the rows from the first on that another episode has as well, before the two go different ways.
+
+        Where either has nearly nothing of its own after them, it is no beginning: one is a copy of the other, or of a
+        part of it, and 0 is returned.
+        """
+        alike = 0
+        for alike, first in enumerate(_first_rows(keys)):
+            if first not in self._shortest:
+                break
+            if alike + 1 > (1 - _SAME_SHARE) * min(len(keys), self._shortest[first]):
+                return 0
+        return alike
+
+
+def _first_rows(keys: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield a digest of the first row, of the first two, and so on."""
+    rows = sha256()
+    for key in keys:
+        rows.update(key)
+        yield rows.digest()
 
 
 @register

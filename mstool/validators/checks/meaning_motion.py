@@ -152,51 +152,78 @@ class ActionScale(Check):
         meaning, found = tracks(context)
         if meaning.action == "joint_position":
             raise Skip("absolute joint targets have no unit to get wrong beside rad (MS404)")
-        moved, commanded, previous = _stacked(found)
-        every = axes_of(meaning)
-        fits = axis_fits(meaning, found)
-        gains = {}
-        for kind in AxisKind:
-            axes = [a for a, f in fits.items() if every[a].kind is kind and f.r2 > _CLEAR and not f.cancels]
-            if not axes:
-                continue
-            # Directions are another check's: each axis enters with the sign it has.
-            sign = np.sign([fits[axis].gain for axis in axes])
-            x = np.stack([(commanded[:, axes] * sign).ravel(), (previous[:, axes] * sign).ravel()], axis=1)
-            gains[kind] = fit(x, moved[:, axes].ravel())
-        if not gains:
+        groups = _executed(context, meaning, found)
+        told = [said for who, gain, group in groups for said in _sizes(context, meaning, gain, group, who)]
+        if not told:
             raise Skip("too little motion that follows the commands")
-        if meaning.source == "numbers":
-            told = "; ".join(_inferred_unit(kind, result) for kind, result in gains.items())
-            yield Note(f"nothing declares the unit; by the numbers, {told}")
-            return
-        ratio = _uneven(gains) if meaning.gain is None else None
-        if ratio is not None:
+        yield from told
+
+
+def _executed(context: Context, meaning: Meaning, found: list[Track]) -> list[tuple[str, float | None, list[Track]]]:
+    """Group episodes by what executed their actions: its environment, the share that it reaches, and the episodes.
+
+    The controllers of several benchmarks reach different shares of a command, and so each is compared with its own.
+    """
+    controllers = context.data.record.controllers
+    if meaning.source != "record" or not controllers:
+        return [("", meaning.gain, found)]
+    names, robot, mode = context.data.task_names, meaning.robot, context.data.record.control_mode
+    groups = [(each, [t for t in found if names.get(t.episode) == each]) for each in controllers]
+    return [(each, robot.gain_in(mode, controllers[each]), group) for each, group in groups if group]
+
+
+def _sizes(
+    context: Context, meaning: Meaning, gain: float | None, found: list[Track], who: str
+) -> Iterator[Issue | Note]:
+    """Compare the pooled gain of episodes that one controller executed with what it reaches in one step."""
+    try:
+        moved, commanded, previous = _stacked(found)
+    except Skip:
+        return
+    every = axes_of(meaning)
+    fits = axis_fits(meaning, found)
+    gains = {}
+    for kind in AxisKind:
+        axes = [a for a, f in fits.items() if every[a].kind is kind and f.r2 > _CLEAR and not f.cancels]
+        if not axes:
+            continue
+        # Directions are another check's: each axis enters with the sign it has.
+        sign = np.sign([fits[axis].gain for axis in axes])
+        x = np.stack([(commanded[:, axes] * sign).ravel(), (previous[:, axes] * sign).ravel()], axis=1)
+        gains[kind] = fit(x, moved[:, axes].ravel())
+    if not gains:
+        return
+    if meaning.source == "numbers":
+        told = "; ".join(_inferred_unit(kind, result) for kind, result in gains.items())
+        yield Note(f"nothing declares the unit; by the numbers, {told}")
+        return
+    column, where = action_columns(context.data)[0], f"{who}: " if who else ""
+    ratio = _uneven(gains) if gain is None else None
+    if ratio is not None:
+        yield Issue(
+            f"{where}of a commanded step, positions reach {ratio:.2g} times the share that rotations do: one of both "
+            f"units is off by about that factor from what it is {meaning.said}",
+            "warning",
+            feature=column,
+            observed=f"{ratio:.2g}",
+            expected=f"{1 / _GAIN_FACTOR:.2g} to {_GAIN_FACTOR:g}",
+        )
+    for kind, result in gains.items():
+        low, high = (_LEAST_GAIN, _MOST_GAIN) if gain is None else (gain / _GAIN_FACTOR, gain * _GAIN_FACTOR)
+        reached = f"{result.gain:.3f} ± {2 * result.gain_error:.3f} of the commanded step is reached (95 %)"
+        text = f"{where}{kind}: {reached}"
+        yield Note(text)
+        if not low <= result.gain <= high:
+            factor = result.gain / (gain or 0.5)
             yield Issue(
-                f"of a commanded step, positions reach {ratio:.2g} times the share that rotations do: one of both units"
-                f" is off by about that factor from what it is {meaning.said}",
-                "warning",
-                feature=action_columns(context.data)[0],
-                observed=f"{ratio:.2g}",
-                expected=f"{1 / _GAIN_FACTOR:.2g} to {_GAIN_FACTOR:g}",
+                f"{text}: the actions' {kind} unit is about {factor:.2g} times what it is {meaning.said}",
+                meaning.severity,
+                feature=column,
+                observed=f"{result.gain:.3f}",
+                expected=f"{low:.2f} to {high:.2f}",
+                evidence=(scatter(meaning, found, next(a for a in fits if every[a].kind is kind)),),
+                fix=meaning.fix,
             )
-        for kind, result in gains.items():
-            low, high = _LEAST_GAIN, _MOST_GAIN
-            if meaning.gain is not None:
-                low, high = meaning.gain / _GAIN_FACTOR, meaning.gain * _GAIN_FACTOR
-            text = f"{kind}: {result.gain:.3f} ± {2 * result.gain_error:.3f} of the commanded step is reached (95 %)"
-            yield Note(text)
-            if not low <= result.gain <= high:
-                factor = result.gain / (meaning.gain or 0.5)
-                yield Issue(
-                    f"{text}: the actions' {kind} unit is about {factor:.2g} times what it is {meaning.said}",
-                    meaning.severity,
-                    feature=action_columns(context.data)[0],
-                    observed=f"{result.gain:.3f}",
-                    expected=f"{low:.2f} to {high:.2f}",
-                    evidence=(scatter(meaning, found, next(a for a in fits if every[a].kind is kind)),),
-                    fix=meaning.fix,
-                )
 
 
 def _uneven(gains: dict[AxisKind, Fit]) -> float | None:

@@ -66,7 +66,8 @@ class ControlFrequency(Check):
         if trained.value is not None and data.fps != trained.value:
             yield Note(
                 f"fps is {data.fps:g}, and {trained.value} in the dataset that {context.target.name} was trained on "
-                f"({trained.source}), which reads it nowhere"
+                f"({trained.source}), which reads it nowhere",
+                told=True,
             )
         if known is None and expected.value is None:
             raise Skip("neither the dataset nor the target says what the control frequency was")
