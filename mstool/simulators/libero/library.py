@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mstool.atomic import replace_text
 from mstool.errors import SetupError
+from mstool.hub_files import briefly, hub_refusal
 from mstool.installation import data_command
 from mstool.simulators.libero.gl import choose_gl, packages_command
 from mstool.simulators.libero.tasks import package
@@ -120,11 +121,14 @@ def _from_hub() -> Path:
     fix = assets_command()
     other = f"; or {ASSETS_VARIABLE}=FOLDER of your own"
     check_own_assets()
+    refusal = hub_refusal()
     try:
-        snapshot_download("lerobot/libero-assets", repo_type="dataset", local_dir=folder)
+        with briefly(refusal):
+            snapshot_download("lerobot/libero-assets", repo_type="dataset", local_dir=folder)
     except Exception as error:
+        why = refusal or type(error).__name__
         raise SetupError(
-            f"LIBERO's meshes and textures are not on this machine, and the hub gave none ({type(error).__name__})",
+            f"LIBERO's meshes and textures are not on this machine, and the hub gave none ({why})",
             fix=fix + other,
         ) from error
     found = find_assets()
