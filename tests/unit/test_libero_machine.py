@@ -191,6 +191,34 @@ def test_missing_meshes_are_told_with_what_brings_them(monkeypatch, tmp_path):
 
 
 @needs_libero
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [
+        (AttributeError("'NoneType' object has no attribute 'glGetError'"), "install libEGL with Mesa's drivers"),
+        (ImportError("Cannot use EGL: PYOPENGL_PLATFORM is set to 'osmesa'"), "unset PYOPENGL_PLATFORM"),
+    ],
+)
+def test_what_opengl_lacks_is_told_with_what_brings_it(machine, monkeypatch, tmp_path, error, fix):
+    class Broken:
+        @staticmethod
+        def find_spec(name, *_):
+            if name.startswith("libero."):
+                raise error
+
+    machine("EGL", devices=(SOFTWARE,))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("LIBERO_CONFIG_PATH", "")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(library, "find_assets", lambda: tmp_path)
+    for name in [name for name in sys.modules if name.startswith("libero")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Broken, *sys.meta_path])
+    with pytest.raises(SetupError, match="MuJoCo cannot render through egl: ") as caught:
+        library.load_libero.__wrapped__()
+    assert caught.value.fix == fix
+
+
+@needs_libero
 def test_demos_of_another_suite_are_refused_with_their_own_name(tmp_path):
     path = write_demos(tmp_path / "libero_spatial" / "any_demo.hdf5")
     with pytest.raises(DataError, match=r"holds demos of libero_spatial/3, not of libero_object/0") as caught:

@@ -86,9 +86,9 @@ def load_libero() -> None:
         # Of PyOpenGL's words, the last is what becomes of a libGL that is not there.
         if not any(word in str(error) for word in ("EGL", "OSMesa", "glGetError")):
             raise
-        raise SetupError(
-            f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix=packages_command()
-        ) from error
+        # It must name what MUJOCO_GL does.
+        fix = "unset PYOPENGL_PLATFORM" if "PYOPENGL_PLATFORM" in str(error) else packages_command()
+        raise SetupError(f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix=fix) from error
     finally:
         logging.disable(logging.NOTSET)
     libero.libero._assets_path_cache = str(assets)  # asked before any folder or hub
