@@ -98,7 +98,7 @@ def test_a_machine_that_cannot_render_is_told_what_to_install(machine, monkeypat
         (("EGL",), (SOFTWARE,), "foo", "MUJOCO_GL=foo: LIBERO renders through egl or osmesa; without it, egl", ""),
         # MuJoCo's own word for a screen.
         (("OSMesa",), (), "glfw", "MUJOCO_GL=glfw: LIBERO renders through egl or osmesa; without it, osmesa", ""),
-        ((), (), " OSMesa", "MUJOCO_GL=osmesa: OSMesa is not on this machine$", "; apt-get install -y libegl1"),
+        ((), (), " OSMesa", "MUJOCO_GL=osmesa: OSMesa is not on this machine$", " && apt-get install -y libegl1"),
     ],
 )
 def test_a_word_of_the_user_is_looked_for_like_one_found(machine, monkeypatch, libraries, devices, asked, said, fix):
@@ -244,7 +244,7 @@ def test_no_hub_is_told_at_once_with_what_else_there_is(monkeypatch, tmp_path, c
     monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"it is tried again in {seconds} s"))
     with pytest.raises(DataError, match=rf"gave no demos of {env_id}: http://127.0.0.1:9 cannot be reached") as caught:
         benchmark_of(env_id).download(env_id, tmp_path)
-    again = f"mstool convert --env {env_id} --demos hub; or --demos {others} of LIBERO's own files"
+    again = f"mstool convert --env {env_id} --demos hub  # or --demos {others} of LIBERO's own files"
     assert caught.value.fix == f"HF_ENDPOINT=https://MIRROR {again}"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match="HF_HUB_OFFLINE forbids") as caught:

@@ -182,7 +182,7 @@ class Libero:
             others = "generate, or FOLDER" if env_id in self.solvable() else "FOLDER"
             raise DataError(
                 f"{self.official()} gave no demos of {env_id}: {why}",
-                fix=f"{again}; or --demos {others} of LIBERO's own files",
+                fix=f"{again}  # or --demos {others} of LIBERO's own files",
             ) from error
 
     def demo_folders(self, env_id: str) -> tuple[Path, ...]:  # noqa: ARG002
