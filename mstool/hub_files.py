@@ -4,9 +4,10 @@ The hub's own library tries again for minutes when nobody answers, which is righ
 """
 
 import functools
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,7 @@ def find_files(name: str, files: Sequence[str], *, gigabytes: float = 0.0, only:
     if lacking:
         unreachable = hub_refusal()
         refusal = unreachable or _within(_PATIENCE, lambda: _file_refusal(name, lacking[0]), constants.ENDPOINT)
-        if constants.HF_HUB_OFFLINE:
-            setting = "HF_HUB_OFFLINE=0 "
-        elif unreachable:
-            setting = "HF_ENDPOINT=https://MIRROR "
+        setting = another_hub() if unreachable else ""
     size = f" (about {gigabytes:.0f} GB)" if gigabytes >= 0.5 else ""
     why = f"not on this machine{size}, and {refusal}" if refusal else ""
     return HubFiles(name, not lacking, why, f"{setting}hf download {name}{only and ' ' + only}")
@@ -97,13 +95,39 @@ def offline() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
-def hub_refusal() -> str:
-    """Return why the hub cannot be asked, "" where it answers."""
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Keep away what huggingface_hub logs: every retry, and errors that we explain."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(max(level, logging.CRITICAL))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def briefly(refusal: str) -> Iterator[None]:
+    """Let huggingface_hub fetch without its log; where there is a refusal (`hub_refusal`), from what is here alone."""
+    with unlogged(), offline() if refusal else nullcontext():
+        yield
+
+
+def another_hub() -> str:
+    """Return the setting to put before a command that no hub answered."""
+    from huggingface_hub import constants
+
+    return "HF_HUB_OFFLINE=0 " if constants.HF_HUB_OFFLINE else "HF_ENDPOINT=https://MIRROR "
+
+
+def hub_refusal(endpoint: str = "") -> str:
+    """Return why the hub, or the one at another address, cannot be asked, "" where it answers."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE forbids to ask the hub"
-    return _endpoint_refusal(constants.ENDPOINT)
+    return _endpoint_refusal(endpoint or constants.ENDPOINT)
 
 
 @functools.cache

@@ -1,6 +1,5 @@
 """huggingface_hub with bounded waits; progress bars and messages are ours."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mstool.hub.endpoint import Endpoint, use
 from mstool.hub.errors import HubError
+from mstool.hub_files import unlogged
 
 if TYPE_CHECKING:
     import httpx
@@ -38,15 +38,13 @@ def quiet() -> Iterator[None]:
     """Keep the library's progress bars and log lines away: it logs every retry, and errors that we explain."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    logger = logging.getLogger("huggingface_hub")
-    level, silent = logger.level, are_progress_bars_disabled()
-    logger.setLevel(max(level, logging.CRITICAL))
+    silent = are_progress_bars_disabled()
     if not silent:
         disable_progress_bars()
     try:
-        yield
+        with unlogged():
+            yield
     finally:
-        logger.setLevel(level)
         if not silent:
             enable_progress_bars()
 

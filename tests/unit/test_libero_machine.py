@@ -98,7 +98,7 @@ def test_a_machine_that_cannot_render_is_told_what_to_install(machine, monkeypat
         (("EGL",), (SOFTWARE,), "foo", "MUJOCO_GL=foo: LIBERO renders through egl or osmesa; without it, egl", ""),
         # MuJoCo's own word for a screen.
         (("OSMesa",), (), "glfw", "MUJOCO_GL=glfw: LIBERO renders through egl or osmesa; without it, osmesa", ""),
-        ((), (), " OSMesa", "MUJOCO_GL=osmesa: OSMesa is not on this machine$", "; apt-get install -y libegl1"),
+        ((), (), " OSMesa", "MUJOCO_GL=osmesa: OSMesa is not on this machine$", " && apt-get install -y libegl1"),
     ],
 )
 def test_a_word_of_the_user_is_looked_for_like_one_found(machine, monkeypatch, libraries, devices, asked, said, fix):
@@ -183,10 +183,39 @@ def test_missing_meshes_are_told_with_what_brings_them(monkeypatch, tmp_path):
     def unreachable(*_, **__):
         raise ConnectionError
 
+    monkeypatch.setattr(library, "hub_refusal", lambda: "")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(SetupError, match=r"the hub gave none \(ConnectionError\)") as caught:
         library.load_libero.__wrapped__()
     assert f"{library.ASSETS_VARIABLE}=FOLDER" in caught.value.fix
+
+
+@needs_libero
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [
+        (AttributeError("'NoneType' object has no attribute 'glGetError'"), "install libEGL with Mesa's drivers"),
+        (ImportError("Cannot use EGL: PYOPENGL_PLATFORM is set to 'osmesa'"), "unset PYOPENGL_PLATFORM"),
+    ],
+)
+def test_what_opengl_lacks_is_told_with_what_brings_it(machine, monkeypatch, tmp_path, error, fix):
+    class Broken:
+        @staticmethod
+        def find_spec(name, *_):
+            if name.startswith("libero."):
+                raise error
+
+    machine("EGL", devices=(SOFTWARE,))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("LIBERO_CONFIG_PATH", "")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(library, "find_assets", lambda: tmp_path)
+    for name in [name for name in sys.modules if name.startswith("libero")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Broken, *sys.meta_path])
+    with pytest.raises(SetupError, match="MuJoCo cannot render through egl: ") as caught:
+        library.load_libero.__wrapped__()
+    assert caught.value.fix == fix
 
 
 @needs_libero
@@ -202,3 +231,34 @@ def test_there_is_no_expert_for_every_suite(tmp_path):
     with pytest.raises(UsageError, match="there is no scripted expert for libero_goal/0") as caught:
         benchmark_of("libero_goal/0").generate("libero_goal/0", episodes=1, seed=1000, out_dir=tmp_path / "out")
     assert "--demos hub" in caught.value.fix
+
+
+@needs_libero
+@pytest.mark.parametrize(
+    ("env_id", "others"), [("libero_goal/0", "FOLDER"), ("libero_spatial/0", "generate, or FOLDER")]
+)
+def test_no_hub_is_told_at_once_with_what_else_there_is(monkeypatch, tmp_path, caplog, env_id, others):
+    constants = huggingface_hub.constants
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"it is tried again in {seconds} s"))
+    with pytest.raises(DataError, match=rf"gave no demos of {env_id}: http://127.0.0.1:9 cannot be reached") as caught:
+        benchmark_of(env_id).download(env_id, tmp_path)
+    again = f"mstool convert --env {env_id} --demos hub  # or --demos {others} of LIBERO's own files"
+    assert caught.value.fix == f"HF_ENDPOINT=https://MIRROR {again}"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(DataError, match="HF_HUB_OFFLINE forbids") as caught:
+        benchmark_of(env_id).download(env_id, tmp_path)
+    assert caught.value.fix == f"HF_HUB_OFFLINE=0 {again}"
+    assert not caplog.records
+
+
+@needs_libero
+def test_what_a_hub_says_of_demos_is_told_in_one_line(monkeypatch, tmp_path):
+    def refused(*_, **__):
+        raise OSError("status 500\nand a page of HTML")
+
+    monkeypatch.setattr("mstool.simulators.libero.benchmark.hub_refusal", lambda: "")
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refused)
+    with pytest.raises(DataError, match=r"gave no demos of libero_goal/0: OSError: status 500$"):
+        benchmark_of("libero_goal/0").download("libero_goal/0", tmp_path)

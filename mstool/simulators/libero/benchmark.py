@@ -7,6 +7,7 @@ from typing import Unpack
 
 from mstool.contract import ControllerFacts
 from mstool.errors import DataError, SetupError, UsageError
+from mstool.hub_files import another_hub, briefly, hub_refusal
 from mstool.layouts import Layout
 from mstool.manifest import Task
 from mstool.simulators.base import Simulator, SimulatorSpec
@@ -165,19 +166,24 @@ class Libero:
         from huggingface_hub import hf_hub_download
 
         task = find_task(env_id)
+        refusal = hub_refusal()
         try:
-            return Path(
-                hf_hub_download(
-                    self.official(),
-                    f"{task.suite}/{task.name}{SUFFIX}",
-                    repo_type="dataset",
-                    local_dir=folder / "hub",
+            with briefly(refusal):
+                return Path(
+                    hf_hub_download(
+                        self.official(),
+                        f"{task.suite}/{task.name}{SUFFIX}",
+                        repo_type="dataset",
+                        local_dir=folder / "hub",
+                    )
                 )
-            )
         except Exception as error:
+            why = refusal or f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            again = f"{another_hub()}mstool convert --env {env_id} --demos hub"
+            others = "generate, or FOLDER" if env_id in self.solvable() else "FOLDER"
             raise DataError(
-                f"{self.official()} gave no demos of {env_id}: {type(error).__name__}: {error}",
-                fix=self.other_demos(env_id),
+                f"{self.official()} gave no demos of {env_id}: {why}",
+                fix=f"{again}  # or --demos {others} of LIBERO's own files",
             ) from error
 
     def demo_folders(self, env_id: str) -> tuple[Path, ...]:  # noqa: ARG002

@@ -45,7 +45,7 @@ def choose_gl() -> str:
     why = lacks[given]() if given in lacks else "LIBERO renders through egl or osmesa"
     raise SetupError(
         f"MUJOCO_GL={given}: {why}{f'; without it, {found} is taken' if found else ''}",
-        fix="unset MUJOCO_GL" if found else f"unset MUJOCO_GL; {packages_command()}",
+        fix="unset MUJOCO_GL" if found else f"unset MUJOCO_GL && {packages_command()}",
     )
 
 

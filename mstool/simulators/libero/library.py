@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mstool.atomic import replace_text
 from mstool.errors import SetupError
+from mstool.hub_files import briefly, hub_refusal
 from mstool.installation import data_command
 from mstool.simulators.libero.gl import choose_gl, packages_command
 from mstool.simulators.libero.tasks import package
@@ -85,9 +86,9 @@ def load_libero() -> None:
         # Of PyOpenGL's words, the last is what becomes of a libGL that is not there.
         if not any(word in str(error) for word in ("EGL", "OSMesa", "glGetError")):
             raise
-        raise SetupError(
-            f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix=packages_command()
-        ) from error
+        # It must name what MUJOCO_GL does.
+        fix = "unset PYOPENGL_PLATFORM" if "PYOPENGL_PLATFORM" in str(error) else packages_command()
+        raise SetupError(f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix=fix) from error
     finally:
         logging.disable(logging.NOTSET)
     libero.libero._assets_path_cache = str(assets)  # asked before any folder or hub
@@ -120,11 +121,14 @@ def _from_hub() -> Path:
     fix = assets_command()
     other = f"; or {ASSETS_VARIABLE}=FOLDER of your own"
     check_own_assets()
+    refusal = hub_refusal()
     try:
-        snapshot_download("lerobot/libero-assets", repo_type="dataset", local_dir=folder)
+        with briefly(refusal):
+            snapshot_download("lerobot/libero-assets", repo_type="dataset", local_dir=folder)
     except Exception as error:
+        why = refusal or type(error).__name__
         raise SetupError(
-            f"LIBERO's meshes and textures are not on this machine, and the hub gave none ({type(error).__name__})",
+            f"LIBERO's meshes and textures are not on this machine, and the hub gave none ({why})",
             fix=fix + other,
         ) from error
     found = find_assets()

@@ -9,6 +9,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from mstool.errors import DataError, MstoolError
+from mstool.hub_files import briefly, hub_refusal
 from mstool.simulators.hdf5 import MOST_RATIO, SPARE_BYTES
 from mstool.simulators.maniskill.demos.reader import find_h5
 
@@ -96,12 +97,14 @@ def download_demos(env_id: str, folder: Path) -> Path:
 
 def _fetch(env_id: str) -> Path:
     import httpx
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     name = f"demos/{env_id}.zip"
+    refusal = hub_refusal(endpoint())
     try:
-        return Path(hf_hub_download(REPO, name, repo_type="dataset", endpoint=endpoint()))
+        with briefly(refusal):
+            return Path(hf_hub_download(REPO, name, repo_type="dataset", endpoint=endpoint()))
     except (LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
         if isinstance(error, HfHubHTTPError) and not isinstance(error, LocalEntryNotFoundError):
             if isinstance(error, EntryNotFoundError):
@@ -111,7 +114,8 @@ def _fetch(env_id: str) -> Path:
                     change={"--demos": "generate"},
                 ) from error
             raise MstoolError(f"{endpoint()} refused {REPO}: {error}", fix="check HF_ENDPOINT and HF_TOKEN") from error
+        first = "unset HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else "set HF_ENDPOINT to a mirror"
         raise MstoolError(
-            f"{endpoint()} cannot be reached: {error}",
-            fix=f"set HF_ENDPOINT to a mirror, or: mstool convert --env {env_id} --demos generate",
+            refusal or f"{endpoint()} cannot be reached: {error}",
+            fix=f"{first}, or: mstool convert --env {env_id} --demos generate",
         ) from error
