@@ -1,6 +1,6 @@
 """What LIBERO needs: its extra, its meshes and textures, a library to render with."""
 
-from mstool.doctor.line import Line
+from mstool.doctor.line import Line, Status
 from mstool.doctor.rendering import ask_module
 from mstool.installation import install_command, installed
 
@@ -17,5 +17,6 @@ def libero_line() -> Line:
     except TimeoutError as error:
         return Line("libero", "timed out", str(error), "mstool doctor")
     if problem := problem or answer.get("problem", ""):
-        return Line("libero", "warning", f"hf-libero {version}: {problem}", answer.get("fix", "mstool doctor"))
+        status: Status = "missing" if answer.get("status") == "missing" else "warning"
+        return Line("libero", status, f"hf-libero {version}: {problem}", answer.get("fix", "mstool doctor"))
     return Line("libero", "ok", f"hf-libero {version}, {answer['tasks']} tasks, renders through {answer['gl']}")

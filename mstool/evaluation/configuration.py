@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 from mstool import __version__
@@ -11,6 +10,7 @@ from mstool.dataset.conventions import Conventions
 from mstool.evaluation.plan import EvalTask
 from mstool.evaluation.policy import Traits
 from mstool.evaluation.scene import simulator_spec
+from mstool.installation import installed
 from mstool.simulators.benchmarks import benchmark_of
 
 # Of which the outcomes depend whatever the benchmark.
@@ -53,7 +53,7 @@ def configuration(
         "replan": replan,
         "ensemble": ensemble,
         "hold": hold,
-        "versions": {"mstool": __version__, **{name: metadata.version(name) for name in (*packages, *_PACKAGES)}},
+        "versions": {"mstool": __version__, **{name: installed(name) for name in (*packages, *_PACKAGES)}},
     }
 
 

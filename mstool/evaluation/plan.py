@@ -41,7 +41,9 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
     Raises
     ------
     UsageError
-        Both or an unknown suite was given, or nothing and there is no dataset to ask.
+        Both or an unknown suite was given, or nothing and there is no dataset to ask; there is no such environment.
+    SetupError
+        The extra of a benchmark is not installed.
 
     """
     chosen = list(dict.fromkeys(name.strip() for text in names for name in text.split(",") if name.strip()))
@@ -68,6 +70,8 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
     if conventions is None or not conventions.env_ids:
         first = next(iter(load_manifest()))
         raise UsageError("which environment?", fix=f"add --env {first}", change={"--env": first})
+    for env_id in conventions.env_ids:
+        benchmark_of(env_id).task(env_id)  # which needs its extra, where it is one
     return list(conventions.env_ids)
 
 

@@ -64,7 +64,13 @@ def dataset_views(conventions: Conventions) -> tuple[str, ...]:
 
 def controller_of(conventions: Conventions, env_id: str) -> Controller:
     """Return a task's controller, whose units are those that the dataset was made with."""
-    return benchmark_of(env_id).controller(conventions.record.facts(env_id))
+    return benchmark_of(env_id).controller(conventions.record.facts(recorded(conventions, env_id)))
+
+
+def recorded(conventions: Conventions, env_id: str) -> str:
+    """Return the task whose robot and controller a dataset tells: `env_id`, or its first of the same benchmark."""
+    known, name = conventions.record.env_ids, benchmark_of(env_id).name
+    return env_id if env_id in known else next((each for each in known if benchmark_of(each).name == name), env_id)
 
 
 def layout_of(conventions: Conventions) -> Layout:
@@ -176,7 +182,11 @@ class Scene:
 
 def _check_layout(conventions: Conventions, env_id: str) -> None:
     layout, benchmark = layout_of(conventions), benchmark_of(env_id)
-    benchmark.check_layout(layout)
+    try:
+        benchmark.check_layout(layout)
+    except UsageError as error:
+        made = f"mstool convert --env {env_id} --layout libero"
+        raise UsageError(error.message, fix=f"take a policy that was trained on such a dataset: {made}") from error
     if is_foreign(conventions, env_id) and not layout.physical:
         raise UsageError(
             f"layout {layout.name!r} has the numbers of another benchmark's controllers, which {benchmark.name} "
@@ -186,9 +196,9 @@ def _check_layout(conventions: Conventions, env_id: str) -> None:
 
 
 def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> None:
-    record = conventions.record
+    record, told = conventions.record, recorded(conventions, env_id)
     wrong = []
-    robot = record.robots.get(env_id, record.robot)
+    robot = record.robots.get(told, record.robot)
     foreign = is_foreign(conventions, env_id)
     if simulator.robot != robot and not foreign:
         wrong.append(f"the robot is {simulator.robot!r}, it was {robot!r}")
@@ -197,7 +207,7 @@ def _check_same(simulator: Simulator, conventions: Conventions, env_id: str) -> 
     now = simulator.controller_facts().as_dict()
     wrong += [
         f"one unit of the controller's {name} is {now[name]}, it was {before}"
-        for name, before in record.controller_of(env_id).items()
+        for name, before in record.controller_of(told).items()
         if not foreign and not np.isclose(now[name], before, rtol=SAME, atol=0)
     ]
     if wrong:

@@ -108,7 +108,7 @@ def test_one_evaluation_at_a_time_writes_into_a_folder(mstool, made, tmp_path, c
 
 def test_training_seeds_are_refused(mstool, act, capsys):
     assert mstool("eval", "--policy", act, "--seed-start", 0, "-n", 1) == 2
-    assert "fix: add --seed-start 2" in capsys.readouterr().err
+    assert f"fix: mstool eval --policy {act} -n 1 --seed-start 2\n" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_does_not_fit_is_an_error(mstool, act, tmp_path, capsys):

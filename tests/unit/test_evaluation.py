@@ -1,17 +1,20 @@
 """Evaluation without a simulator: intervals, tests, chunks, bookkeeping, plans, comparisons."""
 
+import importlib.util
 import json
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 from support.conventions import three_episodes
 
-from mstool.errors import DataError, UsageError
+from mstool.errors import DataError, SetupError, UsageError
 from mstool.evaluation.chunks import ChunkBuffer, ensemble
 from mstool.evaluation.compare import compare
-from mstool.evaluation.configuration import differences, fingerprint
+from mstool.evaluation.configuration import configuration, differences, fingerprint
 from mstool.evaluation.outcomes import Outcome, OutcomeLog, in_order
 from mstool.evaluation.plan import SUITES, EvalTask, choose_envs, plan_replay, plan_tasks, too_few
 from mstool.evaluation.policies.baselines import RandomPolicy
@@ -21,6 +24,7 @@ from mstool.evaluation.published import published_notes
 from mstool.evaluation.results import Results, TaskResult, read_results, write_results
 from mstool.evaluation.statistics import mcnemar, wilson
 from mstool.evaluation.summary import Summary
+from mstool.installation import install_command
 from mstool.simulators.libero.tasks import PROTOCOLS
 
 
@@ -168,6 +172,32 @@ def test_environments_come_from_options_or_the_dataset():
     for names, suite, known in ((["PickCube-v1"], "seed6", None), ([], "six", None), ([], None, None)):
         with pytest.raises(UsageError):
             choose_envs(names, suite, known)
+
+
+def test_a_dataset_of_a_benchmark_that_is_not_installed_is_told_with_the_extra(monkeypatch):
+    find = importlib.util.find_spec
+    gone = {"libero", "robosuite", "mujoco"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *of: None if name in gone else find(name, *of))
+    told = []
+    for names, known in ((["libero_spatial/0"], None), ([], SimpleNamespace(env_ids=("libero_spatial/0",)))):
+        with pytest.raises(SetupError, match="LIBERO needs libero, robosuite and mujoco, ") as caught:
+            choose_envs(names, None, known)
+        told.append(caught.value.fix)
+    assert told == [install_command(["libero"])] * 2
+
+
+def test_a_package_without_a_distribution_has_no_version(monkeypatch):
+    """LIBERO from a clone of it, in the place of hf-libero."""
+
+    def version(name):
+        if name == "hf-libero":
+            raise PackageNotFoundError(name)
+        return "1"
+
+    monkeypatch.setattr("mstool.installation.version", version)
+    traits = Traits(sees=False, identity={})
+    said = configuration(["libero_spatial/0"], None, traits, views=(), replan=None, ensemble=None, hold=None)
+    assert (said["versions"]["hf-libero"], said["versions"]["robosuite"]) == ("", "1")
 
 
 def test_fingerprint_changes_with_what_decides_an_outcome_but_not_with_the_seeds():

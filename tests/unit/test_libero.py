@@ -1,7 +1,9 @@
 """LIBERO's names, actions and files of demos, without its simulator."""
 
 import json
+from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 from support.conventions import conventions
@@ -12,7 +14,7 @@ from mstool.dataset.conventions import Conventions, save_conventions
 from mstool.dataset.record import Record
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.evaluation.plan import choose_envs, choose_protocol, plan_tasks
-from mstool.evaluation.scene import Scene
+from mstool.evaluation.scene import Scene, recorded
 from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.demos import open_demos
 from mstool.maniskill2lerobot.episode.shard import as_lists
@@ -251,8 +253,41 @@ def test_a_folder_without_the_demos_that_are_wanted_says_what_it_holds(mstool, t
 @needs_libero
 @pytest.mark.parametrize(
     ("options", "problem"),
-    [({"states": False}, "demo_0 without states"), ({"bddl": "mine/open_the_door.bddl"}, "of no task of LIBERO's")],
+    [({"states": False}, "demo_0 has no states"), ({"bddl": "mine/open_the_door.bddl"}, "of no task of LIBERO's")],
 )
 def test_what_cannot_be_used_is_told(tmp_path, options, problem):
     with pytest.raises(DataError, match=problem):
         LiberoDemos(write_demos(tmp_path / "some_demo.hdf5", **options))
+
+
+@needs_libero
+def test_a_damaged_episode_is_told_beside_the_good_ones(tmp_path):
+    path = write_demos(tmp_path / "libero_spatial" / "any_demo.hdf5")
+    with h5py.File(path, "a") as file:
+        for number in range(1, 4):
+            file.copy("data/demo_0", file["data"], name=f"demo_{number}")
+        del file["data/demo_1/states"], file["data/demo_2/actions"]
+        file["data/demo_2/actions"] = np.zeros((4, 7))
+        file["data/demo_3"].attrs["model_file"] = "<mujoco"
+    demos = LiberoDemos(path)
+    said = {1: "no states", 2: "states of shape (6, 92) for 4 actions", 3: "a model_file that is no XML"}
+    assert demos.problems() == said
+    assert demos.read(0).actions.shape == (6, 7)
+
+
+@needs_libero
+def test_a_policy_of_two_benchmarks_is_judged_by_the_controller_of_the_tasks_own(tmp_path):
+    record = Record(
+        layout="libero",
+        robot="panda",
+        robots={"PickCube-v1": "panda", "libero_spatial/2": "Panda"},
+        controller={"position_m": 0.1},
+        controllers={"PickCube-v1": {"position_m": 0.1}, "libero_spatial/2": {"position_m": 0.05}},
+        env_ids=("PickCube-v1", "libero_spatial/2"),
+    )
+    both = Conventions("both", 20, {}, record, [])
+    assert recorded(both, "libero_spatial/0") == "libero_spatial/2"
+    assert recorded(both, "StackCube-v1") == "PickCube-v1"
+    assert recorded(both, "libero_spatial/2") == "libero_spatial/2"
+    alone = Conventions("one", 20, {}, replace(record, env_ids=("PickCube-v1",)), [])
+    assert recorded(alone, "libero_spatial/0") == "libero_spatial/0"

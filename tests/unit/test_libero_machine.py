@@ -14,6 +14,7 @@ from mstool.errors import DataError, SetupError, UsageError
 from mstool.maniskill2lerobot.demos import open_demos
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.libero import gl, library
+from mstool.simulators.libero.probe import probe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -30,6 +31,10 @@ def machine(monkeypatch):
         monkeypatch.setenv("MUJOCO_GL", asked)
         monkeypatch.setattr("ctypes.util.find_library", lambda name: f"lib{name}.so" if name in libraries else None)
         monkeypatch.setattr(gl, "egl_devices", lambda: devices)
+        monkeypatch.setattr("ctypes.CDLL", no_such_file)
+
+    def no_such_file(name):
+        raise OSError(name)
 
     return there
 
@@ -85,6 +90,33 @@ def test_a_machine_that_cannot_render_is_told_what_to_install(machine, monkeypat
     assert caught.value.fix.endswith("apt-get install -y libegl1 libegl-mesa0 libgl1")
 
 
+@pytest.mark.parametrize(
+    ("libraries", "devices", "asked", "said", "fix"),
+    [
+        (("EGL",), (SOFTWARE,), "osmesa", "MUJOCO_GL=osmesa: OSMesa is not on this machine; without it, egl", ""),
+        (("EGL", "OSMesa"), (), "egl", "MUJOCO_GL=egl: EGL has no device to draw on; without it, osmesa", ""),
+        (("EGL",), (SOFTWARE,), "foo", "MUJOCO_GL=foo: LIBERO renders through egl or osmesa; without it, egl", ""),
+        # MuJoCo's own word for a screen.
+        (("OSMesa",), (), "glfw", "MUJOCO_GL=glfw: LIBERO renders through egl or osmesa; without it, osmesa", ""),
+        ((), (), " OSMesa", "MUJOCO_GL=osmesa: OSMesa is not on this machine$", "; apt-get install -y libegl1"),
+    ],
+)
+def test_a_word_of_the_user_is_looked_for_like_one_found(machine, monkeypatch, libraries, devices, asked, said, fix):
+    machine(*libraries, devices=devices, asked=asked)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name == "apt-get" else None)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    for ask in (gl.choose_gl, gl.render_backend):
+        with pytest.raises(SetupError, match=said) as caught:
+            ask()
+        assert caught.value.fix.startswith(f"unset MUJOCO_GL{fix}")
+
+
+def test_a_library_that_no_linker_knows_is_loaded_by_its_name(machine, monkeypatch):
+    machine(asked="osmesa")
+    monkeypatch.setattr("ctypes.CDLL", lambda name: name)
+    assert gl.choose_gl() == "osmesa"
+
+
 def test_without_a_library_there_are_no_devices(monkeypatch):
     monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
     assert gl.egl_devices.__wrapped__() == ()
@@ -119,6 +151,14 @@ def test_doctor_says_what_is_missing_and_what_brings_it(monkeypatch):
     monkeypatch.setattr(doctor, "installed", lambda name: "0.1.4")
     monkeypatch.setattr(doctor, "ask_module", lambda *_: ({"problem": "no meshes", "fix": "pip install them"}, ""))
     assert (doctor.libero_line().status, doctor.libero_line().fix) == ("warning", "pip install them")
+    gone = {"status": "missing", "problem": "MUJOCO_GL=osmesa: OSMesa is not there", "fix": "unset MUJOCO_GL"}
+    monkeypatch.setattr(doctor, "ask_module", lambda *_: (gone, ""))
+    assert doctor.libero_line().as_dict() == {
+        "name": "libero",
+        "status": "missing",
+        "found": f"hf-libero 0.1.4: {gone['problem']}",
+        "fix": "unset MUJOCO_GL",
+    }
     monkeypatch.setattr(doctor, "ask_module", lambda *_: ({"tasks": "130", "gl": "egl (gpu)"}, ""))
     assert doctor.libero_line().found == "hf-libero 0.1.4, 130 tasks, renders through egl (gpu)"
 
@@ -127,11 +167,18 @@ def test_doctor_says_what_is_missing_and_what_brings_it(monkeypatch):
 def test_missing_meshes_are_told_with_what_brings_them(monkeypatch, tmp_path):
     monkeypatch.setenv(library.ASSETS_VARIABLE, str(tmp_path / "none"))
     assert library.find_assets() is None
-    with pytest.raises(SetupError, match="LIBERO's assets are not there") as caught:
+    with pytest.raises(SetupError, match="none is no folder: ") as caught:
         library.load_libero.__wrapped__()
-    assert caught.value.fix == library.assets_command()
+    # The variable goes first: what brings them to the usual places would not be looked at.
+    assert caught.value.fix == f"unset {library.ASSETS_VARIABLE}"
+    assert probe() == {"status": "missing", "problem": caught.value.message, "fix": caught.value.fix}
+    (tmp_path / "none" / "scenes").mkdir(parents=True)
+    with pytest.raises(SetupError, match="none lacks articulated_objects, stable_hope_objects, "):
+        library.load_libero.__wrapped__()
     monkeypatch.delenv(library.ASSETS_VARIABLE)
     monkeypatch.setattr(library, "find_assets", lambda: None)
+    monkeypatch.setattr("mstool.simulators.libero.probe.find_assets", lambda: None)
+    assert (probe()["status"], probe()["problem"]) == ("warning", "no meshes and textures")
 
     def unreachable(*_, **__):
         raise ConnectionError

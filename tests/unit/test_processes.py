@@ -89,6 +89,18 @@ def test_each_is_a_process_of_its_own_that_collects_garbage():
 
 
 @pytest.mark.sim
+@pytest.mark.parametrize("word", ["osmesa", "nonsense"])
+def test_what_mujoco_renders_through_is_nothing_to_maniskill(word):
+    code = (
+        "import os, mstool.simulators.maniskill.registry as it; it.load_maniskill()\n"
+        "print('PickCube-v1' in it.env_ids(), os.environ['MUJOCO_GL'])"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MUJOCO_GL": word}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.stdout.split() == ["True", word], done.stderr
+
+
+@pytest.mark.sim
 def test_nothing_that_is_imported_before_opens_a_device():
     """A fork of a process with threads, or with CUDA initialised, is of no use."""
     code = (

