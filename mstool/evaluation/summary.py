@@ -35,14 +35,20 @@ class Summary:
         envs = [task.env_id for task in tasks]
         suites = list(dict.fromkeys(suite for env_id in envs if (suite := suite_name(env_id))))
         seeds = {task.env_id: spans(outcome.seed for outcome in task.outcomes) for task in tasks}
+        # What others report is of their own horizons and chunks.
+        protocol = self.protocol
+        if protocol is not None and not protocol.kept_to(
+            {t.env_id: t.horizon for t in tasks}, self.common.get("replan")
+        ):
+            protocol = None
         return Results(
             policy=self.policy,
             configuration={**self.common, SEEDS: seeds},
             tasks=tasks,
             timing=timing,
             suites={suite: len(benchmark_of(suite).suite(suite)) for suite in suites},
-            published=self.protocol.published if self.protocol is not None else None,
-            notes=[*self.fewer, *self._notes(envs), *published_notes(self.protocol, suites)],
+            published=protocol.published if protocol is not None else None,
+            notes=[*self.fewer, *self._notes(envs), *published_notes(protocol, suites)],
             diagnosis=self.diagnosis,
             folder=folder.absolute(),
         )

@@ -82,20 +82,22 @@ def failures(attempts: Sequence[Attempt]) -> dict[str, int]:
 
 @contextmanager
 def told_of_interrupts(out_dir: Path, work: Path | None) -> Iterator[None]:
-    """Say what Ctrl-C leaves: the attempts in `work`, or nothing."""
+    """Say what Ctrl-C leaves: what was at `out_dir`, and the attempts in `work`, or nothing."""
+    left = f"{out_dir} is as it was" if out_dir.exists() else f"nothing was written to {out_dir}"
     try:
         yield
     except KeyboardInterrupt:
         if work is None:
             raise MstoolError(
-                f"interrupted: {out_dir} is as it was, and demos that are not complete are not kept",
+                f"interrupted: {left}, and demos that are not complete are not kept",
                 fix="run the same command again: the same seeds give the same demos",
                 change={},
             ) from None
         kept = len(attempts_in(work))
+        seeds = f"{kept} seed{'s' if kept > 1 else ''} that {'were' if kept > 1 else 'was'} attempted"
         raise MstoolError(
-            f"interrupted: {out_dir} is as it was; {kept} seeds that were attempted are kept",
-            fix="run the same command again: it goes on with them",
+            f"interrupted: {left}; {seeds} {'are' if kept > 1 else 'is'} kept" if kept else f"interrupted: {left}",
+            fix="run the same command again" + (": it goes on with them" if kept else ""),
             change={},
         ) from None
 

@@ -35,3 +35,17 @@ class Protocol:
     def horizon(self, env_id: str) -> int | None:
         """Return the most steps of an episode."""
         return self.horizons.get(suite_name(env_id))
+
+    def kept_to(self, horizons: Mapping[str, int], replan: int | None) -> bool:
+        """Tell whether tasks were run as it says.
+
+        Parameters
+        ----------
+        horizons
+            {task: the most steps of an episode}.
+        replan
+            Actions executed of each chunk; None for all.
+
+        """
+        as_said = all(self.horizon(env_id) in {None, horizon} for env_id, horizon in horizons.items())
+        return as_said and self.replan in {None, replan}

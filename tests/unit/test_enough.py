@@ -52,12 +52,29 @@ def test_it_is_given_up_after_failures_in_a_row():
     assert told.value.change == {"--seed": 12}
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_after_ctrl_c_the_same_command_goes_on(tmp_path, kept):
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("kept", [None, 0, 1, 2])
+def test_after_ctrl_c_the_same_command_goes_on(tmp_path, kept, there):
+    out, work = tmp_path / "out", tmp_path / "work"
+    if there:
+        out.mkdir()
+    for seed in range(kept or 0):
+        work.mkdir(exist_ok=True)
+        write_attempt(work, attempt(seed, solved=False), lambda _: None)
+
     def interrupted():
-        with told_of_interrupts(tmp_path / "out", tmp_path / "work" if kept else None):
+        with told_of_interrupts(out, work if kept is not None else None):
             raise KeyboardInterrupt
 
-    with pytest.raises(MstoolError, match=r"interrupted: .* is as it was") as told:
+    with pytest.raises(MstoolError) as told:
         interrupted()
+    left = "interrupted: " + (f"{out} is as it was" if there else f"nothing was written to {out}")
+    more = {
+        None: ", and demos that are not complete are not kept",
+        0: "",
+        1: "; 1 seed that was attempted is kept",
+        2: "; 2 seeds that were attempted are kept",
+    }
+    assert told.value.message == left + more[kept]
+    assert ("goes on" in told.value.fix) is bool(kept)
     assert told.value.change == {}

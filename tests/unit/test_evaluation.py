@@ -23,6 +23,7 @@ from mstool.evaluation.policy import Observation, Policy, Traits, traits_of
 from mstool.evaluation.published import published_notes
 from mstool.evaluation.results import Results, TaskResult, read_results, write_results
 from mstool.evaluation.statistics import mcnemar, wilson
+from mstool.evaluation.summary import Summary
 from mstool.installation import install_command
 from mstool.simulators.libero.tasks import PROTOCOLS
 
@@ -276,6 +277,30 @@ def test_what_nobody_reports_is_beside_nothing():
     (note,) = published_notes(PROTOCOLS["openpi"], ["libero_90", "libero_10"])
     assert "openpi pi05_libero, protocol openpi, 50 episodes" in note
     assert "libero_10 92.4 %" in note
+
+
+@pytest.mark.parametrize(
+    ("protocol", "horizon", "replan", "told"),
+    [
+        ("openpi", 220, 5, True),
+        ("openpi", 10, 5, False),
+        ("openpi", 280, 5, False),
+        ("openpi", 220, 10, False),
+        ("lerobot", 280, None, False),
+    ],
+)
+def test_published_rates_are_told_where_their_protocol_was_kept_to(tmp_path, protocol, horizon, replan, told):
+    tasks = [
+        TaskResult(f"libero_spatial/{i}", "", horizon, trained=False, outcomes=[outcome(0, solved=True)])
+        for i in range(2)
+    ]
+    known = Summary(
+        "random", {"replan": replan}, None, (), stored=False, protocol=PROTOCOLS[protocol], fewer=(), diagnosis=None
+    )
+    found = known.of(tasks, {}, tmp_path)
+    assert any("98.8 %" in note for note in found.notes) is told
+    assert ("published" in found.columns()) is told
+    assert (found.to_json()["suites"][0]["published"] is not None) is told
 
 
 def test_results_are_written_and_read(tmp_path):
