@@ -16,4 +16,5 @@ grasp         where the expert takes hold of an object
 generate      demos of it, in LIBERO's own kind of file
 attempts      its attempts on disk, until there are enough
 demos         files of demos, official ones and ours
+model_file    the MuJoCo model in an official demo: where its fixtures stood
 """
