@@ -65,7 +65,10 @@ def _held(file: TextIO, lock: Path, said: str) -> bool:
         raise UsageError(f"{said}: wait for it to end", fix="run the same command again then", change={}) from error
     except OSError:  # a file system without locks: nobody is refused
         return True
-    return lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat())
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), lock.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

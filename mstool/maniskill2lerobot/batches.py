@@ -76,8 +76,9 @@ class Batch:
             problems = {p: why for p in self.positions if (why := problems.get(p) or _lacking(demos, p))}
         every = len(problems) == len(self.positions)
         if problems and (every or not skip):
+            where = f"{demos.path} and its .json" if demos.json != demos.path else f"{demos.path}"
             said = (
-                f"{len(problems)} of {len(self.positions)} demos cannot be used, in {demos.path} and its .json:"
+                f"{len(problems)} of {len(self.positions)} demos cannot be used, in {where}:"
                 f"{_listed(problems.values())}"
             )
             if every and not executable:

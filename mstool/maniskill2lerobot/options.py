@@ -141,10 +141,10 @@ def _views(text: str | None, layout: Layout) -> tuple[str, ...]:
     if text is None:
         return own
     chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in chosen if layout.camera(name) is None]
-    if unknown or not chosen:
+    lacking = [name for name in chosen if layout.camera(name) is None]
+    if lacking or not chosen:
         raise UsageError(
-            f"--cameras {text!r}: layout {layout.name!r} has no view {', '.join(unknown) or 'named'}",
+            f"--cameras {text!r}: layout {layout.name!r} has no view {', '.join(lacking) or 'named'}",
             fix=f"choose from --cameras {','.join(own)}, or add --layout native: any view that the environment has",
             change={"--cameras": ",".join(own)},
         )
