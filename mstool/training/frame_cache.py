@@ -83,6 +83,9 @@ class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         self.absolute_to_relative_idx = dataset.absolute_to_relative_idx
         self.delta_indices: Mapping[str, Sequence[int]] = dataset.reader.delta_indices or {}
         self.size = size
+        self.cameras = tuple(caches)
+        # False where the pictures of a batch come from elsewhere (`device_pictures.py`).
+        self.gives_pictures = True
         self._caches = dict(caches)
         self._frames: dict[str, Array] = {}
         table = dataset.hf_dataset.with_format("numpy")
@@ -112,8 +115,8 @@ class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
             inside = at.clip(self._first[rows][:, None], self._last[rows][:, None])
             batch[key] = self._columns[key][inside]
             batch[f"{key}_is_pad"] = torch.from_numpy(at != inside)
-        for camera in self._caches:
-            batch[camera] = torch.from_numpy(self._open(camera)[rows])
+        for camera in self.cameras if self.gives_pictures else ():
+            batch[camera] = torch.from_numpy(self.pictures(camera)[rows])
         batch["task"] = [self._tasks[index] for index in batch["task_index"].tolist()]
         return [FrameRow(batch, position) for position in range(len(rows))]
 
@@ -121,7 +124,12 @@ class CachedDataset(torch.utils.data.Dataset[dict[str, Any]]):
         """Leave the open files behind: a loader process opens its own."""
         return {**self.__dict__, "_frames": {}}
 
-    def _open(self, camera: str) -> Array:
+    def column(self, name: str) -> torch.Tensor:
+        """Return a column's values of every frame."""
+        return self._columns[name]
+
+    def pictures(self, camera: str) -> Array:
+        """Return a camera's frames, uint8 (N, 3, h, w), as they lie on the disk."""
         if camera not in self._frames:
             shape = (len(self), 3, *self.size)
             self._frames[camera] = np.memmap(self._caches[camera], np.uint8, mode="r", shape=shape)

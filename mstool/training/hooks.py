@@ -6,7 +6,8 @@ runs, and put back afterwards. Read in lerobot 0.6.1; a name that is missing sto
 ============================  =======================================================================================
 name                          what mstool adds
 ============================  =======================================================================================
-make_train_eval_datasets      decoded pictures kept in memory (`pictures.Cache`)
+make_train_eval_datasets      decoded pictures kept in memory (`pictures.Cache`), and on the GPU
+cycle                         batches get the pictures that are on the GPU
 make_policy                   what was loaded is compared with the file; `--init random` is drawn on the device and may
                               carry LoRA
 policy._validate_peft_config  LoRA on random weights, which the plan has said are for tests, is let through
@@ -44,6 +45,7 @@ from mstool.training.batches import BrokenLoss, describe, is_broken
 from mstool.training.checkpoint_sidecar import CheckpointSidecar
 from mstool.training.clock import Clock, TimeUp
 from mstool.training.compiling import prepare
+from mstool.training.device_pictures import DevicePictures, keep
 from mstool.training.held_out import HeldOut
 from mstool.training.interrupts import Interrupted, Interrupts, largest
 from mstool.training.loaders import deaf
@@ -63,6 +65,8 @@ class Hooks:
     interrupts: Interrupts
     seed: int
     cache: Cache | None
+    # Bytes that the training is expected to take on its device, None if that is not known.
+    planned: int | None
     weights: Weights | None
     # `--init random` of a policy that has pretrained weights.
     random_weights: bool
@@ -77,6 +81,8 @@ class Hooks:
     # How the network's passes are launched, and whether it was told.
     compile: str = "off"
     prepared: bool = False
+    # What of the cache is on the GPU.
+    pictures: DevicePictures | None = None
     # Called once per step, with the step's number and its loss.
     on_step: Callable[[int, float], None] = lambda _step, _loss: None
     # LeRobot's count of what was seen, and the last losses.
@@ -113,7 +119,7 @@ def hooked(hooks: Hooks) -> Iterator[None]:
     from lerobot.scripts import lerobot_train
 
     with (
-        _replaced(lerobot_train, _helpers(hooks, lerobot_train)),
+        _replaced(lerobot_train, {**_data(hooks, lerobot_train), **_helpers(hooks, lerobot_train)}),
         _replaced(processor_pi05, _tokenizer(hooks, processor_pi05)),
         _replaced(sys, {"argv": ["lerobot-train", *([f"--config_path={hooks.resumed}"] if hooks.resumed else [])]}),
     ):
@@ -138,11 +144,34 @@ def _replaced(module: ModuleType, names: Mapping[str, Any]) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
+def _data(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
     def make_train_eval_datasets(cfg: Any) -> tuple[Any, Any]:
         dataset, held_out = _make_datasets(cfg)
-        return (hooks.cache.wrap(dataset) if hooks.cache else dataset), held_out
+        if hooks.cache:
+            dataset = hooks.cache.wrap(dataset)
+            hooks.pictures = keep(dataset, cfg.policy.device, hooks.cache.bytes, hooks.planned)
+        return dataset, held_out
 
+    def cycle(loader: Any) -> Iterator[Any]:
+        batches: Iterator[Any] = _cycle(loader)
+        return hooks.pictures.fill(batches) if hooks.pictures else batches
+
+    def dataloader_worker_kwargs(cfg: Any) -> dict[str, Any]:
+        import torch
+
+        given, drawn = _worker_kwargs(cfg), torch.Generator().manual_seed(hooks.seed)
+        return {**given, "generator": drawn, "multiprocessing_context": deaf(given["multiprocessing_context"])}
+
+    _make_datasets, _cycle = train.make_train_eval_datasets, train.cycle
+    _worker_kwargs = train._dataloader_worker_kwargs
+    return {
+        "make_train_eval_datasets": make_train_eval_datasets,
+        "_dataloader_worker_kwargs": dataloader_worker_kwargs,
+        "cycle": cycle,
+    }
+
+
+def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
     def make_policy(*args: Any, **kwargs: Any) -> Any:
         import torch
 
@@ -160,12 +189,6 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
         if hooks.tokenizer and "preprocessor_overrides" in kwargs:
             kwargs["preprocessor_overrides"]["tokenizer_processor"] = {"tokenizer_name": hooks.tokenizer}
         return _make_processors(*args, **kwargs)
-
-    def dataloader_worker_kwargs(cfg: Any) -> dict[str, Any]:
-        import torch
-
-        given, drawn = _worker_kwargs(cfg), torch.Generator().manual_seed(hooks.seed)
-        return {**given, "generator": drawn, "multiprocessing_context": deaf(given["multiprocessing_context"])}
 
     def update_policy(metrics: Any, policy: Any, batch: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         if hooks.stopping:
@@ -204,15 +227,12 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
             with hooks.clock.paused() if hooks.clock else nullcontext():
                 hooks.held_out.judge(kwargs["step"], model)
 
-    _make_datasets, _make_policy = train.make_train_eval_datasets, train.make_policy
-    _make_processors, _worker_kwargs = train.make_pre_post_processors, train._dataloader_worker_kwargs
+    _make_policy, _make_processors = train.make_policy, train.make_pre_post_processors
     _update, _should_save = train.update_policy, train.should_save_checkpoint
     _save, _in_slurm = train.save_checkpoint, train.inside_slurm
     return {
-        "make_train_eval_datasets": make_train_eval_datasets,
         "make_policy": make_policy,
         "make_pre_post_processors": make_pre_post_processors,
-        "_dataloader_worker_kwargs": dataloader_worker_kwargs,
         "update_policy": update_policy,
         "should_save_checkpoint": should_save_checkpoint,
         "save_checkpoint": save_checkpoint,

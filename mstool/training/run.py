@@ -109,6 +109,7 @@ def finetune(
         interrupts=interrupts,
         seed=config.seed or 0,
         cache=plan.cache,
+        planned=plan.memory.total if plan.memory else None,
         weights=prepared.weights,
         random_weights=options.init == RANDOM and prepared.checkpoint is None,
         tokenizer=prepared.tokenizer,

@@ -20,6 +20,7 @@ from support.train_tiny import FLOW
 from mstool.dataset.conventions import load_conventions
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.training import clock
+from mstool.training.device_pictures import DevicePictures
 from mstool.training.options import FinetuneOptions
 from mstool.training.prepare import prepare
 from mstool.training.run import finetune
@@ -101,6 +102,22 @@ def test_a_checkpoint_loads_and_says_what_it_means(run, dataset):
     own = (dataset / "norm_stats.json").read_text()
     assert (report.checkpoint / "openpi_norm_stats.json").read_text() == own
     assert json.loads((report.checkpoint / "mstool_run.json").read_text())["validation"]["valid"] is True
+
+
+def test_pictures_that_lie_on_the_device_train_the_same(run, dataset, tmp_path, monkeypatch):
+    _, losses, _ = run
+    kept, again = [], []
+
+    def keep(data, _device, _bytes, planned):
+        assert planned > 0
+        kept.append(DevicePictures(data, torch.device("cpu")))
+        return kept[0]
+
+    monkeypatch.setattr("mstool.training.hooks.keep", keep)
+    wish = options(dataset, tmp_path / "flow", cache_frames="memory", num_workers=1)
+    train(wish, lambda _step, loss: again.append(loss))
+    assert kept
+    assert again == pytest.approx(losses, rel=0.02)
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(run, dataset, tmp_path):

@@ -11,6 +11,7 @@ from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from mstool.errors import MstoolError
 from mstool.training import frame_cache
+from mstool.training.device_pictures import DevicePictures, keep
 from mstool.training.flow.augmentation import reduce_to
 from mstool.training.frame_cache import COMPLETE, cached
 
@@ -129,6 +130,33 @@ def test_loaders_in_other_processes_read_the_same_file(dataset, tmp_path):
     ours[0]
     copy = pickle.loads(pickle.dumps(ours))
     same(copy[5], ours[5])
+
+
+@pytest.mark.parametrize("episodes", [None, [1]])
+def test_pictures_on_the_device_come_back_into_the_batches(dataset, tmp_path, episodes):
+    ours = cached(dataset(episodes=episodes), tmp_path, (32, 32), processes=1)
+
+    def batches():
+        return list(torch.utils.data.DataLoader(ours, batch_size=16))
+
+    whole = batches()
+    kept = DevicePictures(ours, torch.device("cpu"))
+    bare = batches()
+    assert not set(ours.cameras) & set(bare[0])
+    filled = list(kept.fill(bare))
+    assert len(filled) == len(whole)
+    for one, other in zip(filled, whole, strict=True):
+        same(one, other)
+
+
+def test_pictures_stay_with_the_loader_where_no_gpu_has_room(dataset, tmp_path, monkeypatch):
+    ours = cached(dataset(), tmp_path, (32, 32), processes=1)
+    needed, free = 2 * len(ours) * 3 * 32 * 32, 10**9
+    assert keep(ours, "cpu", needed, 0) is None
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, free))
+    assert keep(ours, "cuda", needed, None) is None
+    assert keep(ours, "cuda", needed, free - needed + 1) is None
+    assert ours.gives_pictures
 
 
 def test_past_frames_are_refused(dataset, pickcube, tmp_path):
