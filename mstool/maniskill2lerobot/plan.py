@@ -161,7 +161,8 @@ def open_batches(
 ) -> list[Batch]:
     """Open (or fetch, or generate) every environment's demos, and complete its recipe by what they say.
 
-    Where demos have to come from elsewhere, which takes long, all environments are built before.
+    Where demos have to come from elsewhere, which takes long, all environments are built before, and a planner is
+    looked for.
     """
     if request.seed is not None and request.demos not in {None, "generate"}:
         raise UsageError(
@@ -176,6 +177,8 @@ def open_batches(
     ]
     if absent and request.observations != "recorded":
         check_buildable(absent)
+    for env_id in absent if request.demos == "generate" else ():
+        benchmark_of(env_id).check_solvable(env_id)
     batches = []
     for recipe in recipes:
         where = request.demos

@@ -99,7 +99,8 @@ def check_alike(datasets: Sequence[Dataset], config: TrainingConfig) -> None:
 
     """
     if len({dataset.root.resolve() for dataset in datasets}) < len(datasets):
-        raise UsageError("the same dataset is given twice", fix="name each dataset once")
+        once = {dataset.root.resolve(): str(dataset.root) for dataset in datasets}.values()
+        raise UsageError("the same dataset is given twice", fix=shlex.join(["mstool", "stats", *once]))
     first = datasets[0]
     for other in datasets[1:]:
         if first.layout and other.layout and first.layout != other.layout:

@@ -211,6 +211,9 @@ class Benchmark(Interface):
     def solvable(self) -> tuple[str, ...]:
         """Return the environments that there is a planner for, sorted."""
 
+    def check_solvable(self, env_id: str) -> None:
+        """Raise UsageError where there is no planner for an environment."""
+
     def planner(self, env_id: str) -> Planner:
         """Return the planner of an environment; UsageError where there is none."""
 

@@ -234,6 +234,19 @@ def test_there_is_no_expert_for_every_suite(tmp_path):
 
 
 @needs_libero
+def test_demos_of_what_policies_are_evaluated_on_are_told_as_that(monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr("mstool.simulators.libero.generate.notify", lambda: said.append)
+    monkeypatch.setattr("mstool.simulators.libero.generate._make", lambda *_: "made")
+    for seed in (3, 1000):
+        out = tmp_path / str(seed)
+        made = benchmark_of("libero_spatial/0").generate("libero_spatial/0", episodes=1, seed=seed, out_dir=out)
+        assert made == "made"
+    assert len(said) == 1
+    assert said[0].startswith("--seed 3: LIBERO's initial states below 1000 are what policies are evaluated on")
+
+
+@needs_libero
 @pytest.mark.parametrize(
     ("env_id", "others"), [("libero_goal/0", "FOLDER"), ("libero_spatial/0", "generate, or FOLDER")]
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.synthetic import write_dataset
 
+from mstool.errors import UsageError
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.report import document, problem_lines, rows
 
@@ -44,6 +45,14 @@ def test_a_good_dataset_has_no_problems(tmp_path):
     result = run(tmp_path / "d", *good())
     assert codes(result) == []
     assert result.ok
+
+
+def test_a_dataset_counts_once(tmp_path):
+    root = tmp_path / "d"
+    run(root, *good())
+    with pytest.raises(UsageError, match="given twice") as caught:
+        compute([root, tmp_path / "other" / ".." / "d"], features=False)
+    assert caught.value.fix == f"mstool stats {tmp_path}/other/../d"
 
 
 def test_constant(tmp_path):

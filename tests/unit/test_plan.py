@@ -47,6 +47,23 @@ def test_environments_keep_their_order_and_come_once():
         choose_envs([" , "], every=False)
 
 
+def test_a_goal_is_stored_of_tasks_alone_that_have_one():
+    wish = ConvertRequest(goal="state")
+    assert [recipe.goal for recipe in make_recipes(["PickCube-v1"], wish, V3, per_task=False)] == ["state"]
+    with pytest.raises(UsageError, match="StackCube-v1 has no goal marker") as caught:
+        make_recipes(["PickCube-v1", "StackCube-v1"], wish, V3, per_task=False)
+    assert caught.value.change == {"--goal": "visible"}
+
+
+def test_nothing_is_generated_before_there_is_a_planner_for_all(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mstool.maniskill2lerobot.plan.open_demos", lambda *_, **__: pytest.fail("generated"))
+    wish = ConvertRequest(layout="native", demos="generate", episodes=2)
+    recipes = make_recipes(["PickCube-v1", "RollBall-v1"], wish, V3, per_task=True)
+    with pytest.raises(UsageError, match="no motion-planning solution for 'RollBall-v1'"):
+        open_batches(recipes, wish, notify=lambda _line: None)
+
+
 def test_a_manifests_entries_bring_their_own_words(manifest):
     recipes = make_recipes(tasks_of(manifest, []), ConvertRequest(), V3, per_task=True)
     assert [(r.env_id, r.instruction, r.horizon, r.views) for r in recipes] == [

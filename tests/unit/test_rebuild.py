@@ -271,8 +271,14 @@ def test_nothing_to_change_and_wrong_numbers_of_datasets(tmp_path):
         export(root, tmp_path / "out", version="v3.0")
     with pytest.raises(UsageError, match="at least two"):
         merge([root], tmp_path / "out")
-    with pytest.raises(UsageError, match="twice"):
-        merge([root, tmp_path / "data/../data"], tmp_path / "out")
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match="twice") as caught:
+        merge([root, tmp_path / "data/../data"], out)
+    assert caught.value.fix == f"mstool merge {tmp_path}/data/../data ANOTHER --output {out}"
+    other = dataset(tmp_path, "other", {"v3.0": "video"})
+    with pytest.raises(UsageError, match="twice") as caught:
+        merge([root, other, root], out)
+    assert caught.value.fix == f"mstool merge {root} {other} --output {out}"
     for overwrite in (True, False):
         with pytest.raises(UsageError, match="is the dataset that is read"):
             export(root, root, version="v2.1", overwrite=overwrite)

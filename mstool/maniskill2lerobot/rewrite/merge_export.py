@@ -124,7 +124,9 @@ def merge(
         words = ["mstool", "merge", *map(str, sources), "ANOTHER", "--output", str(root)]
         raise UsageError("merge joins at least two datasets", fix=shlex.join(words))
     if len({source.resolve() for source in sources}) < len(sources):
-        raise UsageError("the same dataset is given twice", fix="name each dataset once")
+        once = list({source.resolve(): source for source in sources}.values())
+        words = ["mstool", "merge", *map(str, once), *["ANOTHER"][: 2 - len(once)], "--output", str(root)]
+        raise UsageError("the same dataset is given twice", fix=shlex.join(words))
     for source in sources:
         locate(source)
     refuse_nested(root, sources)

@@ -16,7 +16,7 @@ from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.libero.controller import LiberoController
 from mstool.simulators.libero.demos import SUFFIX, LiberoDemos
 from mstool.simulators.libero.environment import CAMERAS, CONTROL_MODE, SAMPLED, LiberoSimulator, check_seed
-from mstool.simulators.libero.expert import LiberoExpert, solvable
+from mstool.simulators.libero.expert import LiberoExpert, check_solvable, solvable
 from mstool.simulators.libero.generate import generate_demos, record_demos
 from mstool.simulators.libero.gl import render_backend
 from mstool.simulators.libero.tasks import HORIZONS, PROTOCOLS, all_tasks, find_task, suite_of
@@ -120,6 +120,10 @@ class Libero:
     def solvable(self) -> tuple[str, ...]:
         """Return the tasks of one object that is picked up and put down."""
         return solvable(self.env_ids())
+
+    def check_solvable(self, env_id: str) -> None:
+        """Ask for a suite that the expert is made for."""
+        check_solvable(env_id)
 
     def planner(self, env_id: str) -> LiberoExpert:
         """Return the scripted expert."""

@@ -22,6 +22,7 @@ from mstool.contract import State
 from mstool.errors import UsageError
 from mstool.folders import writing_alone
 from mstool.paths import as_file_name, quoted, writable_folder
+from mstool.progress import notify
 from mstool.simulators.attempt_files import RECORDS, attempt_file, kept_attempts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.capacity import auto_workers
@@ -139,6 +140,11 @@ def _place(env_id: str, source: str, episodes: int, seed: int, out_dir: Path, *,
         )
     check_number(seed, "--seed")
     check_seed(env_id, seed, fix="a lower --seed")
+    if seed < SAMPLED:
+        notify()(
+            f"--seed {seed}: LIBERO's initial states below {SAMPLED} are what policies are evaluated on; one that "
+            "trains on these demos has seen them"
+        )
     writable_folder(out_dir, "--output", beside=True)
     if path.exists() and not overwrite:
         raise UsageError(

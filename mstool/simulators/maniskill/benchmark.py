@@ -19,7 +19,13 @@ from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
 from mstool.simulators.maniskill.environments import assets, known_environments, outdated
 from mstool.simulators.maniskill.registry import WORKER_IMPORTS, check_env_id, env_ids
-from mstool.simulators.maniskill.solve import make_planning_env, other_demos, solvable_envs, solve_episode
+from mstool.simulators.maniskill.solve import (
+    check_solvable,
+    make_planning_env,
+    other_demos,
+    solvable_envs,
+    solve_episode,
+)
 from mstool.simulators.protocol import Protocol
 from mstool.simulators.seeds import check_number
 
@@ -111,6 +117,10 @@ class ManiSkill:
     def solvable(self) -> tuple[str, ...]:
         """Return the environments with a solution for one of our robots."""
         return solvable_envs()
+
+    def check_solvable(self, env_id: str) -> None:
+        """Ask for a solution of ManiSkill's for the environment's robot."""
+        check_solvable(env_id)
 
     def planner(self, env_id: str) -> ManiSkillPlanner:
         """Return ManiSkill's solution, planning with our planner."""
