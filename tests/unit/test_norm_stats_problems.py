@@ -52,7 +52,7 @@ def test_a_dataset_counts_once(tmp_path):
     run(root, *good())
     with pytest.raises(UsageError, match="given twice") as caught:
         compute([root, tmp_path / "other" / ".." / "d"], features=False)
-    assert caught.value.fix == f"mstool stats {tmp_path}/other/../d"
+    assert caught.value.fix == f"mstool stats {root}"
 
 
 def test_constant(tmp_path):
