@@ -24,6 +24,7 @@ def generate(
     workers: int | None = None,
     robot: str | None = None,
     disturb: float = 0.0,
+    correct: bool = False,
     dataset: PathLike | None = None,
     instruction: str | None = None,
     horizon: int | None = None,
@@ -47,13 +48,16 @@ def generate(
     seed
         First seed, by default 0, in LIBERO 1000; failures are skipped and the next is tried.
     output
-        Folder for `trajectory.h5` and `trajectory.json`, by default data/demos/ENV/motionplanning (or policy).
+        Folder for `trajectory.h5` and `trajectory.json`, by default data/demos/ENV/motionplanning (policy, corrected).
     workers
         Processes that plan and simulate; None looks at cores and episodes.
     robot
         ManiSkill's name of the robot that the planner moves, by default the environment's own.
     disturb
         Share of the seeds on which the hand is taken up to 6 cm and 0.3 rad away before one of the planner's motions.
+    correct
+        Record how the planner goes on from what `policy` met: from a step drawn among those before which it holds
+        nothing.
     dataset
         What the policy was trained on, where it does not say so itself.
     instruction
@@ -84,6 +88,7 @@ def generate(
         refuse_in_dataset(Path(output), "--output", "demos")
     if policy is None:
         given = {"--dataset": dataset, "--instruction": instruction, "--horizon": horizon, "--replan": replan}
+        given |= {"--correct": correct or None}
         if used := [name for name, value in given.items() if value is not None]:
             raise UsageError(f"{', '.join(used)}: for policies", fix="leave it out, or add --policy runs/NAME")
         if env is None:
@@ -126,4 +131,4 @@ def generate(
         device=device,
         command=GENERATE,
     )
-    return [record_policy(request, path_or_none(output), overwrite=overwrite, notify=notify())]
+    return [record_policy(request, path_or_none(output), correct=correct, overwrite=overwrite, notify=notify())]

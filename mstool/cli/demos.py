@@ -54,7 +54,7 @@ def generate(
         show_default="0, in LIBERO 1000",
     ),
     output: Path | None = typer.Option(
-        None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning (policy)"
+        None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning"
     ),
     workers: PlanWorkers = None,
     robot: str | None = typer.Option(
@@ -69,6 +69,12 @@ def generate(
         max=1.0,
         help="Share of the seeds on which the hand is taken up to 6 cm and 0.3 rad away before one of the planner's "
         "motions, at times with its fingers closed; the demo begins there and leads back.",
+    ),
+    correct: bool = typer.Option(
+        False,
+        "--correct",
+        help="With --policy: the planner goes on from a step of its episode before which it holds nothing, and that is "
+        "the demo.",
     ),
     dataset: Path | None = typer.Option(
         None, help="What the policy was trained on, where it does not say so itself: for servers."
@@ -110,6 +116,8 @@ def generate(
 
         mstool demos generate --policy runs/pick --episodes 100 --seed 20000
 
+        mstool demos generate --policy runs/pick --correct --episodes 200 --seed 50000
+
         mstool demos generate --env libero_spatial --episodes 40
     """
     from mstool.api.demos import generate as run
@@ -123,6 +131,7 @@ def generate(
         workers=workers,
         robot=robot,
         disturb=disturb,
+        correct=correct,
         dataset=dataset,
         instruction=instruction,
         horizon=horizon,
@@ -137,7 +146,8 @@ def generate(
         mean = sum(report.steps) / report.episodes
         say(
             f"{report.env_id}: {report.episodes} episodes from {report.attempts} seeds in {report.seconds:.1f} s, "
-            f"{mean:.0f} steps each on average" + (f", {report.disturbed} disturbed" if report.disturbed else "")
+            f"{mean:.0f} steps each on average"
+            + (f", {report.disturbed} {'corrected' if correct else 'disturbed'}" if report.disturbed else "")
         )
         for reason, count in report.failures.items():
             say(f"  failed: {count} x {reason}")

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,16 @@ FAILED = "not successful"
 
 
 def generate(
-    request: EvalRequest, folder: Path | None, *, overwrite: bool = False, notify: Notify = print
+    request: EvalRequest,
+    folder: Path | None,
+    *,
+    correct: bool = False,
+    overwrite: bool = False,
+    notify: Notify = print,
 ) -> GenerateReport:
     """Run a policy on one seed after the other until enough episodes are solved at their end, and record those.
+
+    Or, with `correct`, until the planner solved enough from where the policy came to, and record that.
 
     The same for any number of workers: the policy answers one observation at a time, on one thread.
 
@@ -37,7 +45,9 @@ def generate(
     request
         Policy, environment, `episodes`, `seed_start`, and how it is run.
     folder
-        Where the files go; None: `data/demos/ENV/policy`.
+        Where the files go; None: `data/demos/ENV/policy`, or `corrected`.
+    correct
+        Whether the planner goes on from what the policy met (`Benchmark.correct`).
     overwrite
         Whether to replace files that are there.
     notify
@@ -48,7 +58,7 @@ def generate(
     UsageError
         The policy is the planner, or speaks for no environment or for several.
     MstoolError
-        As `PolicySource.conventions`, `PolicySource.open`, `Runner` and `Benchmark.record`.
+        As `PolicySource.conventions`, `PolicySource.open`, `Runner`, `Benchmark.record` and `Benchmark.correct`.
 
     """
     source = request.source
@@ -69,14 +79,16 @@ def generate(
     conventions = conventions or source.plain_conventions(envs)
     assert conventions is not None
     task = _task(request, envs[0], conventions)
+    benchmark = benchmark_of(task.env_id)
+    record = partial(benchmark.correct, workers=request.workers) if correct else benchmark.record
     with closing(_rollouts(request, conventions, task, notify)) as rollouts:
-        return benchmark_of(task.env_id).record(
+        return record(
             simulator_spec(conventions, task.env_id, views=()),
             rollouts,
             source=request.policy,
             episodes=request.episodes or 1,
             seed=_first_seed(request, task.env_id),
-            out_dir=folder or Path("data/demos") / task.env_id / "policy",
+            out_dir=folder or Path("data/demos") / task.env_id / ("corrected" if correct else "policy"),
             overwrite=overwrite,
         )
 

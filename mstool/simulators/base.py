@@ -240,6 +240,22 @@ class Benchmark(Interface):
         the files, and nothing more once there are enough.
         """
 
+    def correct(
+        self,
+        spec: SimulatorSpec,
+        rollouts: Iterator[Rollout],
+        *,
+        source: str,
+        workers: int | None = None,
+        **wanted: Unpack[Wanted],
+    ) -> GenerateReport:
+        """Write demos in which the planner goes on from where each of `rollouts` came to; UsageError where none can.
+
+        Each begins before one of the rollout's actions, drawn by its seed among those before which nothing is held: a
+        planner that began with something in the hand would let go of it. The rest is as for `record`; the same bytes
+        for any number of workers. DAgger, arXiv 1011.0686: the policy meets the states, the expert labels them.
+        """
+
     def open_demos(self, path: Path, env_id: str = "") -> Demos:
         """Open a file of demos, or the one in a folder, of `env_id` where there are several; DataError for no such."""
 

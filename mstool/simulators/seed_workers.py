@@ -8,21 +8,21 @@ from typing import Any, Protocol
 from mstool.errors import MstoolError
 from mstool.paths import explain
 from mstool.processes import exit_words, kill_worker, start_worker
-from mstool.simulators.demos import Attempt
+from mstool.simulators.demos import Attempt, Rollout
 
 
 class Attempter(Protocol):
     """What tries seeds, and keeps what it did for itself."""
 
-    def attempt(self, seed: int) -> Attempt:
-        """Try one seed."""
+    def attempt(self, given: Any) -> Attempt:
+        """Try one seed, or go on from one rollout."""
 
 
 class SeedWorkers:
-    """Processes that attempt seeds; each runs `serve(pipe, *arguments)`, which is to end in `serve_seeds`.
+    """Processes that attempt seeds, or go on from rollouts.
 
-    Left without an error, every worker finishes what it is at; on an error they end where they are. `imports` is as
-    `start_worker` takes it.
+    Each runs `serve(pipe, *arguments)`, which is to end in `serve_seeds`. Left without an error, every worker finishes
+    what it is at; on an error they end where they are. `imports` is as `start_worker` takes it.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class SeedWorkers:
     ) -> None:
         self._workers = dict(start_worker(serve, *each, imports=imports) for each in arguments)
 
-    def attempts(self, seeds: Iterable[int]) -> Iterator[Attempt]:
-        """Yield how the attempts ended, in the order of `seeds`, which may have no end.
+    def attempts(self, given: Iterable[int | Rollout]) -> Iterator[Attempt]:
+        """Yield how the attempts ended, in the order of what is `given`, which may have no end.
 
         Raises
         ------
@@ -39,13 +39,13 @@ class SeedWorkers:
             As an attempt, or a worker died.
 
         """
-        coming, waiting = iter(seeds), list[int]()
+        coming, waiting = iter(given), list[int]()
         done: dict[int, Attempt] = {}
 
         def hand_out(pipe: Connection) -> None:
-            if (seed := next(coming, None)) is not None:
-                waiting.append(seed)
-                _send(pipe, seed)
+            if (wanted := next(coming, None)) is not None:
+                waiting.append(wanted.attempt.seed if isinstance(wanted, Rollout) else wanted)
+                _send(pipe, wanted)
 
         for pipe in self._workers:
             hand_out(pipe)
@@ -90,11 +90,11 @@ class SeedWorkers:
 
 
 def serve_seeds(pipe: Connection, make: Callable[[], AbstractContextManager[Attempter]]) -> None:
-    """Attempt the seeds that come through `pipe` until None comes; answer with None once all is finished."""
+    """Attempt what comes through `pipe` until None comes; answer with None once all is finished."""
     try:
         with make() as attempter:
-            while (seed := pipe.recv()) is not None:
-                pipe.send(attempter.attempt(seed))
+            while (given := pipe.recv()) is not None:
+                pipe.send(attempter.attempt(given))
         pipe.send(None)
     except MstoolError as error:
         pipe.send(error)
@@ -107,7 +107,7 @@ def serve_seeds(pipe: Connection, make: Callable[[], AbstractContextManager[Atte
         pipe.send(said)
 
 
-def _send(pipe: Connection, seed: int | None) -> None:
+def _send(pipe: Connection, given: int | Rollout | None) -> None:
     # One that has died is noticed when it is listened to.
     with suppress(OSError):
-        pipe.send(seed)
+        pipe.send(given)

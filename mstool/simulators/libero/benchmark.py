@@ -10,6 +10,7 @@ from mstool.errors import DataError, SetupError, UsageError
 from mstool.hub_files import another_hub, briefly, hub_refusal
 from mstool.layouts import Layout
 from mstool.manifest import Task
+from mstool.paths import quoted
 from mstool.simulators.base import Simulator, SimulatorSpec
 from mstool.simulators.demos import Demos, GenerateReport, Rollout, Wanted
 from mstool.simulators.environments import EnvironmentFacts
@@ -152,6 +153,22 @@ class Libero:
     ) -> GenerateReport:
         """Write one of LIBERO's kind of file."""
         return record_demos(spec, rollouts, source=source, **wanted)
+
+    def correct(
+        self,
+        spec: SimulatorSpec,
+        rollouts: Iterator[Rollout],  # noqa: ARG002
+        *,
+        source: str,
+        workers: int | None = None,  # noqa: ARG002
+        **wanted: Unpack[Wanted],  # noqa: ARG002
+    ) -> GenerateReport:
+        """Refuse: the expert begins at seeds alone."""
+        raise UsageError(
+            "LIBERO's expert cannot go on from where a policy came to",
+            fix=f"mstool demos generate --env {spec.env_id} --policy {quoted(source)}",
+            change={"--correct": None},
+        )
 
     def open_demos(self, path: Path, env_id: str = "") -> Demos:
         """Open one of LIBERO's hdf5 files, or that of `env_id` in a folder of them."""

@@ -13,7 +13,7 @@ from mstool.simulators.demos import Attempt, GenerateReport, Rollout, Wanted
 from mstool.simulators.environments import EnvironmentFacts
 from mstool.simulators.maniskill.controller import ManiSkillController
 from mstool.simulators.maniskill.demos import hub
-from mstool.simulators.maniskill.demos.generate import generate_demos, record_demos
+from mstool.simulators.maniskill.demos.generate import correct_demos, generate_demos, record_demos
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
@@ -143,6 +143,18 @@ class ManiSkill:
     ) -> GenerateReport:
         """Write the same two files, in the control mode of `spec`."""
         return record_demos(spec, rollouts, source=source, **wanted)
+
+    def correct(
+        self,
+        spec: SimulatorSpec,
+        rollouts: Iterator[Rollout],
+        *,
+        source: str,
+        workers: int | None = None,
+        **wanted: Unpack[Wanted],
+    ) -> GenerateReport:
+        """Write the planner's same two files."""
+        return correct_demos(spec, rollouts, source=source, workers=workers, **wanted)
 
     def open_demos(self, path: Path, env_id: str = "") -> DemoFile:  # noqa: ARG002
         """Open a pair of `.h5` and `.json`."""

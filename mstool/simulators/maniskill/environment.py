@@ -25,12 +25,13 @@ from mstool.simulators.maniskill.robots import (
     action_size,
     as_maniskill_action,
     controller_facts,
+    is_holding,
     name_of,
     read_robot,
     robot_facts,
     robots,
 )
-from mstool.simulators.maniskill.states import command, is_at, put
+from mstool.simulators.maniskill.states import command, is_at, put, state_of
 from mstool.simulators.maniskill.verdict import Verdict
 
 
@@ -213,6 +214,14 @@ class ManiSkillSimulator:
     def reading(self) -> RobotReading:
         """Read the robot as it stands now: qpos (J,) rad and m, tcp pose (7,) in the world: m and quaternion wxyz."""
         return read_robot(self._env.agent)
+
+    def state(self) -> State:
+        """Return the scene as it stands, as `reset` takes it."""
+        return state_of(self._env)
+
+    def holding(self) -> bool:
+        """Tell whether the robot has something between its fingers."""
+        return is_holding(self._env)
 
     def goal_position(self) -> Array | None:
         """Return where the task's goal marker stands, (3,) m in the world; None for a task without one."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import gymnasium
@@ -38,11 +38,14 @@ _ENV_KWARGS = {
 _SOURCE = "official motion planning solution from ManiSkill contributors"
 
 
-class _Recorder:
+class Recorder:
     """Keeps the episodes of an environment that succeed in `<folder>/trajectory.h5` and `.json`.
 
-    The files are complete once the recorder is closed, which leaving its `with` block does.
+    The files are complete once the recorder is closed, which leaving its `with` block does. `mark` is what the listing
+    says of each of its episodes besides.
     """
+
+    mark: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, env: gymnasium.Env, folder: Path, kwargs: Mapping[str, Any], *, source_type: str, source: str
@@ -69,7 +72,7 @@ class _Recorder:
         """Hand the last episode on: its arrays as `trajectory`, what the listing says as JSON, `listing`."""
         document = load_json(self._json)
         document["env_info"]["env_kwargs"] = self._kwargs
-        document["episodes"] = document["episodes"][-1:]
+        document["episodes"] = [{**document["episodes"][-1], **self.mark}]
         name = f"traj_{document['episodes'][0]['episode_id']}"
         self._env._h5_file.copy(name, file, name="trajectory")
         file["listing"] = json.dumps(document)
@@ -98,7 +101,7 @@ class _Recorder:
         self.close()
 
 
-class DemoRecorder(_Recorder):
+class DemoRecorder(Recorder):
     """Attempts episodes with ManiSkill's solution and keeps the successful ones.
 
     Parameters
@@ -133,7 +136,7 @@ class DemoRecorder(_Recorder):
         return outcome
 
 
-class RolloutRecorder(_Recorder):
+class RolloutRecorder(Recorder):
     """Executes once more what a policy did, without pictures, and keeps it.
 
     An episode is a function of its seed and its actions alone, so it comes out the same.

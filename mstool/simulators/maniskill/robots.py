@@ -34,6 +34,13 @@ def read_robot(agent: Any) -> RobotReading:
     return RobotReading(qpos=qpos, tcp_pose=np.full(7, np.nan, np.float32) if pose is None else pose)
 
 
+def is_holding(env: Any) -> bool:
+    """Tell whether a robot has an object between its fingers; one that does not know what that is never has."""
+    things = [actor for actor in env.scene.actors.values() if actor.px_body_type == "dynamic"]
+    able = [robot for robot in robots(env.agent).values() if hasattr(robot, "is_grasping")]
+    return any(bool(robot.is_grasping(thing).any()) for robot in able for thing in things)
+
+
 def as_maniskill_action(agent: Any, action: Array) -> Array | dict[str, Array]:
     """Split an action (A,) among the robots as `env.step` wants it; a lone robot's stays as it is."""
     every = robots(agent)

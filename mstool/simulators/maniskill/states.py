@@ -27,6 +27,12 @@ def is_at(env: Any, state: State) -> bool:
     return True
 
 
+def state_of(env: Any) -> State:
+    """Return the scene as it stands: each body's place and velocity."""
+    now = env.get_state_dict()
+    return {kind: {name: value[0].numpy().copy() for name, value in bodies.items()} for kind, bodies in now.items()}
+
+
 def put(env: Any, state: State) -> None:
     """Put every body where `state` has it, with its velocity."""
     import torch

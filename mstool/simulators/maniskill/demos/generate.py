@@ -9,6 +9,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -22,7 +24,9 @@ from mstool.simulators.attempt_files import RECORDS, kept_attempts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import GenerateReport, Rollout
 from mstool.simulators.enough import coming, failures, take_enough, told_of_interrupts
+from mstool.simulators.maniskill.correct import Corrector
 from mstool.simulators.maniskill.demos.team import FILES, Alone, Repeats, Team, put_together
+from mstool.simulators.maniskill.record import DemoRecorder
 from mstool.simulators.maniskill.solve import check_solvable
 from mstool.simulators.seeds import check_number
 
@@ -89,8 +93,8 @@ def generate_demos(
 
     def crew(work: Path, scratch: Path) -> Alone | Team:
         number = min(processes, episodes)
-        keeps = env_id, work, scratch, robot, disturb
-        return Team(number, *keeps) if number > 1 else Alone(*keeps)
+        make = partial(DemoRecorder, env_id, robot=robot, disturb=disturb)
+        return Team(number, work, scratch, make) if number > 1 else Alone(work, scratch, make)
 
     out_dir = Path(out_dir)
     _check(f"mstool demos generate --env {env_id}", episodes, seed, out_dir, overwrite=overwrite)
@@ -126,6 +130,40 @@ def record_demos(
         told_of_interrupts(out_dir, None),
     ):
         return _make(spec.env_id, crew, episodes, seed, out_dir, Path(work))
+
+
+def correct_demos(
+    spec: SimulatorSpec,
+    rollouts: Iterator[Rollout],
+    *,
+    source: str,
+    episodes: int,
+    seed: int,
+    out_dir: str | Path,
+    overwrite: bool = False,
+    workers: int | None = None,
+) -> GenerateReport:
+    """Write how the planner goes on from where a policy came to, as `generate_demos` writes what it does from a seed.
+
+    See `Benchmark.correct`.
+    """
+    check_solvable(spec.env_id, spec.robot)
+    out_dir = Path(out_dir)
+    command = f"mstool demos generate --env {spec.env_id} --policy {quoted(source)} --correct"
+    _check(command, episodes, seed, out_dir, overwrite=overwrite)
+    number = min(workers or len(os.sched_getaffinity(0)), episodes)
+
+    def crew(work: Path, scratch: Path) -> Alone | Team:
+        make = partial(Corrector, spec, source)
+        return Team(number, work, scratch, make, rollouts) if number > 1 else Alone(work, scratch, make, rollouts)
+
+    with (
+        writing_alone(out_dir, RECORDS),
+        TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as work,
+        told_of_interrupts(out_dir, None),
+    ):
+        report = _make(spec.env_id, crew, episodes, seed, out_dir, Path(work))
+    return replace(report, disturbed=report.episodes)
 
 
 def _make(

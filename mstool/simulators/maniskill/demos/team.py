@@ -1,7 +1,7 @@
 """Seeds attempted in this process or in several, each attempt kept, and demos put together in the order of seeds."""
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,6 +15,7 @@ from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Rollout
 from mstool.simulators.hdf5 import open_h5
 from mstool.simulators.hdf5_writing import check_room
+from mstool.simulators.maniskill.correct import Corrector
 from mstool.simulators.maniskill.record import DemoRecorder, RolloutRecorder
 from mstool.simulators.maniskill.registry import WORKER_IMPORTS
 from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
@@ -22,17 +23,20 @@ from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
 FILES = ("trajectory.h5", "trajectory.json")
 
 
+# Makes what attempts in a folder of its own.
+type Make = Callable[[Path], DemoRecorder | Corrector]
+
+
 class Keeper:
-    """Attempts seeds and keeps each attempt in `work`; what ManiSkill records meanwhile lies in `scratch`."""
+    """Attempts seeds, or rollouts, and keeps each attempt in `work`; what ManiSkill records lies in `scratch`."""
 
-    def __init__(self, env_id: str, work: Path, scratch: Path, robot: str | None, disturb: float) -> None:
+    def __init__(self, work: Path, scratch: Path, make: Make) -> None:
         self._work, self._held = work, ExitStack()
-        folder = self._held.enter_context(TemporaryDirectory(dir=scratch))
-        self._recorder = DemoRecorder(env_id, Path(folder), robot=robot, disturb=disturb)
+        self._recorder: Any = make(Path(self._held.enter_context(TemporaryDirectory(dir=scratch))))
 
-    def attempt(self, seed: int) -> Attempt:
-        """Try one seed."""
-        attempt = self._recorder.attempt(seed)
+    def attempt(self, given: int | Rollout) -> Attempt:
+        """Try one seed, or go on from one rollout."""
+        attempt: Attempt = self._recorder.attempt(given)
         write_attempt(self._work, attempt, self._recorder.copy_last)
         return attempt
 
@@ -45,14 +49,14 @@ class Keeper:
 
 
 class Alone:
-    """Attempts seeds one after the other, in this process."""
+    """Attempts seeds, or `rollouts` in their place, one after the other, in this process."""
 
-    def __init__(self, *keeps: Any) -> None:
-        self._keeper = Keeper(*keeps)
+    def __init__(self, work: Path, scratch: Path, make: Make, rollouts: Iterator[Rollout] | None = None) -> None:
+        self._keeper, self._rollouts = Keeper(work, scratch, make), rollouts
 
     def attempts(self, seeds: Iterator[int]) -> Generator[Attempt]:
         """Yield the attempts at the seeds."""
-        yield from map(self._keeper.attempt, seeds)
+        yield from map(self._keeper.attempt, self._rollouts or seeds)
 
     def __enter__(self) -> "Alone":
         self._keeper.__enter__()
@@ -86,14 +90,17 @@ class Repeats:
 
 
 class Team:
-    """Attempts seeds in several processes."""
+    """Attempts seeds, or `rollouts` in their place, in several processes."""
 
-    def __init__(self, number: int, *keeps: Any) -> None:
-        self._workers = SeedWorkers(_serve, [keeps] * number, imports=WORKER_IMPORTS)
+    def __init__(
+        self, number: int, work: Path, scratch: Path, make: Make, rollouts: Iterator[Rollout] | None = None
+    ) -> None:
+        self._rollouts = rollouts
+        self._workers = SeedWorkers(_serve, [(work, scratch, make)] * number, imports=WORKER_IMPORTS)
 
     def attempts(self, seeds: Iterator[int]) -> Generator[Attempt]:
         """Yield the attempts at the seeds, in their order."""
-        yield from self._workers.attempts(seeds)
+        yield from self._workers.attempts(self._rollouts or seeds)
 
     def __enter__(self) -> "Team":
         return self
