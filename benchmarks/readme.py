@@ -186,6 +186,16 @@ COMMANDS: dict[str, Run] = {
     "mstool validate DATASET --open": Run(fill=("DATASET", "data/foreign")),
     "mstool describe data/edited --from data/PickCube-v1": Run(),
     "mstool merge data/PickCube-v1 data/edited --output data/both": Run(),
+    "mstool demos generate --policy runs/pick --correct --episodes 150 --seed 50000 --output demos/corrected": Run(
+        "--episodes 1 --horizon 6 --workers 1 --device cpu"
+    ),
+    "mstool convert --env PickCube-v1 --demos demos/corrected --output data/corrected": Run(
+        "--image-size 64 --workers 1"
+    ),
+    "mstool merge data/PickCube-v1 data/corrected --output data/more": Run(),
+    f"mstool finetune data/more --init {MODEL} --minutes 2 --output runs/corrected": Run(
+        "--batch-size 2 --minutes 0.05 --device cpu --force"
+    ),
     "pip install ./plugins/lerobot_env_maniskill": Run(
         "--no-deps --target plugin", clone=True, note="into a folder of its own: the set-up has installed it"
     ),

@@ -19,7 +19,7 @@ from support.proofs import some
 from mstool.errors import MstoolError, UsageError
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt
-from mstool.simulators.maniskill.demos import team
+from mstool.simulators.maniskill.demos import generate, team
 from mstool.simulators.maniskill.demos.generate import generate_demos
 from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.demos.team import FILES
@@ -309,7 +309,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeRecorder]:
     class Fake(FakeRecorder):
         pass
 
-    monkeypatch.setattr(team, "DemoRecorder", Fake)
+    monkeypatch.setattr(generate, "DemoRecorder", Fake)
     return Fake
 
 

@@ -14,8 +14,14 @@ from mstool.dataset.view import DatasetView
 from mstool.evaluation.policy import Traits
 from mstool.folders import writing_alone
 from mstool.simulators.attempt_files import RECORDS
+from mstool.simulators.base import SimulatorSpec
+from mstool.simulators.demos import Attempt, Rollout
+from mstool.simulators.maniskill.correct import Corrector
 from mstool.simulators.maniskill.demos import generate
+from mstool.simulators.maniskill.demos.generate import generate_demos
+from mstool.simulators.maniskill.demos.reader import DemoFile
 from mstool.simulators.maniskill.demos.team import FILES
+from mstool.simulators.maniskill.environment import ManiSkillSimulator
 
 SMALL = ("--image-size", "64", "--render-detail", "fast", "--workers", "1")
 
@@ -103,6 +109,59 @@ def test_a_checkpoint_that_solves_nothing_leaves_nothing(tiny, mstool, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
+def test_the_planner_goes_on_from_what_a_policy_met(mstool, tmp_path, capsys):
+    words = ("--policy", "random", "--correct", "-e", "PushCube-v1", "-n", 2, "--seed", 50000, "--json")
+    for workers in (1, 2):
+        assert mstool("demos", "generate", *words, "--workers", workers, "--output", tmp_path / str(workers)) == 0
+    for name in FILES:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+    assert json.loads(capsys.readouterr().out.split("\n}\n")[0] + "}")["disturbed"] == 2
+    listing = json.loads((tmp_path / "1" / FILES[1]).read_text())
+    assert listing["source_desc"] == "motion planning from where random came to"
+
+    demos = DemoFile(tmp_path / "1")
+    simulator = ManiSkillSimulator(SimulatorSpec("PushCube-v1", "pd_joint_pos"))
+    for position, episode in enumerate(listing["episodes"]):
+        demo = demos.read(position)
+        assert demo.disturbed
+        assert len(demo.actions) == episode["elapsed_steps"]
+        # ManiSkill's solution closes the fingers first, with the arm at rest: not where a policy may be.
+        assert np.abs(np.diff(demo.actions[:2, :7], axis=0)).max() > 1e-4
+        simulator.reset(demo.seed, demo.reset_options, demo.first_state)
+        assert not simulator.begun_at_seed
+        assert [simulator.step(action) for action in demo.actions][-1]
+    simulator.close()
+
+    out = tmp_path / "data"
+    assert mstool("convert", "-e", "PushCube-v1", "--demos", tmp_path / "1", *SMALL, "--output", out) == 0
+    lines = [json.loads(line) for line in (out / "meta/mstool/episodes.jsonl").read_text().splitlines()]
+    assert [line["disturbed"] for line in lines] == [True, True]
+
+
+def test_where_something_is_held_the_planner_does_not_begin(tmp_path):
+    """It would let go of it: no episode begins with the cube lifted, however much of it the hand holds something."""
+    spec = SimulatorSpec("PickCube-v1", "pd_joint_pos")
+    demo = DemoFile(generate_demos("PickCube-v1", episodes=1, out_dir=tmp_path / "demos").h5.parent).read(0)
+    (folder := tmp_path / "work").mkdir()
+    corrector = Corrector(spec, "a demo", folder)
+    simulator = ManiSkillSimulator(spec)
+    simulator.reset(demo.seed)
+    held, heights = [], []
+    for action in demo.actions:
+        held.append(simulator.holding())
+        heights.append(simulator.state()["actors"]["cube"][2])
+        simulator.execute(action)
+    simulator.close()
+    first = held.index(True)
+    assert 0 < first < len(held) - 10
+    assert all(held[first + 3 :])
+    assert max(heights) > 0.05
+    for steps in range(first, len(held), 10):
+        rollout = Rollout(Attempt(demo.seed, success=True, steps=steps), demo.actions[:steps])
+        assert corrector._met(rollout)["actors"]["cube"][2] < 0.021
+    corrector.close()
+
+
 def test_what_cannot_be_recorded_is_said_before_anything_runs(made, tiny, mstool, tmp_path, capsys):
     run = tiny.run("push")
     other = copied(made("push") / "v3.0", tmp_path / "other")
@@ -118,6 +177,8 @@ def test_what_cannot_be_recorded_is_said_before_anything_runs(made, tiny, mstool
         (("--policy", f"replay:{two}", "-e", "PushCube-v1", "-n", 3), "/demos --episodes 2\n"),
         (("--policy", "planner", "-e", "PushCube-v1"), "/demos --env PushCube-v1\n"),
         (("--policy", "random"), "which environment?"),
+        (("--policy", "random", "--correct", "-e", "RollBall-v1"), "no motion-planning solution for 'RollBall-v1'"),
+        (("--correct", "-e", "PushCube-v1"), "--correct: for policies"),
         (("--policy", "runs/nothing"), "nor is it ws://HOST:PORT, replay:DATASET or random"),
         (("--env", "PushCube-v1", "--horizon", "9"), "--horizon: for policies"),
     ):

@@ -6,6 +6,7 @@ from support.libero import needs_libero
 from support.libero_expert import FakeExpert, serve
 
 from mstool.errors import MstoolError, UsageError
+from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.libero import generate
 from mstool.simulators.libero.demos import LiberoDemos
@@ -84,3 +85,7 @@ def test_what_the_expert_cannot_do_is_refused_with_what_works(tmp_path):
         with pytest.raises(UsageError, match="cannot be disturbed, nor move another robot") as caught:
             benchmark_of(ENV).generate(ENV, episodes=1, seed=1000, out_dir=tmp_path / "out", **options)
         assert f"mstool demos generate --env {ENV}" in caught.value.fix
+    spec = SimulatorSpec(ENV, "osc_pose")
+    with pytest.raises(UsageError, match="cannot go on from where a policy came to") as caught:
+        benchmark_of(ENV).correct(spec, iter(()), source="runs/x", episodes=1, seed=0, out_dir=tmp_path / "out")
+    assert caught.value.change == {"--correct": None}

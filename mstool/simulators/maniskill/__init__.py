@@ -15,6 +15,7 @@ render_detail           fewer triangles: meshes makes them, mesh_cache keeps the
 action_conversion       demo actions in another control mode, by way of the joint_targets of their own
 holding                 the action with which a robot stays where it is
 planner/, solve, record   ManiSkill's own solutions, and what they do written down
+correct                 how they go on from where a policy came to
 demos/                  its files of demos, official or made here
 probe                   whether SAPIEN renders here
 """

@@ -50,7 +50,7 @@ class Corrector(Recorder):
         """Have the planner go on; a success becomes the next trajectory, a failure leaves no trace."""
         seed = rollout.attempt.seed
         self._scene.begin = self._met(rollout)
-        outcome = solve_episode(self._env, self._env_id, seed)
+        outcome = solve_episode(self._env, self._env_id, seed, from_first_motion=True)
         self._env.flush_trajectory(save=outcome.success)
         return outcome
 

@@ -130,7 +130,9 @@ def make_planning_env(env_id: str, robot: str | None = None, *, rebuild: bool = 
     return RebuiltScene(env) if rebuild else env
 
 
-def solve_episode(env: gymnasium.Env, env_id: str, seed: int, *, disturb: float = 0.0) -> Attempt:
+def solve_episode(
+    env: gymnasium.Env, env_id: str, seed: int, *, disturb: float = 0.0, from_first_motion: bool = False
+) -> Attempt:
     """Run ManiSkill's solution on one seed.
 
     Parameters
@@ -143,13 +145,15 @@ def solve_episode(env: gymnasium.Env, env_id: str, seed: int, *, disturb: float 
         Seed of the episode.
     disturb
         Share of the seeds on which the hand is taken away before a motion (`planner.detour`).
+    from_first_motion
+        Whether the steps before the first motion are left out (`planner.detour.FirstMotion`), in place of `disturb`.
 
     """
     base: Any = env.unwrapped
     solution = load_solution(env_id, name_of(base.agent))
-    from mstool.simulators.maniskill.planner.detour import Detour, detours, motions_of
+    from mstool.simulators.maniskill.planner.detour import Detour, FirstMotion, detours, motions_of
 
-    detour = Detour(seed, disturb, motions_of(solution))
+    detour = FirstMotion() if from_first_motion else Detour(seed, disturb, motions_of(solution))
     try:
         with ctrl_c_heard(), _silent(), detours(detour):
             result = solution(env, seed=seed)

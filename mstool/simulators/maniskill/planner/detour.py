@@ -70,6 +70,24 @@ class Detour:
         return drawn / np.linalg.norm(drawn)
 
 
+class FirstMotion:
+    """No detour: counts the steps before a solution's first motion, in which the arm waits for its fingers.
+
+    At the robot's own first pose they tell a policy nothing wrong; a demo that begins elsewhere would teach it to wait
+    wherever it is. (150 such demos of PullCube brought a policy from 92 to 72 %.)
+    """
+
+    def __init__(self) -> None:
+        self._moved = False
+        self.steps = 0
+
+    def take(self, solver: Any, move: Callable[..., Any]) -> None:  # noqa: ARG002
+        """Note where the first motion begins."""
+        if not self._moved:
+            self._moved = True
+            self.steps = int(solver.base_env.elapsed_steps[0])
+
+
 def motions_of(solution: Callable[..., Any]) -> int:
     """Count the motions that a solution executes, in its source: it must be known before the first one."""
     source = inspect.getsource(solution)
@@ -77,8 +95,8 @@ def motions_of(solution: Callable[..., Any]) -> int:
 
 
 @contextmanager
-def detours(detour: Detour) -> Iterator[None]:
-    """Let ManiSkill's solvers take a detour while the block runs."""
+def detours(detour: Detour | FirstMotion) -> Iterator[None]:
+    """Let ManiSkill's solvers take a detour, or note the first motion, while the block runs."""
     from mani_skill.examples.motionplanning.base_motionplanner.motionplanner import BaseMotionPlanningSolver
 
     own = getattr(BaseMotionPlanningSolver, _MOVE)
