@@ -15,7 +15,6 @@ from mstool.dataset.vectors import action_columns, dimension, state_columns
 from mstool.layouts.rotations import axis_angle_to_quat
 from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.commanded import CONTACT
 from mstool.validators.meanings import Meaning
 from mstool.validators.regression import fit
 from mstool.validators.report import Issue, Note, Severity
@@ -173,11 +172,11 @@ class EachEpisode(Check):
                 yield self._issue(context, meaning, track, f"are {best}", total, sum(left[best].values()) / len(axes))
                 continue
             for axis in axes:
-                others = self._others(meaning, track, axis, response)
+                taken = [a for a in axes if own[a] < 1 - _FOLLOWS]
+                others = self._others(meaning, track, axis, response, taken)
                 left_of = {name: float(((track.moved[1:, axis] - p) ** 2).sum()) / scale[axis] for name, p in others}
                 best = min(left_of, key=lambda name: left_of[name])
-                wrong = own[axis] > _WRONG and not self._held(track, axis, response)
-                if wrong and left_of[best] < (_RIGHT if own[axis] < _OPPOSITE else 4 * _RIGHT):
+                if left_of[best] < (_RIGHT if own[axis] < _OPPOSITE else 4 * _RIGHT) and own[axis] > _WRONG:
                     yield self._issue(context, meaning, track, best, own[axis], left_of[best])
 
     @staticmethod
@@ -203,19 +202,15 @@ class EachEpisode(Check):
         return {a: float(((track.moved[1:, a] - p) ** 2).sum()) / scale[a] for a, p in reading.predicted.items()}
 
     @staticmethod
-    def _held(track: Track, axis: int, response: dict[int, Array]) -> bool:
-        """Say whether the hand goes where its commands send it, but not as far, as where something is in its way."""
-        moved, predicted = track.moved[1:, axis], _inputs(track, axis) @ response[axis]
-        nearest = np.clip(moved, np.minimum(predicted, 0), np.maximum(predicted, 0))
-        return float(((moved - nearest) ** 2).sum()) < (1 - CONTACT) * float((moved**2).sum())
-
-    @staticmethod
-    def _others(meaning: Meaning, track: Track, axis: int, response: dict[int, Array]) -> Iterator[tuple[str, Array]]:
+    def _others(
+        meaning: Meaning, track: Track, axis: int, response: dict[int, Array], taken: list[int]
+    ) -> Iterator[tuple[str, Array]]:
+        """Yield other readings of an axis' commands; what a `taken` axis itself follows are that axis' commands."""
         every = axes_of(meaning)
         name = every[axis].name
         yield f"of {name} are negated", -(_inputs(track, axis) @ response[axis])
         for other in range(len(every)):
-            if other != axis and every[other].kind is every[axis].kind:
+            if other != axis and other not in taken and every[other].kind is every[axis].kind:
                 predicted = _inputs(track, other) @ response[axis]
                 yield f"of {name} are those of {every[other].name}", predicted
                 yield f"of {name} are those of {every[other].name}, negated", -predicted

@@ -89,7 +89,7 @@ class Stopped(Check):
                 start, length = longest_run(same[:, dim] & going)
                 at_its_end = not low[dim] + reach[dim] < state[start, dim] < high[dim] - reach[dim]
                 # Fingers rest at their ends, and so do joints; for a whole episode only where they are told to.
-                throughout = length == len(state) - 1 and not (dim in fingers and episode in rest)
+                throughout = same[:, dim].all() and not (dim in fingers and episode in rest)
                 if length >= _STOPPED and (throughout or not at_its_end):
                     column, index, name = dimension(data, columns, int(dim))
                     yield Issue(
