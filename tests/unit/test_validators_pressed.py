@@ -1,4 +1,4 @@
-"""Demos in which a hand presses on a table or a cube: what they lack in evidence is no mistake, and mistakes show."""
+"""Demos in which a hand presses on something, or begins in the middle of a motion: right ones, and wrong ones still."""
 
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from mstool.dataset.episode_table import EpisodeRow
 from mstool.dataset.record import Record
 from mstool.dataset.view import Rows
 from mstool.validators.check import CHECKS, Context
-from mstool.validators.checks import load_checks
+from mstool.validators.checks import load_checks, video_time
+from mstool.validators.clips import Clip
 from mstool.validators.runner import run_check
 from mstool.validators.sampling import SampledView
 from mstool.validators.targets import get_target
@@ -230,3 +231,36 @@ def test_fingers_that_give_way_were_not_moved_by_a_command(turns):
         each[20:23, 0] += 6e-4
     assert result_of("MS501", context_of(turns, fingers, closed)).status == "passed"
     assert result_of("MS501", context_of(turns, fingers, [-each for each in closed])).status == "failed"
+
+
+@pytest.mark.parametrize("disturbed", [False, True])
+def test_only_a_demo_that_begins_in_a_motion_may_begin_with_its_last_step(disturbed, turns):
+    for moved, _ in turns:
+        moved[0, 0], moved[1:6] = 0.03, 0
+    context = context_of(turns)
+    for line in context.data.episode_log:
+        line["disturbed"] = disturbed
+    assert {issue.frame for issue in result_of("MS207", context).issues} == (set() if disturbed else {1})
+
+
+def film_of(track):
+    """Return a film into which an arm comes from the left, after twenty frames, at an even pace."""
+    arm = np.random.default_rng(3).integers(60, 250, (20, 64, 3), np.uint8)
+    film = np.full((len(track.state), 64, 64, 3), 60, np.uint8)
+    for frame, picture in enumerate(film):
+        inside = np.clip(frame - 20, 0, 64)
+        picture[20:40, :inside] = arm[:, 64 - inside :]
+    return film
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_hand_that_comes_into_view_is_told_from_a_stream_that_stood_still(frozen, monkeypatch):
+    moved = np.tile([0.005, 0, 0, 0, 0, 0], (60, 1))
+    context = context_of([(moved, moved / 0.39)])
+    film = film_of(tracks(context)[1][0])
+    if frozen:
+        film[:35] = film[35]
+    clip = Clip(0, film, tuple(film[::20]), tuple(range(0, len(film), 20)))
+    monkeypatch.setattr(video_time, "seen", lambda context: {"observation.images.image": [clip]})
+    monkeypatch.setattr(video_time, "shows", lambda clip, camera: ())
+    assert result_of("MS316", context).status == ("failed" if frozen else "passed")
