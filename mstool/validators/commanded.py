@@ -3,14 +3,16 @@
 import numpy as np
 
 from mstool.contract import Array
-from mstool.validators.regression import fit
-from mstool.validators.tracks import Track
+from mstool.validators.regression import Fit, fit
+from mstool.validators.tracks import Track, is_pushed
 
 # An episode whose commands explain less than this share of what is typical belongs to other states, unless contacts
 # explain it: what agrees with the commands then is nearly what is typical (0.92 to 1.00 of it over six tasks).
 ODD_EPISODE, CONTACT = 0.3, 0.85
 # An axis follows its commands when they explain more than this share of its motion.
 FOLLOWS = 0.8
+# An episode that moves less than this share of what all do (mean squares) says nothing.
+_LITTLE = 0.1
 # Orders of its own commands that an episode's motion is compared with.
 _SHUFFLES = 50
 
@@ -28,6 +30,8 @@ class Commanded:
         fits = {a: fit(everything[:, a], moved[:, a]) for a in np.flatnonzero(self.scale > 1e-12)}
         # Axes that follow their commands; on the others the arm only shakes, in some tasks more than in others.
         self.fits = {a: f for a, f in fits.items() if f.r2 > FOLLOWS} or fits
+        # The others are pushed: their commands answer the motion, which tells episodes apart but explains nothing.
+        self.steered = {a: f for a, f in self.fits.items() if not is_pushed(found, a)}
 
     def scores(self) -> list[tuple[float, float]]:
         """Return each episode's share.
@@ -35,7 +39,14 @@ class Commanded:
         Beside it the share that agrees with its commands if something may stand in the way: a hand that presses on the
         table moves less than commanded, along any axis, but neither further nor the other way.
         """
-        return [self._score(x, y) for x, y in zip(self.inputs, self.outputs, strict=True)]
+        return [
+            (1.0, 1.0) if self._is_still(moved) else self._score(commands, moved, self.steered)
+            for commands, moved in zip(self.inputs, self.outputs, strict=True)
+        ]
+
+    def _is_still(self, moved: Array) -> bool:
+        share = [float((moved[:, a] ** 2).mean()) / self.scale[a] for a in self.steered]
+        return sum(share) <= _LITTLE * len(share)
 
     def unlike_others(self, number: int) -> bool:
         """Say whether an episode's own commands explain it better than any other's, and than themselves shuffled.
@@ -49,13 +60,14 @@ class Commanded:
         rivals += [rng.permutation(own) for _ in range(_SHUFFLES)]
         for rival in rivals:
             rows = slice(min(len(own), len(rival)))
-            if self._score(rival[rows], moved[rows])[1] >= self._score(own[rows], moved[rows])[1]:
+            its_own = self._score(own[rows], moved[rows], self.fits)[1]
+            if self._score(rival[rows], moved[rows], self.fits)[1] >= its_own:
                 return False
         return True
 
-    def _score(self, inputs: Array, moved: Array) -> tuple[float, float]:
+    def _score(self, inputs: Array, moved: Array, fits: dict[int, Fit]) -> tuple[float, float]:
         left = blocked = total = 0.0
-        for axis, result in self.fits.items():
+        for axis, result in fits.items():
             predicted, done = inputs[:, axis] @ result.coefficients, moved[:, axis]
             nearest = np.clip(done, np.minimum(predicted, 0), np.maximum(predicted, 0))
             left += float(((done - predicted) ** 2).sum()) / self.scale[axis]

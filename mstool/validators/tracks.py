@@ -49,6 +49,10 @@ WORDS = {
 # more on conversions of six tasks. PickCube's deltas about another vertical axis (90 degrees) explain 0.36, its
 # targets in noise 0.18, shuffled frames 0.02: half of the way between.
 _TOGETHER = 0.65
+# A target stays where it moves less than this multiple of what the hand does. Away from such a target goes 0.00 to 0.07
+# of the motion, in squares, of axes that are steered, and 0.33 to 0.81 of rotations of hands that press on a table or a
+# cube; 0.27 at most where signs or units are wrong (six tasks, factors -5 to 5).
+_STAYS, _PUSHED = 0.5, 0.3
 # Fingers do not open wider than this, m: a larger number is a share of something.
 _WIDEST_M = 0.2
 _cache: WeakKeyDictionary[SampledView, dict[str, list[Track]]] = WeakKeyDictionary()
@@ -157,6 +161,22 @@ def moving_axes(meaning: Meaning, found: list[Track]) -> list[int]:
         return []
     size = np.sqrt(np.mean(np.concatenate([track.moved for track in found]) ** 2, axis=0))
     return [i for i, axis in enumerate(axes_of(meaning)) if size[i] > axis.still]
+
+
+def is_pushed(found: list[Track], axis: int) -> bool:
+    """Say whether an axis' motion is largely away from where its commands keep the hand, by what that presses on.
+
+    The target is the state with the command added. Where it stays while the hand goes away from it, the command grows
+    by as much as the hand was moved the other way: an answer to what pushed it, and no cause of the motion.
+    """
+    pushed = total = 0.0
+    for track in found:
+        moved, command = track.moved[:-1, axis], track.commanded[:-1, axis]
+        target_moved = moved + np.diff(track.commanded[:, axis])
+        away = (np.abs(target_moved) < _STAYS * np.abs(moved)) & (moved * command < 0)
+        pushed += float((moved[away] ** 2).sum())
+        total += float((moved[command != 0] ** 2).sum())
+    return pushed > _PUSHED * total
 
 
 def explained_share(found: list[Track], axes: list[int], lags: Sequence[int], *, absolute: bool = False) -> float:

@@ -384,7 +384,7 @@ def names_of_another_layout(root):
     edit_info(root, lambda info: info["features"]["observation.state"].update(names=names))
 
 
-@mutation("MS404", also={"MS511", "MS409"})
+@mutation("MS404", also={"MS511", "MS409", "MS503"})
 def rotation_in_degrees(root):
     edit_rows(root, lambda c: c["observation.state"][:, 3:6].__imul__(57.29578))
 

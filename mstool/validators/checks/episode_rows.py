@@ -126,6 +126,9 @@ class Gapless(Check):
             # A jump is one step: what is around it is not as fast.
             around = np.maximum(np.r_[step[1:], 0], np.r_[0, step[:-1]])
             jumps = np.flatnonzero((step > _JUMP * np.maximum(around, fast / 2)) & (step > max(_JUMP_M, 0.8 * fast)))
+            if episode in context.data.disturbed:
+                # It begins in the middle of a motion, of which the first step may be the end.
+                jumps = jumps[jumps > 0]
             if jumps.size:
                 yield Issue(
                     f"the hand jumps in {jumps.size} step{'s' if jumps.size > 1 else ''}, the first",

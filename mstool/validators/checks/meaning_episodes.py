@@ -32,6 +32,9 @@ _WRONG, _OPPOSITE, _RIGHT = 0.7, 1.5, 0.06
 # The best axis is explained at least so much, and reaches what is known within this factor.
 # A single episode in contact was seen at 0.76.
 _CLEAN, _CLEAN_ALONE, _GAIN_FACTOR, _ALIKE = 0.93, 0.7, 1.18, 1.12
+# How far successive commands or steps jump: up to 0.10 of their squares where contacts leave much unexplained, 0.15 and
+# more with noise of half of the commands' size, or every tenth frame left out.
+_JUMPS = 0.12
 # How far from the robot's usual beginning an episode may begin.
 _START_OFF_M, _START_OFF_RAD = 0.08, 0.4
 # A beginning differs from the others' by this multiple of how far these typically differ from their median, and by so
@@ -46,6 +49,15 @@ def _severity(meaning: Meaning) -> Severity:
 def _moves(meaning: Meaning, track: Track, axis: int) -> bool:
     still = axes_of(meaning)[axis].still
     return len(track.moved) > _FEW and float(np.sqrt(np.mean(track.moved[:, axis] ** 2))) > _LARGE * still
+
+
+def _jumps(members: list[Track], axes: list[int]) -> bool:
+    """Say whether commands or motion jump from step to step, as noise does; what a hand presses on holds steadily."""
+    for each in ([t.commanded[:, axes] for t in members], [t.moved[:, axes] for t in members]):
+        jumped = sum(float((np.diff(v, axis=0) ** 2).sum()) for v in each)
+        if jumped > _JUMPS * sum(float((v**2).sum()) for v in each):
+            return True
+    return False
 
 
 def _goes(meaning: Meaning, track: Track, axis: int) -> Array:
@@ -85,31 +97,32 @@ class OwnCommand(Check):
         meaning, found = tracks(context)
         if meaning.action == "joint_position" or not found:
             raise Skip("the actions are absolute, or there is no motion")
-        told = 0
-        for axis, described in enumerate(axes_of(meaning)):
+        every = axes_of(meaning)
+        # {axis that moves: (share, gain) by each axis' commands}
+        shares: dict[int, list[tuple[float, float]]] = {}
+        for axis in range(len(every)):
             moving = [t for t in found if _moves(meaning, t, axis)]
-            if not moving or sum(len(t.moved) for t in moving) < 2 * _FEW:
-                continue
-            told += 1
-            moved = np.concatenate([t.moved[1:, axis] for t in moving])
-            shares = [
-                _share(moved, np.concatenate([_inputs(t, other) for t in moving]))
-                for other in range(len(axes_of(meaning)))
-            ]
-            best = max(range(len(shares)), key=lambda other: shares[other][0])
-            if best != axis and shares[axis][0] < _DOES_NOT and shares[best][0] > _FOLLOWS:
+            if moving and sum(len(t.moved) for t in moving) >= 2 * _FEW:
+                moved = np.concatenate([t.moved[1:, axis] for t in moving])
+                by = [np.concatenate([_inputs(t, other) for t in moving]) for other in range(len(every))]
+                shares[axis] = [_share(moved, commands) for commands in by]
+        for axis, by_each in shares.items():
+            best = max(range(len(by_each)), key=lambda other: by_each[other][0])
+            # A hand that presses on something seems to follow what its free axes do, which follow their own commands.
+            taken = best in shares and shares[best][best][0] > _FOLLOWS
+            if best != axis and by_each[axis][0] < _DOES_NOT and by_each[best][0] > _FOLLOWS and not taken:
                 column, index, name = dimension(context.data, action_columns(context.data), axis)
-                how = "the opposite of " if shares[best][1] < 0 else ""
+                how = "the opposite of " if by_each[best][1] < 0 else ""
                 yield Issue(
-                    f"{described.name} follows {how}the command of {axes_of(meaning)[best].name}",
+                    f"{every[axis].name} follows {how}the command of {every[best].name}",
                     _severity(meaning),
                     feature=column,
                     dimension=index,
-                    observed=f"explained by {shares[best][0]:.2f}, by its own command ({name}) {shares[axis][0]:.2f}",
+                    observed=f"explained by {by_each[best][0]:.2f}, by its own command ({name}) {by_each[axis][0]:.2f}",
                 )
-        if not told:
+        if not shares:
             raise Skip("no axis moves enough")
-        yield Note(f"{told} axes move enough to tell")
+        yield Note(f"{len(shares)} axes move enough to tell")
 
 
 @dataclass(frozen=True)
@@ -159,7 +172,8 @@ class EachEpisode(Check):
                 yield self._issue(context, meaning, track, f"are {best}", total, sum(left[best].values()) / len(axes))
                 continue
             for axis in axes:
-                others = self._others(meaning, track, axis, response)
+                taken = [a for a in axes if own[a] < 1 - _FOLLOWS]
+                others = self._others(meaning, track, axis, response, taken)
                 left_of = {name: float(((track.moved[1:, axis] - p) ** 2).sum()) / scale[axis] for name, p in others}
                 best = min(left_of, key=lambda name: left_of[name])
                 if left_of[best] < (_RIGHT if own[axis] < _OPPOSITE else 4 * _RIGHT) and own[axis] > _WRONG:
@@ -188,12 +202,15 @@ class EachEpisode(Check):
         return {a: float(((track.moved[1:, a] - p) ** 2).sum()) / scale[a] for a, p in reading.predicted.items()}
 
     @staticmethod
-    def _others(meaning: Meaning, track: Track, axis: int, response: dict[int, Array]) -> Iterator[tuple[str, Array]]:
+    def _others(
+        meaning: Meaning, track: Track, axis: int, response: dict[int, Array], taken: list[int]
+    ) -> Iterator[tuple[str, Array]]:
+        """Yield other readings of an axis' commands; what a `taken` axis itself follows are that axis' commands."""
         every = axes_of(meaning)
         name = every[axis].name
         yield f"of {name} are negated", -(_inputs(track, axis) @ response[axis])
         for other in range(len(every)):
-            if other != axis and every[other].kind is every[axis].kind:
+            if other != axis and other not in taken and every[other].kind is every[axis].kind:
                 predicted = _inputs(track, other) @ response[axis]
                 yield f"of {name} are those of {every[other].name}", predicted
                 yield f"of {name} are those of {every[other].name}, negated", -predicted
@@ -299,7 +316,7 @@ class BestFollower(Check):
             column = action_columns(context.data)[0]
             severity: Severity = "warning"
             noise = "commands explain too little even of the axis that follows best: they hold noise"
-            if kind is not AxisKind.ROTATION and typical < _CLEAN:
+            if kind is not AxisKind.ROTATION and typical < _CLEAN and _jumps(found, axes):
                 yield Issue(f"{kind} {noise}", severity, feature=column, observed=f"{typical:.2f}", expected="0.98")
             elif times := self._times(together, meaning.gain):
                 yield Issue(
@@ -310,16 +327,18 @@ class BestFollower(Check):
                     expected=f"{meaning.gain:.3f}",
                 )
             else:
-                for episode, fits in each.items():
+                for track in found:
+                    fits = each[track.episode]
                     times = self._times(fits, meaning.gain)
-                    if fits and kind is not AxisKind.ROTATION and max(fits)[0] < _CLEAN_ALONE:
-                        what, observed = noise, f"{max(fits)[0]:.2f}"
+                    alone = max(fits)[0] if fits else 1.0
+                    if kind is not AxisKind.ROTATION and alone < _CLEAN_ALONE and _jumps([track], axes):
+                        what, observed = noise, f"{alone:.2f}"
                     elif times:
                         what = f"commands are {times:.2f} times as large as what is executed"
                         observed = ", ".join(f"reached {gain:.3f}" for _, gain in fits)
                     else:
                         continue
-                    yield Issue(f"{kind} {what}", severity, episode=episode, feature=column, observed=observed)
+                    yield Issue(f"{kind} {what}", severity, episode=track.episode, feature=column, observed=observed)
 
     def _fits(self, meaning: Meaning, members: list[Track], axes: list[int]) -> list[tuple[float, float]]:
         return [f for a in axes if (f := self._fit(meaning, members, a)) is not None]

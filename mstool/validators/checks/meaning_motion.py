@@ -14,7 +14,7 @@ from mstool.validators.commanded import FOLLOWS, ODD_EPISODE, Commanded
 from mstool.validators.meanings import SETTLE, Meaning
 from mstool.validators.regression import Fit, fit
 from mstool.validators.report import Curve, Issue, Note, Severity
-from mstool.validators.tracks import Track, explained_share, moving_axes, tracks
+from mstool.validators.tracks import Track, explained_share, is_pushed, moving_axes, tracks
 
 _FEW = 40
 # An axis whose commands explain less of its motion says nothing of its sign or unit.
@@ -34,12 +34,12 @@ _EARLIER = 1.3
 
 
 def axis_fits(meaning: Meaning, found: list[Track]) -> dict[int, Fit]:
-    """Fit each axis that moves: step t on the commands of t and t - 1, because the arm lags behind."""
+    """Fit each axis that its commands move: step t on those of t and t - 1, because the arm lags behind."""
     moved, commanded, previous = _stacked(found)
     fits = {}
     for i, axis in enumerate(axes_of(meaning)):
         size = np.sqrt(np.mean(moved[:, i] ** 2))
-        if len(moved) >= _FEW and size > axis.still:
+        if len(moved) >= _FEW and size > axis.still and not is_pushed(found, i):
             x = np.stack([commanded[:, i], previous[:, i]], axis=1)
             fits[i] = fit(x, moved[:, i])
     return fits
@@ -68,7 +68,7 @@ class _Directions(Check):
             raise Skip(f"the actions ({meaning.action}) have no such axis")
         fits = {i: f for i, f in axis_fits(meaning, found).items() if axes[i].kind in self.kinds}
         if not fits:
-            raise Skip("too little motion on these axes to tell")
+            raise Skip("too little motion on these axes that commands cause")
         columns = action_columns(context.data)
         told, opposite = [], []
         for axis, result in fits.items():
@@ -184,7 +184,9 @@ def _sizes(
     fits = axis_fits(meaning, found)
     gains = {}
     for kind in AxisKind:
+        # An axis that something holds back reaches less of its command, whatever the unit.
         axes = [a for a, f in fits.items() if every[a].kind is kind and f.r2 > _CLEAR and not f.cancels]
+        axes = [a for a in axes if explained_share(found, [a], [0, 1]) > FOLLOWS]
         if not axes:
             continue
         # Directions are another check's: each axis enters with the sign it has.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mstool.contract import Array
+from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
 from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Check, Context, Skip, register
@@ -15,6 +16,9 @@ from mstool.validators.tracks import Track, tracks
 
 # Frames in a row in which one dimension keeps its value to the bit while the others move.
 _STOPPED = 15
+# A dimension moves from this share of its reach on, in a frame. A hand that is held still trembles by less, which the
+# 32-bit float of an angle near pi does not show.
+_MOVES = 1e-5
 # Values that a 16-bit float holds, of numbers that need not be: 1 in 8192 of any others.
 _HALF = 0.98
 # Share of an axis' commands that are its greatest, to the bit; fewer values say nothing.
@@ -37,6 +41,23 @@ def _sense(track: Track) -> float:
     return float(np.corrcoef(wanted, opening)[0, 1])
 
 
+def _resting(context: Context) -> tuple[set[int], set[int]]:
+    """Return which dimensions of the state are fingers, and in which episodes these are where they are told to be."""
+    try:
+        meaning, found = tracks(context)
+    except (Skip, Unavailable):
+        return set(), set()
+    known = [t for t in found if t.opening is not None]
+    fingers = meaning.fingers(known[0].state.shape[1]) if known else None
+    if fingers is None:
+        return set(), set()
+    half = max(float(t.opening.max()) for t in known if t.opening is not None) / 2
+    there = {
+        t.episode for t in known if t.opening is not None and ((t.opening > half) == (t.wanted_opening > 0.5)).all()
+    }
+    return set(fingers.ranges), there
+
+
 @register
 class Stopped(Check):
     """MS413."""
@@ -57,16 +78,19 @@ class Stopped(Check):
         steady = np.mean([(np.diff(s, axis=0) == 0).mean(axis=0) for _, s in sample if len(s) > 2], axis=0)
         free = np.flatnonzero((high - low > 1e-3) & ((steady < 0.5) | data.record.converted))
         severity: Severity = "error" if data.record.converted else "warning"
+        fingers, rest = _resting(context)
         for episode, state in sample:
             if len(state) < 2 * _STOPPED:
                 continue
             same = np.diff(state, axis=0) == 0
-            others = [(~same[:, np.delete(free, i)]).mean(axis=1) > 0.5 for i in range(len(free))]
+            moves = np.abs(np.diff(state, axis=0)) > _MOVES * (high - low)
+            others = [moves[:, np.delete(free, i)].mean(axis=1) > 0.5 for i in range(len(free))]
             for dim, going in zip(free, others, strict=True):
                 start, length = longest_run(same[:, dim] & going)
                 at_its_end = not low[dim] + reach[dim] < state[start, dim] < high[dim] - reach[dim]
-                # Fingers rest at their ends, and so do joints.
-                if length >= _STOPPED and (length == len(state) - 1 or not at_its_end):
+                # Fingers rest at their ends, and so do joints; for a whole episode only where they are told to.
+                throughout = same[:, dim].all() and not (dim in fingers and episode in rest)
+                if length >= _STOPPED and (throughout or not at_its_end):
                     column, index, name = dimension(data, columns, int(dim))
                     yield Issue(
                         f"{name} stops while the others move",

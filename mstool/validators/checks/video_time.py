@@ -38,6 +38,8 @@ _LONG_ALONE = 8 * _EDGE
 # The hand moves (m per frame), and an image stands still: less than this share of its usual change.
 _MOVES_M, _STILL = 0.003, 0.03
 _STILL_SHARE, _STILL_RUN = 0.15, 5
+# A hand that comes into view changes the image by less than this share of what it usually does.
+_CATCHES_UP = 0.5
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,15 @@ def _curve(found: dict[int, float]) -> Curve:
     return Curve("the image's motion some frames after the hand's", "shift, frames", "correlation", (line,))
 
 
+def _appears(change: Array, usual: float) -> int:
+    """Return at which step a hand comes into view that begins out of it, 0 where none does.
+
+    It comes in little by little; a stream that stood still at first catches up in one step.
+    """
+    first = int(np.argmax(change >= _STILL * usual))
+    return first if change[first] < _CATCHES_UP * usual else 0
+
+
 @register
 class NoneHeld(Check):
     """MS316."""
@@ -214,6 +225,7 @@ class NoneHeld(Check):
                 if moving.sum() < 8 or not usual.size:
                     continue
                 still = moving & (change[: len(step)] < _STILL * float(np.median(usual)))
+                still[: _appears(change, float(np.median(usual)))] = False
                 share, run = float(still.sum() / moving.sum()), longest_run(still[moving])
                 if share > _STILL_SHARE or run[1] >= _STILL_RUN:
                     at = int(np.flatnonzero(still)[0]) + 1
