@@ -31,6 +31,8 @@ class Outcome:
     reason: str = ""
     # In which phase it failed (`phases.PHASES`), where the fingers tell.
     phase: str = ""
+    # Whether it failed standing still (`phases.stands_still`).
+    stalled: bool = False
     # Whether there is no outcome: the worker died at every attempt. Counted apart from failures.
     crashed: bool = False
     attempts: int = 1

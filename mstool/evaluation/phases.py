@@ -30,6 +30,8 @@ _LASTS = 3
 # Nothing is between fingers that are closer than this, and they have not closed when they are further apart than this
 # share of their widest, m.
 _EMPTY_M, _OPEN = 2e-3, 0.97
+# A robot rests whose joints move less than this, rad and m.
+_RESTS = 0.01
 
 
 def phase_of_failure(states: Array, actions: Array, layout: Layout, control_mode: str, *, solved_once: bool) -> str:
@@ -69,6 +71,15 @@ def phase_of_failure(states: Array, actions: Array, layout: Layout, control_mode
 def _lasting(flags: Array) -> Array:
     """Return where flags (T,) have been set for `_LASTS` steps."""
     return np.convolve(flags, np.ones(_LASTS, int))[: len(flags)] == _LASTS
+
+
+def stands_still(qpos: Array, steps: int) -> bool:
+    """Tell whether a robot's joints (T + 1, J), rad and m, rest for the last `steps` steps.
+
+    A policy without memory that looks again while its chunk still comes to rest, as demos do where fingers close, plans
+    the same rest again.
+    """
+    return len(qpos) > steps and bool(np.ptp(qpos[-steps - 1 :], axis=0).max() < _RESTS)
 
 
 def in_words(phases: Mapping[str, int], episodes: int) -> str:

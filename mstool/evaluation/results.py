@@ -57,6 +57,11 @@ class TaskResult:
         """How many episodes failed in which phase, where that is known."""
         return counted([outcome.phase for outcome in self.ran])
 
+    @property
+    def stalled(self) -> int:
+        """How many episodes failed standing still."""
+        return sum(outcome.stalled for outcome in self.ran)
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "TaskResult":
         """Read what `to_json` returned."""
@@ -64,8 +69,12 @@ class TaskResult:
         return cls(**own, outcomes=[Outcome(**line) for line in data["outcomes"]])
 
     def failures(self) -> str:
-        """Say in which phases it failed, "" where none did or it is not known."""
-        return f"{self.env_id}: {in_words(self.failed_in, len(self.ran))}" if self.failed_in else ""
+        """Say in which phases it failed, and how often it stood still; "" where none did or nothing is known."""
+        failed, ran = sum(not outcome.success_at_end for outcome in self.ran), len(self.ran)
+        told = in_words(self.failed_in, ran) if self.failed_in else f"{failed} of {ran} failed" if self.stalled else ""
+        if self.stalled:
+            told += f"; {self.stalled} stood still in the last two seconds: a longer --replan may take them on"
+        return f"{self.env_id}: {told}" if told else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data; lengths in control steps."""
@@ -88,6 +97,7 @@ class TaskResult:
             },
             "reasons": _counts([o.reason for o in self.outcomes if o.reason]),
             "failed_in": self.failed_in,
+            "stalled": self.stalled,
             "outcomes": as_lines(self.outcomes),
         }
 

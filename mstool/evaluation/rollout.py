@@ -96,6 +96,7 @@ def roll_out(
         looks=looks,
         reason=reason,
         phase=scene.failed_in(),
+        stalled=not solved and scene.stands_still(),
     )
 
 

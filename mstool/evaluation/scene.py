@@ -5,7 +5,7 @@ import numpy as np
 from mstool.contract import Array, RobotReading, RobotTrack
 from mstool.dataset.conventions import Conventions
 from mstool.errors import DataError, UsageError
-from mstool.evaluation.phases import phase_of_failure
+from mstool.evaluation.phases import phase_of_failure, stands_still
 from mstool.installation import repair_command
 from mstool.layouts import Layout, get_layout
 from mstool.layouts.controller import Controller
@@ -147,6 +147,10 @@ class Scene:
         if self.conventions.record.gripper_constant.get(self.env_id) and not solved:
             return ""  # nothing is grasped there
         return phase_of_failure(self.states(), acted, self._layout, self._mode, solved_once=solved)
+
+    def stands_still(self) -> bool:
+        """Tell whether the robot has rested for two seconds."""
+        return stands_still(np.stack([reading.qpos for reading in self._track]), 2 * self.simulator.fps)
 
     def solved(self) -> Array:
         """Return whether the task counted as solved after each action since the reset, (steps,) bool."""

@@ -1,9 +1,13 @@
 """In which phase an episode failed, on fingers and commands as ManiSkill's Panda has them (layout libero)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mstool.evaluation.phases import counted, in_words, phase_of_failure
+from mstool.evaluation.outcomes import Outcome
+from mstool.evaluation.phases import counted, in_words, phase_of_failure, stands_still
+from mstool.evaluation.results import TaskResult
 from mstool.layouts import get_layout
 
 LAYOUT, MODE = get_layout("libero"), "pd_ee_delta_pose"
@@ -70,3 +74,33 @@ def test_words_follow_the_phases_order():
     assert list(found) == ["reach", "grasp", "hold"]
     said = in_words(found, 10)
     assert said.startswith("4 of 10 failed: 1 before the fingers closed (reach), 2 closed them on nothing")
+
+
+def test_a_robot_stands_still_where_every_joint_rests():
+    moving = np.linspace(0, 1, 60)[:, None] * np.ones(9)
+    rests = np.concatenate([moving, np.repeat(moving[-1:], 40, axis=0)])
+    assert stands_still(rests, 40)
+    assert not stands_still(rests, 45)
+    assert not stands_still(moving, 40)
+    # It has not run for so long.
+    assert not stands_still(rests[-40:], 40)
+    one = rests.copy()
+    one[-20:, 8] += 0.02
+    assert not stands_still(one, 40)
+
+
+def test_failures_that_stood_still_are_told_with_what_may_take_them_on():
+    ended = [
+        Outcome("PickCube-v1", seed, solved, solved, 80, None, 1.0, phase=phase, stalled=stalled)
+        for seed, (solved, phase, stalled) in enumerate(
+            [(True, "", False), (False, "reach", True), (False, "grasp", False), (False, "reach", True)]
+        )
+    ]
+    task = TaskResult("PickCube-v1", "pick", 80, trained=True, outcomes=ended)
+    rest = "; 2 stood still in the last two seconds: a longer --replan may take them on"
+    assert task.failures().endswith("(grasp)" + rest)
+    assert task.to_json()["stalled"] == 2
+    # Of a task whose fingers tell nothing.
+    pushed = TaskResult("P", "", 80, trained=True, outcomes=[replace(outcome, phase="") for outcome in ended])
+    assert pushed.failures() == "P: 3 of 4 failed" + rest
+    assert replace(pushed, outcomes=ended[:1]).failures() == ""
