@@ -82,10 +82,14 @@ def stands_still(qpos: Array, steps: int) -> bool:
     return len(qpos) > steps and bool(np.ptp(qpos[-steps - 1 :], axis=0).max() < _RESTS)
 
 
-def in_words(phases: Mapping[str, int], episodes: int) -> str:
-    """Say how many episodes failed in which phase: `2 of 10 failed: 1 closed them on nothing (grasp), ...`."""
-    told = [f"{count} {PHASES[phase]} ({phase})" for phase, count in phases.items()]
-    return f"{sum(phases.values())} of {episodes} failed: {', '.join(told)}"
+def in_words(phases: Mapping[str, int], episodes: int, failed: int | None = None) -> str:
+    """Say how many episodes failed in which phase: `2 of 10 failed: 1 closed them on nothing (grasp), ...`.
+
+    `failed` counts those too of which no phase is known; None: there are none.
+    """
+    told = ", ".join(f"{count} {PHASES[phase]} ({phase})" for phase, count in phases.items())
+    said = f"{sum(phases.values()) if failed is None else failed} of {episodes} failed"
+    return f"{said}: {told}" if told else said
 
 
 def counted(phases: Sequence[str]) -> dict[str, int]:

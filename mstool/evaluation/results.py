@@ -71,10 +71,10 @@ class TaskResult:
     def failures(self) -> str:
         """Say in which phases it failed, and how often it stood still; "" where none did or nothing is known."""
         failed, ran = sum(not outcome.success_at_end for outcome in self.ran), len(self.ran)
-        told = in_words(self.failed_in, ran) if self.failed_in else f"{failed} of {ran} failed" if self.stalled else ""
-        if self.stalled:
-            told += f"; {self.stalled} stood still in the last two seconds: a longer --replan may take them on"
-        return f"{self.env_id}: {told}" if told else ""
+        if not (self.failed_in or self.stalled):
+            return ""
+        rest = f"; {self.stalled} stood still in the last two seconds: a longer --replan may take them on"
+        return f"{self.env_id}: {in_words(self.failed_in, ran, failed)}{rest if self.stalled else ''}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data; lengths in control steps."""
