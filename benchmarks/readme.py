@@ -193,9 +193,7 @@ COMMANDS: dict[str, Run] = {
         "--image-size 64 --workers 1"
     ),
     "mstool merge data/PickCube-v1 data/corrected --output data/more": Run(),
-    f"mstool finetune data/more --init {MODEL} --minutes 2 --output runs/corrected": Run(
-        "--batch-size 2 --minutes 0.05 --device cpu --force"
-    ),
+    "mstool finetune data/more --output runs/corrected": Run(f"{TINY_TRAIN} --force"),
     "pip install ./plugins/lerobot_env_maniskill": Run(
         "--no-deps --target plugin", clone=True, note="into a folder of its own: the set-up has installed it"
     ),

@@ -18,6 +18,7 @@ publish, policy_card     a checkpoint as a model repository holds it, and its ca
 held_out                 every checkpoint evaluated while the training waits
 problems                 what goes wrong inside a training, in words
 frame_cache              every frame decoded once
+rescaled                 whether the weights that are the start learnt with other norm stats
 device_pictures          these frames on the GPU, where they fit
 flow/                    the bundled policy
 steering                 noise that was learnt for a frozen policy of another type, beside its weights

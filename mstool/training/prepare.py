@@ -23,6 +23,7 @@ from mstool.training.machine import device_bytes, gpus, rank
 from mstool.training.options import FinetuneOptions
 from mstool.training.plan import Plan
 from mstool.training.presets import get_preset, network_of
+from mstool.training.rescaled import rescaled
 from mstool.training.run_folder import CHECKPOINTS, TRAIN_LOG, is_own
 from mstool.training.weights import at_hub, find_companion, find_weights
 
@@ -88,6 +89,8 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
     if cache:
         # Forked workers share the pictures; nothing that a fork breaks (CUDA, a decoder) is used in them.
         train.dataloader_multiprocessing_context = "fork"
+    if weights is not None and weights.hub is None and (said := rescaled(Path(weights.where), facts)):
+        notify(said)
     conventions = load_conventions(facts.root) if read_record(facts.root) else None
     if options.eval_freq and conventions is None:
         raise UsageError(
