@@ -189,7 +189,7 @@ COMMANDS: dict[str, Run] = {
     "mstool demos generate --policy runs/pick --correct --episodes 150 --seed 50000 --output demos/corrected": Run(
         "--episodes 1 --horizon 6 --workers 1 --device cpu"
     ),
-    "mstool convert --env PickCube-v1 --demos demos/corrected --output data/corrected": Run(
+    "mstool convert --env PickCube-v1 --demos demos/corrected --hold-steps 20 --output data/corrected": Run(
         "--image-size 64 --workers 1"
     ),
     "mstool merge data/PickCube-v1 data/corrected --output data/more": Run(),

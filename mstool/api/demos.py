@@ -13,6 +13,9 @@ from mstool.progress import notify
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import GenerateReport
 
+# First seed of what is corrected: beyond those that demos and evaluation begin with.
+CORRECTED_FROM = 50_000
+
 
 def generate(
     env: str | None = None,
@@ -46,7 +49,7 @@ def generate(
     episodes
         How many successful episodes to keep.
     seed
-        First seed, by default 0, in LIBERO 1000; failures are skipped and the next is tried.
+        First seed, by default 0, in LIBERO 1000, with `correct` 50000; failures are skipped and the next is tried.
     output
         Folder for `trajectory.h5` and `trajectory.json`, by default data/demos/ENV/motionplanning (policy, corrected).
     workers
@@ -117,6 +120,8 @@ def generate(
         ]
     if disturb or robot:
         raise UsageError("--disturb and --robot are for the planner", fix="leave them out, or --policy")
+    # Unlike a planner, it meets nothing new where it learnt.
+    seed = CORRECTED_FROM if correct and seed is None and not str(policy).startswith("replay:") else seed
     request = EvalRequest(
         policy=str(policy),
         envs=(env,) if env else (),

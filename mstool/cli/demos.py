@@ -51,7 +51,7 @@ def generate(
         None,
         "--seed",
         help="First seed; failures are skipped and the next is tried.",
-        show_default="0, in LIBERO 1000",
+        show_default="0, in LIBERO 1000, with --correct 50000",
     ),
     output: Path | None = typer.Option(
         None, "--output", "-o", help="Folder for the two files.", show_default="data/demos/ENV/motionplanning"

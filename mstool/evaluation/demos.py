@@ -61,12 +61,18 @@ def generate(
         As `PolicySource.conventions`, `PolicySource.open`, `Runner`, `Benchmark.record` and `Benchmark.correct`.
 
     """
+    if request.episodes is not None and request.episodes < 1:
+        raise UsageError(
+            f"--episodes must be 1 or more, not {request.episodes}",
+            fix=f"{request.command} {quoted(request.policy)} --episodes 1",
+            change={"--episodes": 1},
+        )
     source = request.source
     if source.plans:
         raise UsageError(
             "the planner is what makes demos where no policy is given",
             fix=f"mstool demos generate --env {next(iter(request.envs), 'PickCube-v1')}",
-            change={"--policy": None, "--env": next(iter(request.envs), "PickCube-v1")},
+            change={"--policy": None, "--correct": None, "--env": next(iter(request.envs), "PickCube-v1")},
         )
     conventions = source.conventions()
     envs = choose_envs(request.envs, None, conventions)

@@ -144,22 +144,26 @@ def plan_replay(
     conventions.need_seeds()
     tasks = []
     for env_id in envs:
-        # One that begins where its planner was disturbed to cannot be begun from its seed.
+        # One that begins where a disturbance or a policy had come to cannot be begun from its seed.
         own = [line for line in conventions.episodes if line["env_id"] == env_id and line.get("disturbed") is not True]
         seeds = [int(line["seed"]) for line in own]
         if not seeds:
+            if env_id in conventions.env_ids:
+                raise UsageError(
+                    f"no episode of {conventions.dataset} begins at its seed: all begin where a disturbance or a "
+                    "policy had come to",
+                    fix=f"mstool demos generate --env {env_id}",
+                )
             raise UsageError(
-                f"{conventions.dataset} has no episode of {env_id} that begins at its seed: it holds "
-                f"{', '.join(conventions.env_ids)}",
-                fix=f"add --env {conventions.env_ids[0]}"
-                if env_id not in conventions.env_ids
-                else "convert demos that were generated without --disturb, and replay those",
+                f"{conventions.dataset} has no episode of {env_id}: it holds {', '.join(conventions.env_ids)}",
+                fix=f"add --env {conventions.env_ids[0]}",
             )
         from_start = [seed for seed in seeds if seed_start is None or seed >= seed_start]
         if not from_start:
             raise UsageError(
-                f"--seed-start {seed_start}: the seeds of {env_id} in {conventions.dataset} go up to {max(seeds)}",
-                fix=f"add --seed-start {min(seeds)}, or leave it out",
+                f"the seeds of {env_id} in {conventions.dataset} go up to {max(seeds)}, not to {seed_start}",
+                fix=f"leave the first seed out, or take {min(seeds)}",
+                change={"--seed-start": None, "--seed": None},
             )
         steps = horizon or max(int(line["frames"]) for line in conventions.episodes if line["env_id"] == env_id)
         tasks.append(EvalTask(env_id, "", steps, tuple(dict.fromkeys(from_start))[:episodes]))

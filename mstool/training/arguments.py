@@ -111,6 +111,8 @@ def _lerobot(options: "FinetuneOptions") -> Iterator[Wrong]:
         yield from _unknown(options, "network", NETWORKS)
         if options.network in NETWORKS and options.loads_weights:
             yield "--network: the weights of --init are of one size", {"network": None}
+        if options.image_size is not None and options.loads_weights:
+            yield "--image-size: the weights of --init see images of one size", {"image_size": None}
     if options.tokenizer is not None and preset.policy != "pi05":
         yield f"--tokenizer is pi05's, {preset.policy} takes none", {"tokenizer": None}
     elif options.tokenizer is not None and not (options.tokenizer / "tokenizer_config.json").is_file():

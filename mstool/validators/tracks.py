@@ -53,8 +53,8 @@ _TOGETHER = 0.65
 # of the motion, in squares, of axes that are steered, and 0.33 to 0.81 of rotations of hands that press on a table or a
 # cube; 0.27 at most where signs or units are wrong (six tasks, factors -5 to 5).
 _STAYS, _PUSHED = 0.5, 0.3
-# Fingers do not open wider than this, m: a larger number is a share of something.
-_WIDEST_M = 0.2
+# Fingers do not open wider than this, m: a larger number is a share of something. Closer than that they are closed.
+_WIDEST_M, _CLOSED_M = 0.2, 2e-3
 _cache: WeakKeyDictionary[SampledView, dict[str, list[Track]]] = WeakKeyDictionary()
 
 
@@ -161,6 +161,23 @@ def moving_axes(meaning: Meaning, found: list[Track]) -> list[int]:
         return []
     size = np.sqrt(np.mean(np.concatenate([track.moved for track in found]) ** 2, axis=0))
     return [i for i, axis in enumerate(axes_of(meaning)) if size[i] > axis.still]
+
+
+def resting_fingers(context: Context) -> tuple[set[int], set[int]]:
+    """Return which dimensions of the state are fingers, and in which episodes these are where they are told to be."""
+    try:
+        meaning, found = tracks(context)
+    except (Skip, Unavailable):
+        return set(), set()
+    known = [t for t in found if t.opening is not None]
+    fingers = meaning.fingers(known[0].state.shape[1]) if known else None
+    if fingers is None:
+        return set(), set()
+    half = max(_CLOSED_M, max(float(t.opening.max()) for t in known if t.opening is not None) / 2)
+    there = {
+        t.episode for t in known if t.opening is not None and ((t.opening > half) == (t.wanted_opening > 0.5)).all()
+    }
+    return set(fingers.ranges), there
 
 
 def is_pushed(found: list[Track], axis: int) -> bool:

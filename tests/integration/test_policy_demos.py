@@ -110,7 +110,7 @@ def test_a_checkpoint_that_solves_nothing_leaves_nothing(tiny, mstool, tmp_path,
 
 
 def test_the_planner_goes_on_from_what_a_policy_met(mstool, tmp_path, capsys):
-    words = ("--policy", "random", "--correct", "-e", "PushCube-v1", "-n", 2, "--seed", 50000, "--json")
+    words = ("--policy", "random", "--correct", "-e", "PushCube-v1", "-n", 2, "--json")
     for workers in (1, 2):
         assert mstool("demos", "generate", *words, "--workers", workers, "--output", tmp_path / str(workers)) == 0
     for name in FILES:
@@ -118,6 +118,7 @@ def test_the_planner_goes_on_from_what_a_policy_met(mstool, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.split("\n}\n")[0] + "}")["disturbed"] == 2
     listing = json.loads((tmp_path / "1" / FILES[1]).read_text())
     assert listing["source_desc"] == "motion planning from where random came to"
+    assert listing["episodes"][0]["episode_seed"] >= 50000
 
     demos = DemoFile(tmp_path / "1")
     simulator = ManiSkillSimulator(SimulatorSpec("PushCube-v1", "pd_joint_pos"))
@@ -136,6 +137,9 @@ def test_the_planner_goes_on_from_what_a_policy_met(mstool, tmp_path, capsys):
     assert mstool("convert", "-e", "PushCube-v1", "--demos", tmp_path / "1", *SMALL, "--output", out) == 0
     lines = [json.loads(line) for line in (out / "meta/mstool/episodes.jsonl").read_text().splitlines()]
     assert [line["disturbed"] for line in lines] == [True, True]
+    assert mstool("validate", out, "--replay") == 0
+    assert mstool("demos", "generate", "--policy", f"replay:{out}", "--output", tmp_path / "again") == 2
+    assert "begins at its seed: all begin where a disturbance or a policy had come to" in capsys.readouterr().err
 
 
 def test_where_something_is_held_the_planner_does_not_begin(tmp_path):
@@ -179,6 +183,9 @@ def test_what_cannot_be_recorded_is_said_before_anything_runs(made, tiny, mstool
         (("--policy", "random"), "which environment?"),
         (("--policy", "random", "--correct", "-e", "RollBall-v1"), "no motion-planning solution for 'RollBall-v1'"),
         (("--correct", "-e", "PushCube-v1"), "--correct: for policies"),
+        (("--policy", "planner", "--correct", "-e", "PushCube-v1"), "/demos --env PushCube-v1\n"),
+        (("--policy", "random", "-e", "PushCube-v1", "-n", 0), "/demos --episodes 1\n"),
+        (("--policy", f"replay:{made('push') / 'v3.0'}", "--seed", 60000), "go up to 1, not to 60000"),
         (("--policy", "runs/nothing"), "nor is it ws://HOST:PORT, replay:DATASET or random"),
         (("--env", "PushCube-v1", "--horizon", "9"), "--horizon: for policies"),
     ):

@@ -79,6 +79,7 @@ def test_what_time_and_pictures_cannot_go_with(tmp_path):
         ({"policy": "act", "network": "small"}, "of flow alone"),
         ({"network": "tiny"}, "unknown network 'tiny'; there are: base, small"),
         ({"network": "small", "init": "runs/pick"}, "are of one size"),
+        ({"image_size": 96, "init": "runs/pick"}, "see images of one size"),
         ({"compile": "maybe"}, "auto, on, off"),
         ({"image_size": 8}, "below 32"),
         ({"policy": "pi05", "engine": "openpi", "minutes": 5}, "openpi trains"),

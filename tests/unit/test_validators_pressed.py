@@ -220,6 +220,28 @@ def test_fingers_may_rest_for_an_episode_only_where_they_are_told_to(turns):
     assert {issue.episode for issue in result_of("MS413", context_of(turns, fingers, closed)).issues} == {1}
 
 
+def test_fingers_that_never_open_are_warned_of_where_they_are_told_to_rest(turns):
+    closed = result_of("MS405", context_of(turns))
+    assert closed.status == "warned"
+    assert {issue.observed for issue in closed.issues} == {"always 0"}
+    assert all("told to rest" in issue.message and "mstool merge" in issue.fix for issue in closed.issues)
+    told_open = context_of(turns, closed=[-np.ones(len(moved) + 1) for moved, _ in turns])
+    assert result_of("MS405", told_open).status == "failed"
+
+
+def test_of_one_seed_there_may_be_demos_that_begin_on_the_way(turns, monkeypatch):
+    monkeypatch.setattr("mstool.validators.checks.provenance._record", lambda _context: RECORD)
+    context = context_of(turns[:3])
+    for line, frames in zip(context.data.episode_log, (70, 70, 50), strict=True):
+        line |= {"seed": 3, "source_episode": 0, "frames": frames}
+    context.data.episode_log[1]["disturbed"] = context.data.episode_log[2]["disturbed"] = True
+    same = [issue for issue in result_of("MS803", context).issues if "the same demo" in issue.message]
+    assert not same
+    context.data.episode_log[2]["frames"] = 70
+    (same,) = [issue for issue in result_of("MS803", context).issues if "the same demo" in issue.message]
+    assert (same.message, same.episode) == ("the same demo as episode 1", 2)
+
+
 def test_fingers_that_give_way_were_not_moved_by_a_command(turns):
     lengths = [len(moved) + 1 for moved, _ in turns]
     given_way = [np.zeros((length, 2)) for length in lengths]

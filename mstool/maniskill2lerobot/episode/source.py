@@ -14,9 +14,9 @@ NOT_SUCCESSFUL = "not successful"
 # What is said of one that did not solve its task and is kept because that was asked for.
 KEPT_FAILURE = "did not solve the task: kept, as --keep-failures asks, and marked `solved: false`"
 
-# What is said of one that begins where its planner was disturbed to.
+# What is said of one that begins where its planner was disturbed to, or took over from a policy.
 DISTURBED = (
-    "begins where the planner was disturbed to, and leads back: from its seed, its actions do not solve the task"
+    "begins where a disturbance or a policy had come to, and leads on: from its seed, its actions do not solve the task"
 )
 # What is said of one whose pauses were left out; its steps before and after are in the episode log.
 IDLE_LEFT_OUT = "steps that asked for nothing were left out: --keep-noops keeps them"

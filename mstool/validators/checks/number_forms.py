@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from mstool.contract import Array
-from mstool.dataset.files import Unavailable
 from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
 from mstool.validators.axes import AxisKind, axes_of
 from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.episode_rows import longest_run
 from mstool.validators.meanings import meaning_of
 from mstool.validators.report import Issue, Severity
-from mstool.validators.tracks import Track, tracks
+from mstool.validators.tracks import Track, resting_fingers, tracks
 
 # Frames in a row in which one dimension keeps its value to the bit while the others move.
 _STOPPED = 15
@@ -41,23 +40,6 @@ def _sense(track: Track) -> float:
     return float(np.corrcoef(wanted, opening)[0, 1])
 
 
-def _resting(context: Context) -> tuple[set[int], set[int]]:
-    """Return which dimensions of the state are fingers, and in which episodes these are where they are told to be."""
-    try:
-        meaning, found = tracks(context)
-    except (Skip, Unavailable):
-        return set(), set()
-    known = [t for t in found if t.opening is not None]
-    fingers = meaning.fingers(known[0].state.shape[1]) if known else None
-    if fingers is None:
-        return set(), set()
-    half = max(float(t.opening.max()) for t in known if t.opening is not None) / 2
-    there = {
-        t.episode for t in known if t.opening is not None and ((t.opening > half) == (t.wanted_opening > 0.5)).all()
-    }
-    return set(fingers.ranges), there
-
-
 @register
 class Stopped(Check):
     """MS413."""
@@ -78,7 +60,7 @@ class Stopped(Check):
         steady = np.mean([(np.diff(s, axis=0) == 0).mean(axis=0) for _, s in sample if len(s) > 2], axis=0)
         free = np.flatnonzero((high - low > 1e-3) & ((steady < 0.5) | data.record.converted))
         severity: Severity = "error" if data.record.converted else "warning"
-        fingers, rest = _resting(context)
+        fingers, rest = resting_fingers(context)
         for episode, state in sample:
             if len(state) < 2 * _STOPPED:
                 continue

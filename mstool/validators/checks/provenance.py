@@ -178,14 +178,16 @@ class EpisodeLog(Check):
                         observed=repr(line.get(name)),
                         expected=str(wanted),
                     )
-            source = (line.get("env_id"), line.get("source_episode"), line.get("seed"))
+            # Of one seed there may be demos that begin at its start, and others that begin on the way.
+            on_the_way = line.get("frames") if line.get("disturbed") else None
+            source = (line.get("env_id"), line.get("source_episode"), line.get("seed"), on_the_way)
             if source in seen and line.get("seed") is not None:
                 yield Issue(
                     f"the same demo as episode {seen[source]}",
                     "warning",
                     feature=EPISODE_LOG_FILE,
                     episode=row.index,
-                    observed=str(source),
+                    observed=str(source[:3]),
                 )
             seen[source] = row.index
 
@@ -260,7 +262,10 @@ class Replayed(Check):
         if context.data.record.observations == "states":
             raise Skip("the dataset was made from recorded states, its actions were never executed")
         data = context.data
-        lines = data.episode_log if data.full else data.episode_log[:_REPLAYED]
+        begun = [line for line in data.episode_log if line.get("disturbed") is not True]
+        if data.episode_log and not begun:
+            raise Skip("no episode begins at its seed: each begins where a disturbance or a policy had come to")
+        lines = begun if data.full else begun[:_REPLAYED]
         wanted = {int(line["episode_index"]): line for line in lines if "seed" in line and "env_id" in line}
         actions = {rows.episode: actions_of(data, rows) for rows in data.rows() if rows.episode in wanted}
         chosen = [episode for episode in wanted if episode in actions]

@@ -16,10 +16,13 @@ from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.sampling import SampledView
+from mstool.validators.tracks import resting_fingers
 
 # Larger than any arm's workspace in metres, or any turn in radians.
 _METRES, _RADIANS = 3.0, 2 * np.pi + 0.3
 _IDLE_SHARE = 0.5
+# What helps where fingers rest throughout, as they do in corrections of a task that only pushes.
+MORE_DEMOS = "merge it with demos in which the fingers open: mstool merge DATASET DEMOS --output BOTH"
 
 
 def both(context: Context) -> list[tuple[tuple[str, ...], Array]]:
@@ -232,6 +235,8 @@ class Constant(Check):
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Compare least and greatest value over the sampled episodes."""
         data = context.data
+        fingers, rest = resting_fingers(context)
+        at_rest = fingers if rest >= {rows.episode for rows in data.sample} else set()
         known = bool(data.record or recognise(data.features) or context.target.layout.value)
         for columns, values in both(context):
             for dim in np.flatnonzero(np.ptp(values, axis=0) == 0):
@@ -240,13 +245,23 @@ class Constant(Check):
                 if not state and name == "gripper" and gripper_is_constant(data.record):
                     yield Note("the gripper's command is constant: the task asks for no grasp")
                     continue
+                if state and int(dim) in at_rest:
+                    yield Issue(
+                        f"{name} never changes, and is told to rest there",
+                        "warning",
+                        feature=column,
+                        dimension=index,
+                        observed=f"always {values[0, dim] + 0.0:.6g}",
+                        fix=MORE_DEMOS,
+                    )
+                    continue
                 yield Issue(
                     f"{name} never changes",
                     # A part of the arm is not where a layout has it; what else may be zero for good is not known.
                     "error" if state and known and values[0, dim] == 0 else "warning",
                     feature=column,
                     dimension=index,
-                    observed=f"always {values[0, dim]:.6g}",
+                    observed=f"always {values[0, dim] + 0.0:.6g}",
                 )
         if not known:
             yield from self._noise(data)

@@ -13,8 +13,10 @@ from mstool.errors import MstoolError
 from mstool.norm_stats.check import compare
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.validators.check import Check, Context, Skip, register
+from mstool.validators.checks.state_actions import MORE_DEMOS
 from mstool.validators.report import Issue, Note, apart
 from mstool.validators.sampling import MANY_FRAMES, SampledView
+from mstool.validators.tracks import resting_fingers
 
 _CONFIGS = {
     "pi05_libero": "pi05_libero",
@@ -153,14 +155,19 @@ class Degenerate(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare the range between quantiles with that between least and greatest value."""
         result = exact(context)
+        fingers, rest = resting_fingers(context)
+        at_rest = fingers if rest >= {rows.episode for rows in context.data.sample} else set()
         for vector in (result.state, result.actions):
             stats = vector.stats
             for dim, name in enumerate(vector.names):
                 gap, reach = float(stats.q99[dim] - stats.q01[dim]), float(stats.max[dim] - stats.min[dim])
                 if reach > 0 and gap < 1e-3 * reach:
+                    resting = vector is result.state and dim in at_rest
                     yield Issue(
                         f"{vector.key} {name}: values reach {reach / (gap + 1e-6):.0f} times the range between "
                         "q01 and q99",
+                        "warning" if resting else "error",
+                        fix=MORE_DEMOS if resting else "",
                         feature=vector.key,
                         dimension=dim,
                         observed=f"q99 - q01 = {gap:.3g}",
