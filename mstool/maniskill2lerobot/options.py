@@ -67,6 +67,12 @@ def make_recipe(
         raise unknown("observations", observations, get_args(Observations), "--observations")
     if render_detail not in get_args(RenderDetail):
         raise unknown("render detail", render_detail, get_args(RenderDetail), "--render-detail")
+    if render_detail not in benchmark.render_details:
+        raise UsageError(
+            f"{env_id}: {benchmark.name}'s meshes are drawn as they are, without --render-detail {render_detail}",
+            fix=f"mstool convert --env {env_id}",
+            change={"--render-detail": None},
+        )
     if render_detail != "full" and observations == "recorded":
         raise UsageError("--render-detail is of no use with recorded images", fix="leave one of the two out")
     if hold_steps and observations != "replayed":

@@ -137,7 +137,10 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     if minutes and checkpoint.run.get("seconds", 0.0) >= 60 * minutes:
         raise UsageError(
             f"{checkpoint.folder} was trained for its {minutes:g} minutes: nothing is left",
-            fix=options.command(resume=False, minutes=2 * minutes, init=None, output="runs/ANOTHER"),
+            # On from its weights, which say the network's size too.
+            fix=options.command(
+                resume=False, minutes=minutes, steps=None, init=str(options.output), output="runs/ANOTHER"
+            ),
         )
     if train.steps <= checkpoint.step:
         raise UsageError(

@@ -9,6 +9,7 @@ from support.demos import write_demo
 from mstool.errors import DataError, UsageError
 from mstool.manifest import all_tasks
 from mstool.maniskill2lerobot.plan import ConvertRequest, build, choose_envs, make_recipes, open_batches, tasks_of
+from mstool.simulators.maniskill.benchmark import ManiSkill
 from mstool.simulators.maniskill.demos.reader import DemoFile
 
 SHIPPED = Path(__file__).parents[2] / "datasets_manifest.yaml"
@@ -53,6 +54,13 @@ def test_a_goal_is_stored_of_tasks_alone_that_have_one():
     with pytest.raises(UsageError, match="StackCube-v1 has no goal marker") as caught:
         make_recipes(["PickCube-v1", "StackCube-v1"], wish, V3, per_task=False)
     assert caught.value.change == {"--goal": "visible"}
+
+
+def test_detail_that_a_benchmark_does_not_know_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(ManiSkill, "render_details", ("full",))
+    with pytest.raises(UsageError, match="PickCube-v1: ManiSkill's meshes are drawn as they are") as caught:
+        make_recipes(["PickCube-v1"], ConvertRequest(render_detail="fast"), V3, per_task=False)
+    assert caught.value.change == {"--render-detail": None}
 
 
 def test_nothing_is_generated_before_there_is_a_planner_for_all(tmp_path, monkeypatch):
