@@ -217,6 +217,9 @@ class Toy:
     def solvable(self) -> tuple[str, ...]:
         return (ENV,)
 
+    def check_solvable(self, env_id: str) -> None:
+        pass
+
     def planner(self, env_id: str) -> ToyPlanner:
         return ToyPlanner()
 

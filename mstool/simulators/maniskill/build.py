@@ -98,8 +98,8 @@ def build_env(
         if isinstance(cause, AssertionError) and "not in supported modes" in str(cause):
             raise UsageError(
                 f"{env_id} with control mode {control_mode!r}: {cause}",
-                fix=f"mstool convert --env {env_id} --layout native, which takes any"
-                + (f"; or correct {said_in}" if said_in else ""),
+                fix=f"mstool convert --env {env_id} --layout native"
+                + (f"  # it takes any; or correct {said_in}" if said_in else ""),
             ) from error
         if isinstance(cause, RuntimeError) and rendered and "device" in str(cause).lower():
             raise SetupError(f"SAPIEN found no device to render on: {cause}", fix=fix_command()) from error
