@@ -39,7 +39,11 @@ class Corrections(Bench):
         """Write the results as they stand."""
         words = shlex.join(["python", "benchmarks/corrections.py", *sys.argv[1:]])
         text = json.dumps({"words": words, "machine": machine(), **self.found}, indent=1)
-        replace_text(self.options.output / "results.json", text.replace(str(self.work), "WORK") + "\n")
+        options = self.options
+        named = {options.checkpoint: "RUN", options.dataset: "DATA", options.before: "EVALUATION", self.work: "WORK"}
+        for path, name in {**named, options.output: "OUTPUT"}.items():
+            text = text.replace(str(path), name) if path else text
+        replace_text(options.output / "results.json", text + "\n")
 
     def prepare(self) -> Path | None:
         """Make corrections, a dataset of them, and one of both; where it is, None where something failed."""
