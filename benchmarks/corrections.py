@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from flow_ten_tasks import FOUND, RESULTS, Bench, cells, machine, rates
+from flow_ten_tasks import RESULTS, Bench, cells, machine, rates, write_page
 
 from mstool.atomic import replace_text
 from mstool.cli.output import table
@@ -125,9 +125,7 @@ def combine(paths: list[Path]) -> None:
         for run in runs
         if (made := run["prepared"])
     ]
-    page = RESULTS / PAGE
-    _, _, found = page.read_text().partition(FOUND) if page.is_file() else ("", "", "")
-    page.write_text("\n\n".join([*lines, *([f"{FOUND}{found.rstrip()}"] if found else [])]) + "\n")
+    write_page(RESULTS / PAGE, lines)
     (RESULTS / "corrections.json").write_text(json.dumps(runs, indent=1) + "\n")
     print(lines[1])
 

@@ -225,6 +225,12 @@ class Bench:
         return document
 
 
+def write_page(page: Path, lines: list[str]) -> None:
+    """Write a page's paragraphs, and keep what it says was found."""
+    _, _, found = page.read_text().partition(FOUND) if page.is_file() else ("", "", "")
+    page.write_text("\n\n".join([*lines, *([f"{FOUND}{found.rstrip()}"] if found else [])]) + "\n")
+
+
 def main() -> None:
     """Make every policy, or combine the results of earlier runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -405,8 +411,7 @@ def combine(paths: list[Path]) -> None:
     lines = ["# The bundled policy on ten tasks", f"```\n{as_table(policies)}\n```", PROTOCOLS]
     lines += failures(policies)
     lines += [f"{run['machine']}, {run['seconds']} s:\n\n    {run['words']}" for run in runs]
-    _, _, found = (RESULTS / PAGE).read_text().partition(FOUND)
-    (RESULTS / PAGE).write_text("\n\n".join([*lines, f"{FOUND}{found}"]))
+    write_page(RESULTS / PAGE, lines)
     (RESULTS / "flow_ten_tasks.json").write_text(json.dumps(runs, indent=1) + "\n")
     print(lines[1])
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from flow_ten_tasks import FOUND, RESULTS, machine
+from flow_ten_tasks import RESULTS, machine, write_page
 from lerobot.configs.types import FeatureType, PolicyFeature
 from torch import Tensor
 
@@ -148,14 +148,12 @@ def main() -> None:
     document = {"machine": machine(), "batch_size": options.batch_size, "parts": rows}
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / f"{NAME}.json").write_text(json.dumps(document, indent=1) + "\n")
-    page = options.output / f"{NAME}.md"
-    _, _, found = page.read_text().partition(FOUND) if page.is_file() else ("", "", "")
     lines = [
         "# A training step of the bundled policy",
         f"{machine()}, batch {options.batch_size}, two views of {SIZE} px",
     ]
-    lines += [f"```\n{table(rows, list(rows[0]))}\n```", *([f"{FOUND}{found.rstrip()}"] if found else [])]
-    page.write_text("\n\n".join(lines) + "\n")
+    lines.append(f"```\n{table(rows, list(rows[0]))}\n```")
+    write_page(options.output / f"{NAME}.md", lines)
 
 
 if __name__ == "__main__":

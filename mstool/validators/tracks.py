@@ -180,6 +180,12 @@ def resting_fingers(context: Context) -> tuple[set[int], set[int]]:
     return set(fingers.ranges), there
 
 
+def always_resting(context: Context) -> set[int]:
+    """Return the dimensions of the state that are fingers, where these rest as they are told in every episode."""
+    fingers, rest = resting_fingers(context)
+    return fingers if rest >= {rows.episode for rows in context.data.sample} else set()
+
+
 def is_pushed(found: list[Track], axis: int) -> bool:
     """Say whether an axis' motion is largely away from where its commands keep the hand, by what that presses on.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mstool.errors import DataError, MstoolError, SetupError, UsageError
 from mstool.installation import fix_command
+from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.maniskill.devices import render_device
 from mstool.simulators.maniskill.registry import load_maniskill
 
@@ -26,6 +27,11 @@ _FETCH = re.compile(r"python -m mani_skill\.utils\.download_asset \S+")
 _PACKAGE = re.compile(r"pip install (\S+)")
 # Observation modes that need no device to render on.
 _WITHOUT_PICTURES = {"none", "state"}
+
+
+def arguments_of(spec: SimulatorSpec) -> dict[str, Any]:
+    """Return what an environment is made with beside its name and control mode."""
+    return {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})}
 
 
 def build_env(

@@ -14,12 +14,11 @@ import numpy as np
 from mstool.contract import State
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Rollout
-from mstool.simulators.maniskill.build import build_env
+from mstool.simulators.maniskill.build import arguments_of, build_env
 from mstool.simulators.maniskill.environment import ManiSkillSimulator
 from mstool.simulators.maniskill.record import Recorder
-from mstool.simulators.maniskill.robots import robots
 from mstool.simulators.maniskill.solve import CONTROL_MODE, RebuiltScene, solve_episode
-from mstool.simulators.maniskill.states import put
+from mstool.simulators.maniskill.states import begin_in
 
 
 class Corrector(Recorder):
@@ -41,7 +40,7 @@ class Corrector(Recorder):
     def __init__(self, spec: SimulatorSpec, source: str, folder: Path) -> None:
         self._played = ManiSkillSimulator(replace(spec, views=()))
         self._env_id = spec.env_id
-        kwargs = {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})}
+        kwargs = arguments_of(spec)
         self._scene = _BegunThere(build_env(spec.env_id, CONTROL_MODE, kwargs, said_in=spec.env_kwargs_in))
         said = f"motion planning from where {source} came to"
         super().__init__(self._scene, folder, kwargs, source_type="motionplanning", source=said)
@@ -80,8 +79,5 @@ class _BegunThere(RebuiltScene):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start the episode of `seed`, and put the scene there."""
         first = super().reset(seed=seed, options=options)
-        base: Any = self.env.unwrapped
-        put(base, self.begin)
-        for robot in robots(base.agent).values():
-            robot.controller.reset()
+        begin_in(self.env.unwrapped, self.begin)
         return first

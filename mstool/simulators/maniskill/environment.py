@@ -12,7 +12,7 @@ from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.film import Film, FrameSink
 from mstool.simulators.maniskill import filming
 from mstool.simulators.maniskill.action_conversion import check_width, conversion
-from mstool.simulators.maniskill.build import build_env
+from mstool.simulators.maniskill.build import arguments_of, build_env
 from mstool.simulators.maniskill.cameras import camera_facts, finish_pictures, mount_cameras, start_pictures
 from mstool.simulators.maniskill.devices import render_backend
 from mstool.simulators.maniskill.hand_pose import ask_once
@@ -29,9 +29,8 @@ from mstool.simulators.maniskill.robots import (
     name_of,
     read_robot,
     robot_facts,
-    robots,
 )
-from mstool.simulators.maniskill.states import command, is_at, put, state_of
+from mstool.simulators.maniskill.states import begin_in, command, is_at, put, state_of
 from mstool.simulators.maniskill.verdict import Verdict
 
 
@@ -57,7 +56,7 @@ class ManiSkillSimulator:
         self._env = build_env(
             spec.env_id,
             spec.control_mode or None,
-            {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})},
+            arguments_of(spec),
             said_in=spec.env_kwargs_in,
             rendered=bool(spec.views),
             max_episode_steps=10**9,  # horizons are ours: ManiSkill's 50 is shorter than most demos
@@ -87,9 +86,7 @@ class ManiSkillSimulator:
         self._verdict = Verdict(self._env)
         self.begun_at_seed = state is None or is_at(self._env, state)
         if state is not None and not self.begun_at_seed:
-            put(self._env, state)
-            for robot in robots(self._env.agent).values():
-                robot.controller.reset()  # those that add to their last target begin where the robot is
+            begin_in(self._env, state)
         for marker in self._env._hidden_objects:
             marker.show_visual() if self.spec.goal_visible else marker.hide_visual()
         if self.spec.views:

@@ -13,7 +13,7 @@ from mstool.json_files import load_json
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, Rollout
 from mstool.simulators.hdf5_writing import HeldFile
-from mstool.simulators.maniskill.build import build_env
+from mstool.simulators.maniskill.build import arguments_of, build_env
 from mstool.simulators.maniskill.robots import as_maniskill_action
 from mstool.simulators.maniskill.solve import (
     CONTROL_MODE,
@@ -153,7 +153,7 @@ class RolloutRecorder(Recorder):
     """
 
     def __init__(self, spec: SimulatorSpec, folder: Path, source: str) -> None:
-        kwargs = {**spec.env_kwargs, **({"robot_uids": spec.robot} if spec.robot else {})}
+        kwargs = arguments_of(spec)
         env = RebuiltScene(build_env(spec.env_id, spec.control_mode, kwargs, said_in=spec.env_kwargs_in))
         kwargs["control_mode"] = spec.control_mode
         super().__init__(env, folder, kwargs, source_type="policy", source=source)

@@ -6,6 +6,7 @@ import numpy as np
 
 from mstool.contract import Array, State
 from mstool.errors import DataError
+from mstool.simulators.maniskill.robots import robots
 from mstool.simulators.maniskill.solve import other_demos
 
 # Two states that differ by less are the same: another machine's rounding of positions (m) and quaternions.
@@ -43,6 +44,13 @@ def put(env: Any, state: State) -> None:
             for kind, bodies in state.items()
         }
     )
+
+
+def begin_in(env: Any, state: State) -> None:
+    """Put the scene in `state` as an episode's beginning: controllers that add to their last target begin there too."""
+    put(env, state)
+    for robot in robots(env.agent).values():
+        robot.controller.reset()
 
 
 def command(env: Any, action: Array) -> None:

@@ -16,7 +16,7 @@ from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.meanings import SETTLE
 from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.sampling import SampledView
-from mstool.validators.tracks import resting_fingers
+from mstool.validators.tracks import always_resting
 
 # Larger than any arm's workspace in metres, or any turn in radians.
 _METRES, _RADIANS = 3.0, 2 * np.pi + 0.3
@@ -235,8 +235,7 @@ class Constant(Check):
     def run(self, context: Context) -> Iterator[Issue | Note]:
         """Compare least and greatest value over the sampled episodes."""
         data = context.data
-        fingers, rest = resting_fingers(context)
-        at_rest = fingers if rest >= {rows.episode for rows in data.sample} else set()
+        at_rest = always_resting(context)
         known = bool(data.record or recognise(data.features) or context.target.layout.value)
         for columns, values in both(context):
             for dim in np.flatnonzero(np.ptp(values, axis=0) == 0):

@@ -16,7 +16,7 @@ from mstool.validators.check import Check, Context, Skip, register
 from mstool.validators.checks.state_actions import MORE_DEMOS
 from mstool.validators.report import Issue, Note, apart
 from mstool.validators.sampling import MANY_FRAMES, SampledView
-from mstool.validators.tracks import resting_fingers
+from mstool.validators.tracks import always_resting
 
 _CONFIGS = {
     "pi05_libero": "pi05_libero",
@@ -155,8 +155,7 @@ class Degenerate(Check):
     def run(self, context: Context) -> Iterator[Issue]:
         """Compare the range between quantiles with that between least and greatest value."""
         result = exact(context)
-        fingers, rest = resting_fingers(context)
-        at_rest = fingers if rest >= {rows.episode for rows in context.data.sample} else set()
+        at_rest = always_resting(context)
         for vector in (result.state, result.actions):
             stats = vector.stats
             for dim, name in enumerate(vector.names):

@@ -121,15 +121,8 @@ def record_demos(
     def crew(work: Path, scratch: Path) -> Repeats:
         return Repeats(spec, rollouts, source, work, scratch)
 
-    out_dir = Path(out_dir)
     command = f"mstool demos generate --env {spec.env_id} --policy {quoted(source)}"
-    _check(command, episodes, seed, out_dir, overwrite=overwrite)
-    with (
-        writing_alone(out_dir, RECORDS),
-        TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as work,
-        told_of_interrupts(out_dir, None),
-    ):
-        return _make(spec.env_id, crew, episodes, seed, out_dir, Path(work))
+    return _make_of_rollouts(command, spec.env_id, crew, episodes, seed, Path(out_dir), overwrite=overwrite)
 
 
 def correct_demos(
@@ -148,22 +141,35 @@ def correct_demos(
     See `Benchmark.correct`.
     """
     check_solvable(spec.env_id, spec.robot)
-    out_dir = Path(out_dir)
-    command = f"mstool demos generate --env {spec.env_id} --policy {quoted(source)} --correct"
-    _check(command, episodes, seed, out_dir, overwrite=overwrite)
     number = min(workers or len(os.sched_getaffinity(0)), episodes)
 
     def crew(work: Path, scratch: Path) -> Alone | Team:
         make = partial(Corrector, spec, source)
         return Team(number, work, scratch, make, rollouts) if number > 1 else Alone(work, scratch, make, rollouts)
 
+    command = f"mstool demos generate --env {spec.env_id} --policy {quoted(source)} --correct"
+    report = _make_of_rollouts(command, spec.env_id, crew, episodes, seed, Path(out_dir), overwrite=overwrite)
+    return replace(report, disturbed=report.episodes)
+
+
+def _make_of_rollouts(
+    command: str,
+    env_id: str,
+    crew: Callable[[Path, Path], Alone | Team | Repeats],
+    episodes: int,
+    seed: int,
+    out_dir: Path,
+    *,
+    overwrite: bool,
+) -> GenerateReport:
+    """Make demos of what a policy did; an interrupted run keeps no attempts, for it has to act again."""
+    _check(command, episodes, seed, out_dir, overwrite=overwrite)
     with (
         writing_alone(out_dir, RECORDS),
         TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as work,
         told_of_interrupts(out_dir, None),
     ):
-        report = _make(spec.env_id, crew, episodes, seed, out_dir, Path(work))
-    return replace(report, disturbed=report.episodes)
+        return _make(env_id, crew, episodes, seed, out_dir, Path(work))
 
 
 def _make(
