@@ -15,6 +15,7 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.files import NORM_STATS_FILE, read_object
 from mstool.dataset.training import ACTION, STATE, Facts
+from mstool.errors import DataError
 from mstool.paths import quoted
 
 # A dimension is scaled otherwise from this factor on, or where its middle lies so much of its span elsewhere.
@@ -38,8 +39,12 @@ def rescaled(weights: Path, facts: Facts) -> str:
 
     """
     path = weights / NORM_STATS_FILE
-    learnt = read_object(path, fix=f"rm {quoted(path)}").get("norm_stats", {}) if path.is_file() else {}
-    changed = [found for key in (STATE, ACTION) if key in learnt for found in _changed(key, learnt[key], facts)]
+    without = f"rm {quoted(path)}"
+    learnt = read_object(path, fix=without).get("norm_stats", {}) if path.is_file() else {}
+    try:
+        changed = [found for key in (STATE, ACTION) if key in learnt for found in _changed(key, learnt[key], facts)]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path} holds no norm stats: {error}", fix=without) from error
     if not changed:
         return ""
     _, worst = max(changed)

@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from mstool.dataset.files import NORM_STATS_FILE
 from mstool.dataset.training import Facts
+from mstool.errors import DataError
 from mstool.training.rescaled import rescaled
 
 
@@ -33,6 +36,14 @@ def test_the_same_scale_is_not_spoken_of(tmp_path):
     # A dimension that stands still has no scale; another number of them is another check's.
     assert rescaled(folder, facts(state=STATE, action=stats((-0.4, 0.4), (-1, 1)))) == ""
     assert rescaled(folder, facts(state=STATE, action=stats((-4, 4)))) == ""
+
+
+@pytest.mark.parametrize("action", [{"q01": ["a", 1], "q99": [1, 1]}, {"q01": {}, "q99": [1, 1]}])
+def test_damaged_norm_stats_are_named(tmp_path, action):
+    folder = weights(tmp_path, state=STATE, action=action)
+    with pytest.raises(DataError, match="holds no norm stats") as caught:
+        rescaled(folder, facts(state=STATE, action=ACTION))
+    assert caught.value.fix == f"rm {folder / NORM_STATS_FILE}"
 
 
 def test_the_largest_change_is_named(tmp_path):
