@@ -20,6 +20,7 @@ problems                 what goes wrong inside a training, in words
 frame_cache              every frame decoded once
 rescaled                 whether the weights that are the start learnt with other norm stats
 device_pictures          these frames on the GPU, where they fit
+ahead                    the next batch made ready while a step computes
 flow/                    the bundled policy
 steering                 noise that was learnt for a frozen policy of another type, beside its weights
 openpi_engine, openpi/   a script for the user's own openpi

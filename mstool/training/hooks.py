@@ -7,12 +7,12 @@ runs, and put back afterwards. Read in lerobot 0.6.1; a name that is missing sto
 name                          what mstool adds
 ============================  =======================================================================================
 make_train_eval_datasets      decoded pictures kept in memory (`pictures.Cache`), and on the GPU
-cycle                         batches get the pictures that are on the GPU
+cycle                         batches get the pictures that are on the GPU, and are made ready a step ahead
 make_policy                   what was loaded is compared with the file; `--init random` is drawn on the device and may
                               carry LoRA
 policy._validate_peft_config  LoRA on random weights, which the plan has said are for tests, is let through
 make_pre_post_processors,     pi05's tokenizer from a local folder, of a checkpoint that is read and of a policy that is
-TokenizerProcessorStep        new
+TokenizerProcessorStep        new; a preprocessor that lets pass what was made ready
 _dataloader_worker_kwargs     a generator of its own, so that starting workers does not move the noise's random numbers
                               and a resumed run draws what an uninterrupted one draws; workers deaf to Ctrl-C
 update_policy                 stops at a loss or gradient that is not finite, and says which batch; sets the learning
@@ -41,6 +41,7 @@ from mstool.errors import SetupError
 from mstool.installation import install_command
 from mstool.progress import listening
 from mstool.training import logs
+from mstool.training.ahead import Preprocessor, ahead
 from mstool.training.batches import BrokenLoss, describe, is_broken
 from mstool.training.checkpoint_sidecar import CheckpointSidecar
 from mstool.training.clock import Clock, TimeUp
@@ -83,6 +84,9 @@ class Hooks:
     prepared: bool = False
     # What of the cache is on the GPU.
     pictures: DevicePictures | None = None
+    # The dataset's cameras, and what LeRobot puts a batch through.
+    cameras: tuple[str, ...] = ()
+    preprocessor: Preprocessor | None = None
     # Called once per step, with the step's number and its loss.
     on_step: Callable[[int, float], None] = lambda _step, _loss: None
     # LeRobot's count of what was seen, and the last losses.
@@ -147,14 +151,22 @@ def _replaced(module: ModuleType, names: Mapping[str, Any]) -> Iterator[None]:
 def _data(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
     def make_train_eval_datasets(cfg: Any) -> tuple[Any, Any]:
         dataset, held_out = _make_datasets(cfg)
+        hooks.cameras = tuple(dataset.meta.camera_keys)
         if hooks.cache:
             dataset = hooks.cache.wrap(dataset)
             hooks.pictures = keep(dataset, cfg.policy.device, hooks.cache.bytes, hooks.planned)
         return dataset, held_out
 
     def cycle(loader: Any) -> Iterator[Any]:
+        from accelerate import PartialState  # type: ignore[import-untyped]
+
         batches: Iterator[Any] = _cycle(loader)
-        return hooks.pictures.fill(batches) if hooks.pictures else batches
+        if hooks.pictures:
+            batches = hooks.pictures.fill(batches)
+        # Processes of one training must talk to each other in one order, which a thread beside them would upset; and
+        # a loader without processes may draw random numbers, which then came in no order.
+        alone = PartialState().num_processes == 1 and loader.num_workers > 0
+        return ahead(batches, hooks.cameras, hooks.preprocessor) if alone and hooks.preprocessor else batches
 
     def dataloader_worker_kwargs(cfg: Any) -> dict[str, Any]:
         import torch
@@ -188,7 +200,9 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
     def make_pre_post_processors(*args: Any, **kwargs: Any) -> Any:
         if hooks.tokenizer and "preprocessor_overrides" in kwargs:
             kwargs["preprocessor_overrides"]["tokenizer_processor"] = {"tokenizer_name": hooks.tokenizer}
-        return _make_processors(*args, **kwargs)
+        before, after = _make_processors(*args, **kwargs)
+        hooks.preprocessor = Preprocessor(before)
+        return hooks.preprocessor, after
 
     def update_policy(metrics: Any, policy: Any, batch: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         if hooks.stopping:

@@ -20,6 +20,7 @@ from support.train_tiny import FLOW
 from mstool.dataset.conventions import load_conventions
 from mstool.errors import DataError, SetupError, UsageError
 from mstool.training import clock
+from mstool.training.ahead import ahead
 from mstool.training.device_pictures import DevicePictures
 from mstool.training.options import FinetuneOptions
 from mstool.training.prepare import prepare
@@ -118,6 +119,21 @@ def test_pictures_that_lie_on_the_device_train_the_same(run, dataset, tmp_path, 
     train(wish, lambda _step, loss: again.append(loss))
     assert kept
     assert again == pytest.approx(losses, rel=0.02)
+
+
+def test_batches_made_ready_a_step_ahead_train_the_same(run, dataset, tmp_path, monkeypatch):
+    _, losses, _ = run
+    ready, again = [], []
+
+    def noted(*words):
+        for batch in ahead(*words):
+            ready.append(batch)
+            yield batch
+
+    monkeypatch.setattr("mstool.training.hooks.ahead", noted)
+    train(options(dataset, tmp_path / "flow", num_workers=1), lambda _step, loss: again.append(loss))
+    assert len(ready) == 30
+    assert again == losses
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(run, dataset, tmp_path):
