@@ -28,8 +28,8 @@ def open_video(path: Path, *, probe: bool = True) -> Any:
     path
         The video.
     probe
-        Decode its first frame, which takes three quarters of the time and is how FFmpeg learns the pixel format. H.264
-        is read and decoded as well without: all of it stands in the file's header.
+        Decode its first frame, which takes three quarters of the time, and is how FFmpeg learns the pixel format. H.264
+        is not decoded without: its packets are read, and later frames decoded, by the file's header.
 
     Raises
     ------
@@ -52,6 +52,9 @@ def open_video(path: Path, *, probe: bool = True) -> Any:
         if codec.width * codec.height > MOST_PIXELS:
             opened.close()
             raise ValueError(f"{path.name} announces {codec.width}x{codec.height} pixels, more than {MOST_PIXELS}")
+        if not probe and (codec.name != "h264" or not codec.extradata):
+            opened.close()
+            return open_video(path)
     return opened
 
 

@@ -83,8 +83,7 @@ class VideoJoiner:
             shown = 0
             for part in parts:
                 # The whole's header is made of what a probe of the first part finds.
-                probe = stream is None or not _is_ours(part)
-                with self._taken(part, fps, probe=probe) as (index, template, found, packets):
+                with self._taken(part, fps, probe=stream is None) as (index, template, found, packets):
                     if (needed := int((np.arange(len(found.frames)) - found.frames).max())) > delay:
                         return needed
                     if stream is None:
@@ -161,11 +160,6 @@ def _packets_of(part: VideoPart, fps: float, index: PacketIndex | None = None) -
 
 
 def _is_whole(part: VideoPart, fps: float) -> bool:
-    index = packet_index(part.path, probe=not _is_ours(part))
+    index = packet_index(part.path, probe=False)
     found = _packets_of(part, fps, index)
     return len(index.times) == part.frames and found.off < EXACT_S and index.times.min() == 0
-
-
-def _is_ours(part: VideoPart) -> bool:
-    """Whether it is known to be H.264, which needs no probe; what another tool encoded goes by a digest."""
-    return part.encoding == CODEC_NAME
