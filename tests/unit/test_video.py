@@ -2,6 +2,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -184,16 +185,16 @@ def test_joining_decodes_a_frame_of_the_first_video_at_most(tmp_path, monkeypatc
         parts.append(whole(tmp_path / f"{i}.mp4", len(images)))
     probed = []
 
-    def noting(path, *, probe=True):
+    def noting(path, *, probe=True, always=False):
         probed.append(probe)
-        return open_video(path, probe=probe)
+        return open_video(path, probe=probe or always)
 
     with monkeypatch.context() as patched:
         patched.setattr(packets, "open_video", noting)
         VideoJoiner()(parts, tmp_path / "all.mp4", 20)
     assert probed == [count > 1] + [False] * (count - 1)
     with monkeypatch.context() as patched:
-        patched.setattr(packets, "open_video", lambda path, *, probe: open_video(path))
+        patched.setattr(packets, "open_video", partial(noting, always=True))
         VideoJoiner()(parts, tmp_path / "probed.mp4", 20)
     assert hash_file(tmp_path / "all.mp4") == hash_file(tmp_path / "probed.mp4")
 
