@@ -15,11 +15,21 @@ from PIL import Image
 # Pixels of one image: 8K video has 33 million.
 MOST_PIXELS = 1 << 25
 _CONTAINERS = {".mp4": "mp4", ".mov": "mp4", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi"}
+# What FFmpeg looks at to know a stream: 32 bytes, its least, and no frame.
+_NO_PROBE = {"probesize": "32", "skip_frame": "all"}
 _IMAGES = ("PNG", "JPEG", "WEBP", "TIFF")
 
 
-def open_video(path: Path) -> Any:
+def open_video(path: Path, *, probe: bool = True) -> Any:
     """Open a video as the container that its suffix names; FFmpeg opens no other file for it, and no address.
+
+    Parameters
+    ----------
+    path
+        The video.
+    probe
+        Decode its first frame, which takes three quarters of the time, and is how FFmpeg learns the pixel format. H.264
+        is not decoded without: its packets are read, and later frames decoded, by the file's header.
 
     Raises
     ------
@@ -34,7 +44,7 @@ def open_video(path: Path) -> Any:
         raise ValueError(f"{path.name} has no suffix of a video ({', '.join(_CONTAINERS)})")
     if not path.is_file():
         raise FileNotFoundError(f"{path.name}: no such file")
-    bounds = {"protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)}
+    bounds = {"protocol_whitelist": "file", "max_pixels": str(MOST_PIXELS)} | ({} if probe else _NO_PROBE)
     # Absolute: what precedes a colon would be taken for a protocol.
     opened = av.open(str(path.absolute()), format=container, options=bounds)
     for stream in opened.streams.video:
@@ -42,6 +52,9 @@ def open_video(path: Path) -> Any:
         if codec.width * codec.height > MOST_PIXELS:
             opened.close()
             raise ValueError(f"{path.name} announces {codec.width}x{codec.height} pixels, more than {MOST_PIXELS}")
+        if not probe and (codec.name != "h264" or not codec.extradata):
+            opened.close()
+            return open_video(path)
     return opened
 
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -10,7 +11,9 @@ import pytest
 
 from mstool.dataset.fingerprint import hash_file
 from mstool.dataset.formats.base import VideoPart
+from mstool.dataset.media import open_video
 from mstool.errors import DataError
+from mstool.maniskill2lerobot.pictures import packets
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs
 from mstool.maniskill2lerobot.pictures.profiles import PROFILES
@@ -170,6 +173,37 @@ def test_concatenation_copies_packets(tmp_path):
     with av.open(str(tmp_path / "all.mp4")) as container:
         times = [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.pts is not None]
     assert times == [Fraction(k, 20) for k in range(18)]
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+@pytest.mark.parametrize("count", [1, 3])
+def test_joining_decodes_a_frame_of_the_first_video_at_most(tmp_path, monkeypatch, profile, count):
+    """Without any other byte than when a frame of each is decoded."""
+    parts = []
+    for i, images in enumerate([scene(5, 1), scene(1, 2), scene(12, 3)][:count]):
+        write(tmp_path / f"{i}.mp4", images, profile=profile)
+        parts.append(whole(tmp_path / f"{i}.mp4", len(images)))
+    probed = []
+
+    def noting(path, *, probe=True, always=False):
+        probed.append(probe)
+        return open_video(path, probe=probe or always)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(packets, "open_video", noting)
+        VideoJoiner()(parts, tmp_path / "all.mp4", 20)
+    assert probed == [count > 1] + [False] * (count - 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(packets, "open_video", partial(noting, always=True))
+        VideoJoiner()(parts, tmp_path / "probed.mp4", 20)
+    assert hash_file(tmp_path / "all.mp4") == hash_file(tmp_path / "probed.mp4")
+
+
+def test_videos_of_two_profiles_are_not_joined(tmp_path):
+    for name, profile in PROFILES.items():
+        write(tmp_path / f"{name}.mp4", scene(4), profile=profile)
+    with pytest.raises(DataError, match="encoded otherwise"):
+        VideoJoiner()([whole(tmp_path / f"{name}.mp4", 4) for name in PROFILES], tmp_path / "all.mp4", 20)
 
 
 def test_a_rate_that_is_no_whole_number(tmp_path):

@@ -1,6 +1,7 @@
 """`--video-profile` without a simulator: what it changes in a dataset, and what stays as it was."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from mstool.dataset.media import open_video
 from mstool.errors import DataError, UsageError
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.maniskill2lerobot.pictures.pngs import read_pngs
+from mstool.maniskill2lerobot.pictures.profiles import PROFILES
 from mstool.maniskill2lerobot.pictures.video import decode, psnr_db
 from mstool.maniskill2lerobot.rewrite.merge_export import export, merge
 from mstool.validators import validate
@@ -116,6 +118,20 @@ def test_nothing_to_change(exact, tmp_path):
     with pytest.raises(UsageError, match=r"stored as video \(exact\) already.*--video-profile"):
         export(exact, tmp_path / "new", profile="exact")
     assert not (tmp_path / "new").exists()
+
+
+def test_merge_with_what_an_older_version_encoded_keeps_both_in_files_of_their_own(exact, tmp_path, monkeypatch):
+    """One file's header is for one way of encoding: joined, the others' frames would come out wrong."""
+    extra = {**PROFILES["exact"].extra_options, "x264-params": "ipratio=1.0:cpu-independent=1"}
+    with monkeypatch.context() as patched:
+        patched.setitem(PROFILES, "exact", replace(PROFILES["exact"], extra_options=extra))
+        older = dataset(tmp_path, "older", first=3)
+    merge([older, exact], tmp_path / "both")
+    files = sorted((tmp_path / "both/videos" / VIEW).rglob("*.mp4"))
+    assert [sum(1 for _ in decode(path)) for path in files] == [5 + 6 + 7] * 2
+    np.testing.assert_array_equal(pictures(tmp_path / "both"), np.concatenate([pictures(older), pictures(exact)]))
+    merge([dataset(tmp_path, "more", first=3), exact], tmp_path / "alike")
+    assert len(list((tmp_path / "alike/videos" / VIEW).rglob("*.mp4"))) == 1
 
 
 def test_merge_of_two_profiles_wants_one_and_the_fix_gives_it(exact, tmp_path):

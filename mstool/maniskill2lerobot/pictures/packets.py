@@ -50,8 +50,8 @@ class Packets:
     size: int
 
 
-def packet_index(path: Path) -> PacketIndex:
-    """Read where a video's packets are.
+def packet_index(path: Path, *, probe: bool = True) -> PacketIndex:
+    """Read where a video's packets are; `probe` is `open_video`'s.
 
     Raises
     ------
@@ -63,18 +63,20 @@ def packet_index(path: Path) -> PacketIndex:
         stat = path.stat()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", fix="convert or download the dataset again") from error
-    return _read(path, stat.st_mtime_ns, stat.st_size)
+    return _read(path, stat.st_mtime_ns, stat.st_size, probe)
 
 
 @lru_cache(maxsize=4096)
-def _read(path: Path, _changed: int, _size: int) -> PacketIndex:
-    with _readable(path), open_video(path) as source:
+def _read(path: Path, _changed: int, _size: int, probe: bool) -> PacketIndex:
+    with _readable(path), open_video(path, probe=probe) as source:
         return _index(source.streams.video[0], _demux(source))
 
 
 @contextmanager
-def all_packets(path: Path) -> Iterator[tuple[PacketIndex, Any, list[Any]]]:
+def all_packets(path: Path, *, probe: bool = True) -> Iterator[tuple[PacketIndex, Any, list[Any]]]:
     """Open a video and read all of it into memory: where its packets are, PyAV's stream, and they themselves.
+
+    `probe` is `open_video`'s.
 
     Raises
     ------
@@ -84,7 +86,7 @@ def all_packets(path: Path) -> Iterator[tuple[PacketIndex, Any, list[Any]]]:
     """
     with ExitStack() as opened:
         with _readable(path):
-            source = opened.enter_context(open_video(path))
+            source = opened.enter_context(open_video(path, probe=probe))
             packets = list(_demux(source))
             index = _index(source.streams.video[0], packets)
         yield index, source.streams.video[0], packets
@@ -105,8 +107,9 @@ def _demux(source: Any) -> Iterator[Any]:
 
 def _index(stream: Any, packets: Iterable[Any]) -> PacketIndex:
     codec, tick = stream.codec_context, stream.time_base or Fraction(1)
-    said = [str(codec.name), str(codec.width), str(codec.height), str(codec.pix_fmt)]
-    digest = hashlib.sha256(" ".join(said).encode() + (codec.extradata or b""))
+    said = [str(codec.name), str(codec.width), str(codec.height)]
+    # A header says the pixel format as well, which is not known of a stream that was not probed.
+    digest = hashlib.sha256(" ".join(said).encode() + (codec.extradata or str(codec.pix_fmt).encode()))
     found = [(packet.pts, packet.is_keyframe, packet.size) for packet in packets]
     ticks, keys, sizes = (np.array(column) for column in (zip(*found, strict=True) if found else ((), (), ())))
     times = ticks.astype(np.float64) * float(tick)

@@ -85,7 +85,7 @@ def decode(path: Path) -> Iterator[Array]:
 
 def _decode_some(path: Path, wanted: set[int], group: int) -> Iterator[tuple[int, Array]]:
     """Yield (index, frame) for the wanted frames, decoding only them and what is before them in their group."""
-    with open_video(path) as container:
+    with open_video(path, probe=False) as container:
         stream = container.streams.video[0]
         needed = {k for index in wanted for k in range(index - index % group, index + 1)}
         for k, packet in enumerate(container.demux(stream)):

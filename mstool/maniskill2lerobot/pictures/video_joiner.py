@@ -68,7 +68,7 @@ class VideoJoiner:
 
         """
         parts = runs(parts, fps)
-        if len(parts) == 1 and _is_whole(parts[0], _packets_of(parts[0], fps)):
+        if len(parts) == 1 and _is_whole(parts[0], fps):
             shutil.copyfile(parts[0].path, target)
             return
         delay = 0
@@ -82,7 +82,8 @@ class VideoJoiner:
             stream = header = None
             shown = 0
             for part in parts:
-                with self._taken(part, fps) as (index, template, found, packets):
+                # The whole's header is made of what a probe of the first part finds.
+                with self._taken(part, fps, probe=stream is None) as (index, template, found, packets):
                     if (needed := int((np.arange(len(found.frames)) - found.frames).max())) > delay:
                         return needed
                     if stream is None:
@@ -106,10 +107,12 @@ class VideoJoiner:
         return delay
 
     @contextmanager
-    def _taken(self, part: VideoPart, fps: float) -> Iterator[tuple[PacketIndex, Any, Packets, Iterator[Any]]]:
+    def _taken(
+        self, part: VideoPart, fps: float, *, probe: bool
+    ) -> Iterator[tuple[PacketIndex, Any, Packets, Iterator[Any]]]:
         """Open a part: its file's packets, PyAV's stream, which packets are the part's, and those."""
         if part.alone:  # read once, as a whole
-            with all_packets(part.path) as (index, stream, packets):
+            with all_packets(part.path, probe=probe) as (index, stream, packets):
                 found = _packets_of(part, fps, index)
                 yield index, stream, found, iter(packets[found.first :])
             return
@@ -156,6 +159,7 @@ def _packets_of(part: VideoPart, fps: float, index: PacketIndex | None = None) -
     return found
 
 
-def _is_whole(part: VideoPart, found: Packets) -> bool:
-    index = packet_index(part.path)
+def _is_whole(part: VideoPart, fps: float) -> bool:
+    index = packet_index(part.path, probe=False)
+    found = _packets_of(part, fps, index)
     return len(index.times) == part.frames and found.off < EXACT_S and index.times.min() == 0

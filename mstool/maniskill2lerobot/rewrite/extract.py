@@ -4,7 +4,7 @@ Only videos that another tool encoded, in a way in which packets cannot be cut a
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +20,7 @@ from mstool.errors import DataError
 from mstool.maniskill2lerobot.episode.shard import EpisodeMark, shard_path
 from mstool.maniskill2lerobot.episode.source import DISTURBED, KEPT_FAILURE
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
+from mstool.maniskill2lerobot.pictures.packets import packet_index
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter, read_pngs, write_pngs
 from mstool.maniskill2lerobot.pictures.profiles import PROFILES
 from mstool.maniskill2lerobot.pictures.video import VideoWriter, decode
@@ -33,7 +34,7 @@ ENCODED_AGAIN = "its videos were encoded by another tool in a way that cannot be
 
 
 def extract(
-    dataset: StoredDataset, work: Path, storages: Iterable[Storage], profile: VideoProfile | None = None
+    dataset: StoredDataset, work: Path, storages: Collection[Storage], profile: VideoProfile | None = None
 ) -> list[Episode]:
     """Write one shard per episode below `work`, with pictures stored in every one of `storages`.
 
@@ -77,7 +78,10 @@ def extract(
             }
             mark = _mark(dataset, index, histograms, psnr)
             mark = replace(mark, warnings=[*mark.warnings, *([ENCODED_AGAIN] if index in foreign else [])])
-            episodes.append(Episode(shard, mark, replace(dataset.recipes[index], video_profile=wanted)))
+            # An older version's packets cannot be joined with this one's.
+            videos = {view: shard / f"{view}.mp4" for view in views} if "video" in storages else {}
+            encodings = {view: packet_index(path, probe=False).encoding for view, path in videos.items()}
+            episodes.append(Episode(shard, mark, replace(dataset.recipes[index], video_profile=wanted), encodings))
             progress.update()
     return episodes
 

@@ -1,8 +1,8 @@
 """Kept episodes on their way into a dataset."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ class Episode:
     shard: Path
     mark: EpisodeMark
     recipe: Recipe
+    # {view: how its video was encoded}, of one that was copied out of a dataset; else as this version encodes.
+    encodings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, shard: Path, mark: EpisodeMark, recipe: Recipe) -> "Episode":
@@ -116,8 +118,10 @@ class Columns:
 
     def video(self, column: str) -> VideoPart:
         """Return the mp4 of an image column."""
-        path = self.episode.shard / f"{self._views[column]}.mp4"
-        return VideoPart(path, 0.0, self.frames, path.stat().st_size, CODEC_NAME, alone=True)
+        view = self._views[column]
+        path = self.episode.shard / f"{view}.mp4"
+        encoding = self.episode.encodings.get(view, CODEC_NAME)
+        return VideoPart(path, 0.0, self.frames, path.stat().st_size, encoding, alone=True)
 
     def image_stats(self, column: str) -> dict[str, Array]:
         """Return an image column's statistics: (3, 1, 1) in [0, 1], and `count` (1,) frames."""
