@@ -60,6 +60,8 @@ def _changed(change: Mapping[str, object], words: Sequence[str], app: Any) -> st
             more.append(str(value))
             continue
         if name not in options:
+            if value is None:
+                continue
             return ""
         rest = _without(options[name], rest)
         if value is not None and value is not False:

@@ -57,12 +57,6 @@ def make_recipe(
     benchmark.check_layout(chosen)
     if goal not in get_args(Goal):
         raise unknown("goal", goal, get_args(Goal), "--goal")
-    if goal == "state" and known is not None and not known.hidden_goal:
-        raise UsageError(
-            f"{env_id} has no goal marker whose position could be stored",
-            fix=f"mstool convert --env {env_id} --goal visible",
-            change={"--goal": "visible"},
-        )
     if observations not in get_args(Observations):
         raise unknown("observations", observations, get_args(Observations), "--observations")
     if render_detail not in get_args(RenderDetail):

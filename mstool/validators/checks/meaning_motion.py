@@ -31,9 +31,9 @@ _EXPLAINS_MORE, _ADDS_NOTHING = 0.7, 1.1
 # How much more an axis leaves unexplained at its natural shift than at an earlier one: 2.5 and 13 on PickCube's with
 # actions one frame early, 1.00 on a good PushCube's, which contacts hold back.
 _EARLIER = 1.3
-# What a hand pushes holds back one axis, and a shift in time all of them: over fewer episodes than these, where contacts
-# do not average out, all axes together must leave so much more. Of good PushCube's, one axis alone calls 24 % of single
-# episodes early, 8 % of pairs and triples, 0.5 % of six and none of eight; all together none of any.
+# What a hand pushes holds back one axis, and a shift in time all of them: over fewer episodes than these, where
+# contacts are not averaged out, all axes together must leave so much more. One axis alone calls 24 % of good PushCube's
+# single episodes early, 8 % of pairs and triples, 0.5 % of six and none of eight; all together none of any.
 _ENOUGH_EPISODES, _EARLIER_TOGETHER = 8, 1.5
 
 
