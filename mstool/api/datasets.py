@@ -186,7 +186,9 @@ def describe(
         )
     if not layout and (control_mode or env or view or robot):
         raise UsageError(
-            "--control-mode, --env, --robot and --view go with --layout", fix="leave them out: --from and --claims know"
+            "--control-mode, --env, --robot and --view go with --layout",
+            fix="leave them out: --from and --claims know",
+            change=dict.fromkeys(("--control-mode", "--env", "--robot", "--view")),
         )
     if originals:
         return restore(root, [Path(original) for original in originals], overwrite=overwrite)

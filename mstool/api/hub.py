@@ -119,7 +119,9 @@ def push(
     if write_revision:
         if listed is None:
             raise UsageError(
-                "--write-revision needs a manifest to write to", fix="add --manifest datasets_manifest.yaml"
+                "--write-revision needs a manifest to write to",
+                fix="add --manifest datasets_manifest.yaml",
+                change={"--manifest": "datasets_manifest.yaml"},
             )
         check_writable(listed, entry.env_id if entry else env_id)
     options = PushOptions(

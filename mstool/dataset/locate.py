@@ -1,6 +1,7 @@
 """The dataset that a path means: every command finds it, or says which other path is meant, by the same words."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mstool.dataset.files import INFO_FILE
@@ -58,6 +59,39 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
             f"{root} is not a dataset, it holds {len(inside)}: {', '.join(names)}", given=root, instead=inside[0]
         )
     raise UsageError(f"{root} is not a LeRobot dataset (no {INFO_FILE})", fix=f"give the folder that holds {INFO_FILE}")
+
+
+def check_distinct(roots: Sequence[Path], *command: str, least: int = 1) -> None:
+    """Check that no dataset is given twice, in whichever words.
+
+    Parameters
+    ----------
+    roots
+        What the user gave.
+    *command
+        The command, and its words after the datasets.
+    least
+        How many datasets it takes at least.
+
+    Raises
+    ------
+    UsageError
+        One is.
+
+    """
+    first: dict[Path, Path] = {}
+    again: dict[str, object] = {}
+    for root in roots:
+        if first.setdefault(root.resolve(), root) != root or roots.count(root) > 1:
+            again[str(root)] = None
+    if again:
+        lacking = ["ANOTHER"][: least - len(first)]
+        once = [*map(str, first.values()), *lacking]
+        raise UsageError(
+            f"the same dataset is given twice: {', '.join(again)}",
+            fix=shlex.join(["mstool", *command[:1], *once, *command[1:]]),
+            change=again | dict.fromkeys(lacking, "ANOTHER"),
+        )
 
 
 def _below(root: Path, *, depth: int) -> Iterator[Path]:

@@ -52,7 +52,11 @@ def check_target(root: Path, *, overwrite: bool) -> None:
             fix="choose another --output",
         )
     if not overwrite:
-        raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --output")
+        raise UsageError(
+            f"{root} exists",
+            fix="add --overwrite to replace it, or choose another --output",
+            change={"--overwrite": True},
+        )
     refuse_others(root)
 
 

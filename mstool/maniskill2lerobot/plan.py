@@ -66,7 +66,7 @@ def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
     """
     chosen = list(dict.fromkeys(name.strip() for text in names for name in text.split(",") if name.strip()))
     if every and chosen:
-        raise UsageError("--all and --env exclude each other", fix="leave one of them out")
+        raise UsageError("--all and --env exclude each other", fix="leave one of them out", change={"--all": None})
     if every:
         return all_tasks()
     if not chosen:
@@ -120,6 +120,7 @@ def make_recipes(
         raise UsageError(
             "--instruction is one task's sentence, several environments were named",
             fix="leave it out, or write the sentences into a manifest: mstool build MANIFEST",
+            change={"--instruction": None},
         )
     recipes = []
     for env in envs:
