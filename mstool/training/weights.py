@@ -42,8 +42,10 @@ def find_weights(options: FinetuneOptions, preset: Preset) -> Weights | None:
 
     Raises
     ------
+    DataError
+        A local folder lacks files.
     UsageError
-        A local folder that lacks files, or neither a folder nor a name.
+        Neither a folder nor a name.
 
     """
     init = options.init or preset.init
@@ -55,7 +57,11 @@ def find_weights(options: FinetuneOptions, preset: Preset) -> Weights | None:
     if folder.is_dir():
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
         if missing:
-            raise _unusable(f"--init {init}: lacks {', '.join(missing)}", options)
+            raise DataError(
+                f"--init {init}: lacks {', '.join(missing)}, which a run's folder has, or its pretrained_model",
+                fix=options.command(init=None),
+                change={"--init": None},
+            )
         return Weights(str(folder.resolve()))
     try:
         check_repo_id(init)
