@@ -7,10 +7,9 @@ from mstool.api.arguments import PathLike, Words, pairs, path_or_none, words
 from mstool.api.claims import checked, from_file, from_words
 from mstool.dataset.describe import DescribeReport
 from mstool.dataset.describe import describe as restore
-from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
 from mstool.evaluation.kept import best_known
-from mstool.evaluation.policies.checkpoint import checkpoint_in
+from mstool.evaluation.policies.checkpoint import model_or_dataset
 from mstool.maniskill2lerobot.options import parse_version
 from mstool.maniskill2lerobot.pictures.profiles import parse_profile
 from mstool.maniskill2lerobot.rewrite.merge_export import export as export_dataset
@@ -108,7 +107,7 @@ def export(
         The dataset is damaged.
 
     """
-    model = None if is_dataset(Path(dataset)) else checkpoint_in(Path(dataset))
+    model = model_or_dataset(Path(dataset))
     if model is not None:
         given = (("--format", version), ("--storage", storage), ("--drop", drop), ("--rename", rename))
         wrong = [name for name, value in (*given, ("--video-profile", video_profile)) if value]
