@@ -179,9 +179,11 @@ def describe(
     """
     root = Path(dataset)
     if sum(map(bool, (originals, layout, claims))) != 1:
+        others = ("--layout", "--claims") if originals else ("--claims",)
         raise UsageError(
             "what is the dataset made of, or what is it? Say one of --from ORIGINAL, --layout LAYOUT and --claims FILE",
             fix=f"mstool describe {quoted(root)} --from ORIGINAL",
+            change=dict.fromkeys(others) if originals or layout else {"--from": "ORIGINAL"},
         )
     if not layout and (control_mode or env or view or robot):
         raise UsageError(
