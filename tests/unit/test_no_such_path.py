@@ -62,3 +62,14 @@ def test_a_dataset_of_nearly_that_name_is_meant(mstool, capsys, monkeypatch, tmp
     (tmp_path / "data/PickCube-v1/meta/info.json").write_text("{}")
     assert mstool("stats", "data/PickCub-v1", "--horizon", 5) == 2
     assert capsys.readouterr().err.endswith("fix: mstool stats data/PickCube-v1 --horizon 5\n")
+
+
+def test_checks_of_which_none_is_left_are_not_called_valid(mstool, capsys, pickcube):
+    assert mstool("validate", pickcube / "v3.0", "--select", "MS505", "--ignore", "MS5") == 2
+    assert "--ignore leaves none of the checks" in capsys.readouterr().err
+
+
+def test_an_output_that_is_taken_is_told_with_a_free_one(mstool, capsys, pickcube):
+    data = pickcube / "v3.0"
+    assert mstool("export", data, "--format", "v2.1", "-o", data) == 2
+    assert capsys.readouterr().err.endswith(f"--output {data}-2\n")
