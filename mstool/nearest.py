@@ -37,7 +37,7 @@ def unknown(what: str, name: str, known: Collection[str], option: str) -> UsageE
     hint = f" (did you mean {near!r}?)" if near else ""
     said = f"unknown {what} {name!r}{hint}; there are: {', '.join(known)}"
     if near is None:
-        return UsageError(said, fix=f"choose one of these with {option}")
+        return UsageError(said, fix=f"choose one of these with {option}", change={option: None})
     return WrongWordError(said, given=name, instead=near, fix=f"{option} {near}")
 
 

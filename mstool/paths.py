@@ -6,6 +6,7 @@ import re
 import shlex
 import tempfile
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from mstool.errors import MstoolError, UsageError
@@ -51,6 +52,11 @@ def checkpoint_name(model: Path) -> str:
 def quoted(path: object) -> str:
     """Return a path as a command that someone is told to run names it, whatever its name holds."""
     return shlex.quote(str(path))
+
+
+def free_beside(path: Path) -> Path:
+    """Return a path beside another one, of its name and a number, at which there is nothing."""
+    return next(each for n in count(2) if not _is_there(each := path.with_name(f"{path.name}-{n}")))
 
 
 def writable_folder(path: Path, option: str, *, beside: bool = False, fix: str = "") -> None:
@@ -140,7 +146,13 @@ def explain(error: Exception, words: Sequence[str]) -> MstoolError | None:
 
 
 def _refusal(option: str, path: Path, what: str, fix: str) -> UsageError:
-    return UsageError(f"{option} {path} {what}".lstrip(), fix=fix or f"choose another {option}")
+    # A file in a folder's place has room beside it; where nothing may be written, none is known.
+    taken = option.startswith("--") and not fix and os.path.isfile(path)  # noqa: PTH113 - no name is too long for it
+    return UsageError(
+        f"{option} {path} {what}".lstrip(),
+        fix=fix or f"choose another {option}",
+        change={option: free_beside(path)} if taken else None,
+    )
 
 
 def _obstacle(folder: Path) -> str:

@@ -25,9 +25,17 @@ def choose_device(asked: str | None) -> str:
     assert asked is not None
     kind, _, number = asked.partition(":")
     if kind not in there or not (number or "0").isdigit():
-        raise UsageError(f"--device {asked}: there are {', '.join(there)}", fix="leave --device out for the best one")
+        raise UsageError(
+            f"--device {asked}: there are {', '.join(there)}",
+            fix="leave --device out for the best one",
+            change={"--device": None},
+        )
     if int(number or 0) >= there[kind]:
-        raise SetupError(f"--device {asked}: torch finds none here", fix="add --device cpu, or run: mstool doctor")
+        raise SetupError(
+            f"--device {asked}: torch finds none here",
+            fix="add --device cpu, or run: mstool doctor",
+            change={"--device": "cpu"},
+        )
     return asked
 
 

@@ -282,5 +282,9 @@ def _convert(
 def _observations(observations: str, *, from_states: bool) -> str:
     """Return what the two options say together; UsageError where they disagree."""
     if from_states and observations == "recorded":
-        raise UsageError("--from-states renders what --observations recorded takes from the file", fix="leave one out")
+        raise UsageError(
+            "--from-states renders what --observations recorded takes from the file",
+            fix="leave one out",
+            change={"--from-states": None},
+        )
     return "states" if from_states else observations

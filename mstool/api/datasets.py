@@ -7,10 +7,9 @@ from mstool.api.arguments import PathLike, Words, pairs, path_or_none, words
 from mstool.api.claims import checked, from_file, from_words
 from mstool.dataset.describe import DescribeReport
 from mstool.dataset.describe import describe as restore
-from mstool.dataset.locate import is_dataset
 from mstool.errors import UsageError
 from mstool.evaluation.kept import best_known
-from mstool.evaluation.policies.checkpoint import checkpoint_in
+from mstool.evaluation.policies.checkpoint import model_or_dataset
 from mstool.maniskill2lerobot.options import parse_version
 from mstool.maniskill2lerobot.pictures.profiles import parse_profile
 from mstool.maniskill2lerobot.rewrite.merge_export import export as export_dataset
@@ -108,7 +107,7 @@ def export(
         The dataset is damaged.
 
     """
-    model = None if is_dataset(Path(dataset)) else checkpoint_in(Path(dataset))
+    model = model_or_dataset(Path(dataset))
     if model is not None:
         given = (("--format", version), ("--storage", storage), ("--drop", drop), ("--rename", rename))
         wrong = [name for name, value in (*given, ("--video-profile", video_profile)) if value]
@@ -180,13 +179,17 @@ def describe(
     """
     root = Path(dataset)
     if sum(map(bool, (originals, layout, claims))) != 1:
+        others = ("--layout", "--claims") if originals else ("--claims",)
         raise UsageError(
             "what is the dataset made of, or what is it? Say one of --from ORIGINAL, --layout LAYOUT and --claims FILE",
             fix=f"mstool describe {quoted(root)} --from ORIGINAL",
+            change=dict.fromkeys(others) if originals or layout else {"--from": "ORIGINAL"},
         )
     if not layout and (control_mode or env or view or robot):
         raise UsageError(
-            "--control-mode, --env, --robot and --view go with --layout", fix="leave them out: --from and --claims know"
+            "--control-mode, --env, --robot and --view go with --layout",
+            fix="leave them out: --from and --claims know",
+            change=dict.fromkeys(("--control-mode", "--env", "--robot", "--view")),
         )
     if originals:
         return restore(root, [Path(original) for original in originals], overwrite=overwrite)

@@ -93,11 +93,16 @@ def generate(
         given = {"--dataset": dataset, "--instruction": instruction, "--horizon": horizon, "--replan": replan}
         given |= {"--correct": correct or None}
         if used := [name for name, value in given.items() if value is not None]:
-            raise UsageError(f"{', '.join(used)}: for policies", fix="leave it out, or add --policy runs/NAME")
+            raise UsageError(
+                f"{', '.join(used)}: for policies",
+                fix="leave it out, or add --policy runs/NAME",
+                change=dict.fromkeys(used),
+            )
         if env is None:
             raise UsageError("missing option '--env' / '-e'", fix="mstool demos generate --help")
         if "," in env:
-            first = next((name.strip() for name in env.split(",") if name.strip()), "")
+            names = [name.strip() for name in env.split(",") if name.strip()]
+            first = next((name for name in names if name in benchmark_of(name).solvable()), next(iter(names), ""))
             raise WrongWordError(
                 f"demos of one environment, or of one suite, are generated per call, and these are {env}",
                 given=env,
@@ -119,7 +124,11 @@ def generate(
             for task in benchmark_of(env).suite(env)
         ]
     if disturb or robot:
-        raise UsageError("--disturb and --robot are for the planner", fix="leave them out, or --policy")
+        raise UsageError(
+            "--disturb and --robot are for the planner",
+            fix="leave them out, or --policy",
+            change={"--disturb": None, "--robot": None},
+        )
     # Unlike a planner, it meets nothing new where it learnt.
     seed = CORRECTED_FROM if correct and seed is None and not str(policy).startswith("replay:") else seed
     request = EvalRequest(

@@ -4,11 +4,10 @@ import tempfile
 from pathlib import Path
 
 from mstool.api.arguments import PathLike, path_or_none
-from mstool.dataset.locate import is_dataset, locate
 from mstool.dataset.record import read_record
 from mstool.errors import UsageError
 from mstool.evaluation.kept import best_known
-from mstool.evaluation.policies.checkpoint import checkpoint_in
+from mstool.evaluation.policies.checkpoint import model_or_dataset
 from mstool.hub.options import PullOptions, PushOptions
 from mstool.hub.pull import PullReport
 from mstool.hub.pull import pull as pull_dataset
@@ -80,7 +79,7 @@ def push(
 
     """
     root, listed = Path(dataset), path_or_none(manifest)
-    model = None if is_dataset(root) else checkpoint_in(root)
+    model = model_or_dataset(root)
     if model is not None:
         if not repo_id or listed or write_revision or tag:
             raise UsageError(
@@ -104,7 +103,6 @@ def push(
             jobs=jobs,
         )
         return _push_model(policy, model, dry_run=dry_run)
-    locate(root)
     env_id = str((read_record(root).env_ids or [""])[0])
     entry = find_entry(listed, env_id=env_id, repo_id=repo_id or "")
     name = repo_id or (entry.repo_id if entry else "")
@@ -119,7 +117,9 @@ def push(
     if write_revision:
         if listed is None:
             raise UsageError(
-                "--write-revision needs a manifest to write to", fix="add --manifest datasets_manifest.yaml"
+                "--write-revision needs a manifest to write to",
+                fix="add --manifest datasets_manifest.yaml",
+                change={"--manifest": "datasets_manifest.yaml"},
             )
         check_writable(listed, entry.env_id if entry else env_id)
     options = PushOptions(

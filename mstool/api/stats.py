@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mstool.api.arguments import PathLike, path_or_none, paths
-from mstool.dataset.locate import locate
+from mstool.dataset.locate import check_distinct, locate
 from mstool.norm_stats.check import check_file, read_file
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.output import norm_stats_path, write
@@ -56,7 +56,7 @@ def compute_stats(
     Raises
     ------
     UsageError
-        A folder does not exist, or an option is none of its possible values.
+        A folder does not exist or is given twice, or an option is none of its possible values.
     DataError
         A dataset is damaged, lacks a column, or differs from the others.
     DamagedStatsError, WrongStatsError
@@ -66,6 +66,7 @@ def compute_stats(
     folders = paths(datasets)
     compared, drawn, target = path_or_none(check), path_or_none(plot), path_or_none(output)
     writes = compared is None and not dry_run
+    check_distinct(folders, "stats")
     for folder in folders:
         locate(folder)
     if writes and folders:

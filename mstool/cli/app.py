@@ -122,7 +122,13 @@ def _fail_usage(error: typer.BadParameter) -> NoReturn:
     if not message:
         sys.exit(2)  # a command without words: Typer has printed its help
     said = message[0].lower() + message[1:].rstrip(".")
-    _fail(UsageError(said, fix=" ".join(["mstool", *words, "--help"])))
+    shown = UsageError(said, fix=" ".join(["mstool", *words, "--help"]))
+    # An option whose value cannot be does without; one that is needed, or an argument, is read about.
+    param = error.param if type(error) is typer.BadParameter else None
+    option = next((name for name in param.opts if name.startswith("--")), "") if param is not None else ""
+    if param is not None and option and not param.required:
+        shown.change = {option: None}
+    _fail(shown, fix_of(shown, sys.argv[1:], typer.main.get_command(app)))
 
 
 def _open_streams() -> None:

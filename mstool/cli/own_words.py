@@ -57,9 +57,14 @@ def _changed(change: Mapping[str, object], words: Sequence[str], app: Any) -> st
     more: list[str] = []
     for name, value in change.items():
         if not name.startswith("-"):
-            more.append(str(value))
+            if value is None:
+                rest = _without_argument(name, rest, options)
+            else:
+                more.append(str(value))
             continue
         if name not in options:
+            if value is None:
+                continue
             return ""
         rest = _without(options[name], rest)
         if value is not None and value is not False:
@@ -88,6 +93,21 @@ def _without(option: Any, words: Sequence[str]) -> list[str]:
         elif not any(_joined(word, name) for name in option.opts if not option.is_flag):
             left.append(word)
     return left
+
+
+def _without_argument(given: str, words: Sequence[str], options: Mapping[str, Any]) -> list[str]:
+    """Return the words without an argument; of one that is given more than once the first stays."""
+    found: list[int] = []
+    of_option = 0
+    for index, word in enumerate(words):
+        if of_option:
+            of_option -= 1
+        elif word in options:
+            of_option = 0 if options[word].is_flag else options[word].nargs
+        elif word == given:
+            found.append(index)
+    taken = set(found[1:] or found)
+    return [word for index, word in enumerate(words) if index not in taken]
 
 
 def _joined(word: str, name: str) -> bool:

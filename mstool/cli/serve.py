@@ -58,7 +58,9 @@ def serve(
     from mstool.evaluation.policies.own_inputs import own_conventions
 
     if own_keys and dataset is not None:
-        raise UsageError("--own-keys and --dataset exclude each other", fix="leave one of them out")
+        raise UsageError(
+            "--own-keys and --dataset exclude each other", fix="leave one of them out", change={"--dataset": None}
+        )
     model = find_checkpoint(checkpoint, SERVE)
     conventions = own_conventions(model) if own_keys else checkpoint_conventions(model, dataset, SERVE)
     policy = CheckpointSource(checkpoint, dataset).open(conventions, device=device, slots=batch, notify=say)

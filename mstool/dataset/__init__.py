@@ -19,6 +19,7 @@ description       the numeric features and data files that statistics are comput
 formats/          datasets written, in every version of the format
 view              all of it, part by part, of a dataset that may be damaged
 training          what training must know
+training_stats    what a policy was normalised with: a dataset's statistics, or a checkpoint's
 record            what mstool says of a dataset, in a file of its own
 conventions       the record and the episodes' origin, as evaluation reads them, of a dataset or a checkpoint
 describe          the record restored, where another tool has dropped it

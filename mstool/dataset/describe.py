@@ -72,7 +72,7 @@ def describe(root: Path, originals: Sequence[Path], *, overwrite: bool = False) 
     """
     info = read_info(root)
     if not overwrite and read_record(root):
-        raise UsageError(f"{root} has a record", fix="add --overwrite to replace it")
+        raise UsageError(f"{root} has a record", fix="add --overwrite to replace it", change={"--overwrite": True})
     sources = [_open_original(path) for path in originals]
     first = sources[0]
     for other in sources[1:]:

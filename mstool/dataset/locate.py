@@ -1,14 +1,19 @@
 """The dataset that a path means: every command finds it, or says which other path is meant, by the same words."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mstool.dataset.files import INFO_FILE
 from mstool.errors import UsageError, WrongWordError
+from mstool.nearest import nearest
 from mstool.paths import quoted
 
 # What `--format both` writes below one folder, and who reads it.
 READERS = {"v3.0": "for LeRobot", "v2.1": "for openpi"}
+
+# Lists the datasets that there are.
+_FIND = f"find . -path '*/{INFO_FILE}'"
 
 
 def is_dataset(root: Path) -> bool:
@@ -40,8 +45,13 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
     if is_dataset(root):
         return root
     if not root.exists():
+        said = f"{root} does not exist"
+        beside = root.parent.iterdir() if root.parent.is_dir() else ()
+        if meant := nearest(root.name, [folder.name for folder in beside if is_dataset(folder)]):
+            instead = root.with_name(meant)
+            raise WrongWordError(f"{said}; did you mean {instead}?", given=root, instead=instead)
         raise UsageError(
-            f"{root} does not exist; a dataset is a local folder",
+            f"{said}; a dataset is a local folder",
             fix=f"mstool convert --env PickCube-v1 --output {quoted(root)}",
         )
     around = next((folder for folder in root.resolve().parents if is_dataset(folder)), None)
@@ -49,7 +59,7 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
         instead = _as_given(root, around)
         raise WrongWordError(f"{root} is a part of the dataset {instead}", given=root, instead=instead)
     if not root.is_dir():
-        raise UsageError(f"{root} is a file; a dataset is a folder", fix=f"give the folder that holds {INFO_FILE}")
+        raise UsageError(f"{root} is a file; a dataset is a folder", fix=_FIND)
     inside = sorted(datasets_below(root), key=lambda folder: (folder.name != prefer, folder.name not in READERS))
     if inside:
         names = [f"{folder.relative_to(root)} ({READERS[folder.name]})" if folder.name in READERS
@@ -57,7 +67,40 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
         raise WrongWordError(
             f"{root} is not a dataset, it holds {len(inside)}: {', '.join(names)}", given=root, instead=inside[0]
         )
-    raise UsageError(f"{root} is not a LeRobot dataset (no {INFO_FILE})", fix=f"give the folder that holds {INFO_FILE}")
+    raise UsageError(f"{root} is not a LeRobot dataset (no {INFO_FILE})", fix=_FIND)
+
+
+def check_distinct(roots: Sequence[Path], *command: str, least: int = 1) -> None:
+    """Check that no dataset is given twice, in whichever words.
+
+    Parameters
+    ----------
+    roots
+        What the user gave.
+    *command
+        The command, and its words after the datasets.
+    least
+        How many datasets it takes at least.
+
+    Raises
+    ------
+    UsageError
+        One is.
+
+    """
+    first: dict[Path, Path] = {}
+    again: dict[str, object] = {}
+    for root in roots:
+        if first.setdefault(root.resolve(), root) != root or roots.count(root) > 1:
+            again[str(root)] = None
+    if again:
+        lacking = ["ANOTHER"][: least - len(first)]
+        once = [*map(str, first.values()), *lacking]
+        raise UsageError(
+            f"the same dataset is given twice: {', '.join(again)}",
+            fix=shlex.join(["mstool", *command[:1], *once, *command[1:]]),
+            change=again | dict.fromkeys(lacking, "ANOTHER"),
+        )
 
 
 def _below(root: Path, *, depth: int) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from mstool.dataset.files import CARD_FILE, INFO_FILE, NORM_STATS_FILE
 from mstool.dataset.locate import READERS, is_dataset
 from mstool.errors import UsageError
 from mstool.folders import alone, beside, check_nothing_else, made, replace_folder
-from mstool.paths import quoted, writable_folder
+from mstool.paths import free_beside, quoted, writable_folder
 
 # What a dataset's folder holds: files, and folders with the kinds of files in them.
 _FILES = frozenset({CARD_FILE, NORM_STATS_FILE})
@@ -50,9 +50,14 @@ def check_target(root: Path, *, overwrite: bool) -> None:
         raise UsageError(
             f"{root} exists and is not a LeRobot dataset (no {INFO_FILE}): nothing replaces it",
             fix="choose another --output",
+            change={"--output": free_beside(root)},
         )
     if not overwrite:
-        raise UsageError(f"{root} exists", fix="add --overwrite to replace it, or choose another --output")
+        raise UsageError(
+            f"{root} exists",
+            fix="add --overwrite to replace it, or choose another --output",
+            change={"--overwrite": True},
+        )
     refuse_others(root)
 
 
@@ -89,10 +94,18 @@ def refuse_nested(root: Path, sources: Sequence[Path]) -> None:
     for source in sources:
         read = source.resolve()
         if target == read:
-            raise UsageError(f"--output {root} is the dataset that is read", fix="choose another --output")
+            raise UsageError(
+                f"--output {root} is the dataset that is read",
+                fix="choose another --output",
+                change={"--output": free_beside(source)},
+            )
         if target.is_relative_to(read) or read.is_relative_to(target):
             how = "lies in" if target.is_relative_to(read) else "holds"
-            raise UsageError(f"--output {root} {how} {source}, which is read", fix="choose another --output")
+            raise UsageError(
+                f"--output {root} {how} {source}, which is read",
+                fix="choose another --output",
+                change={"--output": free_beside(source)},
+            )
 
 
 def refuse_in_dataset(folder: Path, option: str, purpose: str) -> None:

@@ -18,7 +18,6 @@ statistics, compare     intervals, and two evaluations side by side
 markdown_report         the results as a page
 filmstrip               the results as images
 diagnose/               why a policy fails
-training_stats          what a policy was normalised with
 checkpoint_features     whether a checkpoint fits its conventions
 default_conventions     conventions for a policy that was trained on nothing
 ready                   whether its environments can be played at all, asked beforehand

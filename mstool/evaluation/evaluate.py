@@ -6,6 +6,7 @@ from typing import Any
 
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.target import refuse_in_dataset
+from mstool.dataset.training_stats import TrainingStats
 from mstool.evaluation.configuration import configuration, fingerprint, spans
 from mstool.evaluation.diagnose.diagnosis import diagnose
 from mstool.evaluation.diagnose.recorder import Recorder
@@ -20,7 +21,6 @@ from mstool.evaluation.results import Results, TaskResult, write_results
 from mstool.evaluation.runner import Runner
 from mstool.evaluation.scene import dataset_views
 from mstool.evaluation.summary import Summary
-from mstool.evaluation.training_stats import TrainingStats
 from mstool.evaluation.worker import WorkerSetup
 from mstool.folders import writing_alone
 from mstool.paths import writable_folder

@@ -48,7 +48,7 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
     """
     chosen = list(dict.fromkeys(name.strip() for text in names for name in text.split(",") if name.strip()))
     if suite is not None and chosen:
-        raise UsageError("--suite and --env exclude each other", fix="leave one of them out")
+        raise UsageError("--suite and --env exclude each other", fix="leave one of them out", change={"--suite": None})
     if suite is not None:
         if suite not in SUITES:
             others = [
@@ -60,6 +60,7 @@ def choose_envs(names: Sequence[str], suite: str | None, conventions: Convention
             raise UsageError(
                 f"there is no suite {suite!r}: choose from {', '.join(SUITES)}",
                 fix=f"--env {suite}" if suite in others else "--suite seed6",
+                change={"--suite": None, "--env": suite} if suite in others else {"--suite": "seed6"},
             )
         return list(SUITES[suite]) or all_tasks()
     if chosen:
@@ -121,6 +122,7 @@ def choose_protocol(envs: Sequence[str], name: str | None) -> Protocol | None:
         raise UsageError(
             f"{' with '.join(benchmarks)} has no protocol {name!r}{has}",
             fix=f"--protocol {next(iter(known))}" if known else "leave --protocol out",
+            change={"--protocol": next(iter(known), None)},
         )
     return known[name] if name else next(iter(known.values()), None)
 
@@ -157,6 +159,7 @@ def plan_replay(
             raise UsageError(
                 f"{conventions.dataset} has no episode of {env_id}: it holds {', '.join(conventions.env_ids)}",
                 fix=f"add --env {conventions.env_ids[0]}",
+                change={"--env": conventions.env_ids[0], "--suite": None},
             )
         from_start = [seed for seed in seeds if seed_start is None or seed >= seed_start]
         if not from_start:
@@ -205,9 +208,12 @@ def plan_task(
         raise UsageError(
             f"{env_id} has no sentence in the manifest",
             fix='add --instruction "..." with the sentence that the policy was trained on',
+            change={"--instruction": "SENTENCE"},
         )
     if horizon is None:
-        raise UsageError(f"{env_id} has no horizon in the manifest", fix="add --horizon STEPS")
+        raise UsageError(
+            f"{env_id} has no horizon in the manifest", fix="add --horizon STEPS", change={"--horizon": "STEPS"}
+        )
     return EvalTask(env_id, prompt or "", int(horizon), seeds)
 
 

@@ -73,11 +73,13 @@ class EvalRequest:
             raise UsageError(
                 "the planner answers no observations: --replan, --ensemble and --diagnose are for policies",
                 fix="leave them out",
+                change=dict.fromkeys(("--replan", "--ensemble", "--diagnose")),
             )
         if self.video is not None:
             raise UsageError(
                 "--video: the planner runs without images",
                 fix="leave --video out; of demos, convert them and look at the dataset",
+                change={"--video": None},
             )
 
     @property

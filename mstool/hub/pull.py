@@ -23,7 +23,7 @@ from mstool.errors import UsageError
 from mstool.folders import alone, beside, replace_folder
 from mstool.hub.client import connect, quiet
 from mstool.hub.download import download
-from mstool.hub.endpoint import choose
+from mstool.hub.endpoint import DEFAULT, choose
 from mstool.hub.errors import Asked, HubError, explained
 from mstool.hub.inventory import RemoteFile, dataset_part, is_same, remote_files
 from mstool.hub.options import PullOptions, check_revision
@@ -108,7 +108,7 @@ def pull(
         known = refs(api, options.repo_id)
         revision = options.revision or _default_revision(known, options.repo_id, say)
         commit = str(api.repo_info(options.repo_id, repo_type="dataset", revision=revision).sha or revision)
-        files = _wanted(api, asked, commit)
+        files = _wanted(api, asked, commit, known)
         stale = find_stale_tag(api, asked, known, revision, files) if known else None
         if stale is not None:
             stale.tell(asked, revision, say)
@@ -169,14 +169,23 @@ def _default_revision(known: Refs | None, repo_id: str, say: Notify) -> str:
     return version or BRANCH
 
 
-def _wanted(api: "HfApi", asked: Asked, revision: str) -> dict[str, RemoteFile]:
+def _wanted(api: "HfApi", asked: Asked, revision: str, known: Refs | None) -> dict[str, RemoteFile]:
     files = dataset_part(remote_files(api, asked.repo, revision))
     if INFO_FILE not in files:
-        raise HubError(
-            f"{asked.endpoint.url}: {asked.repo} is not a LeRobot dataset at {revision[:12]} (no {INFO_FILE})",
-            fix=asked.again(revision="main"),
-        )
+        raise _no_dataset(api, asked, revision, known)
     return files
+
+
+def _no_dataset(api: "HfApi", asked: Asked, revision: str, known: Refs | None) -> HubError:
+    """Say that there is no dataset at a revision: at which one there is, else how its files are had all the same."""
+    said = f"{asked.endpoint.url}: {asked.repo} is not a LeRobot dataset at {revision[:12]} (no {INFO_FILE})"
+    for name in dict.fromkeys(filter(None, (version_read(known.all) if known else None, BRANCH))):
+        if known and known.all.get(name) not in {None, revision} and INFO_FILE in remote_files(api, asked.repo, name):
+            return HubError(f"{said}, but at {name}", fix=asked.again(revision=name))
+    server = "" if asked.endpoint.url == DEFAULT else f"HF_ENDPOINT={asked.endpoint.url} "
+    return HubError(
+        f"{said}, and pull brings nothing else", fix=f"{server}hf download {asked.repo} --repo-type dataset"
+    )
 
 
 def _same_files(root: Path, files: dict[str, RemoteFile]) -> set[str]:

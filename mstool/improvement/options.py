@@ -61,19 +61,21 @@ class ImproveOptions:
 
         """
         if self.method not in METHODS:
-            raise UsageError(
-                f"--method {self.method}: there are {', '.join(METHODS)}", fix=self.command(method=METHODS[0])
-            )
+            raise self._refused(f"--method {self.method}: there are {', '.join(METHODS)}", method=METHODS[0])
         if not 0 < self.seconds < math.inf:
-            raise UsageError(f"--minutes {self.minutes:g}: nothing can be learnt", fix=self.command(minutes=None))
+            raise self._refused(f"--minutes {self.minutes:g}: nothing can be learnt", minutes=None)
         if not 0 < self.gamma < 1:
-            raise UsageError(f"--gamma {self.gamma:g} is not between 0 and 1", fix=self.command(gamma=0.99))
+            raise self._refused(f"--gamma {self.gamma:g} is not between 0 and 1", gamma=None)
         if not (0 < self.lr < math.inf and 0 <= self.alpha < math.inf):
             name = "alpha" if 0 < self.lr < math.inf else "lr"
-            usual = type(self).__dataclass_fields__[name].default
-            raise UsageError(f"--{name} {getattr(self, name):g} is out of range", fix=self.command(**{name: usual}))
+            raise self._refused(f"--{name} {getattr(self, name):g} is out of range", **{name: None})
         if self.resume and self.overwrite:
-            raise UsageError("--resume and --overwrite exclude each other", fix=self.command(overwrite=False))
+            raise self._refused("--resume and --overwrite exclude each other", overwrite=None)
+
+    def _refused(self, said: str, **changes: object) -> UsageError:
+        """Return an error whose fix is the command with `changes`; None leaves an option out."""
+        options = {"--" + name: value for name, value in changes.items()}
+        return UsageError(said, fix=self.command(**changes), change=options)
 
     @property
     def seconds(self) -> float:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from mstool.dataset.conventions import Conventions
 from mstool.errors import UsageError
+from mstool.seeds import check_number
 from mstool.simulators.benchmarks import benchmark_of
-from mstool.simulators.seeds import check_number
 from mstool.training.held_out import SEED_START as HELD_OUT
 
 # Each --seed has its own million from here on: far from evaluation's and from `finetune --eval-freq`'s.
@@ -35,6 +35,9 @@ def first_seed(conventions: Conventions, envs: Sequence[str], seed: int, start: 
 
     """
     first = SEED_START + APART * seed if start is None else start
+    check_number(seed, "--seed")
+    # Own episodes take a million seeds from the first one on.
+    check_number(first + APART, "--seed" if start is None else "--seed-start")
     for env_id in envs:
         benchmark = benchmark_of(env_id)
         try:
@@ -44,7 +47,6 @@ def first_seed(conventions: Conventions, envs: Sequence[str], seed: int, start: 
                 f"{env_id} has a fixed set of initial states, and evaluation takes them all: nothing would be unseen",
                 fix="choose a ManiSkill task with --env",
             ) from error
-        check_number(first + APART, "--seed-start")
         taken = {"the demos": conventions.seeds(env_id)}
         taken["mstool eval"] = frozenset(range(benchmark.first_seed, benchmark.first_seed + KEPT))
         taken["finetune --eval-freq"] = frozenset(range(HELD_OUT, HELD_OUT + KEPT))

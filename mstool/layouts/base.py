@@ -94,6 +94,7 @@ class Layout(ABC):
                 f"layout {self.name!r} is made for {self.robot.described}; this robot has "
                 f"{len(robot.joints)} joints: {', '.join(robot.joints)}",
                 fix="use --layout native: the robot's own joints and actions",
+                change={"--layout": "native"},
             )
 
     def camera(self, view: str) -> Camera | None:

@@ -7,6 +7,7 @@ writers/      datasets from finished episodes
 rewrite/      existing datasets back into episodes: merge and export
 demos         where an environment's demos come from
 options       from what a user typed to a recipe
+possible      whether each environment can have what is asked of all
 plan          from environments to batches, and from batches to datasets
 batches       demos of one environment
 convert       the conversion itself

@@ -52,17 +52,12 @@ def make_recipe(
             raise UsageError(
                 f"{env_id} has no sentence in the manifest, which knows {', '.join(load_manifest())}",
                 fix=f'add --instruction "..." to say what a policy should be told for {env_id}',
+                change={"--instruction": "SENTENCE"},
             )
     chosen = get_layout(layout)
     benchmark.check_layout(chosen)
     if goal not in get_args(Goal):
         raise unknown("goal", goal, get_args(Goal), "--goal")
-    if goal == "state" and known is not None and not known.hidden_goal:
-        raise UsageError(
-            f"{env_id} has no goal marker whose position could be stored",
-            fix=f"mstool convert --env {env_id} --goal visible",
-            change={"--goal": "visible"},
-        )
     if observations not in get_args(Observations):
         raise unknown("observations", observations, get_args(Observations), "--observations")
     if render_detail not in get_args(RenderDetail):
@@ -74,11 +69,16 @@ def make_recipe(
             change={"--render-detail": None},
         )
     if render_detail != "full" and observations == "recorded":
-        raise UsageError("--render-detail is of no use with recorded images", fix="leave one of the two out")
+        raise UsageError(
+            "--render-detail is of no use with recorded images",
+            fix="leave one of the two out",
+            change={"--render-detail": None},
+        )
     if hold_steps and observations != "replayed":
         raise UsageError(
             "--hold-steps goes on where a demo ends: it must be executed, not taken from the file",
             fix="leave --hold-steps out, or --observations and --from-states",
+            change={"--hold-steps": None},
         )
     profile = choose_profile(video_profile, storages)
     views = _views(cameras, chosen)

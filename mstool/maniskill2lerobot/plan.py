@@ -17,6 +17,7 @@ from mstool.maniskill2lerobot.episode.recorded import fit_to_recording, recorded
 from mstool.maniskill2lerobot.executors.base import Executor
 from mstool.maniskill2lerobot.executors.local import run_local
 from mstool.maniskill2lerobot.options import make_recipe
+from mstool.maniskill2lerobot.possible import check_demos, check_goals, check_layouts
 from mstool.maniskill2lerobot.report import ConvertReport
 from mstool.nearest import nearest
 from mstool.paths import as_file_name
@@ -65,7 +66,7 @@ def choose_envs(names: Iterable[str], *, every: bool) -> list[str]:
     """
     chosen = list(dict.fromkeys(name.strip() for text in names for name in text.split(",") if name.strip()))
     if every and chosen:
-        raise UsageError("--all and --env exclude each other", fix="leave one of them out")
+        raise UsageError("--all and --env exclude each other", fix="leave one of them out", change={"--all": None})
     if every:
         return all_tasks()
     if not chosen:
@@ -112,13 +113,14 @@ def make_recipes(
     Raises
     ------
     UsageError
-        An option is wrong for one of them; or together they cannot be one dataset.
+        An option is wrong for one of them, or there are no demos of one; or together they cannot be one dataset.
 
     """
     if request.instruction and len(envs) > 1:
         raise UsageError(
             "--instruction is one task's sentence, several environments were named",
             fix="leave it out, or write the sentences into a manifest: mstool build MANIFEST",
+            change={"--instruction": None},
         )
     recipes = []
     for env in envs:
@@ -147,13 +149,29 @@ def make_recipes(
                 task=task,
             )
         )
+    env_ids = [recipe.env_id for recipe in recipes]
+    check_goals(env_ids, request.goal)
+    absent = _absent(recipes, request)
+    check_demos(env_ids, absent, request.demos)
+    check_layouts(env_ids, absent, request.layout)
     views = {recipe.env_id: recipe.views for recipe in recipes}
     if not per_task and len(set(views.values())) > 1:
         listed = ", ".join(f"{env_id}: {'+'.join(names)}" for env_id, names in views.items())
         raise UsageError(
-            f"one dataset has the same cameras throughout ({listed})", fix="add --per-task or --cameras base"
+            f"one dataset has the same cameras throughout ({listed})",
+            fix="add --per-task or --cameras base",
+            change={"--cameras": "base"} if all("base" in names for names in views.values()) else {"--per-task": True},
         )
     return recipes
+
+
+def _absent(recipes: Sequence[Recipe], request: ConvertRequest) -> list[str]:
+    """Return the environments whose demos are not on this machine."""
+    return [
+        recipe.env_id
+        for recipe in recipes
+        if not at_hand(recipe.env_id, request.demos, episodes=request.episodes, seed=request.seed)
+    ]
 
 
 def open_batches(
@@ -161,8 +179,7 @@ def open_batches(
 ) -> list[Batch]:
     """Open (or fetch, or generate) every environment's demos, and complete its recipe by what they say.
 
-    Where demos have to come from elsewhere, which takes long, all environments are built before, and a planner is
-    looked for.
+    Where demos have to come from elsewhere, which takes long, all environments are built before.
     """
     if request.seed is not None and request.demos not in {None, "generate"}:
         raise UsageError(
@@ -170,15 +187,9 @@ def open_batches(
             fix="leave --seed out",
             change={"--seed": None},
         )
-    absent = [
-        recipe.env_id
-        for recipe in recipes
-        if not at_hand(recipe.env_id, request.demos, episodes=request.episodes, seed=request.seed)
-    ]
+    absent = _absent(recipes, request)
     if absent and request.observations != "recorded":
         check_buildable(absent)
-    for env_id in absent if request.demos == "generate" else ():
-        benchmark_of(env_id).check_solvable(env_id)
     batches = []
     for recipe in recipes:
         where = request.demos

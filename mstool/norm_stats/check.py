@@ -52,7 +52,7 @@ def compare(path: Path, result: StatsResult) -> list[Deviation]:
     if not found:
         raise DataError(
             f"{path}: neither openpi's norm_stats.json nor this dataset's stats.json (no {', '.join(exact)})",
-            fix="give the file a training reads",
+            fix="find . -name '*stats.json'",
         )
     return [deviation for key in found for deviation in _deviations(path, key, entries[key], *exact[key])]
 
@@ -81,13 +81,13 @@ def read_file(path: Path) -> dict[str, Any]:
 
     """
     if not path.is_file():
-        raise UsageError(f"--check {path}: no such file", fix="give a norm_stats.json or a LeRobot stats.json")
+        raise UsageError(f"--check {path}: no such file", fix="find . -name '*stats.json'")
     try:
         document = load_json(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}", fix="the file is damaged; write a new one: mstool stats DATASET") from error
+        raise DataError(f"{path}: {error}", fix="mstool stats DATASET") from error
     if not isinstance(document, dict):
-        raise DataError(f"{path} is not a JSON object", fix="give a norm_stats.json or a LeRobot stats.json")
+        raise DataError(f"{path} is not a JSON object", fix="find . -name '*stats.json'")
     return document
 
 

@@ -102,7 +102,9 @@ def compute(
     given = None if delta is None else parse_mask(delta)
     named = None if config is None else find_config(config)
     if horizon is not None and not 1 <= horizon <= _LONGEST:
-        raise UsageError(f"--horizon {horizon} is not within 1..{_LONGEST}", fix="--horizon 10")
+        raise UsageError(
+            f"--horizon {horizon} is not within 1..{_LONGEST}", fix="leave --horizon out", change={"--horizon": None}
+        )
     datasets = tuple(open_dataset(root) for root in roots)
     chosen = named or choose_config(datasets[0])
     check_alike(datasets, chosen)

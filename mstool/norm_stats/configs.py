@@ -143,7 +143,9 @@ def parse_mask(text: str) -> Mask:
             run = 0
         if run == 0 or abs(run) > 1000:
             raise UsageError(
-                f"--delta {text!r} is not a mask", fix="--delta 6,-1 (six differences, one absolute) or --delta none"
+                f"--delta {text!r} is not a mask",
+                fix="--delta 6,-1 (six differences, one absolute)",
+                change={"--delta": "6,-1"},
             )
         mask += [run > 0] * abs(run)
     return tuple(mask)

@@ -83,13 +83,22 @@ def norm_stats_path(roots: tuple[Path, ...], output: Path | None, asset_id: str 
 
     """
     if output is None and len(roots) > 1:
+        own: dict[str, object] = {"--output": "assets"}
+        if asset_id is None:
+            own["--asset-id"] = "-".join(root.resolve().name for root in roots)
         raise UsageError(
-            "pooled statistics belong to none of the datasets' folders", fix="add --output assets/CONFIG --asset-id ID"
+            "pooled statistics belong to none of the datasets' folders",
+            fix="add --output assets/CONFIG --asset-id ID",
+            change=own,
         )
     if asset_id is not None:
         parts = PurePosixPath(asset_id).parts
         if not parts or asset_id.startswith("/") or ".." in parts:
-            raise UsageError(f"--asset-id {asset_id!r} is not a name or user/name", fix="--asset-id my_dataset")
+            raise UsageError(
+                f"--asset-id {asset_id!r} is not a name or user/name",
+                fix="leave --asset-id out",
+                change={"--asset-id": None},
+            )
     if output is None:
         path = roots[0] / (asset_id or "") / NORM_STATS_FILE
         writable_file(path, "", fix="--output DIR writes elsewhere")

@@ -67,7 +67,9 @@ def plot(result: StatsResult, path: Path) -> None:
             figure.savefig(aside, dpi=110)
     except OSError as error:
         raise DataError(
-            f"cannot write {path}: {error.strerror}", fix="--plot a file in a folder you can write to"
+            f"cannot write {path}: {error.strerror}",
+            fix="--plot a file in a folder you can write to",
+            change={"--plot": "stats.png"},
         ) from error
 
 

@@ -84,6 +84,7 @@ def check_mask(mask: Mask, state: Columns, actions: Columns) -> None:
             f"the delta mask {format_mask(mask)} has {len(mask)} dimensions, "
             f"state has {state.dims} and actions {actions.dims}",
             fix="--delta none, or a mask that fits both",
+            change={"--delta": "none"},
         )
 
 
@@ -92,15 +93,10 @@ def check_alike(datasets: Sequence[Dataset], config: TrainingConfig) -> None:
 
     Raises
     ------
-    UsageError
-        A dataset is given twice.
     DataError
         Two datasets differ.
 
     """
-    if len({dataset.root.resolve() for dataset in datasets}) < len(datasets):
-        once = {dataset.root.resolve(): str(dataset.root) for dataset in datasets}.values()
-        raise UsageError("the same dataset is given twice", fix=shlex.join(["mstool", "stats", *once]))
     first = datasets[0]
     for other in datasets[1:]:
         if first.layout and other.layout and first.layout != other.layout:

@@ -9,7 +9,6 @@ environments what is known of an environment without building it
 film         an episode's pictures, one frame or many at a time
 benchmarks   those there are, and which of them has an environment
 apart        whether they can be built at all, asked in a process of its own
-seeds        which numbers are seeds
 seed_workers seeds attempted in parallel, in their order
 attempt_files   what came of each seed, on disk
 enough       seeds attempted until enough are solved

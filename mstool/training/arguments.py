@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from mstool.errors import UsageError
 from mstool.nearest import nearest, unknown
+from mstool.seeds import MOST_SEED
 from mstool.training.presets import HEADS, NETWORKS, PRESETS, get_preset
 
 if TYPE_CHECKING:
@@ -59,11 +60,13 @@ def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
     for name, kind in {"cache_frames": CacheFrames, "engine": Engine, "compile": Compile}.items():
         yield from _unknown(options, name, get_args(kind))
     if options.lr is not None and not (options.lr > 0 and math.isfinite(options.lr)):
-        yield f"--lr {options.lr}: must be above 0", {"lr": None}
+        yield f"--lr {options.lr:g}: must be above 0", {"lr": None}
     if options.minutes is not None and not (options.minutes > 0 and math.isfinite(options.minutes)):
-        yield f"--minutes {options.minutes}: must be above 0", {"minutes": None}
-    if options.minutes is not None and options.steps is not None:
+        yield f"--minutes {options.minutes:g}: must be above 0", {"minutes": None}
+    elif options.minutes is not None and options.steps is not None:
         yield "--minutes and --steps both say when to end", {"steps": None}
+    if options.seed is not None and not 0 <= options.seed <= MOST_SEED:
+        yield f"--seed {options.seed}: seeds are 0 to {MOST_SEED}", {"seed": None}
     if options.eval_freq is not None and options.save_every is not None:
         yield "--eval-freq and --save-every both say when a checkpoint is kept", {"save_every": None}
     if options.resume and options.overwrite:

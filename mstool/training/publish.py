@@ -119,7 +119,11 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
     check_spared(output, "--output", {"the policy": model})
     if output.exists():
         if not overwrite:
-            raise UsageError(f"{output} exists", fix="add --overwrite to replace it, or choose another --output")
+            raise UsageError(
+                f"{output} exists",
+                fix="add --overwrite to replace it, or choose another --output",
+                change={"--overwrite": True},
+            )
         if any(output.iterdir()) and not (output / CONFIG_FILE).is_file():
             raise UsageError(
                 f"{output} is not a policy, so --overwrite does not touch it", fix="choose another --output"

@@ -8,15 +8,12 @@ joined by 60 that reach further.
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mstool.contract import Array
-from mstool.dataset.files import NORM_STATS_FILE, read_object
 from mstool.dataset.training import ACTION, STATE, Facts
-from mstool.errors import DataError
-from mstool.paths import quoted
+from mstool.dataset.training_stats import checkpoint_stats
 
 # A dimension is scaled otherwise from this factor on, or where its middle lies so much of its span elsewhere.
 _FACTOR, _SHIFT = 1.25, 0.25
@@ -35,16 +32,13 @@ def rescaled(weights: Path, facts: Facts) -> str:
     Raises
     ------
     DataError
-        The file of norm stats beside the weights is damaged; they do without it.
+        The norm stats beside the weights are damaged; they do without.
 
     """
-    path = weights / NORM_STATS_FILE
-    without = f"rm {quoted(path)}"
-    learnt = read_object(path, fix=without).get("norm_stats", {}) if path.is_file() else {}
-    try:
-        changed = [found for key in (STATE, ACTION) if key in learnt for found in _changed(key, learnt[key], facts)]
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path} holds no norm stats: {error}", fix=without) from error
+    learnt = checkpoint_stats(weights)
+    if learnt is None:
+        return ""
+    changed = [*_changed(STATE, learnt.state, facts), *_changed(ACTION, learnt.action, facts)]
     if not changed:
         return ""
     _, worst = max(changed)
@@ -55,12 +49,13 @@ def rescaled(weights: Path, facts: Facts) -> str:
     )
 
 
-def _changed(key: str, learnt: object, facts: Facts) -> Iterator[tuple[float, str]]:
+def _changed(key: str, learnt: Mapping[str, Array], facts: Facts) -> Iterator[tuple[float, str]]:
     """Yield how much the scale of each dimension changed, and the words for it."""
     ours = facts.stats.get(key, {})
-    if not isinstance(learnt, dict) or not all(name in stats for stats in (learnt, ours) for name in ("q01", "q99")):
+    if not all(name in stats for stats in (learnt, ours) for name in ("q01", "q99")):
         return
-    (low, high), (new_low, new_high) = _ends(learnt), _ends(ours)
+    low, high = learnt["q01"], learnt["q99"]
+    new_low, new_high = (np.asarray(ours[name], np.float64).reshape(-1) for name in ("q01", "q99"))
     if low.shape != new_low.shape:
         return
     for dim, (a, b, c, d) in enumerate(zip(low, high, new_low, new_high, strict=True)):
@@ -69,8 +64,3 @@ def _changed(key: str, learnt: object, facts: Facts) -> Iterator[tuple[float, st
         factor = abs(math.log((d - c) / (b - a)))
         if factor > math.log(_FACTOR) or abs(c + d - a - b) / 2 > _SHIFT * (b - a):
             yield factor, f"{key}[{dim}] was {a:.3g} to {b:.3g} and is {c:.3g} to {d:.3g}"
-
-
-def _ends(stats: Mapping[str, Any]) -> tuple[Array, Array]:
-    low, high = np.asarray(stats["q01"], np.float64), np.asarray(stats["q99"], np.float64)
-    return low.reshape(-1), high.reshape(-1)

@@ -121,6 +121,7 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     train.dataset.root = str(options.dataset.resolve())
     train.policy.device = device
     train.policy.pretrained_path = checkpoint.model
+    _check_end(options, checkpoint, train.steps)
     _check_unchanged(options, checkpoint, train)
     asked = {
         "steps": options.steps,
@@ -133,21 +134,34 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     for name, value in asked.items():
         if value is not None:
             setattr(train, name, value)
-    minutes = checkpoint.run.get("minutes")
-    if minutes and checkpoint.run.get("seconds", 0.0) >= 60 * minutes:
-        raise UsageError(
-            f"{checkpoint.folder} was trained for its {minutes:g} minutes: nothing is left",
-            # On from its weights, which say the network's size too.
-            fix=options.command(
-                resume=False, minutes=minutes, steps=None, init=str(options.output), output="runs/ANOTHER"
-            ),
-        )
-    if train.steps <= checkpoint.step:
-        raise UsageError(
-            f"{checkpoint.folder} is at step {checkpoint.step} and the run ends at step {train.steps}: nothing is left",
-            fix=options.command(steps=2 * checkpoint.step),
-        )
     return train
+
+
+def _check_end(options: FinetuneOptions, checkpoint: Checkpoint, steps: int) -> None:
+    """Refuse a run that has ended, and the other kind of end: a run's learning rate falls towards its own.
+
+    A run of `--minutes` ends with them, and one of `--steps` at its last step, which `--steps` may put elsewhere.
+    """
+    minutes = checkpoint.run.get("minutes")
+    other = options.steps if minutes else options.minutes
+    # On from its weights, which say the network's size too.
+    until = {} if other else {"minutes": minutes}
+    anew = options.command(resume=False, init=str(options.output), output="runs/ANOTHER", **until)
+    if minutes and checkpoint.run.get("seconds", 0.0) >= 60 * minutes:
+        raise UsageError(f"{checkpoint.folder} was trained for its {minutes:g} minutes: nothing is left", fix=anew)
+    last = steps if minutes or options.steps is None else options.steps
+    if last <= checkpoint.step:
+        raise UsageError(
+            f"{checkpoint.folder} is at step {checkpoint.step} and the run ends at step {last}: nothing is left",
+            fix=anew if other else options.command(steps=2 * checkpoint.step),
+        )
+    if other:
+        name, end = ("steps", f"{minutes:g} minutes") if minutes else ("minutes", f"{steps} steps")
+        raise UsageError(
+            f"{checkpoint.folder} is of a run of {end}, and --resume goes on until these are over: without --{name}",
+            fix=options.command(**{name: None}),
+            change={f"--{name}": None},
+        )
 
 
 def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: Any) -> None:
@@ -169,4 +183,5 @@ def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: An
         raise UsageError(
             f"--resume goes on as {checkpoint.folder} was trained: {words} cannot change",
             fix=options.command(**dict.fromkeys(changed)),
+            change={"--" + name.replace("_", "-"): None for name in changed},
         )

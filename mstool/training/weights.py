@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstool.errors import DataError, UsageError
+from mstool.dataset.names import check_repo_id
+from mstool.errors import DataError, UsageError, WrongWordError
 from mstool.hub_files import HubFiles, find_files, offline
+from mstool.nearest import nearest
 from mstool.training.options import RANDOM, FinetuneOptions
 from mstool.training.presets import Preset
 from mstool.training.resume import newest
@@ -55,15 +57,39 @@ def find_weights(options: FinetuneOptions, preset: Preset) -> Weights | None:
     if folder.is_dir():
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
         if missing:
-            base = f", or {preset.init}" if preset.init else ""
             raise DataError(
-                f"--init {init}: lacks {', '.join(missing)}",
-                fix=f"give a run's folder or a checkpoint's pretrained_model{base}",
+                f"--init {init}: lacks {', '.join(missing)}, which a run's folder has, or its pretrained_model",
+                fix=options.command(init=None),
+                change={"--init": None},
             )
         return Weights(str(folder.resolve()))
-    if init.startswith((".", "/", "~")) or init.count("/") != 1:
-        raise UsageError(f"--init {init}: no such folder, and no OWNER/NAME on a hub", fix="--init PATH or OWNER/NAME")
+    try:
+        check_repo_id(init)
+    except UsageError as error:
+        raise _unusable(f"--init {init}: no such folder, and no OWNER/NAME on a hub", options) from error
+    if _meant(folder) is not None:
+        raise _unusable(f"--init {init}: no such folder", options)
     return Weights(init, find_files(init, _NEEDED, gigabytes=preset.init_gb if init == preset.init else 0.0))
+
+
+def _meant(folder: Path) -> Path | None:
+    """Return the run beside a folder that is no run, and of nearly its name."""
+    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    runs = {run.name: run for run in beside if run.name != folder.name and newest(run)}
+    near = nearest(folder.name, runs)
+    return runs[near] if near else None
+
+
+def _unusable(said: str, options: FinetuneOptions) -> UsageError:
+    """Name the run that was meant; where there is none, the command begins without weights."""
+    init = str(options.init)
+    meant = _meant(Path(init).expanduser())
+    if meant is None:
+        said += f"; without --init it starts as {options.policy} does by default"
+        return UsageError(said, fix=options.command(init=None), change={"--init": None})
+    return WrongWordError(
+        f"{said}; did you mean {meant}?", given=init, instead=str(meant), fix=options.command(init=str(meant))
+    )
 
 
 def find_companion(options: FinetuneOptions, preset: Preset) -> HubFiles | None:

@@ -89,7 +89,7 @@ def describe_by_claims(root: Path, claims: Claims, *, overwrite: bool = False) -
             fix=f"mstool describe {quoted(root)} --from ORIGINAL --overwrite",
         )
     if before and not overwrite:
-        raise UsageError(f"{root} has a record", fix="add --overwrite to replace it")
+        raise UsageError(f"{root} has a record", fix="add --overwrite to replace it", change={"--overwrite": True})
     with needed(root):
         rows = sorted(read_episodes(root, info.raw, info.videos, stats=False), key=lambda row: row.index)
     envs = _environments(root, claims, rows)

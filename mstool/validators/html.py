@@ -59,7 +59,11 @@ def write_html(report: ValidationReport, path: Path) -> None:
     try:
         replace_text(path, "".join(_page(report)))
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", fix="give --html a file in a folder you can write to") from error
+        raise DataError(
+            f"{path}: {error.strerror}",
+            fix="give --html a file in a folder you can write to",
+            change={"--html": "report.html"},
+        ) from error
 
 
 def _page(report: ValidationReport) -> Iterator[str]:

@@ -36,7 +36,7 @@ def choose_checks(select: Sequence[str], ignore: Sequence[str]) -> list[type[Che
     Raises
     ------
     UsageError
-        A code fits no check.
+        A code fits no check, or no check is left.
 
     """
     checks = all_checks()
@@ -44,7 +44,10 @@ def choose_checks(select: Sequence[str], ignore: Sequence[str]) -> list[type[Che
         if not any(check.code.startswith(code) for check in checks):
             raise UsageError(f"no check has the code {code!r}", fix="mstool validate --list")
     chosen = [check for check in checks if not select or check.code.startswith(tuple(select))]
-    return [check for check in chosen if not (ignore and check.code.startswith(tuple(ignore)))]
+    left = [check for check in chosen if not (ignore and check.code.startswith(tuple(ignore)))]
+    if not left:
+        raise UsageError("--ignore leaves none of the checks", fix="leave --ignore out", change={"--ignore": None})
+    return left
 
 
 def validate(

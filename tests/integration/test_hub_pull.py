@@ -234,6 +234,18 @@ def test_a_repository_that_is_no_dataset(hub, tmp_path):  # noqa: F811
     hub.store.create("me/notes", private=False)
     error = failed(hub, tmp_path / "got", repo_id="me/notes")
     assert "is not a LeRobot dataset" in error.message
+    assert error.fix == f"HF_ENDPOINT={hub.endpoint} hf download me/notes --repo-type dataset"
+
+
+def test_a_revision_without_a_dataset_is_told_with_one_that_has_it(full, tmp_path):
+    repo = full.store.repo(REPO)
+    full.store.save(REPO, repo | {"branches": repo["branches"] | {"notes": ""}})
+    full.store.commit(REPO, "notes", {"README.md": b"# mine\n"}, {}, [], "no data")
+    error = failed(full, tmp_path / "got", revision="notes")
+    assert "but at v3.0" in error.message
+    assert "--revision v3.0" in error.fix
+    full.store.save(REPO, full.store.repo(REPO) | {"tags": {}})
+    assert "--revision main" in failed(full, tmp_path / "got", revision="notes").fix
 
 
 def test_dry_run_writes_nothing(full, tmp_path):

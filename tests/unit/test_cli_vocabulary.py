@@ -78,8 +78,9 @@ def test_the_list_of_commands_says_one_sentence_of_each(words, command):
         (["demos", "genrate"], "no such command 'genrate'. Did you mean 'generate'?", "mstool demos --help"),
         (["show"], "missing argument 'dataset'", "mstool show --help"),
         (["demos", "generate"], "missing option '--env' / '-e'", "mstool demos generate --help"),
-        (["eval", "-n", "0"], "invalid value for '--episodes' / '-n'", "mstool eval --help"),
-        (["convert", "--workers", "x"], "'x' is not a number of processes", "mstool convert --help"),
+        (["eval", "-n", "0"], "invalid value for '--episodes' / '-n'", "mstool eval"),
+        (["demos", "generate", "--seed=x", "-e", "A"], "invalid value for '--seed'", "mstool demos generate -e A"),
+        (["convert", "--workers", "x"], "'x' is not a number of processes", "mstool convert"),
         (["--nope"], "no such option: --nope", "mstool --help"),
     ],
 )

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from support.conventions import three_episodes
 
+from mstool.dataset.training_stats import TrainingStats, checkpoint_stats, dataset_stats
 from mstool.evaluation.diagnose.motion import MotionNames, look_at_actions, look_at_states
 from mstool.evaluation.diagnose.pictures import compare_first_pictures, look_at_pictures, psnr
 from mstool.evaluation.diagnose.recorder import Recorder, Trace
 from mstool.evaluation.diagnose.stored import Stored, divergence, open_loop
 from mstool.evaluation.policies.baselines import RandomPolicy
 from mstool.evaluation.policy import Observation
-from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
 
 NAMES = MotionNames(["x", "y"], ["dx", "gripper"])
 

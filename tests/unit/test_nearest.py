@@ -35,7 +35,7 @@ def test_an_environment_that_is_none(mstool, capsys, tmp_path):
     err = capsys.readouterr().err
     assert "there is no ManiSkill environment 'Foo-v1'. Demos can be generated of: DrawTriangle-v1, " in err
     assert "mean" not in err
-    assert "fix: choose one of these with --env" in err
+    assert "fix: mstool demos list" in err
 
 
 def test_an_unknown_name_is_told_with_the_nearest_and_those_there_are():

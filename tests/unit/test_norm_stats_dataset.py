@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.synthetic import write_dataset
 
+from mstool.api.stats import compute_stats
 from mstool.dataset import columns as columns_module
 from mstool.dataset.columns import ColumnReader
 from mstool.dataset.description import open_dataset
@@ -370,7 +371,7 @@ def test_pooling_refuses_what_differs(tmp_path):
     with pytest.raises(DataError, match="of 7 dimensions"):
         compute([seven, eight])
     with pytest.raises(UsageError, match="twice"):
-        compute([seven, seven / ".." / "7"])
+        compute_stats([seven, eight, seven / ".." / "7"])
     tcp = write_dataset(
         tmp_path / "tcp",
         {"state": np.zeros((5, 8), dtype=np.float32), "actions": np.zeros((5, 7), dtype=np.float32)},

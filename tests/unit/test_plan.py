@@ -1,5 +1,6 @@
 """Several environments: which ones, in which order, and what cannot be one dataset. No simulation."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,45 @@ def test_a_goal_is_stored_of_tasks_alone_that_have_one():
     wish = ConvertRequest(goal="state")
     assert [recipe.goal for recipe in make_recipes(["PickCube-v1"], wish, V3, per_task=False)] == ["state"]
     with pytest.raises(UsageError, match="StackCube-v1 has no goal marker") as caught:
-        make_recipes(["PickCube-v1", "StackCube-v1"], wish, V3, per_task=False)
+        make_recipes(["StackCube-v1"], wish, V3, per_task=False)
     assert caught.value.change == {"--goal": "visible"}
+
+
+def test_of_several_tasks_those_are_left_that_have_a_goal_to_store(mstool, capsys):
+    words = ["convert", "-e", "PushCube-v1,PickCube-v1", "-e", "StackCube-v1", "--goal", "state", "-n", "3"]
+    assert mstool(*words) == 2
+    said = capsys.readouterr().err
+    assert "PushCube-v1, StackCube-v1 have no goal marker" in said
+    assert said.endswith("fix: mstool convert --goal state -n 3 --env PickCube-v1\n")
+    assert mstool("convert", "-e", "PushCube-v1,StackCube-v1", "--goal", "state") == 2
+    assert capsys.readouterr().err.endswith("fix: mstool convert -e PushCube-v1,StackCube-v1 --goal visible\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--demos", "generate"], "has no motion-planning solution for 'AnymalC-Reach-v1'"),
+        ([], "layout 'libero' is made for"),
+        (["--demos", "hub", "--layout", "joint"], "layout 'joint' is made for"),
+    ],
+)
+def test_what_an_environment_of_a_list_lacks_is_told_before_its_cameras(
+    words, said, mstool, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert mstool("convert", "-e", "PickCube-v1,AnymalC-Reach-v1", *words) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "AnymalC-Reach-v1" in told
+    assert told.endswith(f"fix: {shlex.join(['mstool', 'convert', *words, '--env', 'PickCube-v1'])}\n")
+
+
+def test_an_environment_without_demos_or_planner_is_told_as_that(mstool, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert mstool("convert", "-e", "AssemblingKits-v1", "--instruction", "fill the tray") == 2
+    told = capsys.readouterr().err
+    assert "AssemblingKits-v1: ManiSkill has no official demos of it and no planner" in told
+    assert told.endswith("--demos FILE.h5\n")
 
 
 def test_detail_that_a_benchmark_does_not_know_is_refused_at_once(monkeypatch):
@@ -65,11 +103,9 @@ def test_detail_that_a_benchmark_does_not_know_is_refused_at_once(monkeypatch):
 
 def test_nothing_is_generated_before_there_is_a_planner_for_all(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mstool.maniskill2lerobot.plan.open_demos", lambda *_, **__: pytest.fail("generated"))
     wish = ConvertRequest(layout="native", demos="generate", episodes=2)
-    recipes = make_recipes(["PickCube-v1", "RollBall-v1"], wish, V3, per_task=True)
     with pytest.raises(UsageError, match="no motion-planning solution for 'RollBall-v1'"):
-        open_batches(recipes, wish, notify=lambda _line: None)
+        make_recipes(["PickCube-v1", "RollBall-v1"], wish, V3, per_task=True)
 
 
 def test_a_manifests_entries_bring_their_own_words(manifest):
@@ -110,7 +146,7 @@ def test_commands_say_what_is_missing(mstool, tmp_path, manifest, capsys):
     assert mstool("convert", "--output", tmp_path / "x") == 2
     assert "--env PickCube-v1" in capsys.readouterr().err
     assert mstool("build", manifest, "--output", tmp_path / "x") == 2
-    assert "add --per-task" in capsys.readouterr().err
+    assert "--cameras base" in capsys.readouterr().err
     assert mstool("convert", "-e", "PickCube-v1,PushCub-v1", "--output", tmp_path / "x") == 2
     assert "Did you mean PushCube-v1?" in capsys.readouterr().err
 

@@ -274,7 +274,7 @@ def test_nothing_to_change_and_wrong_numbers_of_datasets(tmp_path):
     out = tmp_path / "out"
     with pytest.raises(UsageError, match="twice") as caught:
         merge([root, tmp_path / "data/../data"], out)
-    assert caught.value.fix == f"mstool merge {tmp_path}/data/../data ANOTHER --output {out}"
+    assert caught.value.fix == f"mstool merge {tmp_path}/data ANOTHER --output {out}"
     other = dataset(tmp_path, "other", {"v3.0": "video"})
     with pytest.raises(UsageError, match="twice") as caught:
         merge([root, other, root], out)

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from mstool.dataset.files import NORM_STATS_FILE
 from mstool.dataset.training import Facts
@@ -44,6 +46,23 @@ def test_damaged_norm_stats_are_named(tmp_path, action):
     with pytest.raises(DataError, match="holds no norm stats") as caught:
         rescaled(folder, facts(state=STATE, action=ACTION))
     assert caught.value.fix == f"rm {folder / NORM_STATS_FILE}"
+
+
+def test_weights_made_elsewhere_are_asked_by_their_preprocessor(tmp_path):
+    ends = {"observation.state": STATE, "action": ACTION}
+    save_file(
+        {f"{column}.{name}": np.array(value) for column, each in ends.items() for name, value in each.items()},
+        tmp_path / "policy_preprocessor_step_3_normalizer_processor.safetensors",
+    )
+    assert rescaled(tmp_path, facts(state=STATE, action=ACTION)) == ""
+    moved = rescaled(tmp_path, facts(state=stats((0.3, 1.3), (-1, 1)), action=ACTION))
+    assert "observation.state[0] was 0 to 1 and is 0.3 to 1.3;" in moved
+
+
+def test_a_damaged_preprocessor_is_named(tmp_path):
+    (tmp_path / "normalizer.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(DataError, match=r"normalizer\.safetensors cannot be read"):
+        rescaled(tmp_path, facts(state=STATE, action=ACTION))
 
 
 def test_the_largest_change_is_named(tmp_path):

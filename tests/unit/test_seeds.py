@@ -3,7 +3,7 @@
 import pytest
 
 from mstool.errors import UsageError
-from mstool.simulators.seeds import MOST_SEED, check_number
+from mstool.seeds import MOST_SEED, check_number
 
 
 def test_seeds_have_32_bits():

@@ -1,12 +1,14 @@
 """Training by time, and how a network is told to run."""
 
 import json
+import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from mstool.errors import UsageError
-from mstool.training import clock, compiling, held_out
+from mstool.training import clock, compiling, held_out, resume
 from mstool.training.clock import Clock, rate
 from mstool.training.options import FinetuneOptions
 
@@ -106,3 +108,33 @@ def test_the_best_checkpoint_is_marked_and_of_equals_the_latest(tmp_path, monkey
         marked.append((tmp_path / "checkpoints" / "best").resolve().name)
     assert marked == ["000010", "000020", "000030", "000030", "000030"]
     assert held_out.best(tmp_path) == {"step": 30, "episodes": 5, "once": 0.6, "at_end": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("run", "asked", "said", "fix"),
+    [
+        ({"minutes": 10.0, "seconds": 60.0}, {"steps": 500}, "a run of 10 minutes", "--output runs/x --resume"),
+        ({}, {"minutes": 5.0}, "a run of 900 steps", "--output runs/x --resume"),
+        ({"minutes": 10.0, "seconds": 600.0}, {}, "nothing is left", "--init runs/x --minutes 10.0"),
+        ({"minutes": 10.0, "seconds": 600.0}, {"steps": 500}, "nothing is left", "--init runs/x --steps 500"),
+        ({}, {"steps": 300}, "ends at step 300: nothing", "--steps 600 --resume"),
+        ({"steps": 300}, {"minutes": 5.0}, "ends at step 300: nothing", "--init runs/x --minutes 5.0"),
+        ({"minutes": 10.0, "seconds": 60.0}, {"minutes": 10.0}, "", ""),
+        ({}, {"steps": 1000}, "", ""),
+        ({}, {}, "", ""),
+    ],
+)  # fmt: skip
+def test_a_run_that_goes_on_ends_as_it_was_to_end(run, asked, said, fix):
+    options = FinetuneOptions(Path("data"), "flow", Path("runs/x"), resume=True, **asked)
+    checkpoint = SimpleNamespace(folder=Path("runs/x/checkpoints/000300"), step=300, run=run)
+    steps = run.get("steps", 900)
+    if not said:
+        resume._check_end(options, checkpoint, steps)
+        return
+    with pytest.raises(UsageError, match=said) as caught:
+        resume._check_end(options, checkpoint, steps)
+    words = shlex.split(caught.value.fix)
+    for pair in zip(fix.split()[::2], fix.split()[1::2], strict=False):
+        assert pair[0] in words
+        assert words[words.index(pair[0]) + 1] == pair[1]
+    assert ("--resume" in words) == ("--resume" in fix)

@@ -286,3 +286,25 @@ def test_a_hand_that_comes_into_view_is_told_from_a_stream_that_stood_still(froz
     monkeypatch.setattr(video_time, "seen", lambda context: {"observation.images.image": [clip]})
     monkeypatch.setattr(video_time, "shows", lambda clip, camera: ())
     assert result_of("MS316", context).status == ("failed" if frozen else "passed")
+
+
+def pushed_along_x(rng, early=0):
+    """Return steps and commands (T, 6) of a hand that what it pushes along x holds back, commands so many too early."""
+    commands = steered(rng, 60) * [1, 1, 1, 0, 0, 0]
+    moved = rng.normal(0, 3e-4, commands.shape) * [1, 1, 1, 0, 0, 0]
+    for axis, later in enumerate((2, 1, 1)):
+        moved[later:, axis] += 0.39 * commands[:-later, axis]
+    return moved[: 60 - early], commands[early:]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20])
+def test_one_axis_that_is_held_back_is_too_little_to_call_actions_of_few_episodes_early(count):
+    rng = np.random.default_rng(0)
+    held_back = result_of("MS505", context_of([pushed_along_x(rng) for _ in range(count)]))
+    if count < 8:
+        assert held_back.status == "passed"
+        assert f"{count} episodes do not tell which" in held_back.notes[-1].text
+    else:
+        assert "actions are early by" in held_back.issues[0].message
+    early = result_of("MS505", context_of([pushed_along_x(rng, early=1) for _ in range(count)]))
+    assert "actions are early by" in early.issues[0].message

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from mstool.dataset.conventions import Conventions
+from mstool.dataset.training_stats import TrainingStats
 from mstool.evaluation.diagnose.motion import look_at_actions, look_at_states, names_of
 from mstool.evaluation.diagnose.pictures import compare_first_pictures, look_at_pictures
 from mstool.evaluation.diagnose.recorder import Recorder
 from mstool.evaluation.diagnose.stored import EPISODES, divergence, open_loop, read_stored
 from mstool.evaluation.outcomes import Outcome
 from mstool.evaluation.rollout import EvalJob
-from mstool.evaluation.training_stats import TrainingStats
 
 # Runs jobs with the recorder as policy.
 type Play = Callable[[Sequence[EvalJob]], list[Outcome]]

@@ -8,8 +8,8 @@ import numpy as np
 
 from mstool.contract import Array
 from mstool.dataset.column_names import column_names
+from mstool.dataset.training_stats import TrainingStats
 from mstool.evaluation.diagnose.recorder import Trace
-from mstool.evaluation.training_stats import TrainingStats
 
 # A dimension whose spread is below this part of the training data's is hardly used.
 LITTLE_USE = 0.1

@@ -11,13 +11,13 @@ from mstool.contract import Array
 from mstool.dataset.column_names import GOAL_COLUMN
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.files import Unavailable
+from mstool.dataset.training_stats import TrainingStats
 from mstool.dataset.vectors import actions_of, state_of
 from mstool.dataset.view import DatasetView
 from mstool.errors import DataError
 from mstool.evaluation.diagnose.recorder import Trace
 from mstool.evaluation.plan import dataset_prompts
 from mstool.evaluation.policy import Observation, Policy
-from mstool.evaluation.training_stats import TrainingStats
 from mstool.paths import quoted
 
 # Episodes of each task that are looked at, and frames of each on which the policy is asked.

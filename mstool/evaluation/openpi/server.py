@@ -90,7 +90,9 @@ class PolicyServer:
             )
         except OSError as error:
             raise SetupError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}", fix=f"add --port {port + 1}"
+                f"cannot listen on {host}:{port}: {error.strerror or error}",
+                fix=f"add --port {port + 1}",
+                change={"--port": port + 1},
             ) from error
         worker = asyncio.create_task(self._work())
         async with server:

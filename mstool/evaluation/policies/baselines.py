@@ -9,12 +9,12 @@ import numpy as np
 from mstool.contract import Array
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.files import Unavailable
+from mstool.dataset.training_stats import dataset_stats
 from mstool.dataset.vectors import actions_of
 from mstool.dataset.view import DatasetView
 from mstool.errors import DataError, UsageError
 from mstool.evaluation.policy import Observation, Traits
 from mstool.evaluation.scene import controller_of, layout_of
-from mstool.evaluation.training_stats import dataset_stats
 from mstool.paths import quoted
 
 # Actions that a random policy draws at a time.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mstool.dataset.conventions import Conventions, load_conventions
 from mstool.dataset.files import CONVENTIONS_FILE, RESULTS_FILE
-from mstool.dataset.locate import datasets_below, is_dataset
+from mstool.dataset.locate import datasets_below, is_dataset, locate
 from mstool.errors import DataError, SetupError, UsageError, WrongWordError
 from mstool.hub_files import find_files, hub_refusal, offline
 from mstool.json_files import load_json
@@ -146,6 +146,35 @@ def checkpoint_in(path: Path) -> Path | None:
     below = sorted(path.glob(f"*/checkpoints/last/{MODEL_FOLDER}"))
     candidates = (*usual, *steps[-1:], *(below if len(below) == 1 else []))
     return next((folder for folder in candidates if (folder / CONFIG).is_file()), None)
+
+
+def model_or_dataset(path: Path) -> Path | None:
+    """Return the checkpoint of a folder that may be a policy's or a dataset's; None of a dataset.
+
+    Raises
+    ------
+    UsageError
+        It is neither; where another path is meant, the error names it.
+
+    """
+    model = None if is_dataset(path) else checkpoint_in(path)
+    if model is not None:
+        return model
+    try:
+        locate(path)
+    except WrongWordError:
+        raise
+    except UsageError as error:
+        beside = path.parent.iterdir() if path.parent.is_dir() else ()
+        said = f"{path} {'is' if path.exists() else 'does not exist:'} neither a dataset nor a trained policy"
+        if meant := nearest(path.name, [folder.name for folder in beside if checkpoint_in(folder)]):
+            instead = path.with_name(meant)
+            raise WrongWordError(f"{said}; did you mean {instead}?", given=path, instead=instead) from error
+        trained = path.parent.name == "runs"
+        raise UsageError(
+            said, fix=f"mstool finetune DATASET --output {quoted(path)}" if trained else error.fix
+        ) from error
+    return None
 
 
 def _runs() -> list[Path]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mstool.dataset.conventions import Conventions, load_conventions
-from mstool.errors import UsageError
+from mstool.dataset.training_stats import TrainingStats, checkpoint_stats, dataset_stats
+from mstool.errors import DataError, UsageError
 from mstool.evaluation.policies.checkpoint import (
     EVAL,
     checkpoint_conventions,
@@ -13,7 +14,6 @@ from mstool.evaluation.policies.checkpoint import (
     results_folder,
 )
 from mstool.evaluation.policy import Policy
-from mstool.evaluation.training_stats import TrainingStats, checkpoint_stats, dataset_stats
 from mstool.paths import quoted
 from mstool.progress import Notify
 
@@ -130,7 +130,15 @@ class CheckpointSource(PolicySource):
         return checkpoint_conventions(find_checkpoint(self.word, self.command), self.dataset, self.command)
 
     def _own_stats(self) -> TrainingStats:
-        return checkpoint_stats(find_checkpoint(self.word))
+        model = find_checkpoint(self.word)
+        stats = checkpoint_stats(model)
+        if stats is None:
+            raise DataError(
+                f"{model} holds no statistics of its training data",
+                fix=f"mstool eval --policy {quoted(self.word)} --diagnose --dataset DATASET",
+                change={"--dataset": "DATASET"},
+            )
+        return stats
 
     def open(
         self,

@@ -198,7 +198,11 @@ def _convert(
     }
     if recipe.goal == "state":
         if result.goal is None:
-            raise UsageError(f"{recipe.env_id} has no goal marker whose position could be stored", fix="--goal visible")
+            raise UsageError(
+                f"{recipe.env_id} has no goal marker whose position could be stored",
+                fix="add --goal visible",
+                change={"--goal": "visible"},
+            )
         rows["goal"] = result.goal.astype(np.float32)
     np.savez(folder / "rows.npz", **rows)  # type: ignore[arg-type]
     return replace(

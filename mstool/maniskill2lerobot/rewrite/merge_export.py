@@ -10,7 +10,7 @@ from pathlib import Path
 from mstool.contract import Storage, Version, VideoProfile
 from mstool.dataset.files import HISTOGRAMS_FILE
 from mstool.dataset.info import read_info
-from mstool.dataset.locate import locate
+from mstool.dataset.locate import check_distinct, locate
 from mstool.dataset.record import read_record
 from mstool.dataset.target import check_target, locked, refuse_nested, work_folder
 from mstool.errors import DataError, UsageError
@@ -122,11 +122,8 @@ def merge(
     """
     if len(sources) < 2:
         words = ["mstool", "merge", *map(str, sources), "ANOTHER", "--output", str(root)]
-        raise UsageError("merge joins at least two datasets", fix=shlex.join(words))
-    if len({source.resolve() for source in sources}) < len(sources):
-        once = list({source.resolve(): source for source in sources}.values())
-        words = ["mstool", "merge", *map(str, once), *["ANOTHER"][: 2 - len(once)], "--output", str(root)]
-        raise UsageError("the same dataset is given twice", fix=shlex.join(words))
+        raise UsageError("merge joins at least two datasets", fix=shlex.join(words), change={"ANOTHER": "ANOTHER"})
+    check_distinct(sources, "merge", "--output", str(root), least=2)
     for source in sources:
         locate(source)
     refuse_nested(root, sources)

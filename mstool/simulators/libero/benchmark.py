@@ -73,6 +73,7 @@ class Libero:
                 max_steps=HORIZONS[env_id.partition("/")[0]],
                 views=tuple(CAMERAS),
                 layouts=LAYOUTS,
+                demos=("teleop",),
                 planner=env_id in self.solvable(),
             )
             for env_id in names

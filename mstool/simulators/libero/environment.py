@@ -8,6 +8,7 @@ import numpy as np
 from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotReading, State
 from mstool.errors import DataError, UsageError
 from mstool.robots import PANDA
+from mstool.seeds import check_number
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.film import Film, FrameSink, SinglePictures
 from mstool.simulators.libero.gl import render_backend, render_device
@@ -16,7 +17,6 @@ from mstool.simulators.libero.moment import Moment
 from mstool.simulators.libero.placements import Placements
 from mstool.simulators.libero.substeps import computed_once
 from mstool.simulators.libero.tasks import IDLE, SETTLING_STEPS, find_task
-from mstool.simulators.seeds import check_number
 
 # What layouts call a controller of end effector steps; LIBERO's is robosuite's OSC_POSE.
 CONTROL_MODE = "pd_ee_delta_pose"
@@ -212,14 +212,16 @@ class LiberoSimulator:
         self.env.close()
 
 
-def check_seed(env_id: str, seed: int, *, fix: str = "fewer --episodes, or a lower --seed-start") -> None:
-    """Raise UsageError unless a seed is the number of an initial state, or the sampler's."""
-    check_number(seed, "--seed-start")
+def check_seed(env_id: str, seed: int, *, option: str = "--seed-start") -> None:
+    """Raise UsageError unless a seed is of an initial state, or the sampler's; `option` gave the first one."""
+    check_number(seed, option)
     count = len(find_task(env_id).initial_states())
     if count <= seed < SAMPLED:
+        fewer = "fewer --episodes, or " if option == "--seed-start" else ""
         raise UsageError(
             f"{env_id} has {count} initial states, 0 to {count - 1}; {seed} is none of them",
-            fix=f"{fix}; from {SAMPLED} on, LIBERO's sampler places the objects",
+            fix=f"{fewer}a lower {option}; from {SAMPLED} on, LIBERO's sampler places the objects",
+            change={option: SAMPLED},
         )
 
 
@@ -230,9 +232,15 @@ def _check(spec: SimulatorSpec) -> None:
             f"{spec.env_id} has a Panda, not {spec.robot!r}", fix="take a policy that was trained on a Panda"
         )
     if unknown := [view for view in spec.views if view not in CAMERAS]:
-        raise UsageError(f"{spec.env_id} has no view {', '.join(unknown)}", fix="--cameras base,wrist")
+        raise UsageError(
+            f"{spec.env_id} has no view {', '.join(unknown)}",
+            fix="--cameras base,wrist",
+            change={"--cameras": "base,wrist"},
+        )
     if spec.render_detail != "full":
-        raise UsageError("LIBERO's meshes are drawn as they are", fix="leave --render-detail out")
+        raise UsageError(
+            "LIBERO's meshes are drawn as they are", fix="leave --render-detail out", change={"--render-detail": None}
+        )
     if spec.env_kwargs:
         raise UsageError(f"{spec.env_id} takes no arguments, {spec.env_kwargs_in or 'the demos'} give some")
 

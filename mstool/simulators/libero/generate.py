@@ -35,7 +35,6 @@ from mstool.simulators.libero.environment import SAMPLED, LiberoSimulator, check
 from mstool.simulators.libero.expert import LiberoExpert, check_solvable
 from mstool.simulators.libero.tasks import find_task
 from mstool.simulators.seed_workers import SeedWorkers, serve_seeds
-from mstool.simulators.seeds import check_number
 
 # Give up after this many failures in a row.
 HOPELESS = 20
@@ -138,8 +137,7 @@ def _place(env_id: str, source: str, episodes: int, seed: int, out_dir: Path, *,
             fix=command,
             change={"--episodes": max(episodes, 1), "--seed": max(seed, 0)},
         )
-    check_number(seed, "--seed")
-    check_seed(env_id, seed, fix="a lower --seed")
+    check_seed(env_id, seed, option="--seed")
     if seed < SAMPLED:
         notify()(
             f"--seed {seed}: LIBERO's initial states below {SAMPLED} are what policies are evaluated on; one that "

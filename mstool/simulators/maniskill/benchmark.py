@@ -8,6 +8,7 @@ from typing import Unpack
 from mstool.contract import ControllerFacts
 from mstool.layouts import Layout
 from mstool.manifest import Task, find_task
+from mstool.seeds import check_number
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import Attempt, GenerateReport, Rollout, Wanted
 from mstool.simulators.environments import EnvironmentFacts
@@ -27,7 +28,6 @@ from mstool.simulators.maniskill.solve import (
     solve_episode,
 )
 from mstool.simulators.protocol import Protocol
-from mstool.simulators.seeds import check_number
 
 
 class ManiSkillPlanner:

@@ -51,7 +51,7 @@ def check_solvable(env_id: str, robot: str | None = None) -> None:
     )
     raise UsageError(
         f"{what}.{hint} Demos can be generated of: {', '.join(solvable_envs())}.",
-        fix=f"mstool demos generate --env {near}" if near else "choose one of these with --env",
+        fix=f"mstool demos generate --env {near}" if near else "mstool demos list",
         change={"--env": near} if near else None,
     )
 

@@ -87,6 +87,7 @@ def choose_views(env: Any, names: tuple[str, ...]) -> dict[str, View]:
         raise UsageError(
             f"{env.spec.id} has no view {', '.join(map(repr, unknown))}{why}",
             fix=f"choose from --cameras {','.join(offered)}" if offered else "it cannot be converted: it has no camera",
+            change={"--cameras": next(iter(offered))} if offered else None,
         )
     return {name: offered[name] for name in names}
 

@@ -69,7 +69,11 @@ def write_openpi_run(
 
     """
     if policy not in POLICIES:
-        raise UsageError(f"openpi's engine trains {' or '.join(POLICIES)}, not {policy!r}", fix="--policy pi05")
+        raise UsageError(
+            f"openpi's engine trains {' or '.join(POLICIES)}, not {policy!r}",
+            fix="--policy pi05",
+            change={"--policy": "pi05"},
+        )
     recipe = read_recipe(dataset_root, horizon)
     defaults = Choices()
     choices = Choices(
@@ -89,7 +93,9 @@ def write_openpi_run(
     text = render(recipe, choices, script)
     if script.exists() and script.read_text(encoding="utf-8") != text and not overwrite:
         raise UsageError(
-            f"{script} is there and says something else", fix="add --overwrite, or choose another --output"
+            f"{script} is there and says something else",
+            fix="add --overwrite, or choose another --output",
+            change={"--overwrite": True},
         )
     before_writing()
     chosen = recipe.config_name(policy, lora=lora)
@@ -132,5 +138,5 @@ def _absolute(init: str | None) -> str | None:
 
 def _positive(name: str, value: int | None, default: int) -> int:
     if value is not None and value < 1:
-        raise UsageError(f"--{name} {value}: at least 1", fix=f"--{name} {default}")
+        raise UsageError(f"--{name} {value}: at least 1", fix=f"--{name} {default}", change={f"--{name}": default})
     return default if value is None else value

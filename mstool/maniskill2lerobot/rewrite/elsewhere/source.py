@@ -12,7 +12,7 @@ from mstool.dataset.formats.base import Features
 from mstool.dataset.formats.rows import INDEX, WRITABLE
 from mstool.dataset.info import READABLE, Info, read_info, unknown_version
 from mstool.dataset.record import Record, read_record
-from mstool.errors import DataError, UsageError
+from mstool.errors import DataError, UsageError, WrongWordError
 from mstool.nearest import nearest
 from mstool.paths import quoted
 
@@ -147,10 +147,10 @@ def check_names(roots: Sequence[Path], drop: Sequence[str], rename: Mapping[str,
             raise UsageError(f"every dataset has {name}: it stays as it is", fix=f"leave {name} out of the command")
         if name not in known:
             meant = nearest(name, known)
-            raise UsageError(
-                f"none of the datasets has a column {name!r}",
-                fix=f"did you mean {meant}?" if meant else f"they have {', '.join(known)}",
-            )
+            said = f"none of the datasets has a column {name!r}"
+            if meant:
+                raise WrongWordError(f"{said}; did you mean {meant}?", given=name, instead=meant)
+            raise UsageError(f"{said}; they have {', '.join(known)}", fix=f"mstool show {quoted(roots[0])}")
 
 
 def parse_renames(words: Sequence[str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from mstool import __version__
 from mstool.errors import UsageError
 from mstool.folders import writing_alone
 from mstool.paths import as_file_name, quoted, writable_folder
+from mstool.seeds import check_number
 from mstool.simulators.attempt_files import RECORDS, kept_attempts
 from mstool.simulators.base import SimulatorSpec
 from mstool.simulators.demos import GenerateReport, Rollout
@@ -28,7 +29,6 @@ from mstool.simulators.maniskill.correct import Corrector
 from mstool.simulators.maniskill.demos.team import FILES, Alone, Repeats, Team, put_together
 from mstool.simulators.maniskill.record import DemoRecorder
 from mstool.simulators.maniskill.solve import check_solvable
-from mstool.simulators.seeds import check_number
 
 # Give up after this many failures in a row; the hardest task, PlaceSphere, solves half of its seeds.
 HOPELESS = 50

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from mstool.paths import quoted
 
 _STATE = ("observation.state", "state", "joint_position+gripper_position")
 _ACTION = ("action", "actions")
+_ANOTHER = "use another checkpoint of the run, or fetch this one again"
 _NAMES = ("min", "max", "mean", "std", "q01", "q99")
 
 
@@ -42,46 +42,64 @@ def dataset_stats(root: Path) -> TrainingStats:
     return _read(path, f"mstool stats {quoted(root)}")
 
 
-def checkpoint_stats(model: Path) -> TrainingStats:
+def checkpoint_stats(model: Path) -> TrainingStats | None:
     """Read what a checkpoint was normalised with: the file beside it, or its preprocessor's own numbers.
+
+    Parameters
+    ----------
+    model
+        A checkpoint's folder.
+
+    Returns
+    -------
+    The statistics; None where no preprocessor with any was saved.
 
     Raises
     ------
     DataError
-        No preprocessor with statistics was saved.
+        They are damaged.
 
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     beside = model / NORM_STATS_FILE
     if beside.is_file():
-        return _read(beside, f"mstool eval --policy {quoted(model)} --dataset DATASET")
+        return _read(beside, f"rm {quoted(beside)}")  # the preprocessor's own are read then
     for path in sorted(model.glob("*normalizer*.safetensors")):
         table: dict[str, dict[str, Array]] = {}
-        for key, value in load_file(path).items():
+        try:
+            tensors = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{path} cannot be read: {error}", fix=_ANOTHER) from error
+        for key, value in tensors.items():
             column, _, name = key.rpartition(".")
             table.setdefault(column, {})[name] = value
         if "observation.state" in table and "action" in table:
-            return _stats(table, str(path))
-    raise DataError(f"{model} holds no statistics of its training data", fix="add --dataset DATASET")
+            return _stats(table, path, _ANOTHER)
+    return None
 
 
 def _read(path: Path, fix: str) -> TrainingStats:
     table = read_object(path, fix=fix)
-    return _stats(table.get("norm_stats", table), str(path))
+    return _stats(table.get("norm_stats", table), path, fix)
 
 
-def _stats(table: Mapping[str, Any], source: str) -> TrainingStats:
-    return TrainingStats(_vector(table, _STATE, source), _vector(table, _ACTION, source), source)
+def _stats(table: object, path: Path, fix: str) -> TrainingStats:
+    try:
+        return TrainingStats(_vector(table, _STATE), _vector(table, _ACTION), str(path))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path} holds no norm stats: {error}", fix=fix) from error
 
 
-def _vector(table: Mapping[str, Any], alternatives: tuple[str, ...], source: str) -> dict[str, Array]:
+def _vector(table: object, alternatives: tuple[str, ...]) -> dict[str, Array]:
+    known = table if isinstance(table, dict) else {}
     for names in alternatives:
-        parts = [table[name] for name in names.split("+") if name in table]
+        parts = [known[name] for name in names.split("+") if isinstance(known.get(name), dict)]
         if len(parts) == len(names.split("+")):
             return {
                 name: np.concatenate([np.atleast_1d(np.asarray(part[name], np.float64)).ravel() for part in parts])
                 for name in _NAMES
                 if all(name in part for part in parts)
             }
-    raise DataError(f"{source} has no statistics of {' or '.join(alternatives)}")
+    raise ValueError(f"none of {' or '.join(alternatives)}")
