@@ -44,6 +44,7 @@ class FinetuneChoices(TypedDict, total=False):
     cache_frames: str
     save_every: int | None
     log_every: int | None
+    eval_split: float | None
     eval_freq: int | None
     eval_episodes: int | None
     device: str | None
@@ -104,6 +105,7 @@ def finetune(
     cache_frames: str = "auto",
     save_every: int | None = None,
     log_every: int | None = None,
+    eval_split: float | None = None,
     eval_freq: int | None = None,
     eval_episodes: int | None = None,
     device: str | None = None,
@@ -160,6 +162,9 @@ def finetune(
         Decoded images in memory: "auto" (if they take half of it), "memory" or "off".
     save_every, log_every
         Steps between checkpoints, and between lines of progress.
+    eval_split
+        Share of each task's demos that is not trained on and that every checkpoint's loss is told of; by default 0.02
+        for "flow" and 100 demos or more.
     eval_freq, eval_episodes
         Steps between checkpoints that are evaluated on held-out seeds, episodes per task of each, by default 20; the
         best is marked.
@@ -219,6 +224,7 @@ def finetune(
         num_workers=num_workers,
         save_every=save_every,
         log_every=log_every,
+        eval_split=eval_split,
         eval_freq=eval_freq,
         eval_episodes=eval_episodes,
         device=device,

@@ -69,6 +69,14 @@ def finetune(
     log_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between lines of progress.", show_default="a fiftieth")
     ] = None,
+    eval_split: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Share of each task's demos that is not trained on; every checkpoint's loss on them is told.",
+            show_default="0.02 of flow's 100 or more",
+        ),
+    ] = None,
     eval_freq: Annotated[
         int | None,
         typer.Option(min=1, help="Steps between checkpoints that are evaluated on held-out seeds; the best is marked."),
@@ -138,6 +146,7 @@ def finetune(
             cache_frames=cache_frames,
             save_every=save_every,
             log_every=log_every,
+            eval_split=eval_split,
             eval_freq=eval_freq,
             eval_episodes=eval_episodes,
             device=device,

@@ -16,6 +16,7 @@ expected                 what success was measured, and the loss of a policy tha
 compiling                how the bundled policy's network launches its passes
 publish, policy_card     a checkpoint as a model repository holds it, and its card
 held_out                 every checkpoint evaluated while the training waits
+held_out_demos           its loss on demos that are not trained on
 problems                 what goes wrong inside a training, in words
 frame_cache              every frame decoded once
 rescaled                 whether the weights that are the start learnt with other norm stats

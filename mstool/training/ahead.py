@@ -50,10 +50,8 @@ def ahead(batches: Iterable[Batch], cameras: Iterable[str], preprocess: Callable
     """
     source, cameras = iter(batches), tuple(cameras)
 
-    def make() -> Ready:
-        batch = next(source)
-        small = {name: batch[name].float() / 255 for name in cameras if _is_uint8(batch.get(name))}
-        return Ready(preprocess({**batch, **small}))
+    def make() -> Batch:
+        return made_ready(next(source), cameras, preprocess)
 
     for _ in range(FIRST - 1):
         yield make()
@@ -63,6 +61,12 @@ def ahead(batches: Iterable[Batch], cameras: Iterable[str], preprocess: Callable
             batch = coming.result()
             coming = thread.submit(make)
             yield batch
+
+
+def made_ready(batch: Batch, cameras: Iterable[str], preprocess: Callable[[Batch], Batch]) -> Batch:
+    """Return a loader's batch as the policy takes it."""
+    pictures = {name: batch[name].float() / 255 for name in cameras if _is_uint8(batch.get(name))}
+    return Ready(preprocess({**batch, **pictures}))
 
 
 def _is_uint8(value: Any) -> bool:

@@ -23,6 +23,7 @@ _LEROBOT_ONLY = (
     "num_workers",
     "save_every",
     "log_every",
+    "eval_split",
     "eval_freq",
     "device",
     "resume",
@@ -67,6 +68,10 @@ def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
         yield "--minutes and --steps both say when to end", {"steps": None}
     if options.seed is not None and not 0 <= options.seed <= MOST_SEED:
         yield f"--seed {options.seed}: seeds are 0 to {MOST_SEED}", {"seed": None}
+    if options.eval_split is not None and not 0 <= options.eval_split < 1:
+        yield f"--eval-split {options.eval_split:g}: a share is 0 to less than 1", {"eval_split": None}
+    if options.eval_split is not None and options.resume:
+        yield "--eval-split: a run goes on with the demos that it began with", {"eval_split": None}
     if options.eval_freq is not None and options.save_every is not None:
         yield "--eval-freq and --save-every both say when a checkpoint is kept", {"save_every": None}
     if options.resume and options.overwrite:

@@ -6,7 +6,7 @@ runs, and put back afterwards. Read in lerobot 0.6.1; a name that is missing sto
 ============================  =======================================================================================
 name                          what mstool adds
 ============================  =======================================================================================
-make_train_eval_datasets      decoded pictures kept in memory (`pictures.Cache`), and on the GPU
+make_train_eval_datasets      decoded pictures kept in memory (`pictures.Cache`), and on the GPU; held-out demos judged
 cycle                         batches get the pictures that are on the GPU, and are made ready a step ahead
 make_policy                   what was loaded is compared with the file; `--init random` is drawn on the device and may
                               carry LoRA
@@ -20,7 +20,7 @@ update_policy                 stops at a loss or gradient that is not finite, an
 should_save_checkpoint        Ctrl-C and the end of `--minutes` ask for a checkpoint; the next `update_policy` stops
                               every process
 save_checkpoint               conventions, norm stats and the run's facts, its length among them, beside the weights;
-                              evaluation on held-out seeds
+                              loss on held-out demos, evaluation on held-out seeds
 init_logging, inside_slurm    short lines and a file of numbers; no progress bar without a terminal
 sys.argv                      `--config_path`, which `TrainPipelineConfig.validate` reads there when it resumes
 ============================  =======================================================================================
@@ -48,6 +48,7 @@ from mstool.training.clock import Clock, TimeUp
 from mstool.training.compiling import prepare
 from mstool.training.device_pictures import DevicePictures, keep
 from mstool.training.held_out import HeldOut
+from mstool.training.held_out_demos import HeldOutDemos, in_words
 from mstool.training.interrupts import Interrupted, Interrupts, largest
 from mstool.training.loaders import deaf
 from mstool.training.pictures import Cache
@@ -87,6 +88,11 @@ class Hooks:
     # The dataset's cameras, and what LeRobot puts a batch through.
     cameras: tuple[str, ...] = ()
     preprocessor: Preprocessor | None = None
+    # Demos that are not trained on, and the newest checkpoint's loss on them.
+    demos: HeldOutDemos | None = None
+    judged: dict[str, float] | None = None
+    # accelerate's, which the loop has.
+    accelerator: Any = None
     # Called once per step, with the step's number and its loss.
     on_step: Callable[[int, float], None] = lambda _step, _loss: None
     # LeRobot's count of what was seen, and the last losses.
@@ -108,7 +114,14 @@ class Hooks:
 
     def trained(self) -> dict[str, Any]:
         """Return how long was trained, for a checkpoint: steps, epochs, and the loss as `last` has it."""
-        return {"steps": self.step, "epochs": round(self.metrics.epochs, 3), "loss": self.last().get("loss")}
+        judged = {} if self.judged is None else {"held_out": self.judged}
+        return {"steps": self.step, "epochs": round(self.metrics.epochs, 3), "loss": self.last().get("loss"), **judged}
+
+    def judge(self, policy: Any) -> None:
+        """Take a checkpoint's loss on demos that are not trained on, if there are any."""
+        if self.demos is not None and self.preprocessor is not None:
+            self.judged = self.demos.judge(policy, self.preprocessor, self.accelerator.autocast)
+            logging.info("step %d: %s", self.step, in_words(self.judged))
 
     def last(self) -> dict[str, Any]:
         """Return the newest line of progress; of a run that was shorter than its first one, its own losses."""
@@ -150,12 +163,17 @@ def _replaced(module: ModuleType, names: Mapping[str, Any]) -> Iterator[None]:
 
 def _data(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
     def make_train_eval_datasets(cfg: Any) -> tuple[Any, Any]:
-        dataset, held_out = _make_datasets(cfg)
+        dataset, unseen = _make_datasets(cfg)
         hooks.cameras = tuple(dataset.meta.camera_keys)
         if hooks.cache:
             dataset = hooks.cache.wrap(dataset)
             hooks.pictures = keep(dataset, cfg.policy.device, hooks.cache.bytes, hooks.planned)
-        return dataset, held_out
+        if unseen is not None:
+            episodes = len(unseen.episodes)
+            unseen = hooks.cache.wrap(unseen, held_out=True) if hooks.cache else unseen
+            complete = hooks.pictures.fill if hooks.pictures else iter
+            hooks.demos = HeldOutDemos(unseen, dataset, hooks.cameras, episodes, complete)
+        return dataset, None
 
     def cycle(loader: Any) -> Iterator[Any]:
         from accelerate import PartialState  # type: ignore[import-untyped]
@@ -210,6 +228,7 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
         if hooks.over:
             raise TimeUp
         hooks.interrupts.training = True
+        hooks.accelerator = kwargs["accelerator"]
         hooks.step = metrics.steps + 1
         if hooks.clock is not None:
             hooks.clock.set_rate(optimizer, largest)
@@ -217,7 +236,7 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
         result = _update(metrics, policy, batch, optimizer, *args, **kwargs)
         if not hooks.prepared:
             # After a step: the first one loads libraries.
-            accelerator, hooks.prepared = kwargs["accelerator"], True
+            accelerator, hooks.prepared = hooks.accelerator, True
             if said := prepare(accelerator.unwrap_model(policy), hooks.compile, accelerator.num_processes):
                 logging.info(said)
         loss = metrics.loss.val
@@ -234,6 +253,9 @@ def _helpers(hooks: Hooks, train: Any) -> dict[str, Callable[..., Any]]:
 
     def save_checkpoint(**kwargs: Any) -> None:
         _save(**kwargs)
+        if not hooks.stopping:
+            with hooks.clock.paused() if hooks.clock else nullcontext():
+                hooks.judge(kwargs["policy"])
         timed = {"seconds": round(hooks.clock.spent, 3)} if hooks.clock else {}
         model = kwargs["checkpoint_dir"] / "pretrained_model"
         hooks.sidecar.write(model, trained=hooks.trained(), **timed)

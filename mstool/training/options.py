@@ -47,6 +47,8 @@ class FinetuneOptions:
     num_workers: int | None = None
     save_every: int | None = None
     log_every: int | None = None
+    # Share of each task's episodes that is not trained on and that checkpoints are judged by.
+    eval_split: float | None = None
     # Steps between checkpoints that are evaluated, and episodes per task of each.
     eval_freq: int | None = None
     eval_episodes: int | None = None

@@ -23,15 +23,18 @@ class Cache:
     """Where decoded pictures are kept: a folder shared by all runs beside this one, so each dataset is decoded once."""
 
     folder: Path
+    # Those of demos that are not trained on.
+    held_out: Path
     # (height, width) that the policy sees, None for the dataset's own.
     size: tuple[int, int] | None
     bytes: int
 
-    def wrap(self, dataset: Any) -> Any:
+    def wrap(self, dataset: Any, *, held_out: bool = False) -> Any:
         """Return the dataset with its pictures cached."""
         from mstool.training.frame_cache import cached
 
-        return cached(dataset, self.folder, self.size, processes=len(os.sched_getaffinity(0)))
+        folder = self.held_out if held_out else self.folder
+        return cached(dataset, folder, self.size, processes=len(os.sched_getaffinity(0)))
 
 
 def choose(options: FinetuneOptions, facts: Facts, train: Any, fingerprint: str, notify: Notify) -> Cache | None:
@@ -72,8 +75,16 @@ def choose(options: FinetuneOptions, facts: Facts, train: Any, fingerprint: str,
     )
     if options.cache_frames == "auto" and (obstacle or not wise):
         return None
-    folder = options.output.parent / ".frames" / f"{fingerprint[:16]}-{height}x{width}"
-    return Cache(folder, (int(height), int(width)) if size else None, needed)
+    share = train.dataset.eval_split
+    part = f"-{1 - share:g}" if share else ""
+    name = f"{fingerprint[:16]}-{height}x{width}"
+    frames = options.output.parent / ".frames"
+    return Cache(
+        frames / f"{name}{part}",
+        frames / f"{name}-{share:g}-held-out",
+        (int(height), int(width)) if size else None,
+        needed,
+    )
 
 
 def _obstacle(facts: Facts, train: Any) -> str:

@@ -23,6 +23,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"policy      {options.policy}, {plan.start}"
     yield from (f"download    {_download(files)}" for files in plan.downloads if not files.cached)
     yield f"dataset     {options.dataset}: {facts.episodes} episodes, {facts.frames} frames at {facts.fps} Hz"
+    if share := plan.config["dataset"]["eval_split"]:
+        yield f"held out    {100 * share:g} % of each task's episodes, which judge checkpoints (--eval-split 0: none)"
     if plan.conventions is None:
         yield "meaning     not recorded: mstool eval of the policy will ask for a dataset that says it (--dataset)"
     first = f"from step {plan.first_step} " if plan.first_step else ""

@@ -11,6 +11,7 @@ from mstool.dataset.files import CONVENTIONS_FILE
 from mstool.markup import front_matter, markdown_code, markdown_text
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part
 from mstool.training.expected import UNDERTRAINED, is_undertrained
+from mstool.training.held_out_demos import in_words
 
 
 def policy_card(
@@ -77,6 +78,8 @@ def _training(run: Mapping[str, Any], conventions: Conventions | None, config: M
     rows += [("start", markdown_text(str(run.get("start"))))]
     rows += [("length before it was improved" if improved else "length", ", ".join(length))] if length else []
     rows += [("last loss" + (" before that" if improved else ""), f"{loss:.4g}")] if loss is not None else []
+    if judged := trained.get("held_out"):
+        rows += [("not trained on", in_words(judged))]
     rows += [("improved", f"on {improved['episodes']} episodes of its own")] if improved else []
     rows += [("tool", f"mstool {markdown_text(str(run.get('mstool')))}")]
     table = _table(("what", "how"), rows)

@@ -21,6 +21,7 @@ from mstool.training import checkpoint_sidecar, gate, logs, resume
 from mstool.training.clock import Clock, TimeUp
 from mstool.training.expected import UNDERTRAINED, is_undertrained
 from mstool.training.held_out import EPISODES, HeldOut, best
+from mstool.training.held_out_demos import in_words
 from mstool.training.interrupts import Interrupts
 from mstool.training.machine import after_first, rank
 from mstool.training.options import RANDOM, FinetuneOptions
@@ -45,6 +46,8 @@ class TrainingReport:
     best: dict[str, Any] | None = None
     # Whether the loss says that it should have gone on.
     undertrained: bool = False
+    # The checkpoint's loss on demos that were not trained on, and on as many frames that were (`held_out_demos.judge`).
+    held_out: dict[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -56,12 +59,15 @@ class TrainingReport:
             "seconds": round(self.seconds, 1),
             "best": self.best,
             "undertrained": self.undertrained,
+            "held_out": self.held_out,
         }
 
     def text(self) -> str:
         """Return lines for a person."""
         loss = f", loss {self.last['loss']:.4g}" if "loss" in self.last else ""
         lines = [f"{self.policy}: {self.steps} steps in {self.seconds:.0f} s{loss}", f"wrote {self.checkpoint}"]
+        if self.held_out:
+            lines.append(in_words(self.held_out))
         if self.undertrained:
             lines.append(UNDERTRAINED)
         if self.best:
@@ -148,6 +154,7 @@ def finetune(
         undertrained=is_undertrained(
             prepared.plan.config["policy"], last.get("loss", math.inf), last.get("epochs", 0.0)
         ),
+        held_out=hooks.judged,
     )
 
 

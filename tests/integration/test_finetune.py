@@ -19,6 +19,7 @@ from support.train_tiny import FLOW
 
 from mstool.dataset.conventions import load_conventions
 from mstool.errors import DataError, SetupError, UsageError
+from mstool.progress import progress_to
 from mstool.training import clock
 from mstool.training.ahead import ahead
 from mstool.training.device_pictures import DevicePictures
@@ -134,6 +135,43 @@ def test_batches_made_ready_a_step_ahead_train_the_same(run, dataset, tmp_path, 
     train(options(dataset, tmp_path / "flow", num_workers=1), lambda _step, loss: again.append(loss))
     assert len(ready) == 30
     assert again == losses
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_demos_that_are_held_out_are_not_trained_on_and_judged(dataset, tmp_path, cached, monkeypatch):
+    if cached:
+        monkeypatch.setattr("mstool.training.hooks.keep", lambda data, *_: DevicePictures(data, torch.device("cpu")))
+    more = {"cache_frames": "memory" if cached else "off", "eval_split": 0.2, "steps": 4, "save_every": 2}
+    losses, heard = [], []
+    with progress_to(heard.append):
+        report = train(
+            options(dataset, tmp_path / "flow", **more, num_workers=int(cached)), lambda _, loss: losses.append(loss)
+        )
+    judged = report.held_out
+    assert judged["episodes"] == 1
+    assert 0 < judged["loss"] < 10
+    assert judged["loss"] != judged["trained_on"] > 0
+    assert "on 1 demos that were not trained on" in report.text()
+    assert report.to_json()["held_out"] == judged
+    assert sum(isinstance(line, str) and "that were not trained on" in line for line in heard) == 2
+    run_file = json.loads((report.checkpoint / "mstool_run.json").read_text())
+    assert run_file["trained"]["held_out"] == judged
+    config = json.loads((report.checkpoint / "train_config.json").read_text())
+    assert config["dataset"]["eval_split"] == 0.2
+    # Goes on as if nothing had been judged: the second checkpoint is that of a run that keeps and judges one alone.
+    once = []
+    again = train(
+        options(dataset, tmp_path / "again", **{**more, "save_every": 4}, num_workers=int(cached)),
+        lambda _, loss: once.append(loss),
+    )
+    assert once == losses
+    assert again.held_out == judged
+
+
+@pytest.mark.parametrize("policy", ["act", "diffusion"])
+def test_other_policies_are_judged_too(dataset, tmp_path, policy):
+    report = train(options(dataset, tmp_path / policy, policy, steps=2, save_every=2, eval_split=0.2))
+    assert report.held_out["loss"] > 0
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(run, dataset, tmp_path):

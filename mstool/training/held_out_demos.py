@@ -1,0 +1,105 @@
+"""Demos that are not trained on (`--eval-split`): whether more demos would help, or more training.
+
+A policy that has learnt its demos by heart has a small loss on them, and a large one on others of the same task. More
+steps make that worse and more demos better; where both losses are alike and high it is the other way round. Both are
+taken here of as many frames, without augmentation, with the same random numbers.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from mstool.training.ahead import Batch, made_ready
+
+# Of each task, where nobody says how much, of a dataset of so many episodes and more.
+SHARE, EPISODES = 0.02, 100
+# Judged of each kind: their loss varies little beside what is looked for.
+FRAMES = 256
+# Measured (benchmarks/results/flow_ten_tasks.md): a loss on new demos of 1.4 times that on those trained on went with
+# 98 % of unseen seeds solved (LiftPegUpright, whole chunks), 2.2 with 75 % (PullCubeTool), 7.3 with 68 % (StackCube).
+BY_HEART = 2.0
+# Fewer at a time than a training step has, which keep nothing for a backward pass.
+_AT_ONCE = 32
+
+
+def by_default(policy: str, episodes: int) -> float:
+    """Return the share that is held out where nobody says it: of `flow`, where a few episodes are not missed."""
+    return SHARE if policy == "flow" and episodes >= EPISODES else 0.0
+
+
+@dataclass(frozen=True)
+class HeldOutDemos:
+    """Frames of demos that are not trained on, and of those that are.
+
+    Parameters
+    ----------
+    unseen, seen
+        Map-style datasets of LeRobot's items.
+    cameras
+        Their pictures.
+    episodes
+        How many demos are held out.
+    complete
+        Adds to batches of `seen` what its items lack.
+
+    """
+
+    unseen: Any
+    seen: Any
+    cameras: tuple[str, ...]
+    episodes: int
+    complete: Callable[[Iterator[Batch]], Iterator[Batch]] = iter
+
+    def judge(
+        self, policy: Any, preprocess: Callable[[Batch], Batch], autocast: Callable[[], AbstractContextManager[Any]]
+    ) -> dict[str, float]:
+        """Return the mean loss on both: {"episodes", "loss", "trained_on"}.
+
+        Nothing of a training changes: neither its random numbers nor the policy's running statistics.
+        """
+        losses = []
+        with _untouched(policy), torch.no_grad(), autocast():
+            for dataset, complete in ((self.unseen, iter), (self.seen, self.complete)):
+                torch.manual_seed(0)
+                total = count = 0.0
+                for batch in complete(_batches(dataset)):
+                    loss, _ = policy.forward(made_ready(batch, self.cameras, preprocess))
+                    frames = len(batch["index"])
+                    total, count = total + float(loss) * frames, count + frames
+                losses.append(total / count)
+        return {"episodes": self.episodes, "loss": losses[0], "trained_on": losses[1]}
+
+
+def in_words(judged: dict[str, float]) -> str:
+    """Return a line: what the two losses are, and what they call for."""
+    losses = (
+        f"loss {judged['loss']:.4g} on {judged['episodes']:.0f} demos that were not trained on, "
+        f"{judged['trained_on']:.4g} on those that were"
+    )
+    if judged["loss"] <= BY_HEART * judged["trained_on"]:
+        return losses
+    return f"{losses}: learnt by heart; more demos would help (mstool demos generate), more steps would not"
+
+
+def _batches(dataset: Any) -> Iterator[Batch]:
+    """Yield frames from first to last, evenly spaced."""
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, FRAMES).round().astype(int)).tolist()
+    yield from DataLoader(Subset(dataset, chosen), batch_size=_AT_ONCE)
+
+
+@contextmanager
+def _untouched(policy: Any) -> Iterator[None]:
+    """Evaluate inside; training and all random numbers go on afterwards as if nothing had been."""
+    was = policy.training
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    policy.eval()
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        policy.train(was)
