@@ -164,7 +164,7 @@ def finetune(
         Steps between checkpoints, and between lines of progress.
     eval_split
         Share of each task's demos that is not trained on and that every checkpoint's loss is told of; by default 0.02
-        for "flow" and 100 demos or more.
+        for "flow" where every task has 50 demos or more.
     eval_freq, eval_episodes
         Steps between checkpoints that are evaluated on held-out seeds, episodes per task of each, by default 20; the
         best is marked.

@@ -74,7 +74,7 @@ def finetune(
         typer.Option(
             min=0,
             help="Share of each task's demos that is not trained on; every checkpoint's loss on them is told.",
-            show_default="0.02 of flow's 100 or more",
+            show_default="0.02 where each task has 50, flow",
         ),
     ] = None,
     eval_freq: Annotated[

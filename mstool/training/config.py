@@ -12,10 +12,10 @@ from lerobot.utils.feature_utils import dataset_to_policy_features
 
 from mstool.dataset.training import ACTION, Facts
 from mstool.errors import DataError, UsageError
+from mstool.training import held_out_demos
 from mstool.training import keys as key_map
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part
 from mstool.training.clock import MOST_STEPS
-from mstool.training.held_out_demos import by_default
 from mstool.training.keys import InputKeys
 from mstool.training.logs import quiet
 from mstool.training.machine import default_workers, video_backend
@@ -77,7 +77,7 @@ def build(
             repo_id=f"local/{options.dataset.resolve().name}",
             root=str(options.dataset.resolve()),
             video_backend=video_backend(),
-            eval_split=by_default(preset.policy, facts.episodes) if options.eval_split is None else options.eval_split,
+            eval_split=held_out_demos.choose(options, lambda: held_out_demos.demos_of_tasks(facts.root)),
         ),
         policy=policy,
         output_dir=options.output,

@@ -5,19 +5,25 @@ steps make that worse and more demos better; where both losses are alike and hig
 taken here of as many frames, without augmentation, with the same random numbers.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
+from mstool.dataset.view import DatasetView
+from mstool.errors import UsageError
 from mstool.training.ahead import Batch, made_ready
+from mstool.training.options import FinetuneOptions
 
-# Of each task, where nobody says how much, of a dataset of so many episodes and more.
-SHARE, EPISODES = 0.02, 100
+# Of each task, where nobody says how much, and every task has so many episodes: at least one of each is held out.
+SHARE, EPISODES = 0.02, 50
 # Judged of each kind: their loss varies little beside what is looked for.
 FRAMES = 256
 # Measured (benchmarks/results/flow_ten_tasks.md): a loss on new demos of 1.4 times that on those trained on went with
@@ -27,9 +33,37 @@ BY_HEART = 2.0
 _AT_ONCE = 32
 
 
-def by_default(policy: str, episodes: int) -> float:
-    """Return the share that is held out where nobody says it: of `flow`, where a few episodes are not missed."""
-    return SHARE if policy == "flow" and episodes >= EPISODES else 0.0
+def choose(options: FinetuneOptions, counts: Callable[[], Mapping[str, int]]) -> float:
+    """Return the share of each task's episodes that is held out; unasked of `flow`, where a few are not missed.
+
+    Parameters
+    ----------
+    options
+        What was asked.
+    counts
+        Reads how many episodes each task has, which LeRobot rounds up: `datasets/factory.py`.
+
+    Raises
+    ------
+    UsageError
+        Nothing of a task would be left to train on.
+
+    """
+    if options.eval_split is None:
+        return SHARE if options.policy == "flow" and min(counts().values(), default=0) >= EPISODES else 0.0
+    none_left = [task for task, count in counts().items() if math.ceil(count * options.eval_split) >= count]
+    if none_left:
+        raise UsageError(
+            f"--eval-split {options.eval_split:g} leaves no demo of {none_left[0]!r} to train on: of each task the "
+            "share is rounded up",
+            fix=options.command(eval_split=None),
+        )
+    return options.eval_split
+
+
+def demos_of_tasks(root: Path) -> Mapping[str, int]:
+    """Return how many episodes each task has, by its sentence; an episode's first one, as LeRobot splits."""
+    return Counter(next(iter(row.tasks), "") for row in DatasetView(root).episodes)
 
 
 @dataclass(frozen=True)

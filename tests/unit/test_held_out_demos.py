@@ -1,12 +1,15 @@
 """Loss on demos that are not trained on."""
 
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from mstool.training.held_out_demos import FRAMES, HeldOutDemos, by_default, in_words
+from mstool.errors import UsageError
+from mstool.training.held_out_demos import FRAMES, HeldOutDemos, choose, in_words
+from mstool.training.options import FinetuneOptions
 
 
 class Frames(torch.utils.data.Dataset):
@@ -74,10 +77,23 @@ def test_what_a_batch_lacks_is_added_for_the_frames_trained_on_alone():
     assert (found["loss"], found["trained_on"]) == (1.5, 51.5)
 
 
+def asked(policy="flow", **changes):
+    return FinetuneOptions(dataset=Path("data"), policy=policy, output=Path("runs/a"), **changes)
+
+
 def test_few_demos_are_all_trained_on():
-    assert by_default("flow", 99) == 0
-    assert by_default("flow", 100) == 0.02
-    assert by_default("pi05", 5000) == 0
+    assert choose(asked(), lambda: {"push": 500, "pull": 49}) == 0
+    assert choose(asked(), lambda: {"push": 500, "pull": 50}) == 0.02
+    assert choose(asked(), dict) == 0
+    assert choose(asked("pi05"), lambda: {"push": 5000}) == 0
+    assert choose(asked("pi05", eval_split=0.1), lambda: {"push": 10}) == 0.1
+    assert choose(asked(eval_split=0.0), lambda: {"push": 500}) == 0
+
+
+def test_every_task_must_keep_a_demo():
+    with pytest.raises(UsageError, match="no demo of 'pull' to train on") as caught:
+        choose(asked(eval_split=0.5), lambda: {"push": 10, "pull": 1})
+    assert caught.value.fix == "mstool finetune data --policy flow --output runs/a"
 
 
 def test_words():
