@@ -118,9 +118,17 @@ class Hooks:
         return {"steps": self.step, "epochs": round(self.metrics.epochs, 3), "loss": self.last().get("loss"), **judged}
 
     def judge(self, policy: Any) -> None:
-        """Take a checkpoint's loss on demos that are not trained on, if there are any."""
-        if self.demos is not None and self.preprocessor is not None:
+        """Take a checkpoint's loss on demos that are not trained on, if there are any and memory for it."""
+        import torch
+
+        self.judged = None
+        if self.demos is None or self.preprocessor is None:
+            return
+        try:
             self.judged = self.demos.judge(policy, self.preprocessor, self.accelerator.autocast)
+        except torch.OutOfMemoryError:
+            logging.warning("step %d: no memory is left to judge held-out demos", self.step)
+        else:
             logging.info("step %d: %s", self.step, in_words(self.judged))
 
     def last(self) -> dict[str, Any]:

@@ -168,6 +168,19 @@ def test_demos_that_are_held_out_are_not_trained_on_and_judged(dataset, tmp_path
     assert again.held_out == judged
 
 
+def test_a_training_that_leaves_no_memory_to_judge_goes_on(dataset, tmp_path, monkeypatch):
+    def judge(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("mstool.training.held_out_demos.HeldOutDemos.judge", judge)
+    heard = []
+    with progress_to(heard.append):
+        report = train(options(dataset, tmp_path / "flow", eval_split=0.2, steps=2, save_every=1))
+    assert report.held_out is None
+    assert sum(isinstance(line, str) and "no memory is left" in line for line in heard) == 2
+    assert "held_out" not in json.loads((report.checkpoint / "mstool_run.json").read_text())["trained"]
+
+
 @pytest.mark.parametrize("policy", ["act", "diffusion"])
 def test_other_policies_are_judged_too(dataset, tmp_path, policy):
     report = train(options(dataset, tmp_path / policy, policy, steps=2, save_every=2, eval_split=0.2))
