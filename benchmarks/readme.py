@@ -144,7 +144,7 @@ COMMANDS: dict[str, Run] = {
     "mstool improve runs/pick --dry-run": Run(TINY_IMPROVE),
     "mstool improve runs/pick": Run(TINY_IMPROVE),
     "mstool improve runs/pick --method best-of-n --output runs/n": Run(TINY_IMPROVE),
-    "mstool improve runs/pick --resume": Run(TINY_IMPROVE),
+    "mstool improve runs/pick --resume": Run(f"{TINY_IMPROVE} --episodes 2"),
     "mstool eval --policy runs/improve-fql-pick --episodes 100": Run(TINY_EVAL),
     f"{PI05} --dry-run": Run(codes=(0, 1), note="without the hub: what is missing, after the plan"),
     f"HF_ENDPOINT=https://your-mirror {PI05} --output runs/pi05": Run(
