@@ -235,7 +235,7 @@ COMMANDS: dict[str, Run] = {
         note="the server is `mstool serve`, of a policy that knows PickCube",
     ),
     "mstool eval --policy runs/libero --env libero_spatial/3,libero_object --protocol lerobot": Run(
-        f"{TINY_EVAL} --output eval/libero", ("runs/libero", "runs/pick"), note="a policy that knows PickCube"
+        f"{TINY_EVAL} --output eval/libero", ("runs/libero", "runs/pick300"), note="a policy that knows PickCube"
     ),
     "mstool envs PickCubeSO100-v1": Run(),
     "mstool convert --env PickCubeSO100-v1 --layout native --demos generate --episodes 4": Run(TINY_CONVERT),
