@@ -65,7 +65,7 @@ def check_layouts(env_ids: Sequence[str], absent: Sequence[str], layout: str) ->
                 f"layout {layout!r} is made for {made_for.described if made_for else 'another robot'}; {env_id} has "
                 f"{robots}",
                 _others(env_ids, [env_id]),
-                {"--layout": "native"},
+                {"--layout": next(name for name, other in LAYOUTS.items() if other.robot is None)},
             )
 
 

@@ -130,7 +130,7 @@ def test_pooled_statistics_leave_the_datasets_alone(pickcube, tmp_path, mstool):
         (["{root}", "--config", "pi05_libro"], 2, "fix: mstool stats {root} --config pi05_libero"),
         (["{root}", "--check", "no.json"], 2, "no.json: no such file"),
         (["{root}", "--plot", "x.doc"], 2, "--plot"),
-        (["{root}", "{root}"], 2, "--output"),
+        (["{root}", "{root}"], 2, "given twice: {root}\nfix: mstool stats {root}\n"),
         (["{root}/meta/info.json"], 2, "info.json is a part of the dataset"),
         (["/dev/null"], 2, "/dev/null is a file; a dataset is a folder"),
         (["{root}/meta"], 2, "fix: mstool stats {root}\n"),

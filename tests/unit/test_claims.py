@@ -136,7 +136,7 @@ def test_words_that_cannot_be(tmp_path, mstool, capsys):
         (("--layout", "libero", "--env", "PickCube-v1", "--env", "PushCube-v1"), "which episodes are of which?"),
         (("--layout", "libero", "--env", "no such words=PickCube-v1"), "no episode has the sentence 'no such words'"),
         (("--claims", root / "meta/info.json", "--layout", "libero"), "what is it?"),
-        (("--claims", root / "claims.yaml", "--env", "PickCube-v1"), "--from and --claims know"),
+        (("--claims", root / "claims.yaml", "--env", "PickCube-v1"), "--view go with --layout"),
         (("--layout", "libero", "--view", "observation.images.imag=base"), "no camera 'observation.images.imag'"),
         (("--layout", "libero", "--view", "observation.images.image"), "--view is COLUMN=VIEW"),
         (("--layout", "libero", "--goal", "x"), "unknown goal 'x'; there are: "),

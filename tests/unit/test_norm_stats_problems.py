@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.synthetic import write_dataset
 
+from mstool.api.stats import compute_stats
 from mstool.errors import UsageError
 from mstool.norm_stats.compute import StatsResult, compute
 from mstool.norm_stats.report import document, problem_lines, rows
@@ -51,7 +52,7 @@ def test_a_dataset_counts_once(tmp_path):
     root = tmp_path / "d"
     run(root, *good())
     with pytest.raises(UsageError, match="given twice") as caught:
-        compute([root / "meta" / "..", root], features=False)
+        compute_stats([root, root / "meta" / ".."])
     assert caught.value.fix == f"mstool stats {root}"
 
 

@@ -188,5 +188,7 @@ def test_the_words(capsys, mstool, tmp_path):
     with pytest.raises(UsageError, match="of no use where images are stored"):
         make_recipe("PickCube-v1", video_profile="portable", storages=("image",))
     assert make_recipe("PickCube-v1").video_profile == "exact"
-    assert mstool("export", tmp_path, "--video-profile", "h265", "--output", tmp_path / "x") == 2
+    (tmp_path / "d" / "meta").mkdir(parents=True)
+    (tmp_path / "d" / "meta" / "info.json").write_text("{}")
+    assert mstool("export", tmp_path / "d", "--video-profile", "h265", "--output", tmp_path / "x") == 2
     assert "unknown video profile 'h265'; there are: exact, portable" in capsys.readouterr().err
