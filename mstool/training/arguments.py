@@ -70,8 +70,6 @@ def _wrong(options: "FinetuneOptions") -> Iterator[Wrong]:
         yield f"--seed {options.seed}: seeds are 0 to {MOST_SEED}", {"seed": None}
     if options.eval_split is not None and not 0 <= options.eval_split < 1:
         yield f"--eval-split {options.eval_split:g}: a share is 0 to less than 1", {"eval_split": None}
-    if options.eval_split is not None and options.resume:
-        yield "--eval-split: a run goes on with the demos that it began with", {"eval_split": None}
     if options.eval_freq is not None and options.save_every is not None:
         yield "--eval-freq and --save-every both say when a checkpoint is kept", {"save_every": None}
     if options.resume and options.overwrite:

@@ -174,10 +174,12 @@ def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: An
         "network": network_of(train.to_dict()["policy"]),
         "image_size": next(iter(getattr(policy, "image_size", ())), None),
         "minutes": checkpoint.run.get("minutes"),
+        "eval_split": train.dataset.eval_split,
         "lora": train.peft is not None,
         "wandb": train.wandb.enable,
     }
-    changed = [name for name, value in fixed.items() if getattr(options, name) and getattr(options, name) != value]
+    given = {name: getattr(options, name) for name in fixed}
+    changed = [name for name, value in given.items() if value not in (None, fixed[name]) and value is not False]
     if changed:
         words = ", ".join("--" + name.replace("_", "-") for name in changed)
         raise UsageError(

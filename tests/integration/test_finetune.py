@@ -166,6 +166,11 @@ def test_demos_that_are_held_out_are_not_trained_on_and_judged(dataset, tmp_path
     )
     assert once == losses
     assert again.held_out == judged
+    on = {**more, "steps": 8, "resume": True, "batch_size": None, "save_every": None, "log_every": None}
+    assert prepare(options(dataset, tmp_path / "again", **on), notify=lambda _: None).train.dataset.eval_split == 0.2
+    for other in (0.5, 0.0):
+        with pytest.raises(UsageError, match="--eval-split cannot change"):
+            prepare(options(dataset, tmp_path / "again", **{**on, "eval_split": other}), notify=lambda _: None)
 
 
 def test_a_training_that_leaves_no_memory_to_judge_goes_on(dataset, tmp_path, monkeypatch):
