@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 
 from mstool.errors import UsageError, WrongWordError
 
@@ -18,6 +19,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     plain = {_plain(each): each for each in known}
     near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=ALIKE)
     return plain[near[0]] if near else None
+
+
+def folder_beside(path: Path, wanted: Callable[[Path], object]) -> Path | None:
+    """Return the folder beside `path` that is `wanted`, and of nearly its name; None where there is none."""
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    near = nearest(path.name, [folder.name for folder in beside if folder.name != path.name and wanted(folder)])
+    return path.with_name(near) if near else None
 
 
 def unknown(what: str, name: str, known: Collection[str], option: str) -> UsageError:

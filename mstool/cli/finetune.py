@@ -73,7 +73,7 @@ def finetune(
         float | None,
         typer.Option(
             min=0,
-            help="Share of each task's demos that is not trained on; every checkpoint's loss on them is told.",
+            help="Share of each task's demos, less than 1, that is not trained on; checkpoints' loss on them is told.",
             show_default="0.02 where each task has 50, flow",
         ),
     ] = None,

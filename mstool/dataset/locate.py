@@ -6,14 +6,11 @@ from pathlib import Path
 
 from mstool.dataset.files import INFO_FILE
 from mstool.errors import UsageError, WrongWordError
-from mstool.nearest import nearest
+from mstool.nearest import folder_beside
 from mstool.paths import quoted
 
 # What `--format both` writes below one folder, and who reads it.
 READERS = {"v3.0": "for LeRobot", "v2.1": "for openpi"}
-
-# Lists the datasets that there are.
-_FIND = f"find . -path '*/{INFO_FILE}'"
 
 
 def is_dataset(root: Path) -> bool:
@@ -46,10 +43,12 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
         return root
     if not root.exists():
         said = f"{root} does not exist"
-        beside = root.parent.iterdir() if root.parent.is_dir() else ()
-        if meant := nearest(root.name, [folder.name for folder in beside if is_dataset(folder)]):
-            instead = root.with_name(meant)
+        if instead := folder_beside(root, is_dataset):
             raise WrongWordError(f"{said}; did you mean {instead}?", given=root, instead=instead)
+        beside = sorted(filter(is_dataset, root.parent.iterdir())) if root.parent.is_dir() else []
+        if beside:
+            there = ", ".join(folder.name for folder in beside)
+            raise UsageError(f"{said}; beside it there are: {there}", fix=_find(root.parent))
         raise UsageError(
             f"{said}; a dataset is a local folder",
             fix=f"mstool convert --env PickCube-v1 --output {quoted(root)}",
@@ -59,7 +58,7 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
         instead = _as_given(root, around)
         raise WrongWordError(f"{root} is a part of the dataset {instead}", given=root, instead=instead)
     if not root.is_dir():
-        raise UsageError(f"{root} is a file; a dataset is a folder", fix=_FIND)
+        raise UsageError(f"{root} is a file; a dataset is a folder", fix=_find(Path()))
     inside = sorted(datasets_below(root), key=lambda folder: (folder.name != prefer, folder.name not in READERS))
     if inside:
         names = [f"{folder.relative_to(root)} ({READERS[folder.name]})" if folder.name in READERS
@@ -67,7 +66,7 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
         raise WrongWordError(
             f"{root} is not a dataset, it holds {len(inside)}: {', '.join(names)}", given=root, instead=inside[0]
         )
-    raise UsageError(f"{root} is not a LeRobot dataset (no {INFO_FILE})", fix=_FIND)
+    raise UsageError(f"{root} is not a LeRobot dataset (no {INFO_FILE})", fix=_find(Path()))
 
 
 def check_distinct(roots: Sequence[Path], *command: str, least: int = 1) -> None:
@@ -111,6 +110,11 @@ def _below(root: Path, *, depth: int) -> Iterator[Path]:
             yield folder
         elif depth > 1:
             yield from _below(folder, depth=depth - 1)
+
+
+def _find(folder: Path) -> str:
+    """Return the command that lists the datasets in a folder."""
+    return f"find {quoted(folder)} -path '*/{INFO_FILE}'"
 
 
 def _as_given(root: Path, folder: Path) -> Path:

@@ -1,6 +1,5 @@
 """What training must know of a dataset, read from its meta files alone."""
 
-import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,10 +36,6 @@ class Facts:
             for key, feature in self.features.items()
             if feature.get("dtype") in {"video", "image"}
         }
-
-    def steps_per_epoch(self, samples_per_step: int) -> int:
-        """Return the number of steps that see every frame once."""
-        return math.ceil(self.frames / samples_per_step)
 
     def length(self, key: str) -> int:
         """Return the number of dimensions of a column of numbers."""

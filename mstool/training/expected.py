@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mstool.dataset.conventions import Conventions
-from mstool.dataset.training import Facts
 from mstool.training.presets import network_of
 
 # Measured (benchmarks/results/flow_six_tasks.md): six tasks trained to 0.026 solved 42 to 96 % of their episodes, the
@@ -101,27 +100,29 @@ class Expected:
         }
 
 
-def expected(facts: Facts, conventions: Conventions | None, samples: int, network: str | None) -> tuple[Expected, ...]:
+def expected(frames: int, conventions: Conventions | None, samples: int, network: str | None) -> tuple[Expected, ...]:
     """Return what was measured of each task of a dataset, for those of which something was.
 
     Parameters
     ----------
-    facts, conventions
-        The dataset.
+    frames
+        Trained on in an epoch.
+    conventions
+        The dataset's.
     samples
         Per step, over all processes.
     network
         The policy's, None where it is no `flow`.
 
     """
-    return () if conventions is None else tuple(_of_tasks(facts, conventions, samples, network))
+    return () if conventions is None else tuple(_of_tasks(frames, conventions, samples, network))
 
 
-def _of_tasks(facts: Facts, conventions: Conventions, samples: int, network: str | None) -> Iterator[Expected]:
+def _of_tasks(frames: int, conventions: Conventions, samples: int, network: str | None) -> Iterator[Expected]:
     for env_id in conventions.env_ids:
         alike = env_id, conventions.record.goal, network
         known = [m for m in MEASURED if (m.env_id, m.goal, m.network) == alike]
         held = env_id in conventions.record.hold_steps
         for measured in sorted(known, key=lambda m: bool(m.hold_steps) != held)[:1]:
             demos = sum(line.get("env_id") == env_id for line in conventions.episodes)
-            yield Expected(measured, demos, math.ceil(measured.epochs * facts.frames / samples))
+            yield Expected(measured, demos, math.ceil(measured.epochs * frames / samples))

@@ -6,7 +6,6 @@ taken here of as many frames, without augmentation, with the same random numbers
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -62,8 +61,22 @@ def choose(options: FinetuneOptions, counts: Callable[[], Mapping[str, int]]) ->
 
 
 def demos_of_tasks(root: Path) -> Mapping[str, int]:
-    """Return how many episodes each task has, by its sentence; an episode's first one, as LeRobot splits."""
-    return Counter(next(iter(row.tasks), "") for row in DatasetView(root).episodes)
+    """Return how many episodes each task has, by its sentence."""
+    return {task: len(lengths) for task, lengths in _lengths(root).items()}
+
+
+def held_out(root: Path, share: float) -> tuple[int, int]:
+    """Return how many episodes are held out, and how many frames these have: the last of each task."""
+    last = [lengths[-math.ceil(len(lengths) * share) :] for lengths in _lengths(root).values()] if share else []
+    return sum(map(len, last)), sum(map(sum, last))
+
+
+def _lengths(root: Path) -> Mapping[str, list[int]]:
+    """Return each task's episodes, as frames; an episode's task is its first sentence, as LeRobot splits."""
+    found: dict[str, list[int]] = {}
+    for row in DatasetView(root).episodes:
+        found.setdefault(next(iter(row.tasks), ""), []).append(row.length)
+    return found
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,13 @@ class Plan:
     minutes: float | None = None
     # What was measured of the dataset's tasks, where the policy is the bundled one.
     expected: tuple[Expected, ...] = ()
+    # Episodes that are not trained on, and their frames.
+    held_out: tuple[int, int] = (0, 0)
+
+    @property
+    def epoch(self) -> int:
+        """How many frames are trained on."""
+        return self.facts.frames - self.held_out[1]
 
     @property
     def steps(self) -> int:
@@ -139,8 +146,9 @@ class Plan:
             "steps": None if self.minutes else self.steps,
             "minutes": self.minutes,
             "batch_size": samples,
-            "steps_per_epoch": self.facts.steps_per_epoch(samples),
-            "epochs": None if self.minutes else round(self.steps * samples / max(1, self.facts.frames), 2),
+            "held_out": dict(zip(("episodes", "frames"), self.held_out, strict=True)),
+            "steps_per_epoch": math.ceil(self.epoch / samples),
+            "epochs": None if self.minutes else round(self.steps * samples / max(1, self.epoch), 2),
             "keys": dict(self.keys.mapped),
             "renamed": dict(self.keys.renamed),
             "empty_cameras": list(self.keys.empty),

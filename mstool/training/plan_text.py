@@ -1,5 +1,6 @@
 """A plan as text for a person."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,12 +20,13 @@ def text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     facts, options = plan.facts, plan.options
     samples = int(plan.config["batch_size"])
-    per_epoch = facts.steps_per_epoch(samples)
+    per_epoch = math.ceil(plan.epoch / samples)
     yield f"policy      {options.policy}, {plan.start}"
     yield from (f"download    {_download(files)}" for files in plan.downloads if not files.cached)
     yield f"dataset     {options.dataset}: {facts.episodes} episodes, {facts.frames} frames at {facts.fps} Hz"
-    if share := plan.config["dataset"]["eval_split"]:
-        yield f"held out    {100 * share:g} % of each task's episodes, which judge checkpoints (--eval-split 0: none)"
+    if any(plan.held_out):
+        episodes, frames = plan.held_out
+        yield f"held out    {episodes} episodes, {frames} frames of it judge checkpoints (--eval-split 0: none)"
     if plan.conventions is None:
         yield "meaning     not recorded: mstool eval of the policy will ask for a dataset that says it (--dataset)"
     first = f"from step {plan.first_step} " if plan.first_step else ""

@@ -74,11 +74,13 @@ def _training(run: Mapping[str, Any], conventions: Conventions | None, config: M
     length += [f"{run['minutes']:g} minutes"] if "minutes" in run else []
     loss = trained.get("loss")
     rows = [("dataset", f"{markdown_code(str(run.get('dataset')))}, content {str(run.get('dataset_hash'))[:12]}")]
-    rows += [("demos", _demos(conventions, improved.get("episodes", 0)))] if conventions else []
+    judged = trained.get("held_out", {})
+    if conventions:
+        rows += [("demos", _demos(conventions, improved.get("episodes", 0), judged.get("episodes", 0)))]
     rows += [("start", markdown_text(str(run.get("start"))))]
     rows += [("length before it was improved" if improved else "length", ", ".join(length))] if length else []
     rows += [("last loss" + (" before that" if improved else ""), f"{loss:.4g}")] if loss is not None else []
-    if judged := trained.get("held_out"):
+    if judged:
         rows += [("not trained on", in_words(judged))]
     rows += [("improved", f"on {improved['episodes']} episodes of its own")] if improved else []
     rows += [("tool", f"mstool {markdown_text(str(run.get('mstool')))}")]
@@ -88,14 +90,15 @@ def _training(run: Mapping[str, Any], conventions: Conventions | None, config: M
     return f"{table}\n\n{UNDERTRAINED.capitalize()}." if short else table
 
 
-def _demos(conventions: Conventions, own: int) -> str:
+def _demos(conventions: Conventions, own: int, held_out: float) -> str:
     """Say how many demos of each task there were, and what was done to them; the last `own` episodes are no demos."""
     demos = conventions.episodes[: len(conventions.episodes) - own]
     named = [str(line.get("env_id")) for line in demos]
     counts = ", ".join(f"{named.count(name)} of {markdown_code(name)}" for name in dict.fromkeys(named))
     held = max(conventions.record.hold_steps.values(), default=0)
     disturbed = sum(bool(line.get("disturbed")) for line in demos)
-    more = [f"holding still for {held} steps"] if held else []
+    more = [f"{held_out:.0f} of them not trained on"] if held_out else []
+    more += [f"holding still for {held} steps"] if held else []
     more += [f"{disturbed} begun off their way"] if disturbed else []
     return "; ".join([counts, *more])
 

@@ -75,6 +75,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
         downloads = tuple(part for part in parts if part)
 
     from mstool.training import config as configs
+    from mstool.training import held_out_demos
     from mstool.training.memory import estimate
 
     with at_hub(downloads):
@@ -99,6 +100,7 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
             "elsewhere: --layout LAYOUT --env ENV)",
         )
     config = train.to_dict()
+    held_out = held_out_demos.held_out(facts.root, train.dataset.eval_split)
     plan = Plan(
         options=options,
         facts=facts,
@@ -118,7 +120,8 @@ def prepare(options: FinetuneOptions, notify: Notify = lambda _line: None) -> Pr
         gpus=gpus(),
         first_step=checkpoint.step if checkpoint else 0,
         minutes=checkpoint.run.get("minutes") if checkpoint else options.minutes,
-        expected=expected(facts, conventions, train.batch_size, network_of(config["policy"])),
+        expected=expected(facts.frames - held_out[1], conventions, train.batch_size, network_of(config["policy"])),
+        held_out=held_out,
     )
     tokenizer = str(options.tokenizer.resolve()) if options.tokenizer else ""
     return Prepared(plan, train, setup.weights, checkpoint, tokenizer)

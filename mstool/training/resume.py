@@ -121,8 +121,15 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     train.dataset.root = str(options.dataset.resolve())
     train.policy.device = device
     train.policy.pretrained_path = checkpoint.model
-    _check_end(options, checkpoint, train.steps)
-    _check_unchanged(options, checkpoint, train)
+    changed = _changed(options, checkpoint, train)
+    _check_end(options, checkpoint, train.steps, changed)
+    if changed:
+        words = ["--" + name.replace("_", "-") for name in changed]
+        raise UsageError(
+            f"--resume goes on as {checkpoint.folder} was trained: {', '.join(words)} cannot change",
+            fix=options.command(**dict.fromkeys(changed)),
+            change=dict.fromkeys(words),
+        )
     asked = {
         "steps": options.steps,
         "batch_size": options.batch_size,
@@ -137,10 +144,11 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     return train
 
 
-def _check_end(options: FinetuneOptions, checkpoint: Checkpoint, steps: int) -> None:
+def _check_end(options: FinetuneOptions, checkpoint: Checkpoint, steps: int, changed: list[str]) -> None:
     """Refuse a run that has ended, and the other kind of end: a run's learning rate falls towards its own.
 
     A run of `--minutes` ends with them, and one of `--steps` at its last step, which `--steps` may put elsewhere.
+    What `changed` and cannot is in no fix that resumes.
     """
     minutes = checkpoint.run.get("minutes")
     other = options.steps if minutes else options.minutes
@@ -153,19 +161,19 @@ def _check_end(options: FinetuneOptions, checkpoint: Checkpoint, steps: int) -> 
     if last <= checkpoint.step:
         raise UsageError(
             f"{checkpoint.folder} is at step {checkpoint.step} and the run ends at step {last}: nothing is left",
-            fix=anew if other else options.command(steps=2 * checkpoint.step),
+            fix=anew if other else options.command(**dict.fromkeys(changed), steps=2 * checkpoint.step),
         )
     if other:
         name, end = ("steps", f"{minutes:g} minutes") if minutes else ("minutes", f"{steps} steps")
         raise UsageError(
             f"{checkpoint.folder} is of a run of {end}, and --resume goes on until these are over: without --{name}",
-            fix=options.command(**{name: None}),
-            change={f"--{name}": None},
+            fix=options.command(**dict.fromkeys([name, *changed])),
+            change={"--" + each.replace("_", "-"): None for each in [name, *changed]},
         )
 
 
-def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: Any) -> None:
-    """Refuse what a run that goes on cannot change; the same value again is not a change."""
+def _changed(options: FinetuneOptions, checkpoint: Checkpoint, train: Any) -> list[str]:
+    """Return the options that a run that goes on cannot change, and that do; the same value again does not."""
     policy = train.policy
     fixed = {
         "lr": getattr(policy, "optimizer_lr", None),
@@ -179,11 +187,4 @@ def _check_unchanged(options: FinetuneOptions, checkpoint: Checkpoint, train: An
         "wandb": train.wandb.enable,
     }
     given = {name: getattr(options, name) for name in fixed}
-    changed = [name for name, value in given.items() if value not in (None, fixed[name]) and value is not False]
-    if changed:
-        words = ", ".join("--" + name.replace("_", "-") for name in changed)
-        raise UsageError(
-            f"--resume goes on as {checkpoint.folder} was trained: {words} cannot change",
-            fix=options.command(**dict.fromkeys(changed)),
-            change={"--" + name.replace("_", "-"): None for name in changed},
-        )
+    return [name for name, value in given.items() if value not in (None, fixed[name]) and value is not False]

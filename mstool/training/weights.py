@@ -9,7 +9,7 @@ from typing import Any
 from mstool.dataset.names import check_repo_id
 from mstool.errors import DataError, UsageError, WrongWordError
 from mstool.hub_files import HubFiles, find_files, offline
-from mstool.nearest import nearest
+from mstool.nearest import folder_beside
 from mstool.training.options import RANDOM, FinetuneOptions
 from mstool.training.presets import Preset
 from mstool.training.resume import newest
@@ -67,23 +67,15 @@ def find_weights(options: FinetuneOptions, preset: Preset) -> Weights | None:
         check_repo_id(init)
     except UsageError as error:
         raise _unusable(f"--init {init}: no such folder, and no OWNER/NAME on a hub", options) from error
-    if _meant(folder) is not None:
+    if folder_beside(folder, newest) is not None:
         raise _unusable(f"--init {init}: no such folder", options)
     return Weights(init, find_files(init, _NEEDED, gigabytes=preset.init_gb if init == preset.init else 0.0))
-
-
-def _meant(folder: Path) -> Path | None:
-    """Return the run beside a folder that is no run, and of nearly its name."""
-    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
-    runs = {run.name: run for run in beside if run.name != folder.name and newest(run)}
-    near = nearest(folder.name, runs)
-    return runs[near] if near else None
 
 
 def _unusable(said: str, options: FinetuneOptions) -> UsageError:
     """Name the run that was meant; where there is none, the command begins without weights."""
     init = str(options.init)
-    meant = _meant(Path(init).expanduser())
+    meant = folder_beside(Path(init).expanduser(), newest)
     if meant is None:
         said += f"; without --init it starts as {options.policy} does by default"
         return UsageError(said, fix=options.command(init=None), change={"--init": None})

@@ -24,6 +24,7 @@ from mstool.training import clock
 from mstool.training.ahead import ahead
 from mstool.training.device_pictures import DevicePictures
 from mstool.training.options import FinetuneOptions
+from mstool.training.plan_text import text
 from mstool.training.prepare import prepare
 from mstool.training.run import finetune
 
@@ -158,6 +159,12 @@ def test_demos_that_are_held_out_are_not_trained_on_and_judged(dataset, tmp_path
     assert run_file["trained"]["held_out"] == judged
     config = json.loads((report.checkpoint / "train_config.json").read_text())
     assert config["dataset"]["eval_split"] == 0.2
+    # LeRobot's log counts epochs as the plan does: over what is trained on.
+    plan = prepare(options(dataset, tmp_path / "plan", **more), notify=lambda _: None).plan
+    assert plan.held_out[0] == judged["episodes"]
+    assert 0 < plan.epoch == plan.facts.frames - plan.held_out[1] < plan.facts.frames
+    assert plan.to_json()["epochs"] == pytest.approx(run_file["trained"]["epochs"], abs=0.01)
+    assert "held out    1 episodes" in text(plan)
     # Goes on as if nothing had been judged: the second checkpoint is that of a run that keeps and judges one alone.
     once = []
     again = train(
@@ -171,6 +178,10 @@ def test_demos_that_are_held_out_are_not_trained_on_and_judged(dataset, tmp_path
     for other in (0.5, 0.0):
         with pytest.raises(UsageError, match="--eval-split cannot change"):
             prepare(options(dataset, tmp_path / "again", **{**on, "eval_split": other}), notify=lambda _: None)
+    with pytest.raises(UsageError, match="nothing is left") as caught:
+        prepare(options(dataset, tmp_path / "again", **{**on, "steps": None, "eval_split": 0.5}), notify=lambda _: None)
+    assert "--steps 8 " in caught.value.fix
+    assert "--eval-split" not in caught.value.fix
 
 
 def test_a_training_that_leaves_no_memory_to_judge_goes_on(dataset, tmp_path, monkeypatch):

@@ -64,3 +64,16 @@ def test_nothing_a_file_and_another_folder(tmp_path):
         with pytest.raises(UsageError, match=said) as caught:
             locate(tmp_path / name)
         assert caught.value.fix
+
+
+def test_what_is_nowhere_is_to_be_made_and_beside_others_to_be_looked_for(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        locate(tmp_path / "data" / "pick")
+    assert caught.value.fix == f"mstool convert --env PickCube-v1 --output {tmp_path}/data/pick"
+    for name in ("stack", "lift peg"):
+        make(tmp_path / "data" / name)
+    with pytest.raises(UsageError, match=r"does not exist; beside it there are: lift peg, stack$") as caught:
+        locate(tmp_path / "data" / "push")
+    assert caught.value.fix == f"find {tmp_path}/data -path '*/meta/info.json'"
+    with pytest.raises(WrongWordError, match=r"did you mean .*stack"):
+        locate(tmp_path / "data" / "stakc")

@@ -129,10 +129,10 @@ def test_a_run_that_goes_on_ends_as_it_was_to_end(run, asked, said, fix):
     checkpoint = SimpleNamespace(folder=Path("runs/x/checkpoints/000300"), step=300, run=run)
     steps = run.get("steps", 900)
     if not said:
-        resume._check_end(options, checkpoint, steps)
+        resume._check_end(options, checkpoint, steps, [])
         return
     with pytest.raises(UsageError, match=said) as caught:
-        resume._check_end(options, checkpoint, steps)
+        resume._check_end(options, checkpoint, steps, [])
     words = shlex.split(caught.value.fix)
     for pair in zip(fix.split()[::2], fix.split()[1::2], strict=False):
         assert pair[0] in words

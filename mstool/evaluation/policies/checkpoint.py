@@ -11,7 +11,7 @@ from mstool.dataset.locate import datasets_below, is_dataset, locate
 from mstool.errors import DataError, SetupError, UsageError, WrongWordError
 from mstool.hub_files import find_files, hub_refusal, offline
 from mstool.json_files import load_json
-from mstool.nearest import nearest
+from mstool.nearest import folder_beside, nearest
 from mstool.paths import quoted
 
 MODEL_FOLDER = "pretrained_model"
@@ -165,10 +165,8 @@ def model_or_dataset(path: Path) -> Path | None:
     except WrongWordError:
         raise
     except UsageError as error:
-        beside = path.parent.iterdir() if path.parent.is_dir() else ()
         said = f"{path} {'is' if path.exists() else 'does not exist:'} neither a dataset nor a trained policy"
-        if meant := nearest(path.name, [folder.name for folder in beside if checkpoint_in(folder)]):
-            instead = path.with_name(meant)
+        if instead := folder_beside(path, checkpoint_in):
             raise WrongWordError(f"{said}; did you mean {instead}?", given=path, instead=instead) from error
         trained = path.parent.name == "runs"
         raise UsageError(
