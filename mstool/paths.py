@@ -146,13 +146,25 @@ def explain(error: Exception, words: Sequence[str]) -> MstoolError | None:
 
 
 def _refusal(option: str, path: Path, what: str, fix: str) -> UsageError:
-    # A file in a folder's place has room beside it; where nothing may be written, none is known.
-    taken = option.startswith("--") and not fix and os.path.isfile(path)  # noqa: PTH113 - no name is too long for it
+    instead = _elsewhere(path) if option.startswith("--") and not fix else None
     return UsageError(
         f"{option} {path} {what}".lstrip(),
-        fix=fix or f"choose another {option}",
-        change={option: free_beside(path)} if taken else None,
+        fix=fix or (f"choose another {option}" if instead is None else f"{option} {quoted(instead)}"),
+        change={option: instead} if instead else None,
     )
+
+
+def _elsewhere(path: Path) -> Path | None:
+    """Return a path of this name where one can be written: beside a file in its place, else at home; None for none."""
+    taken = os.path.isfile(path)  # noqa: PTH113 - no name is too long for it
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - no home is no error
+    instead = path if taken else home / path.name
+    if taken or (path.name and not _obstacle(home)):
+        try:
+            return free_beside(instead) if _is_there(instead) else instead
+        except OSError:  # a name that is too long
+            return None
+    return None
 
 
 def _obstacle(folder: Path) -> str:

@@ -105,7 +105,8 @@ def _keep(report: ValidationReport, root: Path) -> None:
     try:
         record(report, root)
     except OSError as error:
-        notify()(f"the verdict is not kept in the dataset: {error.strerror or error}")
+        why = error.strerror or error
+        notify()(f"the verdict is not kept in the dataset: {why}; mstool push asks for --force")
 
 
 def _replay(*, wanted: bool) -> tuple[ReplayDataset | None, str]:

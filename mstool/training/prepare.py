@@ -137,7 +137,7 @@ def check_output(options: FinetuneOptions) -> None:
 
     """
     output = options.output
-    writable_folder(output, "--output", beside=True, fix=options.command(output="runs/ANOTHER"))
+    writable_folder(output, "--output", beside=True)
     refuse_in_dataset(output, "--output", "run")
     if rank() > 0:
         return

@@ -3,6 +3,9 @@
 import errno
 import os
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,12 +87,40 @@ def test_nothing_is_written_into_a_dataset(mstool, pickcube, tmp_path, capsys, m
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a b", "info.json", "meta"]
 
 
+# Root writes wherever it likes, unless it gives that up.
+AS_A_USER = [] if os.getuid() else ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
+ASKS = """
+from pathlib import Path
+from mstool.errors import UsageError
+from mstool.paths import writable_folder
+
+try:
+    writable_folder(Path("data"), "--output")
+except UsageError as error:
+    print(error.message, error.fix, error.change and error.change["--output"], sep="|")
+"""
+
+
 def test_a_folder_that_may_not_be_written(tmp_path):
-    if os.getuid() == 0:
+    if AS_A_USER and not shutil.which(AS_A_USER[0]):
         pytest.skip("root may write anywhere")
     (tmp_path / "locked").mkdir(mode=0o555)
-    with pytest.raises(UsageError, match="permission denied"):
-        writable_folder(tmp_path / "locked" / "data", "--output")
+    (tmp_path / "home").mkdir()
+
+    def said():
+        words = [*AS_A_USER, sys.executable, "-c", ASKS]
+        home = {**os.environ, "HOME": str(tmp_path / "home")}
+        done = subprocess.run(words, cwd=tmp_path / "locked", env=home, capture_output=True, text=True, check=True)
+        return done.stdout.strip().split("|")
+
+    elsewhere = tmp_path / "home" / "data"
+    message = "--output data cannot be written to: permission denied"
+    assert said() == [message, f"--output {elsewhere}", str(elsewhere)]
+    elsewhere.mkdir()
+    assert said()[1] == f"--output {elsewhere}-2"
+    elsewhere.rmdir()
+    (tmp_path / "home").chmod(0o555)
+    assert said()[1:] == ["choose another --output", "None"]
 
 
 def test_nothing_is_created(tmp_path):
