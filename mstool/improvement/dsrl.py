@@ -23,8 +23,8 @@ from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, f
 from mstool.improvement.replay import Replay
 from mstool.training.flow.improved import WAVES, ChunkCritic, Draw, Steered, slow, steered
 
-# Where the temperature starts: returns lie in [0, 1].
-TEMPERATURE = 0.01
+# Where the temperature starts, times the numbers that are chosen, whose entropies add up: returns lie in [0, 1].
+TEMPERATURE = 0.07
 # The standard deviation of u where that of w, 2.5 tanh(u), is 1.
 FIRST_SPREAD = 0.5
 
@@ -58,7 +58,7 @@ class Dsrl(Method):
         self.adam("critic", self.values.critic, hyper.lr)
         self.modules["values"] = self.values
         self.adam("actor", self.actor, hyper.lr)
-        self.temperature = Temperature().to(device)
+        self.temperature = Temperature(TEMPERATURE / self.numbers).to(device)
         self.adam("temperature", self.temperature, hyper.lr)
 
     @property
@@ -117,6 +117,6 @@ class Dsrl(Method):
 class Temperature(nn.Module):
     """The weight T of entropy, by its logarithm."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: float) -> None:
         super().__init__()
-        self.log = nn.Parameter(torch.tensor(math.log(TEMPERATURE)))
+        self.log = nn.Parameter(torch.tensor(math.log(start)))
