@@ -61,6 +61,7 @@ MEASURED = (
     Measured("PickCube-v1", 300, 100, 0.96, 0.96, goal="state", hold_steps=20),
     Measured("StackCube-v1", 600, 46, 0.84, 0.58),
     Measured("StackCube-v1", 597, 54, 0.68, 0.56, hold_steps=20),
+    Measured("StackCube-v1", 1492, 12, 0.84, 0.79, hold_steps=20),
     Measured("PushCube-v1", 200, 35, 0.98, 0.98),
     Measured("PullCube-v1", 200, 35, 0.98, 0.98),
     Measured("PullCube-v1", 150, 63, 0.98, 0.98, hold_steps=20, replan=32),
@@ -120,9 +121,10 @@ def expected(frames: int, conventions: Conventions | None, samples: int, network
 
 def _of_tasks(frames: int, conventions: Conventions, samples: int, network: str | None) -> Iterator[Expected]:
     for env_id in conventions.env_ids:
-        alike = env_id, conventions.record.goal, network
-        known = [m for m in MEASURED if (m.env_id, m.goal, m.network) == alike]
+        same = env_id, conventions.record.goal, network
+        known = [m for m in MEASURED if (m.env_id, m.goal, m.network) == same]
         held = env_id in conventions.record.hold_steps
-        for measured in sorted(known, key=lambda m: bool(m.hold_steps) != held)[:1]:
-            demos = sum(line.get("env_id") == env_id for line in conventions.episodes)
+        demos = sum(line.get("env_id") == env_id for line in conventions.episodes)
+        if known:
+            measured = min(known, key=lambda m: (bool(m.hold_steps) != held, abs(math.log(m.demos / max(1, demos)))))
             yield Expected(measured, demos, math.ceil(measured.epochs * frames / samples))

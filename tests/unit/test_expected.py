@@ -7,7 +7,6 @@ import pytest
 
 from mstool.dataset.conventions import Conventions
 from mstool.dataset.record import Record
-from mstool.dataset.training import Facts
 from mstool.training.expected import MEASURED, expected, is_undertrained
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -16,7 +15,7 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 def found(goal="visible", frames=10_000, samples=512, hold_steps=None, **demos):
     episodes = [{"env_id": f"{name}-v1"} for name, count in demos.items() for _ in range(count)]
     conventions = Conventions("x", 20, {}, Record(goal=goal, hold_steps=hold_steps or {}), episodes)
-    return expected(Facts(Path("data/x"), 20, len(episodes), frames, {}, {}), conventions, samples, "base")
+    return expected(frames, conventions, samples, "base")
 
 
 def test_each_task_that_was_measured_has_a_line():
@@ -35,6 +34,12 @@ def test_demos_that_hold_are_another_measurement():
     assert found(PlaceSphere=1)[0].measured.at_end < 0.7
     assert found(PlaceSphere=1, hold_steps={"PlaceSphere-v1": 20})[0].measured.at_end > 0.9
     assert found(PushCube=1, hold_steps={"PushCube-v1": 20})[0].measured.hold_steps == 0
+
+
+@pytest.mark.parametrize(("demos", "once"), [(1, 0.68), (600, 0.68), (900, 0.68), (1000, 0.84), (5000, 0.84)])
+def test_of_two_measurements_it_is_that_of_about_as_many_demos(demos, once):
+    (stack,) = found(StackCube=demos, hold_steps={"StackCube-v1": 20})
+    assert stack.measured.once == once
 
 
 def test_as_many_epochs_are_so_many_steps():
@@ -57,7 +62,7 @@ def test_a_loss_or_a_few_epochs_say_that_training_ended_early(loss, epochs, word
 
 
 def test_a_dataset_without_conventions_has_none():
-    assert expected(Facts(Path("x"), 20, 1, 1, {}, {}), None, 8, "base") == ()
+    assert expected(1, None, 8, "base") == ()
 
 
 @pytest.mark.parametrize("measured", MEASURED, ids=lambda m: f"{m.env_id} {m.goal}")
