@@ -44,7 +44,7 @@ def row_sizes(method: Method) -> Sizes:
 
 
 def make_plan(prepared: Prepared, policy: LerobotPolicy) -> ImprovePlan:
-    """Say what a run would take; two updates are tried."""
+    """Say what a run would take; some updates are tried."""
     options = prepared.options
     method = make_method(prepared, freeze(policy, options.replan, prepared.tokens), policy.device)
     frames = [int(line["frames"]) for line in demo_lines(prepared.demos, prepared.envs)] if prepared.demos else []
