@@ -96,6 +96,11 @@ class Course:
         """Environment steps so far."""
         return int(self.points[-1]["steps"]) if self.points else 0
 
+    def learnt_from(self, *, policy: bool) -> int:
+        """Return how many own episodes there are, with or without those of the policy as it began."""
+        every = [(player, own["episodes"]) for point in self.rounds for player, own in point["played"].items()]
+        return sum(episodes for player, episodes in every if policy or player != BEGUN)
+
     def reached(self, phase: Phase) -> bool:
         """Tell whether a phase has a point."""
         return any(point["phase"] == phase for point in self.points)
@@ -119,10 +124,11 @@ class Course:
             if (folder / BEST).is_dir():
                 link(folder / LAST, (folder / BEST).resolve().name)
             options = self.prepared.options
+            tamer = {"alpha": 3 * options.alpha} if options.method == "fql" else {"lr": options.tamer_lr}
             raise MstoolError(
                 f"the policy collapsed: {100 * now:.0f} % of the last episodes were solved, {100 * began:.0f} % of the "
                 f"policy's as it began{self.kept()}",
-                fix=options.command(alpha=3 * options.alpha, resume=False, output="runs/ANOTHER"),
+                fix=options.command(**tamer, resume=False, output="runs/ANOTHER"),
             )
 
     def kept(self) -> str:

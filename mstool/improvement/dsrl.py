@@ -1,14 +1,11 @@
 """Steering a frozen policy by its noise (DSRL, arXiv 2506.15799): soft actor-critic (arXiv 1801.01290) over w.
 
-    a = ODE(z, noise with slow waves w),  w = b tanh(u),  u ~ N(mean(z), std(z))
+    a = ODE(z, (w, .., w)),  w = b tanh(u),  u ~ N(mean(z), std(z))
     L_Q  = mean_i (Q_i(z, w) - R - gamma^h (min_i Q'_i(z', w') - T log pi(w'|z')))^2
     L_pi = T log pi(w|z) - mean_i Q_i(z, w),  L_T = -T (log pi(w|z) + target)
 
-w are the coefficients of the slowest waves over a chunk (`mstool.training.flow.improved`); faster ones stay as they are
-drawn, so noise is like what the policy was trained with. One vector for all actions of a chunk is not: a policy that
-solves 75 % solved 48 % with it (benchmarks/results/improve.md). All that this asks of the policy is actions for a given
-noise, so it fits one that is too large to train. It learns from its own episodes alone: demos have no w. log pi is of
-w / b.
+One vector w (D,) is the noise of every action of a chunk. All that it asks of the policy is actions for a given noise,
+so it fits one that is too large to train. It learns from its own episodes alone: demos have no w. log pi is of w / b.
 """
 
 import math
@@ -21,12 +18,10 @@ from torch import Tensor, nn
 from mstool.improvement.critic import Values
 from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
 from mstool.improvement.replay import Replay
-from mstool.training.flow.improved import WAVES, ChunkCritic, Draw, Steered, slow, steered
+from mstool.training.flow.improved import ChunkCritic, Draw, Steered
 
-# Where the temperature starts, times the numbers that are chosen, whose entropies add up: returns lie in [0, 1].
-TEMPERATURE = 0.07
-# The standard deviation of u where that of w, 2.5 tanh(u), is 1.
-FIRST_SPREAD = 0.5
+# Where the temperature starts: returns lie in [0, 1].
+TEMPERATURE = 0.01
 
 
 def bounded(actor: tuple[Tensor, Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,69 +38,58 @@ class Dsrl(Method):
     """An actor and a critic over noise."""
 
     offline = False
+    # It draws noise for every action of a chunk, which no w is.
+    learns_from_the_policy = False
     players: ClassVar[Mapping[str, str]] = {"steered": "steered"}
 
     def __init__(self, base: Base, hyper: Hyper, device: str, seed: int) -> None:
         super().__init__(base, hyper, device, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.values = Values(ChunkCritic(base.width, base.heads, self.numbers, hidden=hyper.hidden)).to(device)
-            self.actor = Steered(base.width, base.heads, self.numbers, hidden=hyper.hidden).to(device)
+            self.values = Values(ChunkCritic(base.width, base.heads, base.noise, hidden=hyper.hidden)).to(device)
+            self.actor = Steered(base.width, base.heads, base.noise, hidden=hyper.hidden).to(device)
         with torch.no_grad():  # begin with mean 0 and std 1: the noise of the policy, but for its bound
             *_, last = self.actor.net.parameters()
-            last.copy_(torch.tensor([0.0, math.log(FIRST_SPREAD)]).repeat_interleave(self.numbers))
+            last.zero_()
             self.actor.net[-1].get_parameter("weight").mul_(0.01)
         self.adam("critic", self.values.critic, hyper.lr)
         self.modules["values"] = self.values
         self.adam("actor", self.actor, hyper.lr)
-        self.temperature = Temperature(TEMPERATURE / self.numbers).to(device)
+        self.temperature = Temperature().to(device)
         self.adam("temperature", self.temperature, hyper.lr)
 
     @property
-    def numbers(self) -> int:
-        """How many are chosen: K waves of every action dimension."""
-        return min(WAVES, self.base.chunk) * self.base.action
-
-    @property
     def extra(self) -> tuple[int, ...]:
-        """What was chosen, w."""
-        return (self.numbers,)
+        """The noise w."""
+        return (self.base.noise,)
 
     def update(self, demos: Replay | None, own: Replay, phase: Phase) -> Losses:  # noqa: ARG002
         """Learn once."""
         batch = self.batch(None, own)
         temperature = self.temperature.log.exp().detach()
         with torch.no_grad():
-            at, log = bounded(self.actor(batch.next_tokens, batch.next_mask), self.noise(batch, self.numbers))
+            at, log = bounded(self.actor(batch.next_tokens, batch.next_mask), self.noise(batch, self.base.noise))
             goal = self.values.future(batch, self.actor.noise(at)[:, None]) - batch.discount * temperature * log
         losses = {"critic": self.step("critic", self.values.loss(batch, batch.extra, goal))}
         self.values.follow()
         if phase == "online":
-            at, log = bounded(self.actor(batch.tokens, batch.mask), self.noise(batch, self.numbers))
+            at, log = bounded(self.actor(batch.tokens, batch.mask), self.noise(batch, self.base.noise))
             value = self.values.critic(batch.tokens, batch.mask, self.actor.noise(at)[:, None]).mean()
             losses["actor"] = self.step("actor", (temperature * log).mean() - value)
-            # The entropy of a uniform w / b in (-1, 1)^n is n log 2; a target of -n / 2 keeps a third of its width.
-            short = (log.detach() - self.numbers / 2).mean()
+            # The entropy of a uniform w / b in (-1, 1)^D is D log 2; a target of -D / 2 keeps a third of its width.
+            short = (log.detach() - self.base.noise / 2).mean()
             losses["temperature"] = self.step("temperature", -self.temperature.log * short)
         return losses
 
-    def as_began(self) -> Act:
-        """Act with the noise that was drawn, and say what its slow waves are."""
-
-        def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG001
-            return draw(noise), slow(noise, self.base.action)
-
-        return act
-
     def acting(self, player: str) -> Act:  # noqa: ARG002
-        """Act with slow waves that those of the given noise decide."""
+        """Act with noise that the given one decides."""
         actor = frozen(self.actor)
 
         def act(draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
             with torch.no_grad():
-                at, _ = bounded(actor(context, mask), slow(noise, self.base.action))
+                at, _ = bounded(actor(context, mask), noise[:, 0])
                 chosen = actor.noise(at)
-                return draw(steered(noise, chosen)), chosen
+                return draw(chosen[:, None].expand_as(noise)), chosen
 
         return act
 
@@ -117,6 +101,6 @@ class Dsrl(Method):
 class Temperature(nn.Module):
     """The weight T of entropy, by its logarithm."""
 
-    def __init__(self, start: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.log = nn.Parameter(torch.tensor(math.log(start)))
+        self.log = nn.Parameter(torch.tensor(math.log(TEMPERATURE)))

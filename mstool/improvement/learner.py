@@ -1,7 +1,7 @@
 """What learns during a run: a method, the rows that it learns from, and how often it has learnt."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mstool.errors import MstoolError
@@ -10,7 +10,7 @@ from mstool.improvement.method import Act, Losses, Method, Phase
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.players import BEGUN
 from mstool.improvement.replay import Replay
-from mstool.improvement.rows import Sizes
+from mstool.improvement.rows import Episode, Sizes
 
 
 @dataclass
@@ -41,6 +41,12 @@ class Learner:
         """Return how each of them acts now."""
         method = self.method
         return {each: method.as_began() if each == BEGUN else method.acting(each) for each in dict.fromkeys(players)}
+
+    def take(self, episodes: Sequence[Episode], players: Sequence[str]) -> None:
+        """Keep episodes to learn from, given who played each."""
+        for episode, player in zip(episodes, players, strict=True):
+            if player != BEGUN or self.method.learns_from_the_policy:
+                self.own.add(episode)
 
     def room_for_demos(self) -> Replay:
         """Return where demos go."""
@@ -75,7 +81,7 @@ class Learner:
             said = ", ".join(f"{name} {value:g}" for name, value in self.losses.items())
             raise MstoolError(
                 f"update {self.updates} has a loss or a gradient that is not finite ({said}){kept}",
-                fix=self.options.command(lr=self.options.lr / 3, resume=False, output="runs/ANOTHER"),
+                fix=self.options.command(lr=self.options.tamer_lr, resume=False, output="runs/ANOTHER"),
             )
 
     def _replay(self, rows: int) -> Replay:

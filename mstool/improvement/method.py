@@ -87,6 +87,8 @@ class Method(ABC):
 
     # Whether it learns from demos, first of all in a phase of their own.
     offline = True
+    # Whether what the policy as it began did on its own is learnt from.
+    learns_from_the_policy = True
     # What it trains and can play with, and the policy's `sampler` where that comes out; a distilled actor last.
     players: ClassVar[Mapping[str, str]] = {"flow": "ode"}
 

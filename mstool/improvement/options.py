@@ -82,6 +82,11 @@ class ImproveOptions:
         """How long, s."""
         return 60 * (MINUTES if self.minutes is None else self.minutes)
 
+    @property
+    def tamer_lr(self) -> float:
+        """A third of the learning rate, in few digits."""
+        return float(f"{self.lr / 3:.2g}")
+
     def says(self, name: str) -> bool:
         """Tell whether an option was given."""
         return name in self.given or getattr(self, name) != type(self).__dataclass_fields__[name].default

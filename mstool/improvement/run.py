@@ -111,7 +111,8 @@ class Run:
     def _round(self, rollouts: Rollouts) -> None:
         """Play a round, and learn meanwhile from what there is."""
         learner, course = self.learner, self.course
-        phase = self.schedule.phase(len(course.lines), distilled=learner.distilled)
+        episodes = course.learnt_from(policy=learner.method.learns_from_the_policy)
+        phase = self.schedule.phase(episodes, distilled=learner.distilled)
         jobs = course.jobs(phase)
         pending = rollouts.begin(jobs, learner.acts(jobs.values()))
         for _ in range(self.prepared.options.updates * self.prepared.round if learner.fed else 0):
@@ -120,8 +121,7 @@ class Run:
                 break
         round_ = _wait(pending, self._cut_short)
         if round_ is not None:
-            for episode in round_.episodes:
-                learner.own.add(episode)
+            learner.take(round_.episodes, round_.players)
             seconds = self.schedule.seconds
             self.notify(course.note(round_, phase, len(jobs), seconds, learner.updates, learner.losses))
         self._pause()

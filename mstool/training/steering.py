@@ -1,10 +1,9 @@
 """A frozen policy of another type than `flow`, steered by its noise: what `improve --method dsrl` lays beside it.
 
-    a = policy(o, noise with slow waves w),  w = b tanh(mean(z)),  z = features(o)
+    a = policy(o, (w, .., w)),  w = b tanh(mean(z)),  z = features(o)
 
-(DSRL, arXiv 2506.15799; which waves, `mstool.training.flow.improved` says.) z are the embeddings that the policy itself
-computes of each camera's picture, averaged over 4 x 4 cells, that of the prompt, and the normalised state; a fixed
-random projection makes them narrow.
+(DSRL, arXiv 2506.15799.) z are the embeddings that the policy itself computes of each camera's picture, averaged over
+4 x 4 cells, that of the prompt, and the normalised state; a fixed random projection makes them narrow.
 """
 
 import math
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from mstool.dataset.files import STEERING_FILE
-from mstool.training.flow.improved import WAVES, Steered, steered
+from mstool.training.flow.improved import Steered
 from mstool.training.flow.network import rms, sinusoidal
 
 # The policies whose embeddings this knows to ask for.
@@ -33,10 +32,8 @@ class Steering(nn.Module):
 
     Parameters
     ----------
-    embedding
-        Width of the policy's embeddings.
-    numbers
-        That are chosen.
+    embedding, noise
+        Widths of the policy's embeddings and of its noise.
     hidden
         Width of the network's hidden layers.
 
@@ -44,11 +41,11 @@ class Steering(nn.Module):
 
     projection: Tensor
 
-    def __init__(self, embedding: int, numbers: int, hidden: int = 512) -> None:
+    def __init__(self, embedding: int, noise: int, hidden: int = 512) -> None:
         super().__init__()
         fixed = torch.randn(embedding, WIDTH, generator=torch.Generator().manual_seed(0))
         self.register_buffer("projection", fixed / math.sqrt(embedding))
-        self.actor = Steered(WIDTH, HEADS, numbers, hidden=hidden)
+        self.actor = Steered(WIDTH, HEADS, noise, hidden=hidden)
 
     def see(self, policy: Any, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Return features of a normalised batch as tokens (B, N, W), and their mask (B, N)."""
@@ -73,17 +70,17 @@ class Steering(nn.Module):
         place = torch.linspace(0, 1, found.shape[1], device=found.device)
         return found + sinusoidal(place, WIDTH), torch.cat([*marks, marks[0][:, :1].new_ones(len(state), 2)], dim=1)
 
-    def noise(self, policy: Any, batch: dict[str, Any], drawn: Tensor) -> Tensor:
-        """Choose the noise (B, H, D) of a normalised batch, beginning with what was drawn."""
-        return steered(drawn, self.actor.noise(self.actor(*self.see(policy, batch))[0]))
+    def noise(self, policy: Any, batch: dict[str, Any], steps: int) -> Tensor:
+        """Choose the noise (B, steps, D) of a normalised batch."""
+        chosen = self.actor.noise(self.actor(*self.see(policy, batch))[0])
+        return chosen[:, None].expand(-1, steps, -1)
 
 
 def begin(policy: Any, hidden: int = 512) -> Steering:
     """Return an untrained one for a policy."""
     policy = plain(policy)
     embedding = policy.model.paligemma_with_expert.paligemma.config.text_config.hidden_size
-    config = policy.config
-    return Steering(embedding, min(WAVES, config.chunk_size) * config.action_feature.shape[0], hidden)
+    return Steering(embedding, policy.config.max_action_dim, hidden)
 
 
 def plain(policy: Any) -> Any:

@@ -22,6 +22,7 @@ from mstool.improvement import schedule as schedules
 from mstool.improvement.began import asked, check_left, check_unchanged, taken_over
 from mstool.improvement.course import Course
 from mstool.improvement.curve import smoothed, write_curve
+from mstool.improvement.learner import Learner
 from mstool.improvement.method import Base, Hyper, Method
 from mstool.improvement.options import ImproveOptions
 from mstool.improvement.plan import told_of_limits
@@ -88,9 +89,9 @@ def test_a_run_that_goes_on_keeps_its_clock(clock):
     assert (schedule.seconds, schedule.encoded, schedule.end(schedules.CRITIC)) == (250.0, 20.0, 252.0)
 
 
-def course(tmp_path, rounds):
+def course(tmp_path, rounds, method="fql"):
     """A run of which rounds (phase, episodes solved out of 32) were played."""
-    options = ImproveOptions("runs/x")
+    options = ImproveOptions("runs/x", method=method)
     found = Course(SimpleNamespace(options=options, output=tmp_path), ("flow",))
     found.note_demos(1.0, 5, {"critic": 0.1})
     for number, (phase, solved) in enumerate(rounds):
@@ -116,7 +117,23 @@ def test_a_policy_that_unlearns_stops_the_run_with_the_best_checkpoint(tmp_path)
         lost.check_alive()
     assert told.value.exit_code == 1
     assert "--alpha 90" in told.value.fix
+    with pytest.raises(MstoolError) as told:  # which knows no alpha
+        course(tmp_path, [("critic", 20), ("online", 0), ("online", 0)], "dsrl").check_alive()
+    assert "--lr 0.0001" in told.value.fix
+    assert "--alpha" not in told.value.fix
     assert (tmp_path / "checkpoints" / "last").resolve().name == "000038"
+
+
+def test_what_the_policy_did_on_its_own_is_learnt_from_by_those_who_can(tmp_path):
+    played = course(tmp_path, [("critic", 20), ("online", 4), ("online", 8)])
+    assert (played.learnt_from(policy=True), played.learnt_from(policy=False)) == (96, 64)
+    for able in (True, False):
+        kept = []
+        learner = SimpleNamespace(
+            method=SimpleNamespace(learns_from_the_policy=able), own=SimpleNamespace(add=kept.append)
+        )
+        Learner.take(learner, ["one", "two", "three"], ["policy", "steered", "policy"])
+        assert kept == (["one", "two", "three"] if able else ["two"])
 
 
 def test_the_curve_has_a_point_of_every_phase_and_smooths_rounds_alone(tmp_path):

@@ -129,8 +129,9 @@ class LerobotPolicy:
         """Return the noise to act with: drawn, or chosen where that was learnt; None for a policy that takes none."""
         if self._noise_shape is None:
             return None
-        drawn = self.noise(rows)
-        return drawn if self._steering is None else self._steering.noise(self.policy, batch, drawn)
+        if self._steering is not None:
+            return self._steering.noise(self.policy, batch, self._noise_shape[0])
+        return self.noise(rows)
 
     def actions(self, chunks: Any) -> list[Array]:
         """Return normalised chunks (B, H, D) in the dataset's units, one (H, D) each."""

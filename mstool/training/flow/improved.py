@@ -4,7 +4,6 @@ Shapes: B frames, K chunks per frame, N observation tokens, W width, H actions i
 executed, D action dimensions. `draw` turns noise (B * K, H, D) into actions by the policy's own sampler.
 """
 
-import math
 import zlib
 from collections.abc import Callable
 
@@ -17,10 +16,8 @@ type Draw = Callable[[Tensor], Tensor]
 
 # Queries that the value and the noise networks ask the observation tokens.
 QUERIES = 4
-# Steered are a chunk's slowest waves of noise: four explain nine tenths of what noise changes in the actions that are
-# executed (benchmarks/results/improve.md). Each is kept within so many of its standard deviations.
-WAVES = 4
-NOISE_BOUND = 2.5
+# The largest steered noise, in standard deviations of the noise that the policy was trained with.
+NOISE_BOUND = 1.5
 
 
 class Reader(nn.Module):
@@ -124,46 +121,23 @@ class BestOfN(nn.Module):
         return self.best(self.drawn(draw, noise), context, mask)
 
 
-def waves(steps: int) -> Tensor:
-    """Return the slowest cosines over a chunk's actions, orthonormal (DCT-II): (K, H), K being 4, or H if that is less.
-
-    Noise that is drawn from N(0, 1) has coefficients of N(0, 1), independent of those of the faster waves.
-    """
-    wave = torch.arange(min(WAVES, steps))[:, None]
-    at = torch.cos(math.pi / steps * (torch.arange(steps, dtype=torch.float64) + 0.5) * wave)
-    return at / at.norm(dim=1, keepdim=True)
-
-
-def slow(noise: Tensor, size: int) -> Tensor:
-    """Return the coefficients (B, K * size) of the slowest waves of noise (B, H, D), of its first dimensions."""
-    return (waves(noise.shape[1]).to(noise) @ noise[..., :size]).flatten(1)
-
-
-def steered(noise: Tensor, chosen: Tensor) -> Tensor:
-    """Return noise (B, H, D) whose slowest waves have the coefficients that were chosen (B, K * size)."""
-    basis = waves(noise.shape[1]).to(noise)
-    size = chosen.shape[1] // len(basis)
-    change = basis.T @ (chosen - slow(noise, size)).reshape(-1, len(basis), size)
-    return noise + nn.functional.pad(change, (0, noise.shape[-1] - size))
-
-
 class Steered(nn.Module):
-    """A frozen policy part of whose noise is chosen (DSRL, arXiv 2506.15799): `numbers` coefficients of slow waves."""
+    """A frozen policy whose noise is chosen (DSRL, arXiv 2506.15799): one vector (D,) for all steps of a chunk."""
 
-    def __init__(self, width: int, heads: int, numbers: int, *, hidden: int = 512, layers: int = 3) -> None:
+    def __init__(self, width: int, heads: int, action_size: int, *, hidden: int = 512, layers: int = 3) -> None:
         super().__init__()
         self.reader = Reader(width, heads)
-        self.net = perceptron(QUERIES * width, hidden, layers, 2 * numbers)
+        self.net = perceptron(QUERIES * width, hidden, layers, 2 * action_size)
 
     def forward(self, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log standard deviation (B, numbers) of what is chosen before it is bounded by tanh."""
+        """Return mean and log standard deviation (B, D) of the noise before it is bounded by tanh."""
         mean, spread = self.net(self.reader(context, mask)).float().chunk(2, dim=-1)
         return mean, spread.clamp(-5, 1)
 
     def noise(self, at: Tensor) -> Tensor:
-        """Bound (B, numbers) to the coefficients that are used."""
+        """Bound (B, D) to the noise that is used."""
         return NOISE_BOUND * torch.tanh(at)
 
     def sample(self, draw: Draw, noise: Tensor, context: Tensor, mask: Tensor) -> Tensor:
         """Act with the mean."""
-        return draw(steered(noise, self.noise(self(context, mask)[0])))
+        return draw(self.noise(self(context, mask)[0])[:, None].expand_as(noise))

@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from mstool.training.flow import graphs
 from mstool.training.flow.augmentation import jitter, reduce_to, shift
 from mstool.training.flow.configuration_flow import FlowConfig
-from mstool.training.flow.improved import WAVES, BestOfN, ChunkCritic, OneStep, Steered
+from mstool.training.flow.improved import BestOfN, ChunkCritic, OneStep, Steered
 from mstool.training.flow.network import ActionExpert, ObservationEncoder
 from mstool.training.flow.objective import make_objective
 
@@ -62,8 +62,7 @@ def make_sampler(config: FlowConfig) -> OneStep | BestOfN | Steered | None:
     if config.sampler == "best-of-n":
         critic = ChunkCritic(config.width, config.num_heads, steps * size, hidden=hidden)
         return BestOfN(critic, config.candidates, steps)
-    numbers = min(WAVES, config.chunk_size) * size
-    return Steered(config.width, config.num_heads, numbers, hidden=hidden) if config.sampler == "steered" else None
+    return Steered(config.width, config.num_heads, size, hidden=hidden) if config.sampler == "steered" else None
 
 
 def _trained_as_average(_policy: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
