@@ -201,12 +201,13 @@ def pi05(made, tmp_path, monkeypatch):
 def test_pi05_is_steered_by_its_noise(pi05, tmp_path, mstool, capsys, monkeypatch):
     assert mstool("improve", pi05, "--output", tmp_path / "fql") == 2
     assert "--method dsrl" in capsys.readouterr().err
+    monkeypatch.setattr("mstool.improvement.players.ENOUGH", 2)  # episodes of the policy as it began
     report = improved(pi05, tmp_path / "run", method="dsrl", episodes=2, critic_episodes=1)
     assert (report.episodes, report.steps) == (2, 16)
     assert not (tmp_path / "run" / "checkpoints" / "last" / "pretrained_model" / STEERING_FILE).exists(), "as it began"
     comes_out(monkeypatch, "steered")
-    report = improved(pi05, tmp_path / "run", method="dsrl", episodes=4, critic_episodes=1, resume=True)
-    assert (report.episodes, report.updates) == (4, 2)
+    report = improved(pi05, tmp_path / "run", method="dsrl", episodes=6, critic_episodes=1, resume=True)
+    assert (report.episodes, report.updates) == (6, 2), "nothing is learnt from the policy's own two"
     model = tmp_path / "run" / "checkpoints" / "last" / "pretrained_model"
     weights = pi05 / "checkpoints" / "last" / "pretrained_model" / "model.safetensors"
     assert (model / "model.safetensors").samefile(weights), "the frozen weights lie there once"
