@@ -11,8 +11,9 @@ import os
 import platform
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -24,6 +25,8 @@ from mstool.errors import MstoolError
 ATTEMPTS = 2
 # What the process that workers are forked from imports at its start, beside what its first worker needs.
 IMPORTED_BEFORE: list[str] = []
+# How long the process that workers are forked from is waited for once it no longer answers, s.
+_ENDING = 2.0
 # `prctl(2)`: the signal that the kernel sends to this process when the one that started it ends.
 _PR_SET_PDEATHSIG = 1
 
@@ -64,10 +67,7 @@ def start_worker(serve: Callable[..., None], *args: Any, imports: Sequence[str] 
     try:
         process.start()
     except (EOFError, ConnectionError) as error:
-        raise MstoolError(
-            "the process that workers are forked from ended: for want of memory?",
-            fix="free memory, or take fewer --workers, and run the same command again",
-        ) from error
+        raise _fork_server_ended() from error
     theirs.close()
     return ours, process
 
@@ -76,6 +76,25 @@ def _start_fork_server() -> None:
     """Start it, unless it runs."""
     with deaf_to_ctrl_c():
         forkserver.ensure_running()
+
+
+def _fork_server_ended() -> MstoolError:
+    """Say how it ended, which may take it a moment; it stays for multiprocessing to find, which starts another."""
+    server: Any = forkserver._forkserver
+    code, until = None, time.monotonic() + _ENDING
+    while code is None and time.monotonic() < until:
+        with suppress(ChildProcessError):  # waited for already
+            found = os.waitid(os.P_PID, server._forkserver_pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            if found is not None:
+                code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        time.sleep(0.01)
+    how = f" ({exit_words(code)})" if code is not None else ""
+    said = f"the process that workers are forked from ended{how}"
+    if code in {None, -signal.SIGKILL}:
+        return MstoolError(
+            f"{said}: for want of memory?", fix="free memory, or take fewer --workers, and run the same command again"
+        )
+    return MstoolError(said, fix="mstool doctor")
 
 
 @contextmanager

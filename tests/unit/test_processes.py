@@ -12,6 +12,7 @@ import pytest
 from support.processes import workers_of
 from support.workers import say_what_you_are
 
+from mstool.errors import MstoolError
 from mstool.processes import deaf_to_ctrl_c, kill_worker, killed_by_ctrl_c, start_worker
 from mstool.training.loaders import deaf
 
@@ -116,3 +117,27 @@ def test_nothing_that_is_imported_before_opens_a_device():
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert done.stdout.split() == ["1", "False", "False"], done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no such process elsewhere")
+@pytest.mark.parametrize(
+    ("end", "said", "fix"),
+    [
+        (signal.SIGKILL, "ended (signal 9): for want of memory?", "free memory"),
+        (signal.SIGSEGV, "ended (signal 11)", "mstool doctor"),
+    ],
+)
+def test_how_the_process_that_workers_are_forked_from_ended_is_told(monkeypatch, end, said, fix):
+    ask("OMP_NUM_THREADS")
+
+    def ended(self):
+        os.kill(forkserver._forkserver._forkserver_pid, end)
+        raise EOFError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("multiprocessing.process.BaseProcess.start", ended)
+        with pytest.raises(MstoolError) as told:
+            start_worker(say_what_you_are)
+    assert told.value.message.endswith(said)
+    assert told.value.fix.startswith(fix)
+    ask("OMP_NUM_THREADS")  # another one is started
