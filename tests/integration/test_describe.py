@@ -96,7 +96,7 @@ def test_what_is_refused(edited, made, tmp_path, mstool, capsys):
     assert mstool("describe", root, "--from", edited) == 1
     assert "has no record itself" in capsys.readouterr().err
     assert mstool("describe", root, "--from", tmp_path / "nowhere") == 2
-    assert "nowhere does not exist; a dataset is a local folder" in capsys.readouterr().err
+    assert "nowhere does not exist; beside it there are: cut" in capsys.readouterr().err
     other = copied(made("pick_images"), tmp_path / "other")
     with edited_record(other) as record:
         record["goal"] = "hidden"
