@@ -48,7 +48,8 @@ class ImprovePlan:
     def phases(self) -> str:
         """When each phase ends."""
         options = self.prepared.options
-        return Schedule(options).text(offline=KINDS[options.method].offline)
+        kind = KINDS[options.method]
+        return Schedule(options).text(offline=kind.offline, policy=kind.learns_from_the_policy)
 
     def text(self) -> str:
         """Return lines for a person."""

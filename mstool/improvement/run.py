@@ -111,8 +111,8 @@ class Run:
     def _round(self, rollouts: Rollouts) -> None:
         """Play a round, and learn meanwhile from what there is."""
         learner, course = self.learner, self.course
-        episodes = course.learnt_from(policy=learner.method.learns_from_the_policy)
-        phase = self.schedule.phase(episodes, distilled=learner.distilled)
+        learnt = course.learnt_from(policy=learner.method.learns_from_the_policy)
+        phase = self.schedule.phase(len(course.lines), learnt=learnt, distilled=learner.distilled)
         jobs = course.jobs(phase)
         pending = rollouts.begin(jobs, learner.acts(jobs.values()))
         for _ in range(self.prepared.options.updates * self.prepared.round if learner.fed else 0):

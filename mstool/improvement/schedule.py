@@ -39,12 +39,13 @@ class Schedule:
         """Tell whether so many updates on demos alone are enough, or took their part of the time."""
         return updates >= self._options.demo_updates or self.seconds >= self.end(DEMOS)
 
-    def phase(self, episodes: int, *, distilled: bool = True) -> Phase:
+    def phase(self, episodes: int, *, learnt: int | None = None, distilled: bool = True) -> Phase:
         """Return what is learnt when so many own episodes are there; of the first ones the critic always learns.
 
-        A one-step actor is not pushed before it is `distilled`, unless that took its part of the time.
+        It learns from `learnt` of them, None being all. A one-step actor is not pushed before it is `distilled`. Both
+        end when they took their part of the time.
         """
-        early = episodes < self._options.critic_episodes or not distilled
+        early = (episodes if learnt is None else learnt) < self._options.critic_episodes or not distilled
         early = early and (not episodes or self.seconds < self.end(CRITIC))
         return "critic" if early else "online"
 
@@ -57,11 +58,12 @@ class Schedule:
         """Tell whether so many own episodes are all that were asked for."""
         return self._options.episodes is not None and episodes >= self._options.episodes
 
-    def text(self, *, offline: bool) -> str:
+    def text(self, *, offline: bool, policy: bool) -> str:
         """Say when each phase ends at the latest; encoding the demos, which is not counted here, makes it later."""
         options = self._options
         demos = f"demos until {_clock(self.end(DEMOS))} or {options.demo_updates} updates, " if offline else ""
         critic = f"critic alone until {_clock(self.end(CRITIC))} or {options.critic_episodes} own episodes"
+        critic += "" if policy else " of what learns"
         return f"{demos}{critic}, then all until {_clock(self.end())}; at least a round of each"
 
 

@@ -82,6 +82,15 @@ def test_an_actor_is_distilled_before_it_is_pushed_unless_that_takes_too_long(cl
     assert schedule.phase(64, distilled=False) == "online"
 
 
+def test_episodes_that_are_not_learnt_from_do_not_hold_a_slow_run_up(clock):
+    schedule = Schedule(ImproveOptions("runs/x", minutes=10))
+    assert schedule.phase(48, learnt=0) == "critic"
+    assert schedule.phase(112, learnt=64) == "online"
+    clock.seconds = schedules.CRITIC * 600
+    assert schedule.phase(0, learnt=0) == "critic"
+    assert schedule.phase(4, learnt=0) == "online"
+
+
 def test_a_run_that_goes_on_keeps_its_clock(clock):
     clock.seconds = 1000.0
     schedule = Schedule(ImproveOptions("runs/x", minutes=10), spent=250.0, encoded=20.0)
