@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mstool.errors import UsageError, WrongWordError
@@ -21,10 +22,19 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return plain[near[0]] if near else None
 
 
+def folders_beside(path: Path, wanted: Callable[[Path], object]) -> list[Path]:
+    """Return the folders beside `path` that are `wanted`, by name; one that may not be looked into is none."""
+    found = []
+    with suppress(OSError):
+        for folder in sorted(path.parent.iterdir()):
+            with suppress(OSError):
+                found += [folder] if folder.name != path.name and wanted(folder) else []
+    return found
+
+
 def folder_beside(path: Path, wanted: Callable[[Path], object]) -> Path | None:
     """Return the folder beside `path` that is `wanted`, and of nearly its name; None where there is none."""
-    beside = path.parent.iterdir() if path.parent.is_dir() else ()
-    near = nearest(path.name, [folder.name for folder in beside if folder.name != path.name and wanted(folder)])
+    near = nearest(path.name, [folder.name for folder in folders_beside(path, wanted)])
     return path.with_name(near) if near else None
 
 

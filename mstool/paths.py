@@ -156,15 +156,15 @@ def _refusal(option: str, path: Path, what: str, fix: str) -> UsageError:
 
 def _elsewhere(path: Path) -> Path | None:
     """Return a path of this name where one can be written: beside a file in its place, else at home; None for none."""
-    taken = os.path.isfile(path)  # noqa: PTH113 - no name is too long for it
+    if os.path.isfile(path) and not _obstacle(path.absolute().parent):  # noqa: PTH113 - no name is too long for it
+        return free_beside(path)
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - no home is no error
-    instead = path if taken else home / path.name
-    if taken or (path.name and not _obstacle(home)):
-        try:
-            return free_beside(instead) if _is_there(instead) else instead
-        except OSError:  # a name that is too long
-            return None
-    return None
+    if not path.name or _obstacle(home):
+        return None
+    try:
+        return free_beside(home / path.name) if _is_there(home / path.name) else home / path.name
+    except OSError:  # a name that is too long
+        return None
 
 
 def _obstacle(folder: Path) -> str:

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -83,10 +83,12 @@ def _fork_server_ended() -> MstoolError:
     server: Any = forkserver._forkserver
     code, until = None, time.monotonic() + _ENDING
     while code is None and time.monotonic() < until:
-        with suppress(ChildProcessError):  # waited for already
+        try:
             found = os.waitid(os.P_PID, server._forkserver_pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-            if found is not None:
-                code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        except ChildProcessError:  # waited for already
+            break
+        if found is not None:
+            code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
         time.sleep(0.01)
     how = f" ({exit_words(code)})" if code is not None else ""
     said = f"the process that workers are forked from ended{how}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mstool.dataset.files import INFO_FILE
 from mstool.errors import UsageError, WrongWordError
-from mstool.nearest import folder_beside
+from mstool.nearest import folder_beside, folders_beside
 from mstool.paths import quoted
 
 # What `--format both` writes below one folder, and who reads it.
@@ -45,8 +45,7 @@ def locate(root: Path, *, prefer: str = "v3.0") -> Path:
         said = f"{root} does not exist"
         if instead := folder_beside(root, is_dataset):
             raise WrongWordError(f"{said}; did you mean {instead}?", given=root, instead=instead)
-        beside = sorted(filter(is_dataset, root.parent.iterdir())) if root.parent.is_dir() else []
-        if beside:
+        if beside := folders_beside(root, is_dataset):
             there = ", ".join(folder.name for folder in beside)
             raise UsageError(f"{said}; beside it there are: {there}", fix=_find(root.parent))
         raise UsageError(

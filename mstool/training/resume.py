@@ -124,12 +124,9 @@ def load(options: FinetuneOptions, checkpoint: Checkpoint, device: str) -> Any:
     changed = _changed(options, checkpoint, train)
     _check_end(options, checkpoint, train.steps, changed)
     if changed:
-        words = ["--" + name.replace("_", "-") for name in changed]
-        raise UsageError(
-            f"--resume goes on as {checkpoint.folder} was trained: {', '.join(words)} cannot change",
-            fix=options.command(**dict.fromkeys(changed)),
-            change=dict.fromkeys(words),
-        )
+        without = _without(options, changed)
+        words = ", ".join(without["change"])
+        raise UsageError(f"--resume goes on as {checkpoint.folder} was trained: {words} cannot change", **without)
     asked = {
         "steps": options.steps,
         "batch_size": options.batch_size,
@@ -167,9 +164,14 @@ def _check_end(options: FinetuneOptions, checkpoint: Checkpoint, steps: int, cha
         name, end = ("steps", f"{minutes:g} minutes") if minutes else ("minutes", f"{steps} steps")
         raise UsageError(
             f"{checkpoint.folder} is of a run of {end}, and --resume goes on until these are over: without --{name}",
-            fix=options.command(**dict.fromkeys([name, *changed])),
-            change={"--" + each.replace("_", "-"): None for each in [name, *changed]},
+            **_without(options, [name, *changed]),
         )
+
+
+def _without(options: FinetuneOptions, names: list[str]) -> dict[str, Any]:
+    """Return an error's `fix` and `change`: the command without these options."""
+    words = ["--" + name.replace("_", "-") for name in names]
+    return {"fix": options.command(**dict.fromkeys(names)), "change": dict.fromkeys(words)}
 
 
 def _changed(options: FinetuneOptions, checkpoint: Checkpoint, train: Any) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 
 from mstool.layouts import LAYOUTS
 from mstool.manifest import load_manifest
-from mstool.nearest import nearest, unknown
+from mstool.nearest import folder_beside, folders_beside, nearest, unknown
 from mstool.norm_stats.configs import CONFIGS
 from mstool.training.presets import PRESETS
 from mstool.validators.targets import TARGETS
@@ -66,3 +66,19 @@ def test_what_is_pasted_has_the_name_that_was_meant(mstool, capsys, words, said,
     err = capsys.readouterr().err
     assert said in err
     assert err.endswith(f"fix: {fix}\n")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_none_of_those_beside(tmp_path):
+    for name in ("stack", "stacks", "others"):
+        (tmp_path / name).mkdir()
+
+    def wanted(folder):
+        if folder.name == "others":
+            raise PermissionError(folder)
+        return True
+
+    asked = tmp_path / "stack"
+    assert [folder.name for folder in folders_beside(asked, wanted)] == ["stacks"]
+    assert folder_beside(asked, wanted) == tmp_path / "stacks"
+    assert folders_beside(tmp_path / "nowhere" / "x", wanted) == []
+    assert folder_beside(tmp_path / "nowhere" / "x", wanted) is None

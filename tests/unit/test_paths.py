@@ -119,6 +119,10 @@ def test_a_folder_that_may_not_be_written(tmp_path):
     elsewhere.mkdir()
     assert said()[1] == f"--output {elsewhere}-2"
     elsewhere.rmdir()
+    (tmp_path / "locked").chmod(0o755)
+    (tmp_path / "locked" / "data").write_text("a file in the folder's place, with no room beside it")
+    (tmp_path / "locked").chmod(0o555)
+    assert said()[1] == f"--output {elsewhere}"
     (tmp_path / "home").chmod(0o555)
     assert said()[1:] == ["choose another --output", "None"]
 
