@@ -3,7 +3,8 @@
     python benchmarks/convert_gpu.py [--episodes 300] [--workers 8 14] [--only full,fast] [--limit 240]
 
 Every measurement is a process of its own, as a command would be. `demos` are generated first, with one worker and with
-all cores. Then `convert`: the whole run, and what of it was start (until every worker has a frame), steady and end.
+all cores. Then `convert`: the whole run, and what of it was start (until every worker has a frame; before it, until the
+parent hands out the work, and until one worker has a frame), steady and end.
 `floors`: the renderer alone, physics with inverse kinematics alone, the encoders alone. `pixels`: pictures of many
 frames at a time against single ones of the same moments, before they are encoded. `bytes`: the same dataset with other
 numbers of workers and of copies. Results are written after each to `benchmarks/results/convert_gpu.json` and `.md`;
@@ -41,7 +42,8 @@ COLUMNS = {
     "demos": ("workers", "demos", "seconds", "demos/s"),
     "convert": (
         *("detail", "pictures", "workers", "copies", "frames", "seconds", "frames/s"),
-        *("start s", "steady s", "end s", "steady frames/s", "busy cores", "GPU MiB", "rendered on"),
+        *("parent s", "first s", "start s", "steady s", "end s", "steady frames/s", "busy cores", "GPU MiB"),
+        "rendered on",
     ),
     "floors": ("what", "detail", "copies", "frames/s", "processor ms/frame", "made s", "made again s"),
     "pixels": ("environment", "pictures", "frames", "largest difference", "differing %", "beyond 2 %", "fine"),
@@ -68,6 +70,7 @@ def convert_cell(cell: dict[str, Any]) -> list[dict[str, Any]]:
     def timed(jobs: Any, count: Any) -> Any:
         frames: dict[Any, int] = {}
         done = 0
+        trace.append((time.time(), 0, 0, 0))
         for event in run_local(jobs, count):
             if isinstance(event, UnderWay):
                 frames[event.job] = event.frames
@@ -86,7 +89,8 @@ def convert_cell(cell: dict[str, Any]) -> list[dict[str, Any]]:
     watch = threading.Thread(target=_watch, args=(usage,), daemon=True)
     watch.start()
     (report,) = convert([part], formats={"v3.0": "video"}, workers=workers, executor=timed, notify=said.append)
-    # Every worker has a frame; then there is a job for every worker no longer.
+    # The parent hands out the work; a worker has a frame; every worker has; there is a job for every worker no longer.
+    handed, some = trace[0], trace[1]
     first = next(moment for moment in trace if moment[1] >= min(workers, episodes))
     last = next(moment for moment in trace if moment[2] > episodes - workers)
     steady = max(last[0] - first[0], 1e-9)
@@ -95,6 +99,8 @@ def convert_cell(cell: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "frames": report.frames,
+            "parent s": round(handed[0] - cell["began"], 1),
+            "first s": round(some[0] - cell["began"], 1),
             "start s": round(first[0] - cell["began"], 1),
             "steady s": round(steady, 1),
             "last s": last[0] - cell["began"],

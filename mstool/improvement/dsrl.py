@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mstool.improvement.critic import Values
 from mstool.improvement.method import Act, Base, Hyper, Losses, Method, Phase, frozen, named
+from mstool.improvement.recording import example, record_passes, replayed
 from mstool.improvement.replay import Replay
 from mstool.training.flow.improved import ChunkCritic, Draw, Steered
 
@@ -57,6 +58,15 @@ class Dsrl(Method):
         self.adam("actor", self.actor, hyper.lr)
         self.temperature = Temperature().to(device)
         self.adam("temperature", self.temperature, hyper.lr)
+        self.choose = self._choose
+
+    def record(self) -> None:
+        """Record actor and critic."""
+        _, tokens, mask = example(self)
+        chosen = torch.randn(len(tokens), 1, self.base.noise, device=self.device)
+        self.choose = replayed(self, self._choose, tokens, mask, chosen[:, 0])
+        record_passes(self, self.actor, tokens, mask, dtype=None)
+        self.values.record(self, chosen)
 
     @property
     def extra(self) -> tuple[int, ...]:
@@ -68,18 +78,23 @@ class Dsrl(Method):
         batch = self.batch(None, own)
         temperature = self.temperature.log.exp().detach()
         with torch.no_grad():
-            at, log = bounded(self.actor(batch.next_tokens, batch.next_mask), self.noise(batch, self.base.noise))
-            goal = self.values.future(batch, self.actor.noise(at)[:, None]) - batch.discount * temperature * log
+            noise, log = self.choose(batch.next_tokens, batch.next_mask, self.noise(batch, self.base.noise))
+            goal = self.values.future(batch, noise[:, None]) - batch.discount * temperature * log
         losses = {"critic": self.step("critic", self.values.loss(batch, batch.extra, goal))}
         self.values.follow()
         if phase == "online":
-            at, log = bounded(self.actor(batch.tokens, batch.mask), self.noise(batch, self.base.noise))
-            value = self.values.critic(batch.tokens, batch.mask, self.actor.noise(at)[:, None]).mean()
+            noise, log = self._choose(batch.tokens, batch.mask, self.noise(batch, self.base.noise))
+            value = self.values.critic(batch.tokens, batch.mask, noise[:, None]).mean()
             losses["actor"] = self.step("actor", (temperature * log).mean() - value)
             # The entropy of a uniform w / b in (-1, 1)^D is D log 2; a target of -D / 2 keeps a third of its width.
             short = (log.detach() - self.base.noise / 2).mean()
             losses["temperature"] = self.step("temperature", -self.temperature.log * short)
         return losses
+
+    def _choose(self, tokens: Tensor, mask: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return w (B, D) that the actor makes of noise (B, D), and log pi (B,) of w / b."""
+        at, log = bounded(self.actor(tokens, mask), noise)
+        return self.actor.noise(at), log
 
     def acting(self, player: str) -> Act:  # noqa: ARG002
         """Act with noise that the given one decides."""

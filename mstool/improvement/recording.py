@@ -29,13 +29,18 @@ def replayed(method: Method, function: Callable[..., Any], *inputs: Tensor) -> C
     return graphs.replay(function, inputs) if method.device.startswith("cuda") else function
 
 
-def record_passes(method: Method, module: nn.Module, *inputs: Tensor) -> None:
-    """Have a network replay its training passes, for inputs of these shapes; those that need a gradient say so."""
+def record_passes(
+    method: Method, module: nn.Module, *inputs: Tensor, dtype: torch.dtype | None = torch.bfloat16
+) -> None:
+    """Have a network replay its training passes, for inputs of these shapes; those that need a gradient say so.
+
+    `dtype` is that of the autocast in which it learns, None where it learns without.
+    """
     if not method.device.startswith("cuda"):
         return
     module.train()
     try:
-        graphs.record([module], [inputs], torch.bfloat16)
+        graphs.record([module], [inputs], dtype)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:

@@ -211,7 +211,7 @@ def test_a_frozen_copy_runs_its_own_passes():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
-@pytest.mark.parametrize("kind", [Fql, BestOfNMethod, BcSuccess])
+@pytest.mark.parametrize("kind", [Fql, BestOfNMethod, BcSuccess, Dsrl])
 def test_recorded_networks_learn_as_eager_ones(base, kind):
     base = replace(base, expert=deepcopy(base.expert).cuda())
     hyper = Hyper(lr=1e-3, batch_size=64, alpha=0.3, gamma=GAMMA, candidates=6, hidden=32)
