@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mstool.validators.checks.meaning_episodes import BestFollower
+from mstool.validators.checks.meaning_follower import BestFollower
 from mstool.validators.commanded import CONTACT, ODD_EPISODE, Commanded
 from mstool.validators.meanings import Meaning
 from mstool.validators.tracks import Track
