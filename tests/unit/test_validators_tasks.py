@@ -14,7 +14,7 @@ from mstool.dataset.record import Record
 from mstool.simulators.libero.benchmark import Libero
 from mstool.validators import validate
 from mstool.validators.check import Context, Skip
-from mstool.validators.checks import meaning_goal, meaning_kind, video_rows, video_upright, video_views
+from mstool.validators.checks import meaning_goal, meaning_kind, video_pictures, video_rows, video_upright
 from mstool.validators.clips import Clip
 from mstool.validators.meanings import Meaning
 from mstool.validators.regression import fit
@@ -102,11 +102,11 @@ def test_colours_are_those_of_the_episodes_own_instruction(monkeypatch):
     data.__dict__["tasks"] = list(enumerate(dict.fromkeys(words)))
     data.__dict__["features"] = {"base": {"dtype": "video", "shape": [SMALL, SMALL, 3]}}
     green_arm = [film((20, 60, 20), 0), film(BLUE, 1), film(BLUE, 2)]
-    monkeypatch.setattr(video_views, "seen", lambda context: {"base": green_arm})
+    monkeypatch.setattr(video_pictures, "seen", lambda context: {"base": green_arm})
     context = Context(data, get_target("maniskill"))
-    assert run_check(video_views.ChannelOrder(), context).status == "passed"
-    monkeypatch.setattr(video_views, "seen", lambda context: {"base": [film(BLUE, 0)]})
-    assert run_check(video_views.ChannelOrder(), context).status == "warned"
+    assert run_check(video_pictures.ChannelOrder(), context).status == "passed"
+    monkeypatch.setattr(video_pictures, "seen", lambda context: {"base": [film(BLUE, 0)]})
+    assert run_check(video_pictures.ChannelOrder(), context).status == "warned"
 
 
 def test_a_gain_left_of_two_that_cancel_has_no_sign():

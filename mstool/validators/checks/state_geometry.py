@@ -8,7 +8,6 @@ from mstool.dataset.vectors import action_columns, actions_of, dimension, state_
 from mstool.layouts import get_layout
 from mstool.robots import find_robot
 from mstool.validators.check import Check, Context, Skip, register
-from mstool.validators.checks.state_actions import jump_curve
 from mstool.validators.classify import contradicts
 from mstool.validators.kinematics import limits
 from mstool.validators.meanings import SETTLE, Meaning, meaning_of
@@ -59,7 +58,7 @@ class QuaternionNorm(Check):
                 continue
             flips = np.flatnonzero((quats[1:] * quats[:-1]).sum(axis=1) < 0)
             if flips.size:
-                curve = jump_curve(quats, ["w", "x", "y", "z"], rows.episode, "quaternion")
+                curve = _jump_curve(quats, ["w", "x", "y", "z"], rows.episode, "quaternion")
                 yield Issue(
                     "a quaternion changes its sign",
                     meaning.severity,
@@ -117,7 +116,7 @@ class RotationJumps(Check):
             step = np.linalg.norm(np.diff(turn, axis=0), axis=1)
             if step.max() > _JUMP_RAD:
                 at = int(step.argmax()) + 1
-                curve = jump_curve(turn, ["x", "y", "z"], rows.episode, "axis-angle")
+                curve = _jump_curve(turn, ["x", "y", "z"], rows.episode, "axis-angle")
                 yield Issue(
                     "the axis-angle jumps",
                     meaning.severity,
@@ -271,3 +270,14 @@ class CommandRange(Check):
                 observed=f"{size[dim]:.3g}",
                 expected=f"within ±{limit:g}",
             )
+
+
+def _jump_curve(values: Array, names: list[str], episode: int, title: str) -> Curve:
+    """Plot some dimensions of one episode."""
+    time = np.arange(len(values))
+    return Curve(
+        f"{title}, episode {episode}",
+        "frame",
+        "value",
+        tuple((name, time, values[:, i]) for i, name in enumerate(names)),
+    )
