@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mstool.contract import Array
 from mstool.dataset.vectors import action_columns, actions_of, dimension, state_columns, state_of
 from mstool.layouts import get_layout
 from mstool.robots import find_robot
@@ -12,7 +13,7 @@ from mstool.validators.classify import contradicts
 from mstool.validators.kinematics import limits
 from mstool.validators.meanings import SETTLE, Meaning, meaning_of
 from mstool.validators.poses import WXYZ, quaternion_order
-from mstool.validators.report import Issue, Note
+from mstool.validators.report import Curve, Issue, Note
 from mstool.validators.tracks import need_width
 
 # A turn between frames at which an arm would break: 20 Hz times this is 20 rad/s.
