@@ -27,7 +27,8 @@ SHARE, EPISODES = 0.02, 50
 FRAMES = 256
 # Measured (benchmarks/results/flow_ten_tasks.md), the loss on new demos by that on those trained on, and how many
 # unseen seeds were solved: 1.4 and 98 % (LiftPegUpright, whole chunks), 2.2 and 75 % (PullCubeTool), 7.3 and 68 %
-# (StackCube, 597 demos), 1.4 and 84 % (StackCube, 1,492 demos, in half of the time).
+# (StackCube, 597 demos), 1.4 and 84 % (StackCube, 1,492 demos, in half of the time), 5.9 and 88 % (34 epochs of them),
+# 1.3 and 86 % (PullCubeTool, 593 demos).
 BY_HEART = 2.0
 # Fewer at a time than a training step has, which keep nothing for a backward pass.
 _AT_ONCE = 32
