@@ -26,5 +26,5 @@ describe          the record restored, where another tool has dropped it
 episode_content   an episode recognised by its numbers
 fingerprint       one hash of a dataset's content
 lerobot_reader    the dataset opened through LeRobot itself
-target            the folder that a dataset goes to: checked, locked, filled by one rename
+target, own_files the folder that a dataset goes to: checked, locked, filled by one rename; what may be replaced in it
 """

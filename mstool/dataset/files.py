@@ -56,7 +56,7 @@ STEERING_FILE = "steering.safetensors"
 
 
 # All of LeRobot's below `meta/`, in any version; what else lies there is the user's.
-_META = (INFO_FILE, STATS_FILE, V3_TASKS, V2_EPISODES, V2_EPISODES_STATS, V2_TASKS)
+LEROBOT_META = (INFO_FILE, STATS_FILE, V3_TASKS, V2_EPISODES, V2_EPISODES_STATS, V2_TASKS)
 
 # A damaged statistics file is put aside, not written over: nothing of it can be kept, and it may be mended or fetched.
 _STATS_ANEW = f"mv DATASET/{STATS_FILE} DATASET/{STATS_FILE}.damaged && mstool stats DATASET"
@@ -178,7 +178,7 @@ def other_meta_files(root: Path) -> list[Path]:
         for path in sorted((root / PurePosixPath(INFO_FILE).parent).rglob("*"))
         if path.is_file()
         and path not in outside
-        and (name := path.relative_to(root).as_posix()) not in _META
+        and (name := path.relative_to(root).as_posix()) not in LEROBOT_META
         and not name.startswith(tuple(f"{folder}/" for folder in own))
     ]
 

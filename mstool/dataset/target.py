@@ -3,22 +3,14 @@
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
-from mstool.dataset.files import CARD_FILE, INFO_FILE, NORM_STATS_FILE
+from mstool.dataset.files import INFO_FILE
 from mstool.dataset.locate import READERS, is_dataset
+from mstool.dataset.own_files import is_own_file
 from mstool.errors import UsageError
 from mstool.folders import alone, beside, check_nothing_else, made, replace_folder
 from mstool.paths import free_beside, quoted, writable_folder
-
-# What a dataset's folder holds: files, and folders with the kinds of files in them.
-_FILES = frozenset({CARD_FILE, NORM_STATS_FILE})
-_KINDS = {
-    "data": frozenset({".parquet"}),
-    "meta": frozenset({".json", ".jsonl", ".parquet", ".npz", ".jpg"}),
-    "videos": frozenset({".mp4"}),
-    "images": frozenset({".png", ".jpg", ".jpeg"}),
-}
 
 
 def _is_ours(root: Path) -> bool:
@@ -70,15 +62,13 @@ def refuse_others(root: Path, *, known: Collection[str] = ()) -> None:
         Something does.
 
     """
-    check_nothing_else(root, "a dataset", lambda path: path.parts[0] in known or _is_own(path))
+    check_nothing_else(root, "a dataset", lambda path: path.as_posix() in known or _is_own(path))
 
 
 def _is_own(path: PurePath) -> bool:
     """Tell whether a file's path is one of a dataset's folder, or of one with a dataset per format."""
     first, *rest = path.parts
-    if first in READERS and rest:
-        return _is_own(PurePath(*rest))
-    return path.suffix in _KINDS[first] if rest and first in _KINDS else not rest and first in _FILES
+    return is_own_file(PurePosixPath(*(rest if first in READERS and rest else path.parts)))
 
 
 def refuse_nested(root: Path, sources: Sequence[Path]) -> None:

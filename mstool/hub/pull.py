@@ -223,7 +223,7 @@ def _check_target(asked: Asked, files: Iterable[str]) -> None:
             raise UsageError(f"{root} holds something that is not a dataset", fix=elsewhere)
         if not options.overwrite:
             raise UsageError(f"{root} holds another dataset or another version", fix=asked.again(overwrite=True))
-        refuse_others(root, known={path.partition("/")[0] for path in files})
+        refuse_others(root, known=set(files))
 
 
 def _open(root: Path, options: PullOptions) -> dict[str, Any] | None:

@@ -94,14 +94,14 @@ def test_a_new_version_fetches_only_what_differs(full, dataset, tmp_path):  # no
     (root / "extra.txt").write_text("x")
     with pytest.raises(UsageError, match=r"holds extra\.txt, no part of a dataset"):
         pull(options(full, root, overwrite=True))
-    (root / "extra.txt").rename(root / "data" / "extra.parquet")
+    (root / "extra.txt").rename(root / "data/chunk-000/file-001.parquet")
     full.log.clear()
     report = pull(options(full, root, overwrite=True))
     fetched = {path.split("/", 6)[6] for _, path, _ in full.log if "/resolve/" in path}
     assert fetched == {"meta/stats.json", "norm_stats.json", "meta/mstool/validation.json", "README.md"}
-    assert ("delete", "data/extra.parquet") in {(row["change"], row["path"]) for row in report.changes}
+    assert ("delete", "data/chunk-000/file-001.parquet") in {(row["change"], row["path"]) for row in report.changes}
     assert content_hash(root) == content_hash(dataset)
-    assert not (root / "data" / "extra.parquet").exists()
+    assert not (root / "data/chunk-000/file-001.parquet").exists()
 
 
 def test_an_older_revision_by_branch_tag_or_commit(full, dataset, tmp_path):  # noqa: F811

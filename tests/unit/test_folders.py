@@ -59,9 +59,19 @@ def test_what_else_lies_in_a_folder_that_is_replaced(tmp_path):
 
 
 def test_a_dataset_with_something_else_in_its_folder_is_not_replaced(tmp_path):
-    root = folder(tmp_path / "data", "README.md", "norm_stats.json")
-    own = ("meta/info.json", "data/chunk-000/file-000.parquet", "videos/observation.images.image/chunk-000/0.mp4")
-    for name in (*own, "images/image/episode_000000/frame_000000.png", ".cache/huggingface/x.lock"):
+    root = folder(tmp_path / "data", "norm_stats.json")
+    own = (
+        *(
+            "meta/info.json",
+            "meta/tasks.parquet",
+            "meta/episodes/chunk-000/file-001.parquet",
+            "meta/mstool/record.json",
+        ),
+        *("data/chunk-000/file-000.parquet", "videos/observation.images.image/chunk-000/file-000.mp4"),
+        *("data/chunk-000/episode_000012.parquet", "videos/chunk-000/image/episode_000000.mp4", "meta/episodes.jsonl"),
+        *("images/image/episode_000000/frame_000000.png", "images/image/episode-000000/frame-000000.png"),
+    )
+    for name in (*own, ".cache/huggingface/x.lock"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("{}")
     check_target(root, overwrite=True)
@@ -71,6 +81,14 @@ def test_a_dataset_with_something_else_in_its_folder_is_not_replaced(tmp_path):
         "data/chunk-000/notes.txt",
         "meta/my.txt",
         "videos/a.txt",
+        "README.md",
+        "meta/my_labels.json",
+        "meta/mstool/my.jsonl",
+        "images/me.png",
+        "videos/holiday.mp4",
+        "videos/trip/a.mp4",
+        "data/labels.parquet",
+        "data/chunk-000/my_table.parquet",
         "meta2/a.json",
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
