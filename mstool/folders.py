@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TextIO
 
 from mstool.errors import UsageError
+from mstool.paths import behind_link
 
 # What hubs, version control of a hub's kind and file managers leave in folders, of no worth without the rest.
 _BY_THE_WAY = frozenset({".gitattributes", ".cache", ".DS_Store"})
@@ -199,17 +200,19 @@ def _named(path: PurePath) -> str:
 
 
 def beside(folder: Path, purpose: str) -> Path:
-    """Return a hidden neighbour of a folder, which may be given as `.`."""
-    unnamed = folder.name in {"", ".."}
-    named = Path(os.path.abspath(folder)) if unnamed else folder  # noqa: PTH100 - links stay as they are
+    """Return a hidden neighbour of a folder, which may be given as `.` or by a link, on its own file system."""
+    named = behind_link(folder)
+    if named.name in {"", ".."}:
+        named = Path(os.path.abspath(named))  # noqa: PTH100 - links on the way stay as they are
     return named.with_name(f".{named.name}.{purpose}")
 
 
 def replace_folder(built: Path, target: Path) -> None:
     """Rename `built`, on the same file system, to `target`; what was there is removed once the new one stands.
 
-    What fails between the two, an interrupt too, puts back what was there.
+    What fails between the two, an interrupt too, puts back what was there. A link stays, and leads to the new one.
     """
+    target = behind_link(target)
     old = beside(target, "old")
     try:
         if target.exists():

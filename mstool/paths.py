@@ -54,6 +54,11 @@ def quoted(path: object) -> str:
     return shlex.quote(str(path))
 
 
+def behind_link(folder: Path) -> Path:
+    """Return the folder that a link leads to, and any other path as it is."""
+    return folder.resolve() if folder.is_symlink() else folder
+
+
 def free_beside(path: Path) -> Path:
     """Return a path beside another one, of its name and a number, at which there is nothing."""
     return next(each for n in count(2) if not _is_there(each := path.with_name(f"{path.name}-{n}")))
@@ -79,7 +84,7 @@ def writable_folder(path: Path, option: str, *, beside: bool = False, fix: str =
         It is a file, or below one, or nothing may be written there.
 
     """
-    obstacle = _obstacle(path) or (_obstacle(path.absolute().parent) if beside else "")
+    obstacle = _obstacle(path) or (_obstacle(behind_link(path).absolute().parent) if beside else "")
     if obstacle:
         raise _refusal(option, path, f"cannot be written to: {obstacle}", fix)
 

@@ -12,7 +12,7 @@ from mstool.dataset.files import RESULTS_FILE
 from mstool.dataset.target import refuse_in_dataset
 from mstool.errors import DataError, UsageError
 from mstool.folders import check_nothing_else, check_spared, replace_folder, writing_alone
-from mstool.paths import checkpoint_name, quoted, writable_folder
+from mstool.paths import behind_link, checkpoint_name, quoted, writable_folder
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, RUN_FILE, read_part, read_run
 from mstool.training.policy_card import policy_card
 from mstool.training.presets import PRESETS
@@ -132,7 +132,7 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
         check_nothing_else(output, "a policy", lambda path: path.name in taken or _is_of_policy(path))
     with (
         writing_alone(output, "another export writes into"),
-        tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as work,
+        tempfile.TemporaryDirectory(dir=behind_link(output).parent, prefix=f".{output.name}.") as work,
     ):
         built = Path(work) / "new"
         built.mkdir()

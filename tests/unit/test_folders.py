@@ -11,6 +11,7 @@ from mstool.dataset.target import check_target, locked, work_folder
 from mstool.errors import UsageError
 from mstool.folders import (
     alone,
+    beside,
     check_no_training,
     check_nothing_else,
     check_spared,
@@ -254,3 +255,15 @@ def test_a_second_run_is_refused_before_anything_is_loaded_or_removed(tmp_path, 
         with pytest.raises(UsageError, match="another run trains in"):
             improvement._check_output(improve, output)
     assert (output / "train_log.jsonl").exists()
+
+
+def test_a_link_to_a_folder_stays_and_leads_to_what_replaces_it(tmp_path):
+    folder(tmp_path / "disk" / "data", "old.txt")
+    (tmp_path / "data").symlink_to("disk/data")
+    for number in range(2):
+        built = folder(beside(tmp_path / "data", "work"), f"{number}.txt")
+        assert built.parent == tmp_path / "disk"
+        replace_folder(built, tmp_path / "data")
+        assert (tmp_path / "data").is_symlink()
+        assert [path.name for path in (tmp_path / "disk" / "data").iterdir()] == [f"{number}.txt"]
+        assert [path.name for path in (tmp_path / "disk").iterdir()] == ["data"]
