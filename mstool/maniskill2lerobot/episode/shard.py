@@ -71,6 +71,8 @@ class EpisodeMark:
     made_from: Mapping[str, Any] = field(default_factory=dict)
     # Where it begins, {group: {name: numbers}}, where its seed does not say so.
     first_state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # The shard's other files, bytes: a power cut leaves some of them empty or short.
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def shard_path(work: Path, position: int) -> Path:
@@ -79,11 +81,13 @@ def shard_path(work: Path, position: int) -> Path:
 
 
 def read_mark(shard: Path) -> EpisodeMark | None:
-    """Return what the shard's marker says, None when the shard is absent or was left unfinished."""
+    """Return what the shard's marker says, None when the shard is absent, was left unfinished, or lacks a part."""
     try:
-        return EpisodeMark(**load_json(shard / MARKER))
-    except (FileNotFoundError, ValueError, TypeError):
+        mark = EpisodeMark(**load_json(shard / MARKER))
+        whole = all((shard / name).stat().st_size == size for name, size in mark.sizes.items())
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return None
+    return mark if whole else None
 
 
 def read_rows(shard: Path) -> dict[str, Array]:
@@ -126,6 +130,7 @@ def convert_episode(
         if mark.dropped:
             for path in aside.iterdir():
                 path.unlink()
+        mark = replace(mark, sizes={path.name: path.stat().st_size for path in sorted(aside.iterdir())})
         (aside / MARKER).write_text(json.dumps(asdict(mark)), encoding="utf-8")
         _put_in_place(aside, shard)
     finally:
