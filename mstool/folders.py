@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TextIO
 
 from mstool.errors import UsageError
+from mstool.paths import as_named
 
 # What hubs, version control of a hub's kind and file managers leave in folders, of no worth without the rest.
 _BY_THE_WAY = frozenset({".gitattributes", ".cache", ".DS_Store"})
@@ -200,9 +201,8 @@ def _named(path: PurePath) -> str:
 
 def beside(folder: Path, purpose: str) -> Path:
     """Return a hidden neighbour of a folder, which may be given as `.`."""
-    unnamed = folder.name in {"", ".."}
-    named = Path(os.path.abspath(folder)) if unnamed else folder  # noqa: PTH100 - links stay as they are
-    return named.with_name(f".{named.name}.{purpose}")
+    folder = as_named(folder)
+    return folder.with_name(f".{folder.name}.{purpose}")
 
 
 def replace_folder(built: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mstool.dataset.files import RESULTS_FILE
-from mstool.dataset.target import refuse_in_dataset
+from mstool.dataset.target import refuse_around, refuse_in_dataset
 from mstool.errors import DataError, UsageError
 from mstool.folders import check_nothing_else, check_spared, replace_folder, writing_alone
 from mstool.paths import checkpoint_name, quoted, writable_folder
@@ -114,6 +114,7 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
         The checkpoint holds no weights, or a file of it cannot be read.
 
     """
+    refuse_around(output)
     writable_folder(output, "--output", beside=True)
     refuse_in_dataset(output, "--output", "policy")
     check_spared(output, "--output", {"the policy": model})
