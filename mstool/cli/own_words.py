@@ -96,7 +96,7 @@ def _without(option: Any, words: Sequence[str]) -> list[str]:
 
 
 def _without_argument(given: str, words: Sequence[str], options: Mapping[str, Any]) -> list[str]:
-    """Return the words without an argument; of one that is given more than once the first stays."""
+    """Return the words without an argument, a name or a path; of one that is given more than once the first stays."""
     found: list[int] = []
     of_option = 0
     for index, word in enumerate(words):
@@ -104,7 +104,7 @@ def _without_argument(given: str, words: Sequence[str], options: Mapping[str, An
             of_option -= 1
         elif word in options:
             of_option = 0 if options[word].is_flag else options[word].nargs
-        elif word == given:
+        elif Path(word) == Path(given):
             found.append(index)
     taken = set(found[1:] or found)
     return [word for index, word in enumerate(words) if index not in taken]

@@ -67,6 +67,7 @@ def test_a_command_made_of_options_still_only_tries_and_shows_the_same():
     [
         ("stats A B A --horizon 4", {"A": None}, "stats A B --horizon 4"),
         ("stats A B ./A --output ./A", {"./A": None}, "stats A B --output ./A"),
+        ("merge A ./B/../A/ B -o ./B/../A/", {"B/../A": None}, "merge A B -o ./B/../A/"),
         ("merge A A -o A", {"A": None, "ANOTHER": "ANOTHER"}, "merge A -o A ANOTHER"),
         ("build M --env A", {"--env": "B", "--all": None}, "build M --env B"),
     ],
