@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TextIO
 
 from mstool.errors import UsageError
-from mstool.paths import as_named
+from mstool.paths import as_named, free_beside
 
 # What hubs, version control of a hub's kind and file managers leave in folders, of no worth without the rest.
 _BY_THE_WAY = frozenset({".gitattributes", ".cache", ".DS_Store"})
@@ -182,6 +182,7 @@ def check_nothing_else(folder: Path, kind: str, is_own: Callable[[PurePath], boo
         raise UsageError(
             f"{folder} holds {named}, no part of {kind}: --overwrite would remove that too",
             fix="move it away, or choose another --output",
+            change={"--output": free_beside(folder)},
         )
 
 

@@ -68,7 +68,8 @@ def _changed(change: Mapping[str, object], words: Sequence[str], app: Any) -> st
             return ""
         rest = _without(options[name], rest)
         if value is not None and value is not False:
-            more += [name] if value is True else [name, str(value)]
+            each = value if isinstance(value, list) else [value]
+            more += [name] if value is True else [word for one in each for word in (name, str(one))]
     return shlex.join(["mstool", *names, *rest, *more])
 
 

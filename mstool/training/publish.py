@@ -12,7 +12,7 @@ from mstool.dataset.files import RESULTS_FILE
 from mstool.dataset.target import refuse_around, refuse_in_dataset
 from mstool.errors import DataError, UsageError
 from mstool.folders import check_nothing_else, check_spared, replace_folder, writing_alone
-from mstool.paths import checkpoint_name, quoted, writable_folder
+from mstool.paths import checkpoint_name, free_beside, quoted, writable_folder
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, RUN_FILE, read_part, read_run
 from mstool.training.policy_card import policy_card
 from mstool.training.presets import PRESETS
@@ -127,7 +127,9 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
             )
         if any(output.iterdir()) and not (output / CONFIG_FILE).is_file():
             raise UsageError(
-                f"{output} is not a policy, so --overwrite does not touch it", fix="choose another --output"
+                f"{output} is not a policy, so --overwrite does not touch it",
+                fix="choose another --output",
+                change={"--output": free_beside(output)},
             )
         taken = {CARD, *(path.name for path in model.iterdir())}
         check_nothing_else(output, "a policy", lambda path: path.name in taken or _is_of_policy(path))

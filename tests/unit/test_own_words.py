@@ -40,6 +40,7 @@ def test_one_wrong_name_of_several_is_replaced_where_it_is(given):
         ("convert -e A -o out --fresh", {"--overwrite": True}, "mstool convert -e A -o out --fresh --overwrite"),
         ("validate --against pi05_libero", {"DATASET": "DATASET"}, "mstool validate --against pi05_libero DATASET"),
         ("demos generate -e PickCube-v1 -n 9 --overwrite", {}, "mstool demos generate -e PickCube-v1 -n 9 --overwrite"),
+        ("export d --drop a --drop=b --rename c=d", {"--drop": ["b"], "--rename": []}, "mstool export d --drop b"),
         # A command that has no such option gets what was said.
         ("stats data", {"--demos": "generate"}, "say it so"),
     ],

@@ -132,7 +132,7 @@ def merge(
         return merge_elsewhere(sources, root, drop, rename or {}, profile, overwrite=overwrite)
     datasets = [open_stored(source) for source in sources]
     first = datasets[0]
-    choose_profile(profile, [dataset.storage for dataset in datasets])
+    choose_profile(profile, [dataset.storage for dataset in datasets], storage_chosen=False)
     wanted = profile or first.video_profile
     problems = _problems(datasets, profiles=profile is None)
     if problems and not _problems(datasets, profiles=False):
