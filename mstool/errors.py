@@ -16,8 +16,9 @@ class MstoolError(Exception):
         The command (or the one sentence) that puts it right, filled in with the user's own arguments.
     change
         Where the user's own command does it with other options: these, as `{"--episodes": 3}`; None takes one away,
-        True is a flag; a name without dashes is an argument that lacks, or, with None, one that is too many; {} is the
-        same command again. The command line says that command, in the place of `fix`, with all its other words.
+        True is a flag, a list the option once for each; a name without dashes is an argument that lacks, or, with None,
+        one that is too many; {} is the same command again. The command line says that command, in the place of
+        `fix`, with all its other words.
 
     """
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TextIO
 
 from mstool.errors import UsageError
-from mstool.paths import behind_link
+from mstool.paths import as_named, behind_link, free_beside
 
 # What hubs, version control of a hub's kind and file managers leave in folders, of no worth without the rest.
 _BY_THE_WAY = frozenset({".gitattributes", ".cache", ".DS_Store"})
@@ -182,6 +182,7 @@ def check_nothing_else(folder: Path, kind: str, is_own: Callable[[PurePath], boo
         raise UsageError(
             f"{folder} holds {named}, no part of {kind}: --overwrite would remove that too",
             fix="move it away, or choose another --output",
+            change={"--output": free_beside(folder)},
         )
 
 
@@ -201,10 +202,8 @@ def _named(path: PurePath) -> str:
 
 def beside(folder: Path, purpose: str) -> Path:
     """Return a hidden neighbour of a folder, which may be given as `.` or by a link, on its own file system."""
-    named = behind_link(folder)
-    if named.name in {"", ".."}:
-        named = Path(os.path.abspath(named))  # noqa: PTH100 - links on the way stay as they are
-    return named.with_name(f".{named.name}.{purpose}")
+    folder = as_named(behind_link(folder))
+    return folder.with_name(f".{folder.name}.{purpose}")
 
 
 def replace_folder(built: Path, target: Path) -> None:

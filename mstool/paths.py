@@ -59,9 +59,21 @@ def behind_link(folder: Path) -> Path:
     return folder.resolve() if folder.is_symlink() else folder
 
 
+def as_named(path: Path) -> Path:
+    """Return a path with its name as the last part, which `.` and `..` lack."""
+    unnamed = path.name in {"", ".."}
+    return Path(os.path.abspath(path)) if unnamed else path  # noqa: PTH100 - links stay as they are
+
+
 def free_beside(path: Path) -> Path:
     """Return a path beside another one, of its name and a number, at which there is nothing."""
+    path = as_named(path)
     return next(each for n in count(2) if not _is_there(each := path.with_name(f"{path.name}-{n}")))
+
+
+def free(path: Path) -> Path:
+    """Return a path at which there is nothing, or else one beside it."""
+    return free_beside(path) if _is_there(path) else path
 
 
 def writable_folder(path: Path, option: str, *, beside: bool = False, fix: str = "") -> None:
@@ -167,7 +179,7 @@ def _elsewhere(path: Path) -> Path | None:
     if not path.name or _obstacle(home):
         return None
     try:
-        return free_beside(home / path.name) if _is_there(home / path.name) else home / path.name
+        return free(home / path.name)
     except OSError:  # a name that is too long
         return None
 

@@ -96,7 +96,8 @@ def generate(
             raise UsageError(
                 f"{', '.join(used)}: for policies",
                 fix="leave it out, or add --policy runs/NAME",
-                change=dict.fromkeys(used),
+                # A policy may know its task, the planner does not.
+                change=dict.fromkeys(used) if env else {"--policy": "runs/NAME"},
             )
         if env is None:
             raise UsageError("missing option '--env' / '-e'", fix="mstool demos generate --help")

@@ -68,7 +68,8 @@ def _changed(change: Mapping[str, object], words: Sequence[str], app: Any) -> st
             return ""
         rest = _without(options[name], rest)
         if value is not None and value is not False:
-            more += [name] if value is True else [name, str(value)]
+            each = value if isinstance(value, list) else [value]
+            more += [name] if value is True else [word for one in each for word in (name, str(one))]
     return shlex.join(["mstool", *names, *rest, *more])
 
 
@@ -96,7 +97,7 @@ def _without(option: Any, words: Sequence[str]) -> list[str]:
 
 
 def _without_argument(given: str, words: Sequence[str], options: Mapping[str, Any]) -> list[str]:
-    """Return the words without an argument; of one that is given more than once the first stays."""
+    """Return the words without an argument, a name or a path; of one that is given more than once the first stays."""
     found: list[int] = []
     of_option = 0
     for index, word in enumerate(words):
@@ -104,7 +105,7 @@ def _without_argument(given: str, words: Sequence[str], options: Mapping[str, An
             of_option -= 1
         elif word in options:
             of_option = 0 if options[word].is_flag else options[word].nargs
-        elif word == given:
+        elif Path(word) == Path(given):
             found.append(index)
     taken = set(found[1:] or found)
     return [word for index, word in enumerate(words) if index not in taken]

@@ -1,5 +1,6 @@
 """The folder a dataset goes to: checked before any work, filled by one rename."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from mstool.dataset.locate import READERS, is_dataset
 from mstool.dataset.own_files import is_own_file
 from mstool.errors import UsageError
 from mstool.folders import alone, beside, check_nothing_else, made, replace_folder
-from mstool.paths import free_beside, quoted, writable_folder
+from mstool.paths import free, free_beside, quoted, writable_folder
 
 
 def _is_ours(root: Path) -> bool:
@@ -30,9 +31,10 @@ def check_target(root: Path, *, overwrite: bool) -> None:
     ------
     UsageError
         `root` exists (and `overwrite` is False, or it is not a dataset, or holds something else besides), or the folder
-        it belongs into cannot be written to, or is a dataset.
+        it belongs into cannot be written to, or is a dataset, or this process stands in it.
 
     """
+    refuse_around(root)
     writable_folder(root, "--output", beside=True)
     if not _is_ours(root):
         refuse_in_dataset(root, "--output", "new")
@@ -51,6 +53,27 @@ def check_target(root: Path, *, overwrite: bool) -> None:
             change={"--overwrite": True},
         )
     refuse_others(root)
+
+
+def refuse_around(root: Path) -> None:
+    """Refuse a target in which this process stands, as `.`, `..` and `/`: no folder can be renamed to it.
+
+    Raises
+    ------
+    UsageError
+        It does.
+
+    """
+    here = Path.cwd()
+    if not here.is_relative_to(os.path.realpath(root)):
+        return
+    dataset = next((each for each in (here, *here.parents) if _is_ours(each)), None)
+    other = free(Path("dataset")) if dataset is None else free_beside(dataset)
+    raise UsageError(
+        f"--output {root} is the folder that this command runs in, or holds it: give the name of one to be made",
+        fix=f"--output {quoted(other)}",
+        change={"--output": other},
+    )
 
 
 def refuse_others(root: Path, *, known: Collection[str] = ()) -> None:
@@ -121,7 +144,8 @@ def refuse_in_dataset(folder: Path, option: str, purpose: str) -> None:
     if around is None:
         return
     # As it was given, where its name was.
-    given = next((each for each in (folder, *folder.parents) if each.name and each.resolve() == around), around)
+    inner = (each for each in (folder, *folder.parents) if each.name not in {"", ".."})
+    given = next((each for each in inner if each.resolve() == around), around)
     other = given.with_name(f"{given.name}-{purpose}")
     how = "is a LeRobot dataset" if inside == around else f"lies in the LeRobot dataset {given}"
     raise UsageError(

@@ -18,7 +18,7 @@ from mstool.dataset.fingerprint import dataset_files, hash_file
 from mstool.dataset.info import read_info
 from mstool.dataset.locate import is_dataset
 from mstool.dataset.names import check_repo_id
-from mstool.dataset.target import refuse_in_dataset, refuse_others
+from mstool.dataset.target import refuse_around, refuse_in_dataset, refuse_others
 from mstool.errors import UsageError
 from mstool.folders import alone, beside, replace_folder
 from mstool.hub.client import connect, quiet
@@ -214,6 +214,7 @@ def _check_target(asked: Asked, files: Iterable[str]) -> None:
     options = asked.options
     assert isinstance(options, PullOptions)
     root = options.root
+    refuse_around(root)
     writable_folder(root, "--output", beside=True)
     if not is_dataset(root):
         refuse_in_dataset(root, "--output", "pulled")

@@ -23,7 +23,7 @@ from mstool.improvement.saving import read_state, resumable
 from mstool.improvement.seeds import first_seed
 from mstool.installation import require
 from mstool.json_files import load_json
-from mstool.paths import writable_folder
+from mstool.paths import free_beside, writable_folder
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.capacity import auto_workers
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, read_part, read_run
@@ -161,7 +161,11 @@ def _check_output(options: ImproveOptions, output: Path) -> None:
             change={f"--{name}": value for name, value in change.items()},
         )
     if options.overwrite and output.is_dir() and any(output.iterdir()) and not (output / CHECKPOINTS).is_dir():
-        raise UsageError(f"{output} is not the folder of a run: it is not removed", fix="choose another --output")
+        raise UsageError(
+            f"{output} is not the folder of a run: it is not removed",
+            fix="choose another --output",
+            change={"--output": free_beside(output)},
+        )
     if options.overwrite and output.is_dir():
         check_nothing_else(output, "a run", is_own)
 

@@ -69,6 +69,7 @@ class Batch:
                 f"{demos.path} holds {len(demos.unlisted)} trajectories that {demos.json.name} does not list, so that "
                 f"nothing says their seed:{_listed(demos.unlisted)}",
                 fix="repair the file, or add --skip-invalid to leave them out",
+                change={"--skip-invalid": True},
             )
         problems = demos.problems(limit=len(self.positions))
         executable = len(problems) < len(self.positions)
@@ -88,6 +89,7 @@ class Batch:
                 fix="leave out --from-states: the demos are then executed again"
                 if every
                 else "repair the file, or add --skip-invalid to drop them",
+                change={"--from-states": None} if every else {"--skip-invalid": True},
             )
         return problems
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from mstool.errors import DataError, MstoolError
 from mstool.maniskill2lerobot.batches import Batch
-from mstool.maniskill2lerobot.episode.source import NOT_SUCCESSFUL, TIMEOUT
+from mstool.maniskill2lerobot.episode.source import NOT_HELD, NOT_SUCCESSFUL, TIMEOUT
 from mstool.simulators.benchmarks import benchmark_of
 
 
@@ -17,10 +17,12 @@ def nothing_kept(batches: Sequence[Batch], dropped: Mapping[str, int]) -> Mstool
     env_id = batches[0].recipe.env_id
     others = benchmark_of(env_id).other_demos(env_id)
     advice = from_states(batches, dropped)
-    change: dict[str, object] | None = None
+    change: dict[str, object] | None = {"--from-states": True, "--hold-steps": None} if advice else None
     if 2 * dropped.get(TIMEOUT, 0) >= _asked(batches):
         horizon = _long_enough(batches)
         change, advice = {"--horizon": horizon}, f"--horizon {horizon}"
+    elif 2 * dropped.get(NOT_HELD, 0) >= _asked(batches):
+        change, advice = {"--hold-steps": None}, "leave --hold-steps out, or give fewer"
     return MstoolError(
         f"none of the {_asked(batches)} demos led to success: {reasons}",
         fix=f"{advice}; or convert other demos: {others}" if advice else others,

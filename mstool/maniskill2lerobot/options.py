@@ -123,10 +123,19 @@ def parse_version(version: str | None, storage: str | None) -> tuple[Version | N
     return version, cast("Storage | None", storage)
 
 
-def choose_profile(text: str | None, storages: Iterable[Storage | None]) -> VideoProfile | None:
-    """Read `--video-profile` of a command that stores pictures as `storages` say; None where it was not given."""
+def choose_profile(
+    text: str | None, storages: Iterable[Storage | None], *, storage_chosen: bool = True
+) -> VideoProfile | None:
+    """Read `--video-profile` of a command that stores pictures as `storages` say; None where it was not given.
+
+    `storage_chosen` tells whether the command has a `--storage`.
+    """
     if text is not None and "video" not in storages:
-        raise UsageError("--video-profile is of no use where images are stored one by one", fix="add --storage video")
+        raise UsageError(
+            "--video-profile is of no use where images are stored one by one",
+            fix="add --storage video" if storage_chosen else "leave --video-profile out",
+            change={"--storage": "video"} if storage_chosen else {"--video-profile": None},
+        )
     return parse_profile(text)
 
 

@@ -85,7 +85,8 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         document = load_json(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}", fix="mstool stats DATASET") from error
+        what = "cannot be read" if isinstance(error, OSError) else "is no JSON file of statistics"
+        raise DataError(f"{path} {what}: {error}", fix="mstool stats DATASET", change={"--check": None}) from error
     if not isinstance(document, dict):
         raise DataError(f"{path} is not a JSON object", fix="find . -name '*stats.json'")
     return document

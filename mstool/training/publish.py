@@ -9,10 +9,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mstool.dataset.files import RESULTS_FILE
-from mstool.dataset.target import refuse_in_dataset
+from mstool.dataset.target import refuse_around, refuse_in_dataset
 from mstool.errors import DataError, UsageError
 from mstool.folders import check_nothing_else, check_spared, replace_folder, writing_alone
-from mstool.paths import behind_link, checkpoint_name, quoted, writable_folder
+from mstool.paths import behind_link, checkpoint_name, free_beside, quoted, writable_folder
 from mstool.training.checkpoint_sidecar import CONFIG_FILE, RUN_FILE, read_part, read_run
 from mstool.training.policy_card import policy_card
 from mstool.training.presets import PRESETS
@@ -114,6 +114,7 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
         The checkpoint holds no weights, or a file of it cannot be read.
 
     """
+    refuse_around(output)
     writable_folder(output, "--output", beside=True)
     refuse_in_dataset(output, "--output", "policy")
     check_spared(output, "--output", {"the policy": model})
@@ -126,7 +127,9 @@ def export_policy(model: Path, output: Path, *, results: Mapping[str, Any] | Non
             )
         if any(output.iterdir()) and not (output / CONFIG_FILE).is_file():
             raise UsageError(
-                f"{output} is not a policy, so --overwrite does not touch it", fix="choose another --output"
+                f"{output} is not a policy, so --overwrite does not touch it",
+                fix="choose another --output",
+                change={"--output": free_beside(output)},
             )
         taken = {CARD, *(path.name for path in model.iterdir())}
         check_nothing_else(output, "a policy", lambda path: path.name in taken or _is_of_policy(path))

@@ -1,6 +1,7 @@
 """What is added to demos: steps in which the robot stays at their end, and disturbances; the dataset says so."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mstool.errors import UsageError
 from mstool.evaluation.plan import plan_replay
 from mstool.layouts import get_layout
 from mstool.maniskill2lerobot.episode.replay import replay
-from mstool.maniskill2lerobot.episode.source import TIMEOUT
+from mstool.maniskill2lerobot.episode.source import NOT_HELD, NOT_SUCCESSFUL, TIMEOUT
 from mstool.maniskill2lerobot.executors.base import Done
 from mstool.maniskill2lerobot.executors.job import ConvertWorker
 from mstool.maniskill2lerobot.options import make_recipe, parse_formats
@@ -51,6 +52,16 @@ def test_the_robot_comes_to_rest_where_the_demo_led(env_id):
     stays = layout.encode_action(np.zeros((1, 7), np.float32), controller, simulator.spec.control_mode)
     np.testing.assert_array_equal(held.actions[-HOLD:, :6], np.repeat(stays[:, :6], HOLD, axis=0))
     assert set(held.actions[-HOLD:, 6]) == {plain.actions[-1][6]}
+    simulator.close()
+
+
+def test_what_is_solved_but_cannot_be_held_is_told_apart(demo):
+    simulator = ManiSkillSimulator(SimulatorSpec(demo.env_id, "pd_ee_delta_pose"))
+    held, short = (
+        replay(simulator, each, get_layout("libero"), horizon=200, hold_steps=300)
+        for each in (demo, replace(demo, actions=demo.actions[:6]))
+    )
+    assert (held.dropped, short.dropped) == (NOT_HELD, NOT_SUCCESSFUL)
     simulator.close()
 
 

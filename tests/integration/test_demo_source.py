@@ -88,7 +88,15 @@ def test_a_hub_that_cannot_be_reached(here, monkeypatch):
     assert not demos_hub.reachable()
     with pytest.raises(MstoolError, match="cannot be reached") as error:
         opened("hub")
-    assert "set HF_ENDPOINT to a mirror" in error.value.fix
+    assert error.value.message.endswith("; set HF_ENDPOINT to a mirror, or have the demos generated")
+    assert error.value.fix == "mstool convert --env PickCube-v1 --demos generate"
+    assert error.value.change == {"--demos": "generate"}
+    with pytest.raises(MstoolError, match=r"cannot be reached.* or give --demos FILE\.h5$") as error:
+        source.open_demos("PokeCube-v1", "hub", episodes=None, notify=print)
+    assert (error.value.fix, error.value.change) == (
+        "HF_ENDPOINT=https://MIRROR mstool convert --env PokeCube-v1 --demos hub",
+        None,
+    )
 
 
 def test_generated_when_nothing_else_is_there_and_only_once(here, monkeypatch):

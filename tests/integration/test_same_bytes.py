@@ -2,6 +2,7 @@
 
 import json
 import random
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_work_of_another_conversion_is_refused_before_any_work(mstool, tmp_path,
     err = capsys.readouterr().err
     assert f"{work} holds " in err
     assert "image_size: 64x64 there, 32x32 now" in err
-    assert "fix: run the same command with --fresh to start over, or choose another --output" in err
+    assert err.endswith(f"\nfix: {shlex.join(['mstool', 'convert', *map(str, other), '--fresh'])}\n")
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*")} == before
     assert mstool("convert", *other, "--episodes", "1", "--fresh") == 0
     assert not work.exists()

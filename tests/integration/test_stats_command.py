@@ -129,6 +129,8 @@ def test_pooled_statistics_leave_the_datasets_alone(pickcube, tmp_path, mstool):
         (["nowhere"], 2, "nowhere does not exist"),
         (["{root}", "--config", "pi05_libro"], 2, "fix: mstool stats {root} --config pi05_libero"),
         (["{root}", "--check", "no.json"], 2, "no.json: no such file"),
+        (["{root}", "--check", __file__], 1, ".py is no JSON file of statistics: "),
+        (["{root}", "--check", __file__], 1, "fix: mstool stats {root}\n"),
         (["{root}", "--plot", "x.doc"], 2, "--plot"),
         (["{root}", "{root}"], 2, "given twice: {root}\nfix: mstool stats {root}\n"),
         (["{root}/meta/info.json"], 2, "info.json is a part of the dataset"),

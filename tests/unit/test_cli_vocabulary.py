@@ -78,6 +78,8 @@ def test_the_list_of_commands_says_one_sentence_of_each(words, command):
         (["demos", "genrate"], "no such command 'genrate'. Did you mean 'generate'?", "mstool demos --help"),
         (["show"], "missing argument 'dataset'", "mstool show --help"),
         (["demos", "generate"], "missing option '--env' / '-e'", "mstool demos generate --help"),
+        (["demos", "generate", "--correct", "-n1"], "", "mstool demos generate --correct -n1 --policy runs/NAME"),
+        (["demos", "generate", "--correct", "-eA"], "--correct: for policies", "mstool demos generate -eA"),
         (["eval", "-n", "0"], "invalid value for '--episodes' / '-n'", "mstool eval"),
         (["demos", "generate", "--seed=x", "-e", "A"], "invalid value for '--seed'", "mstool demos generate -e A"),
         (["convert", "--workers", "x"], "'x' is not a number of processes", "mstool convert"),

@@ -110,7 +110,8 @@ def test_damaged_demos_are_listed_before_any_work(mstool, tmp_path, demo_copy, c
     assert "first at step 3" in err
     assert "traj_2 is listed in trajectory.json but missing" in err
     assert "traj_3 has actions 5 wide, the other episodes 8" in err
-    assert "fix: repair the file, or add --skip-invalid" in err
+    assert err.splitlines()[-1].startswith("fix: mstool convert ")
+    assert err.endswith(" --skip-invalid\n")
     assert contents(tmp_path / "out") == []
 
 

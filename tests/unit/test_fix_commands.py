@@ -61,3 +61,16 @@ def test_the_fix_of_damaged_statistics_can_be_pasted_wherever_it_is_said(mstool,
     assert (root / "meta/stats.json.damaged").is_file()
     assert mstool(*shlex.split(again)[1:]) == 0
     assert validate(root, "lerobot_pi05").valid
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["--drop", "timestamp", "--drop=action"], ["--drop", "action"]),
+        (["--rename", "index=i", "--rename", "action=actions"], ["--rename", "action=actions"]),
+    ],
+)
+def test_a_column_that_stays_is_left_out_of_the_command(mstool, tmp_path, capsys, words, left):
+    common = ["export", str(GOLDEN / "libero"), "--output", str(tmp_path / "out")]
+    assert mstool(*common, *words) == 2
+    assert capsys.readouterr().err.endswith(f"\nfix: {shlex.join(['mstool', *common, *left])}\n")

@@ -57,6 +57,7 @@ def test_what_else_lies_in_a_folder_that_is_replaced(tmp_path):
     with pytest.raises(UsageError, match=r"run holds \.git, b/notes.txt, c and 1 more, no part of a run: ") as error:
         check_nothing_else(run, "a run", is_log)
     assert "another --output" in error.value.fix
+    assert error.value.change == {"--output": tmp_path / "run-2"}
 
 
 def test_a_dataset_with_something_else_in_its_folder_is_not_replaced(tmp_path):

@@ -12,6 +12,7 @@ from mstool.errors import DataError
 from mstool.maniskill2lerobot.batches import Batch
 from mstool.maniskill2lerobot.demos import DemoSource
 from mstool.maniskill2lerobot.dropped import from_states, nothing_kept
+from mstool.maniskill2lerobot.episode.source import NOT_HELD
 from mstool.maniskill2lerobot.options import make_recipe
 from mstool.simulators.maniskill.demos.reader import DemoFile
 
@@ -117,4 +118,12 @@ def test_demos_that_are_longer_than_the_horizon(layout, mode):
 def test_most_demos_within_the_horizon_get_no_longer_one():
     error = nothing_kept([batch(DEMOS / "PickCube-v1", "replayed")], {"timeout": 1, "not successful": 3})
     assert "1 x longer than --horizon 150" in error.message
-    assert not error.change
+    assert error.change == {"--from-states": True, "--hold-steps": None}
+
+
+def test_demos_that_are_solved_but_not_held_are_told_to_be_held_less():
+    held = Batch(DemoSource(DemoFile(DEMOS / "PickCube-v1"), "local"), make_recipe("PickCube-v1", hold_steps=1000))
+    error = nothing_kept([held], {NOT_HELD: 3, "not successful": 1})
+    assert "3 x solved where the demo ends, but no longer after --hold-steps" in error.message
+    assert error.change == {"--hold-steps": None}
+    assert "--from-states" not in error.fix

@@ -247,22 +247,22 @@ def test_demos_of_what_policies_are_evaluated_on_are_told_as_that(monkeypatch, t
 
 
 @needs_libero
-@pytest.mark.parametrize(
-    ("env_id", "others"), [("libero_goal/0", "FOLDER"), ("libero_spatial/0", "generate, or FOLDER")]
-)
-def test_no_hub_is_told_at_once_with_what_else_there_is(monkeypatch, tmp_path, caplog, env_id, others):
+@pytest.mark.parametrize(("env_id", "generated"), [("libero_goal/0", False), ("libero_spatial/0", True)])
+def test_no_hub_is_told_at_once_with_what_else_there_is(monkeypatch, tmp_path, caplog, env_id, generated):
     constants = huggingface_hub.constants
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"it is tried again in {seconds} s"))
     with pytest.raises(DataError, match=rf"gave no demos of {env_id}: http://127.0.0.1:9 cannot be reached") as caught:
         benchmark_of(env_id).download(env_id, tmp_path)
-    again = f"mstool convert --env {env_id} --demos hub  # or --demos {others} of LIBERO's own files"
-    assert caught.value.fix == f"HF_ENDPOINT=https://MIRROR {again}"
+    again = f"mstool convert --env {env_id} --demos hub  # or --demos FOLDER of LIBERO's own files"
+    made = f"mstool convert --env {env_id} --demos generate"
+    assert caught.value.fix == (made if generated else f"HF_ENDPOINT=https://MIRROR {again}")
+    assert caught.value.change == ({"--demos": "generate"} if generated else None)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match="HF_HUB_OFFLINE forbids") as caught:
         benchmark_of(env_id).download(env_id, tmp_path)
-    assert caught.value.fix == f"HF_HUB_OFFLINE=0 {again}"
+    assert caught.value.fix == (made if generated else f"HF_HUB_OFFLINE=0 {again}")
     assert not caplog.records
 
 

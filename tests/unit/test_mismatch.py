@@ -20,6 +20,7 @@ DEMO = Demo("PickCube-v1", 3, 7, "pd_joint_pos", np.ones((4, 8), np.float32), fi
 def said(there, now, tmp_path):
     error = refusal(tmp_path, [Mismatch(3, there, now)])
     assert error.fix == "run the same command with --fresh to start over, or choose another --output"
+    assert error.change == {"--fresh": True}
     return error.message
 
 
@@ -36,7 +37,8 @@ def test_a_changed_option_is_named(change, line, tmp_path):
     now = replace(RECIPE, **change)
     assert RECIPE.fingerprint(DEMO) != now.fingerprint(DEMO)
     message = said(RECIPE.made_from(DEMO), now.made_from(DEMO), tmp_path)
-    assert message == f"{tmp_path} holds 1 episode finished by another conversion:\n  {line}"
+    said_first = f"{tmp_path} holds 1 episode finished by another conversion (another --output keeps them):"
+    assert message == f"{said_first}\n  {line}"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_one_wrong_name_of_several_is_replaced_where_it_is(given):
         ("convert -e A -o out --fresh", {"--overwrite": True}, "mstool convert -e A -o out --fresh --overwrite"),
         ("validate --against pi05_libero", {"DATASET": "DATASET"}, "mstool validate --against pi05_libero DATASET"),
         ("demos generate -e PickCube-v1 -n 9 --overwrite", {}, "mstool demos generate -e PickCube-v1 -n 9 --overwrite"),
+        ("export d --drop a --drop=b --rename c=d", {"--drop": ["b"], "--rename": []}, "mstool export d --drop b"),
         # A command that has no such option gets what was said.
         ("stats data", {"--demos": "generate"}, "say it so"),
     ],
@@ -67,6 +68,7 @@ def test_a_command_made_of_options_still_only_tries_and_shows_the_same():
     [
         ("stats A B A --horizon 4", {"A": None}, "stats A B --horizon 4"),
         ("stats A B ./A --output ./A", {"./A": None}, "stats A B --output ./A"),
+        ("merge A ./B/../A/ B -o ./B/../A/", {"B/../A": None}, "merge A B -o ./B/../A/"),
         ("merge A A -o A", {"A": None, "ANOTHER": "ANOTHER"}, "merge A -o A ANOTHER"),
         ("build M --env A", {"--env": "B", "--all": None}, "build M --env B"),
     ],

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,38 @@ def test_a_folder_that_may_not_be_written(tmp_path):
     assert said()[1] == f"--output {elsewhere}"
     (tmp_path / "home").chmod(0o555)
     assert said()[1:] == ["choose another --output", "None"]
+
+
+@pytest.mark.parametrize(("name", "out"), [*product(["convert", "export", "merge"], [".", ".."]), ("convert", "/")])
+@pytest.mark.parametrize("other", ["dataset", "dataset-2"])
+def test_a_folder_that_one_stands_in_is_no_target(mstool, pickcube, tmp_path, capsys, monkeypatch, name, out, other):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    if other == "dataset-2":
+        (tmp_path / "empty" / "dataset").mkdir()
+    words = [word.format(out=out, data=pickcube) for word in COMMANDS[name]]
+    assert mstool(*words) == 2
+    err = capsys.readouterr().err
+    assert f"--output {out} is the folder that this command runs in, or holds it" in err
+    assert err.endswith(f"\nfix: {shlex.join(['mstool', *words[:-1], other])}\n")
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_a_dataset_that_one_stands_in_is_no_target(mstool, pickcube, tmp_path, capsys, monkeypatch, out):
+    root = Path(shutil.copytree(pickcube / "v3.0", tmp_path / "push"))
+    monkeypatch.chdir(root)
+    for words in (
+        ["export", ".", "--format", "v2.1", "--output", out],
+        ["merge", ".", f"{pickcube}/v2.1", "--output", out],
+        ["convert", "--env", "PickCube-v1", "--demos", f"{DEMOS}", "--overwrite", "--output", out],
+    ):
+        assert mstool(*words) == 2
+        assert capsys.readouterr().err.endswith(f"\nfix: {shlex.join(['mstool', *words[:-1]])} {root}-2\n")
+    assert mstool("merge", ".", f"{pickcube}/v2.1", "--output", "../both") == 1
+    other = shlex.join(["mstool", "export", f"{pickcube}/v2.1", "--format", "v3.0", "--storage", "video", "--output"])
+    assert f"\nfix: {other} " in capsys.readouterr().err
+    assert mstool("merge", f"{pickcube}/v2.1", ".", "--output", "../both") == 1
+    assert f"fix: mstool export . --format v2.1 --storage image --output {root}-v2.1-image" in capsys.readouterr().err
 
 
 def test_nothing_is_created(tmp_path):

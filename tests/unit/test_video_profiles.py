@@ -11,7 +11,7 @@ from support.shards import make_dataset, make_episode
 
 from mstool.dataset.media import open_video
 from mstool.errors import DataError, UsageError
-from mstool.maniskill2lerobot.options import make_recipe
+from mstool.maniskill2lerobot.options import choose_profile, make_recipe
 from mstool.maniskill2lerobot.pictures.pngs import read_pngs
 from mstool.maniskill2lerobot.pictures.profiles import PROFILES
 from mstool.maniskill2lerobot.pictures.video import decode, psnr_db
@@ -112,6 +112,10 @@ def test_images_become_videos_of_the_profile(exact, tmp_path):
     assert streams(tmp_path / "new") == {("h264", "yuv420p")}
     with pytest.raises(UsageError, match="of no use where images are stored"):
         export(tmp_path / "images", tmp_path / "no", profile="portable")
+    for storage_chosen, change in ((True, {"--storage": "video"}), (False, {"--video-profile": None})):
+        with pytest.raises(UsageError, match="of no use where images are stored") as caught:
+            choose_profile("portable", ["image"], storage_chosen=storage_chosen)
+        assert caught.value.change == change
 
 
 def test_nothing_to_change(exact, tmp_path):

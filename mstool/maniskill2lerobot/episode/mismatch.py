@@ -31,8 +31,10 @@ def refusal(work: Path, mismatches: Sequence[Mismatch]) -> UsageError:
         lines[f"demo content of {_named(episodes)}: {what}"] = None
     listed = "\n  ".join(lines)
     return UsageError(
-        f"{work} holds {_count(len(mismatches))} finished by another conversion:\n  {listed}",
+        f"{work} holds {_count(len(mismatches))} finished by another conversion (another --output keeps them):"
+        f"\n  {listed}",
         fix="run the same command with --fresh to start over, or choose another --output",
+        change={"--fresh": True},
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mstool.contract import Array, CameraFacts, ControllerFacts, RobotFacts, RobotTrack
 from mstool.layouts import Layout
-from mstool.maniskill2lerobot.episode.source import DISTURBED, NOT_SUCCESSFUL, TIMEOUT, Replay
+from mstool.maniskill2lerobot.episode.source import DISTURBED, NOT_HELD, NOT_SUCCESSFUL, TIMEOUT, Replay
 from mstool.simulators.base import Simulator
 from mstool.simulators.benchmarks import benchmark_of
 from mstool.simulators.demos import Demo
@@ -86,7 +86,10 @@ def replay(
     tcp: list[Array] = []
     actions: list[Array] = []
     film = simulator.film(on_frame) if on_frame is not None else None
-    for action in _then_staying(simulator, demo, hold_steps):
+    solved_by_demo = False
+    for action, stayed in _then_staying(simulator, demo, hold_steps):
+        if stayed == 1:
+            solved_by_demo = simulator.solved()
         if len(actions) == horizon + hold_steps:
             return Replay(as_track(qpos, tcp), np.concatenate(actions), goal, TIMEOUT)
         reading = simulator.reading()
@@ -100,7 +103,8 @@ def replay(
         actions.append(stored)
     if film is not None:
         film.finish()
-    dropped = "" if simulator.solved() or not simulator.judges else NOT_SUCCESSFUL
+    failed = NOT_HELD if solved_by_demo else NOT_SUCCESSFUL
+    dropped = "" if simulator.solved() or not simulator.judges else failed
     doubts = {UNJUDGED: not simulator.judges, begun_elsewhere(demo): not simulator.begun_at_seed}
     warnings = tuple(text for text, holds in doubts.items() if holds)
     return Replay(
@@ -108,16 +112,16 @@ def replay(
     )
 
 
-def _then_staying(simulator: Simulator, demo: Demo, steps: int) -> Iterator[Array]:
-    """Yield a demo's actions (A,) in the simulator's mode, then `steps` that stay.
+def _then_staying(simulator: Simulator, demo: Demo, steps: int) -> Iterator[tuple[Array, int]]:
+    """Yield a demo's actions (A,) in the simulator's mode, with 0, then `steps` that stay, counted from 1.
 
     The demo's last target would do where the robot reaches it. Where something is in its way (PushCube, PullCube) the
     hand would press on for as long as the steps last.
     """
     for action in simulator.converted(demo.actions, demo.control_mode):
-        yield action
-    for _ in range(steps):
-        yield simulator.staying(action)
+        yield action, 0
+    for stayed in range(1, steps + 1):
+        yield simulator.staying(action), stayed
 
 
 def begun_elsewhere(demo: Demo) -> str:

@@ -22,7 +22,7 @@ from mstool.errors import UsageError
 from mstool.json_files import load_json
 from mstool.maniskill2lerobot.episode.mismatch import Mismatch, refusal
 from mstool.maniskill2lerobot.episode.recipe import Recipe
-from mstool.maniskill2lerobot.episode.source import IDLE_LEFT_OUT, KEPT_FAILURE, NOT_SUCCESSFUL, EpisodeSource
+from mstool.maniskill2lerobot.episode.source import IDLE_LEFT_OUT, KEPT_FAILURE, NOT_HELD, NOT_SUCCESSFUL, EpisodeSource
 from mstool.maniskill2lerobot.pictures.image_stats import ImageHistogram
 from mstool.maniskill2lerobot.pictures.pngs import PngWriter
 from mstool.maniskill2lerobot.pictures.profiles import PROFILES, Profile
@@ -185,7 +185,7 @@ def _convert(
     )
     try:
         result = source.play(demo, horizon=recipe.horizon, on_frame=on_frame)
-        if result.dropped == NOT_SUCCESSFUL and recipe.keep_failures:
+        if result.dropped in {NOT_SUCCESSFUL, NOT_HELD} and recipe.keep_failures:
             result = replace(result, dropped="", warnings=(*result.warnings, KEPT_FAILURE))
         if not result.dropped:
             quality = _close(writers)

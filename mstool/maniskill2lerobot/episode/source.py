@@ -10,6 +10,7 @@ from mstool.simulators.film import FrameSink
 # Why an episode is dropped.
 TIMEOUT = "timeout"
 NOT_SUCCESSFUL = "not successful"
+NOT_HELD = "solved where the demo ends, but no longer after --hold-steps"
 
 # What is said of one that did not solve its task and is kept because that was asked for.
 KEPT_FAILURE = "did not solve the task: kept, as --keep-failures asks, and marked `solved: false`"

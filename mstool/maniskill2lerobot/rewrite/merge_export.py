@@ -25,7 +25,7 @@ from mstool.maniskill2lerobot.writers.assemble import assemble
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.features import camera_columns, vector_columns
 from mstool.maniskill2lerobot.writers.provenance import unverified
-from mstool.paths import no_space
+from mstool.paths import as_named, no_space
 
 
 def export(
@@ -132,7 +132,7 @@ def merge(
         return merge_elsewhere(sources, root, drop, rename or {}, profile, overwrite=overwrite)
     datasets = [open_stored(source) for source in sources]
     first = datasets[0]
-    choose_profile(profile, [dataset.storage for dataset in datasets])
+    choose_profile(profile, [dataset.storage for dataset in datasets], storage_chosen=False)
     wanted = profile or first.video_profile
     problems = _problems(datasets, profiles=profile is None)
     if problems and not _problems(datasets, profiles=False):
@@ -188,7 +188,7 @@ def _names_in(source: Path, version: Version) -> dict[str, str]:
 
 
 def _export_command(source: Path, version: Version, storage: Storage) -> str:
-    there = source.with_name(f"{source.resolve().name}-{version}-{storage}")
+    there = as_named(source).with_name(f"{source.resolve().name}-{version}-{storage}")
     words = ["--format", version, "--storage", storage, "--output", str(there)]
     return shlex.join(["mstool", "export", str(source), *words])
 

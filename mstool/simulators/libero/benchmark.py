@@ -202,11 +202,14 @@ class Libero:
         except Exception as error:
             why = refusal or f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             again = f"{another_hub()}mstool convert --env {env_id} --demos hub"
-            others = "generate, or FOLDER" if env_id in self.solvable() else "FOLDER"
-            raise DataError(
-                f"{self.official()} gave no demos of {env_id}: {why}",
-                fix=f"{again}  # or --demos {others} of LIBERO's own files",
-            ) from error
+            said = f"{self.official()} gave no demos of {env_id}: {why}"
+            if env_id in self.solvable():
+                raise DataError(
+                    f"{said}; {another_hub()}names another hub, --demos FOLDER LIBERO's own files",
+                    fix=f"mstool convert --env {env_id} --demos generate",
+                    change={"--demos": "generate"},
+                ) from error
+            raise DataError(said, fix=f"{again}  # or --demos FOLDER of LIBERO's own files") from error
 
     def demo_folders(self, env_id: str) -> tuple[Path, ...]:  # noqa: ARG002
         """Return none: LIBERO keeps them where its user says."""

@@ -135,6 +135,7 @@ class LiberoDemos:
             raise DataError(
                 f"{self.path}: its states have {there} numbers, {self.env_id} has {here} here: another LIBERO wrote it",
                 fix=f"mstool convert --env {self.env_id} --demos generate",
+                change={"--demos": "generate"},
             )
 
 

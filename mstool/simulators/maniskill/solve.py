@@ -32,9 +32,14 @@ def solvable_envs() -> tuple[str, ...]:
     return tuple(sorted(_SOLVABLE))
 
 
+def other_source(env_id: str) -> str:
+    """Return what `--demos` gives demos of the environment where those at hand are of no use."""
+    return "generate" if env_id in _SOLVABLE else "hub"
+
+
 def other_demos(env_id: str) -> str:
     """Return the command that converts demos of the environment where those at hand are of no use."""
-    return f"mstool convert --env {env_id} --demos {'generate' if env_id in _SOLVABLE else 'hub'}"
+    return f"mstool convert --env {env_id} --demos {other_source(env_id)}"
 
 
 def check_solvable(env_id: str, robot: str | None = None) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from mstool.contract import Array, State
 from mstool.errors import DataError
 from mstool.simulators.maniskill.robots import robots
-from mstool.simulators.maniskill.solve import other_demos
+from mstool.simulators.maniskill.solve import other_demos, other_source
 
 # Two states that differ by less are the same: another machine's rounding of positions (m) and quaternions.
 ROUNDING = 1e-6
@@ -65,5 +65,7 @@ def command(env: Any, action: Array) -> None:
 def _other_scene(env: Any, recorded: str, here: str) -> DataError:
     env_id = env.spec.id
     return DataError(
-        f"{env_id}: the demo's state holds {recorded}, this ManiSkill's environment {here}", fix=other_demos(env_id)
+        f"{env_id}: the demo's state holds {recorded}, this ManiSkill's environment {here}",
+        fix=other_demos(env_id),
+        change={"--demos": other_source(env_id)},
     )

@@ -78,7 +78,8 @@ def merge_elsewhere(
     """
     check_names(roots, drop, rename)
     sources = [open_source(root, drop=drop, rename=rename) for root in roots]
-    choose_profile(profile, {spec["dtype"] for source in sources for spec in source.features.values()})
+    kinds = {spec["dtype"] for source in sources for spec in source.features.values()}
+    choose_profile(profile, kinds, storage_chosen=False)
     found = differences(sources)
     if found:
         words = ["mstool", "merge", *map(str, roots), "--output", str(target)]

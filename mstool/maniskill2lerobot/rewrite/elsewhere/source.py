@@ -144,7 +144,13 @@ def check_names(roots: Sequence[Path], drop: Sequence[str], rename: Mapping[str,
     known = list(dict.fromkeys(name for root in roots for name in read_info(root).features))
     for name in [*drop, *rename]:
         if name in INDEX:
-            raise UsageError(f"every dataset has {name}: it stays as it is", fix=f"leave {name} out of the command")
+            raise UsageError(
+                f"every dataset has {name}: it stays as it is",
+                fix=f"leave {name} out of the command",
+                change={"--drop": [each for each in drop if each not in INDEX]}
+                if name in drop
+                else {"--rename": [f"{old}={new}" for old, new in rename.items() if old not in INDEX]},
+            )
         if name not in known:
             meant = nearest(name, known)
             said = f"none of the datasets has a column {name!r}"

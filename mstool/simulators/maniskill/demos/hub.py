@@ -9,9 +9,10 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from mstool.errors import DataError, MstoolError
-from mstool.hub_files import briefly, hub_refusal
+from mstool.hub_files import another_hub, briefly, hub_refusal
 from mstool.simulators.hdf5 import MOST_RATIO, SPARE_BYTES
 from mstool.simulators.maniskill.demos.reader import find_h5
+from mstool.simulators.maniskill.solve import solvable_envs
 
 REPO = "haosulab/ManiSkill_Demonstrations"
 # What ManiSkill 3.0.1's `mani_skill/utils/download_demo.py` lists, and the one more that the repository has.
@@ -115,7 +116,12 @@ def _fetch(env_id: str) -> Path:
                 ) from error
             raise MstoolError(f"{endpoint()} refused {REPO}: {error}", fix="check HF_ENDPOINT and HF_TOKEN") from error
         first = "unset HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else "set HF_ENDPOINT to a mirror"
+        said = f"{refusal or f'{endpoint()} cannot be reached: {error}'}; {first}"
+        if env_id not in solvable_envs():
+            again = f"mstool convert --env {env_id} --demos hub"
+            raise MstoolError(f"{said}, or give --demos FILE.h5", fix=f"{another_hub()}{again}") from error
         raise MstoolError(
-            refusal or f"{endpoint()} cannot be reached: {error}",
-            fix=f"{first}, or: mstool convert --env {env_id} --demos generate",
+            f"{said}, or have the demos generated",
+            fix=f"mstool convert --env {env_id} --demos generate",
+            change={"--demos": "generate"},
         ) from error

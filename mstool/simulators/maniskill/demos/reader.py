@@ -25,7 +25,7 @@ from mstool.simulators.hdf5 import (
     trajectories,
 )
 from mstool.simulators.maniskill.demos.listing import read_listing, reset_options_of, seed_of
-from mstool.simulators.maniskill.solve import other_demos
+from mstool.simulators.maniskill.solve import other_demos, other_source
 
 # Arguments of the environment that conversion decides itself; everything else in a demo's `env_kwargs` is kept.
 _OURS = {
@@ -102,6 +102,7 @@ class DemoFile:
                     raise DataError(
                         f"{self.path} announces more actions than a file of its size holds",
                         fix=other_demos(self.env_id),
+                        change={"--demos": other_source(self.env_id)},
                     )
         usual = Counter(widths.values()).most_common(1)
         for position, width in widths.items():
@@ -154,6 +155,7 @@ class DemoFile:
                 f"{self.path} was recorded with ManiSkill2 (its env_states are flat arrays, not one per body): "
                 "this ManiSkill cannot begin where its episodes began",
                 fix=other_demos(self.env_id),
+                change={"--demos": other_source(self.env_id)},
             )
 
     def open(self) -> h5py.File:
