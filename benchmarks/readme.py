@@ -185,7 +185,10 @@ COMMANDS: dict[str, Run] = {
     ),
     "mstool validate DATASET --open": Run(fill=("DATASET", "data/foreign")),
     "mstool describe data/edited --from data/PickCube-v1": Run(),
-    "mstool merge data/PickCube-v1 data/edited --output data/both": Run(),
+    "mstool convert --env PickCube-v1 --demos generate --episodes 20 --seed 100 --output data/new": Run(
+        "--episodes 2 --image-size 64 --workers 2"
+    ),
+    "mstool merge data/edited data/new --output data/both": Run(),
     "mstool demos generate --policy runs/pick --correct --episodes 150 --seed 50000 --output demos/corrected": Run(
         "--episodes 1 --horizon 6 --workers 1 --device cpu"
     ),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from mstool.errors import MstoolError
@@ -54,7 +55,8 @@ def print_error(error: MstoolError, fix: str = "", *, as_json: bool = False) -> 
     if fix:
         say(f"fix: {fix}")
     if as_json:
-        print_json({**error.document, "error": error.message, "fix": fix, "exit_code": error.exit_code})
+        with suppress(OSError):  # stdout is what failed: stderr has said so
+            print_json({**error.document, "error": error.message, "fix": fix, "exit_code": error.exit_code})
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:

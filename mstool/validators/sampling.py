@@ -59,11 +59,14 @@ class SampledView(DatasetView):
         chosen = set(numbers if self.full else spread(numbers, SAMPLED_EPISODES))
         with contextlib.suppress(Unavailable):
             chosen |= {row.index for row in self.pictured}
-        return [
+        found = [
             Rows(rows.episode, {name: np.array(v) for name, v in rows.columns.items() if name not in _SKIPPED})
             for rows in self.rows()
             if rows.episode in chosen
         ]
+        if not found:
+            raise Unavailable("the dataset has no frame")
+        return found
 
     @cached_property
     def pictured(self) -> list[EpisodeRow]:

@@ -237,7 +237,7 @@ def test_a_column_that_only_lerobot_can_write_is_left_out_by_the_command_that_is
 def test_repeated_episodes_are_told_whatever_is_dropped(elsewhere, tmp_path):
     add_column(elsewhere, "torque")
     other = shutil.copytree(elsewhere, tmp_path / "other")
-    note = "3 episodes are in more than one of the datasets: they weigh more in training"
+    note = "3 episodes are in more than one of the datasets: they weigh more in training (MS210)"
     assert note in merge([elsewhere, other], tmp_path / "both", drop=["torque"]).notes
     edit_rows(other, lambda columns: columns["action"].__iadd__(0.01))
     assert note not in merge([elsewhere, other], tmp_path / "apart", rename={"torque": "effort"}).notes

@@ -8,7 +8,10 @@ from dataclasses import replace
 import av
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from support.edited import edit_info
 from support.records import as_version_0_1_1, edited_record, read_record
 from support.shards import FACTS, make_dataset, make_episode
 
@@ -320,3 +323,45 @@ def test_the_commands(tmp_path, mstool, capsys):
     assert "6, 36 frames" in capsys.readouterr().out
     assert mstool("export", root, "--format", "v1", "--output", tmp_path / "x") == 2
     assert "there are: v3.0, v2.1" in capsys.readouterr().err
+
+
+def test_what_cannot_be_taken_apart_is_named_and_checked(tmp_path):
+    root = dataset(tmp_path, "data", {"v3.0": "video"})
+    check = f"mstool validate {root}"
+    log = root / "meta/mstool/episodes.jsonl"
+    kept = log.read_text()
+    log.write_text(kept.replace('"PickCube-v1"', '"PushCube-v1"'))
+    with pytest.raises(DataError, match=r"episodes are of PushCube-v1 \(meta/mstool/episodes\.jsonl\), of which"):
+        export(root, tmp_path / "out", version="v2.1")
+    log.write_text(kept)
+    file = next(root.glob("data/*/*.parquet"))
+    table = pq.read_table(file)
+    for damaged, said in (
+        (table.slice(1), "episode 0 has .* rows, its table says"),
+        (_with_an_empty_cell(table), "episode 0 has an empty cell, or rows of several lengths, in "),
+    ):
+        pq.write_table(damaged, file)
+        with pytest.raises(DataError, match=said) as error:
+            export(root, tmp_path / "out", version="v2.1")
+        assert error.value.fix == check
+    pq.write_table(table, file)
+    edit_info(root, lambda info: info.update(fps=30))
+    with pytest.raises(DataError, match=r"episode 1 begins at .* s, expected .* 30 frames/s \(info\.json\)") as error:
+        export(root, tmp_path / "out", version="v2.1")
+    assert error.value.fix == check
+
+
+def _with_an_empty_cell(table):
+    column = table.column_names.index("action")
+    values = table.column(column).to_pylist()
+    return table.set_column(column, "action", pa.array([None, *values[1:]], table.schema.field(column).type))
+
+
+def test_the_same_demos_of_two_conversions_are_told(tmp_path):
+    one = dataset(tmp_path, "one", {"v3.0": "video"})
+    other = shutil.copytree(one, tmp_path / "other")
+    log = other / "meta/mstool/episodes.jsonl"
+    lines = [json.loads(line) | {"fingerprint": "of a conversion to both formats"} for line in log.open()]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    note = f"{len(lines)} episodes are in more than one of the datasets: they weigh more in training (MS210)"
+    assert note in merge([one, other], tmp_path / "both").notes

@@ -1,6 +1,11 @@
 """Words of strangers reach the terminal as text."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from mstool.cli.output import out, print_json, say
 
@@ -19,3 +24,13 @@ def test_json_stays_json(capsys):
     told = capsys.readouterr().out
     assert json.loads(told) == data
     assert not {"\x1b", "\x7f", "\x9b", "\u202e"} & set(told)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="it stands for a full disk")
+def test_an_error_is_told_where_stdout_takes_no_more():
+    with Path("/dev/full").open("wb") as full:
+        words = [sys.executable, "-m", "mstool.cli", "layouts", "--json"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the disk is full\nfix: ")
+    assert "Traceback" not in done.stderr

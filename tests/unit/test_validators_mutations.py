@@ -677,6 +677,18 @@ def log_of_other_episodes(root):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
 
+@mutation("MS803")
+def log_of_another_task(root):
+    path = root / "meta/mstool/episodes.jsonl"
+    path.write_text(path.read_text().replace('"PickCube-v1"', '"PushCube-v1"'))
+
+
+@mutation("MS108", "MS110")
+def no_rows(root):
+    table = pq.read_table(root / DATA)
+    pq.write_table(table.slice(0, 0), root / DATA)
+
+
 @mutation("MS805")
 def histograms_are_garbage(root):
     (root / "meta/mstool/image_histograms.npz").write_bytes(b"garbage" * 50)

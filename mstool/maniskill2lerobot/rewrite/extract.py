@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from mstool.contract import Array, Storage, VideoProfile
+from mstool.dataset.files import INFO_NAME
 from mstool.dataset.histograms import read_histograms
 from mstool.dataset.media import open_image
 from mstool.dataset.parquet_files import open_parquet
@@ -28,6 +29,7 @@ from mstool.maniskill2lerobot.pictures.video_parts import split
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, data_path, video_path
 from mstool.maniskill2lerobot.writers.episodes import Episode
 from mstool.maniskill2lerobot.writers.features import camera_columns, vector_columns
+from mstool.paths import quoted
 from mstool.progress import Progress
 
 ENCODED_AGAIN = "its videos were encoded by another tool in a way that cannot be cut and joined: encoded once more"
@@ -137,9 +139,19 @@ def _extract_rows(dataset: StoredDataset, shards: Sequence[Path]) -> None:
             (at,) = np.nonzero(of_episode == index)
             length = dataset.rows[index].length
             if len(at) != length or at[-1] - at[0] != length - 1:
-                raise DataError(f"{path}: episode {index} has {len(at)} rows, its table says {length} in a row")
+                raise DataError(
+                    f"{path}: episode {index} has {len(at)} rows, its table says {length} in a row",
+                    fix=f"mstool validate {quoted(dataset.root)}",
+                )
             own = table.slice(int(at[0]), length)
-            np.savez(shards[index] / "rows.npz", **_arrays(own, vectors))  # type: ignore[arg-type]
+            try:
+                arrays = _arrays(own, vectors)
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f"{path}: episode {index} has an empty cell, or rows of several lengths, in {', '.join(vectors)}",
+                    fix=f"mstool validate {quoted(dataset.root)}",
+                ) from error
+            np.savez(shards[index] / "rows.npz", **arrays)  # type: ignore[arg-type]
             for column, view in pictures.items():
                 pngs = [cell["bytes"] for cell in own.column(column).to_pylist()]
                 if not all(isinstance(png, bytes) for png in pngs):
@@ -177,7 +189,11 @@ def _extract_videos(
             row = dataset.rows[index]
             begins = row.videos[column].start
             if round(begins * dataset.fps) != shown:
-                raise DataError(f"{path}: episode {index} begins at {begins} s, expected {shown / dataset.fps} s")
+                raise DataError(
+                    f"{path}: episode {index} begins at {begins:g} s, expected {shown / dataset.fps:g} s by the "
+                    f"lengths of those before and {dataset.fps} frames/s ({INFO_NAME})",
+                    fix=f"mstool validate {quoted(dataset.root)}",
+                )
             shown += row.length
         parts = [(shards[i] / f"{view}.mp4", dataset.rows[i].length) for i in members]
         done = split(path, parts, dataset.fps, dataset.video_profile, wanted)

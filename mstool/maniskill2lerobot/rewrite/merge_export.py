@@ -1,5 +1,6 @@
 """`merge` and `export`: datasets to datasets, without simulation."""
 
+import hashlib
 import shlex
 import shutil
 import time
@@ -14,7 +15,7 @@ from mstool.dataset.locate import check_distinct, locate
 from mstool.dataset.record import read_record
 from mstool.dataset.target import check_target, locked, refuse_nested, work_folder
 from mstool.errors import DataError, UsageError
-from mstool.maniskill2lerobot.episode.shard import MARKER
+from mstool.maniskill2lerobot.episode.shard import MARKER, read_rows
 from mstool.maniskill2lerobot.executors.job import disk_full
 from mstool.maniskill2lerobot.options import choose_profile
 from mstool.maniskill2lerobot.rewrite.elsewhere.commands import export_elsewhere, merge_elsewhere
@@ -249,6 +250,12 @@ def _difference(datasets: Sequence[StoredDataset]) -> str:
     return f"their PSNR to the rendered ones is at worst {lowest}"
 
 
+def _motion(episode: Episode) -> str:
+    """Return the SHA-256 of an episode's state and actions: the same demo, whatever formats it was converted for."""
+    rows = read_rows(episode.shard)
+    return hashlib.sha256(rows["state"].tobytes() + rows["action"].tobytes()).hexdigest()
+
+
 def _notes(
     datasets: Sequence[StoredDataset],
     episodes: Sequence[Episode],
@@ -266,7 +273,7 @@ def _notes(
         notes.append(f"{', '.join(without)} kept no histograms: statistics of its images are those of the stored ones")
     if "image" in formats.values() and datasets[0].storage == "video":
         notes.append(f"the images are decoded from H.264 video: {_difference(datasets)}")
-    twice = sum(count - 1 for count in Counter(episode.mark.fingerprint for episode in episodes).values())
+    twice = sum(count - 1 for count in Counter(map(_motion, episodes)).values())
     if twice:
-        notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training")
+        notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training (MS210)")
     return notes

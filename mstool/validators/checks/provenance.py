@@ -166,6 +166,14 @@ class EpisodeLog(Check):
                 observed=str(len(log)),
                 expected=str(len(episodes)),
             )
+        known = set(context.data.record.env_ids)
+        for env_id in sorted({str(line.get("env_id")) for line in log} - known if known else ()):
+            yield Issue(
+                f"episodes are of {env_id}, of which {RECORD_FILE} says nothing",
+                feature=EPISODE_LOG_FILE,
+                observed=env_id,
+                expected=", ".join(sorted(known)),
+            )
         seen: dict[object, int] = {}
         # By number: the order of the episode table is another check's.
         for line, row in zip(log, sorted(episodes, key=lambda row: row.index), strict=False):

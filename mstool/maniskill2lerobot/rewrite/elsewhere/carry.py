@@ -111,7 +111,7 @@ def _content(
     notes: list[str] = []
     first = sources[0]
     if twice := repeated(sources):
-        notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training")
+        notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training (MS210)")
     tasks, task_indices = of_episodes.task_table(sources)
     noted, unlike = of_episodes.common_names(sources)
     if unlike:
