@@ -156,7 +156,7 @@ def open_stored(root: Path) -> StoredDataset:
         lines = read_episode_log(root)
         rows = sorted(read_episodes(root, info.raw, info.videos, stats=False), key=lambda row: row.index)
     strangers = sorted({str(line.get("env_id")) for line in lines} - set(record.env_ids))
-    if strangers:
+    if strangers and record.env_ids:
         raise DataError(
             f"{root}: episodes are of {', '.join(strangers)} ({EPISODE_LOG_FILE}), of which {RECORD_FILE} says nothing",
             fix=f"mstool describe {quoted(root)} --from ORIGINAL --overwrite",
