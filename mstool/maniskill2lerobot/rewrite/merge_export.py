@@ -1,6 +1,5 @@
 """`merge` and `export`: datasets to datasets, without simulation."""
 
-import hashlib
 import shlex
 import shutil
 import time
@@ -15,10 +14,11 @@ from mstool.dataset.locate import check_distinct, locate
 from mstool.dataset.record import read_record
 from mstool.dataset.target import check_target, locked, refuse_nested, work_folder
 from mstool.errors import DataError, UsageError
-from mstool.maniskill2lerobot.episode.shard import MARKER, read_rows
+from mstool.maniskill2lerobot.episode.shard import MARKER
 from mstool.maniskill2lerobot.executors.job import disk_full
 from mstool.maniskill2lerobot.options import choose_profile
 from mstool.maniskill2lerobot.rewrite.elsewhere.commands import export_elsewhere, merge_elsewhere
+from mstool.maniskill2lerobot.rewrite.elsewhere.repeated import repeated
 from mstool.maniskill2lerobot.rewrite.extract import extract
 from mstool.maniskill2lerobot.rewrite.report import RebuildReport
 from mstool.maniskill2lerobot.rewrite.stored import StoredDataset, open_stored
@@ -212,7 +212,7 @@ def _rebuild(
             episodes: list[Episode] = []
             for number, dataset in enumerate(datasets):
                 episodes += extract(dataset, shards / f"{number:03d}", formats.values(), profile)
-            notes = (*_notes(datasets, episodes, formats, profile), *unverified(episodes))
+            notes = (*_notes(datasets, formats, profile), *unverified(episodes))
             dropped = sum((Counter(dataset.record.dropped) for dataset in datasets), Counter[str]())
             demos = [demo for dataset in datasets for demo in dataset.record.demos]
             warnings = [text for dataset in datasets for text in dataset.record.warnings]
@@ -250,15 +250,8 @@ def _difference(datasets: Sequence[StoredDataset]) -> str:
     return f"their PSNR to the rendered ones is at worst {lowest}"
 
 
-def _motion(episode: Episode) -> str:
-    """Return the SHA-256 of an episode's state and actions: the same demo, whatever formats it was converted for."""
-    rows = read_rows(episode.shard)
-    return hashlib.sha256(rows["state"].tobytes() + rows["action"].tobytes()).hexdigest()
-
-
 def _notes(
     datasets: Sequence[StoredDataset],
-    episodes: Sequence[Episode],
     formats: Mapping[Version, Storage],
     profile: VideoProfile,
 ) -> list[str]:
@@ -273,7 +266,9 @@ def _notes(
         notes.append(f"{', '.join(without)} kept no histograms: statistics of its images are those of the stored ones")
     if "image" in formats.values() and datasets[0].storage == "video":
         notes.append(f"the images are decoded from H.264 video: {_difference(datasets)}")
-    twice = sum(count - 1 for count in Counter(map(_motion, episodes)).values())
+    # By their numbers: what an episode was made from names the formats too.
+    columns = [(each.root, list(vector_columns(each.recipes[0], each.version))) for each in datasets]
+    twice = repeated(columns)
     if twice:
         notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training (MS210)")
     return notes

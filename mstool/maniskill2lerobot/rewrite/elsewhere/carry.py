@@ -13,6 +13,7 @@ import pyarrow as pa
 from mstool import __version__
 from mstool.atomic import replace_text
 from mstool.contract import Storage, Version, VideoProfile
+from mstool.dataset.episode_content import vector_columns
 from mstool.dataset.files import INFO_NAME, SOURCES_FILE, other_meta_files, read_object
 from mstool.dataset.fingerprint import content_hash
 from mstool.dataset.formats import FORMATS
@@ -110,7 +111,8 @@ def _content(
 ) -> tuple[Content, list[str]]:
     notes: list[str] = []
     first = sources[0]
-    if twice := repeated(sources):
+    vectors = [name for name, old in first.columns.items() if old in vector_columns(first.info.features)]
+    if twice := repeated([(each.root, [each.columns[name] for name in vectors]) for each in sources]):
         notes.append(f"{twice} episodes are in more than one of the datasets: they weigh more in training (MS210)")
     tasks, task_indices = of_episodes.task_table(sources)
     noted, unlike = of_episodes.common_names(sources)

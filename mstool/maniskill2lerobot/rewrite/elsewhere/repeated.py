@@ -2,13 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
-from mstool.dataset.episode_content import episode_digests, vector_columns
-from mstool.maniskill2lerobot.rewrite.elsewhere.source import Source
+from mstool.dataset.episode_content import episode_digests
 
 
-def repeated(sources: Sequence[Source]) -> int:
+def repeated(sources: Sequence[tuple[Path, Sequence[str]]]) -> int:
     """Return how many episodes of datasets that become one are there a second time.
+
+    Parameters
+    ----------
+    sources
+        Each dataset's folder, and its columns of vectors, in the same order.
 
     Raises
     ------
@@ -16,11 +21,7 @@ def repeated(sources: Sequence[Source]) -> int:
         A data file cannot be read.
 
     """
-    first = sources[0]
-    columns = [name for name, old in first.columns.items() if old in vector_columns(first.info.features)]
-    if len(sources) < 2 or not columns:
+    if len(sources) < 2:
         return 0
-    digests = Counter(
-        digest for source in sources for digest in episode_digests(source.root, [source.columns[n] for n in columns])
-    )
+    digests = Counter(digest for root, columns in sources if columns for digest in episode_digests(root, columns))
     return sum(count - 1 for count in digests.values())
