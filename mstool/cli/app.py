@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -97,7 +98,19 @@ app.command()(doctor)
 
 def _fail(error: MstoolError, fix: str = "") -> NoReturn:
     print_error(error, fix, as_json="--json" in sys.argv[1:])
+    with suppress(OSError):
+        _flush()
     sys.exit(error.exit_code)
+
+
+def _flush() -> None:
+    """Write what stdout still holds; whoever read it may have enough, as `head`."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # Python would try once more at its end, and say so
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _interrupted() -> NoReturn:
@@ -146,6 +159,7 @@ def run() -> NoReturn:
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         code = app(standalone_mode=False)
+        _flush()
     except SaidElsewhereError as error:
         sys.exit(error.exit_code)
     except MstoolError as error:

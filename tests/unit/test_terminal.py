@@ -27,10 +27,14 @@ def test_json_stays_json(capsys):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="it stands for a full disk")
-def test_an_error_is_told_where_stdout_takes_no_more():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("asked", [["layouts", "--json"], ["--version"]])
+def test_an_error_is_told_where_stdout_takes_no_more(asked, unbuffered, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with Path("/dev/full").open("wb") as full:
-        words = [sys.executable, "-m", "mstool.cli", "layouts", "--json"]
+        words = [sys.executable, "-m", "mstool.cli", *asked]
         done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error: the disk is full\nfix: ")
     assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
